@@ -1,0 +1,237 @@
+//! Receipt: the join. Waits for the request, the seats and the payment of one digest, in any order,
+//! and sends one receipt.
+//!
+//! Sending is claimed first ([`Issued::Issuing`]) and settled afterwards: a crash between the two
+//! sends again, under the same receipt number and Message-ID. A receipt is valid exactly while it
+//! is issued and no `seat-unavailable` is known.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    RoleName,
+    decision::{Key, Rows, Rules, Step},
+    event::{About, Data, Event},
+    ids::{BookingId, Digest},
+    money::Money,
+    request::{Passenger, Request},
+    seat::Seating,
+};
+
+/// The most different requests that are remembered under one booking id.
+pub const REQUESTS_MAX: usize = 8;
+
+/// What receipt knows about a booking: one stored row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// What was asked for, by digest: two requests under one id must not depend on their order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<Digest, Wanted>,
+    /// The request whose seats were booked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booked: Option<Digest>,
+    /// The request that was paid, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid: Option<(Digest, Timestamp)>,
+    /// There is no seat: closes an open receipt, voids one that went out.
+    #[serde(default)]
+    pub seat_unavailable: bool,
+    /// Whether the receipt went out.
+    #[serde(default)]
+    pub issued: Issued,
+}
+
+/// What a receipt is about, as the request had it. The payment token is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The seats.
+    pub seating: Seating,
+    /// Who flies, and where the receipt goes.
+    pub passenger: Passenger,
+    /// What it cost.
+    pub amount: Money,
+}
+
+/// Whether the receipt went out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Issued {
+    /// Nobody tried.
+    #[default]
+    No,
+    /// Somebody may have sent it.
+    Issuing {
+        /// The request it names.
+        digest: Digest,
+    },
+    /// It was sent, at least once.
+    Yes {
+        /// The request it names.
+        digest: Digest,
+    },
+}
+
+/// A receipt, complete. The same booking always gives the same receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Receipt number: `R-` and twelve characters in groups of four.
+    pub number: String,
+    /// The booking.
+    pub booking: BookingId,
+    /// What was bought, by whom, for how much.
+    pub wanted: Wanted,
+    /// When the money was taken, by the clock of payment.
+    pub paid_at: Timestamp,
+}
+
+/// The mail went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent;
+
+/// The rules of receipt.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipts;
+
+type Next = Step<Join, Receipt>;
+
+impl Rules for Receipts {
+    type State = Join;
+    type Effect = Receipt;
+    type Answer = Sent;
+    const ROLE: RoleName = RoleName::Receipt;
+
+    fn decide(&self, rows: &Rows<Join>, event: &Event, answers: &[Sent], now: Timestamp) -> Next {
+        let before = rows.booking(&event.booking);
+        let join = before.cloned().unwrap_or_default();
+        match &event.data {
+            Data::SeatUnavailable { .. } => no_seat(join, event),
+            _ if join.ended() => Step::nothing(),
+            Data::BookingRequested(request) => match join.requested(event.digest, request) {
+                Some(join) => go_on(before, join, event, answers, now),
+                None => Step::SetAside(format!("more than {REQUESTS_MAX} different requests under one id")),
+            },
+            Data::SeatBooked(_) => {
+                let booked = join.booked.or(Some(event.digest));
+                go_on(before, Join { booked, ..join }, event, answers, now)
+            }
+            Data::PaymentOk(_) => {
+                let paid = join.paid.or(Some((event.digest, event.time)));
+                go_on(before, Join { paid, ..join }, event, answers, now)
+            }
+            // Not ours to act on. Listed, so that a new event must be placed here to compile.
+            Data::SeatReleased { .. }
+            | Data::PaymentFailed { .. }
+            | Data::PaymentRefunded(_)
+            | Data::ReceiptSent { .. } => Step::nothing(),
+        }
+    }
+}
+
+impl Join {
+    /// With what a request says; `None` when there are too many already.
+    fn requested(mut self, digest: Digest, request: &Request) -> Option<Join> {
+        let full = self.requests.len() >= REQUESTS_MAX;
+        if !self.requests.contains_key(&digest) {
+            if full {
+                return None;
+            }
+            let wanted = Wanted {
+                seating: request.seating.clone(),
+                passenger: request.passenger.clone(),
+                amount: request.payment.amount,
+            };
+            self.requests.insert(digest, wanted);
+        }
+        Some(self)
+    }
+
+    /// The request that was asked for, booked and paid, if there is one.
+    fn joined(&self) -> Option<Digest> {
+        let (paid, _) = self.paid?;
+        (self.booked == Some(paid) && self.requests.contains_key(&paid)).then_some(paid)
+    }
+
+    /// Whether nothing but a `seat-unavailable` can matter any more: sent, or closed.
+    fn ended(&self) -> bool {
+        match self.issued {
+            Issued::Yes { .. } => true,
+            Issued::Issuing { .. } => false,
+            Issued::No => self.seat_unavailable,
+        }
+    }
+
+    /// Whether there is a receipt that counts.
+    #[must_use]
+    pub fn valid(&self) -> bool {
+        matches!(self.issued, Issued::Yes { .. }) && !self.seat_unavailable
+    }
+
+    /// The receipt that was or is being issued.
+    #[must_use]
+    pub fn receipt(&self, booking: &BookingId) -> Option<Receipt> {
+        let (Issued::Issuing { digest } | Issued::Yes { digest }) = self.issued else {
+            return None;
+        };
+        Some(Receipt {
+            number: number(booking),
+            booking: booking.clone(),
+            wanted: self.requests.get(&digest)?.clone(),
+            paid_at: self.paid?.1,
+        })
+    }
+}
+
+fn no_seat(join: Join, event: &Event) -> Next {
+    if join.seat_unavailable {
+        return Step::nothing();
+    }
+    Step::become_row(&event.booking, Join { seat_unavailable: true, ..join })
+}
+
+/// One more fact is known, and it is no `seat-unavailable`.
+fn go_on(before: Option<&Join>, join: Join, event: &Event, answers: &[Sent], now: Timestamp) -> Next {
+    match join.issued {
+        // Somebody claimed it and may have died: send again, also when the seat is gone meanwhile.
+        Issued::Issuing { digest } => match (answers, join.receipt(&event.booking)) {
+            ([], Some(receipt)) => Step::Ask { claim: None, effect: receipt },
+            ([Sent, ..], Some(receipt)) => {
+                let about = About { digest, ..event.about() };
+                let data = Data::ReceiptSent { receipt: receipt.number };
+                let said = Event::outcome(RoleName::Receipt, &about, now, data);
+                let issued = Issued::Yes { digest };
+                Step::announcing(&event.booking, Join { issued, ..join }, vec![said])
+            }
+            (_, None) => Step::SetAside("a receipt was claimed without its request".to_owned()),
+        },
+        Issued::No | Issued::Yes { .. } => match join.joined() {
+            Some(digest) => {
+                let claimed = Join { issued: Issued::Issuing { digest }, ..join };
+                match claimed.receipt(&event.booking) {
+                    Some(effect) => Step::Ask {
+                        claim: Some((Key::Booking(event.booking.clone()), claimed)),
+                        effect,
+                    },
+                    None => Step::SetAside("a receipt was joined without its request".to_owned()),
+                }
+            }
+            None if before == Some(&join) => Step::nothing(),
+            None => Step::become_row(&event.booking, join),
+        },
+    }
+}
+
+/// `R-4F7K-9QXM-2DTA`: sixty bits of the booking's identity in Crockford's base 32, so that it can
+/// be read out on the telephone.
+fn number(booking: &BookingId) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let bits = booking.derive("receipt-number").as_u128();
+    let digit = |place: u32| char::from(DIGITS[(bits >> (5 * place)) as usize % 32]);
+    let group = |from: u32| (from..from + 4).map(digit).collect::<String>();
+    format!("R-{}-{}-{}", group(0), group(4), group(8))
+}
+
+#[cfg(test)]
+#[path = "receipt_tests.rs"]
+mod tests;
