@@ -15,6 +15,7 @@ pub mod schedule;
 pub mod seat;
 pub mod seats;
 pub mod status;
+#[cfg(test)] pub(crate) mod testing;
 
 /// The four services.
 #[derive(

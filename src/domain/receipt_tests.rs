@@ -1,1 +1,322 @@
+//! The table of receipt in `docs/RULES.md`, and rows B, E and G of the failure matrix.
 
+use super::*;
+use crate::domain::testing::*;
+
+/// Plays a story from the beginning: each row is what comes in and what receipt sends and says.
+///
+/// What comes is an event and, after each `>`, what happens while the mail is being sent: another
+/// delivery, or `crash`. A mail that nothing happens to is sent.
+#[track_caller]
+fn check(story: &[impl AsRef<str> + std::fmt::Debug], ends: &str) -> World<Receipts> {
+    let mut world = World::new(Receipts);
+    for it in story {
+        let (comes, says) = row(it.as_ref());
+        let mut heard = Vec::new();
+        deliver(&mut world, comes, &mut heard);
+        assert_eq!(heard.join(", "), says, "{comes}");
+    }
+    assert_eq!(stands(&world), ends, "{story:?}");
+    world
+}
+
+fn deliver(world: &mut World<Receipts>, comes: &str, heard: &mut Vec<String>) {
+    let mut words = comes.split(" > ");
+    let event = said(words.next().unwrap());
+    let told = world.deliver(&event, at(77.0), &mut |world, receipt| {
+        assert_eq!(receipt.booking, event.booking);
+        heard.push(tell_receipt(receipt));
+        for meanwhile in words.by_ref() {
+            match meanwhile {
+                "crash" => return None,
+                comes => deliver(world, comes, heard),
+            }
+        }
+        Some(Sent)
+    });
+    heard.extend(Some(told).filter(|it| !it.is_empty()));
+}
+
+/// Everything that a receipt says, except what is the same in all of them.
+fn tell_receipt(receipt: &Receipt) -> String {
+    let Receipt {
+        number,
+        booking: _,
+        wanted,
+        paid_at,
+    } = receipt;
+    let Wanted {
+        seating,
+        passenger,
+        amount,
+    } = wanted;
+    assert_eq!(
+        (&**number, &*passenger.email),
+        (ADAS_RECEIPT, "ada@example.com")
+    );
+    assert_eq!(
+        (seating.flight.as_str(), amount.to_string().as_str()),
+        ("WA117", "EUR 129.00")
+    );
+    let seats = crate::domain::seat::seat_list(&seating.seats);
+    format!(
+        "mail to {} for {seats} paid @{}",
+        passenger.name,
+        seconds(*paid_at)
+    )
+}
+
+/// How ada's booking stands, and whether its receipt counts.
+fn stands(world: &World<Receipts>) -> String {
+    let Some(join) = world.rows.get(&Key::Booking(id("ada"))) else {
+        return "nothing".to_owned();
+    };
+    let (stands, valid) = match (join.issued, join.seat_unavailable) {
+        (Issued::No, false) => ("waiting".to_owned(), false),
+        (Issued::No, true) => ("closed".to_owned(), false),
+        (Issued::Issuing { digest }, false) => {
+            (format!("issuing/{}", request_number(digest)), false)
+        }
+        (Issued::Issuing { digest }, true) => {
+            (format!("issuing void/{}", request_number(digest)), false)
+        }
+        (Issued::Yes { digest }, false) => (format!("valid/{}", request_number(digest)), true),
+        (Issued::Yes { digest }, true) => (format!("void/{}", request_number(digest)), false),
+    };
+    assert_eq!(join.valid(), valid);
+    let receipt = join.receipt(&id("ada")).map(|it| tell_receipt(&it));
+    assert_eq!(receipt.is_some(), join.issued != Issued::No);
+    stands
+}
+
+const BR: &str = "BR ada/1 12A 12B";
+const SB: &str = "SB ada/1 12A 12B";
+const PO: &str = "PO ada/1 @5";
+const NO_SEAT: &str = "SU ada/1 expired 12A 12B";
+/// What is heard when the receipt goes out.
+const SENT: &str = "mail to Ada 1 for 12A, 12B paid @5, RI ada/1";
+const PO_SENDS: &str = "PO ada/1 @5 => mail to Ada 1 for 12A, 12B paid @5, RI ada/1";
+const PO_DIES: &str = "PO ada/1 @5 > crash => mail to Ada 1 for 12A, 12B paid @5, unanswered";
+
+/// The facts in this order, the one at `last` being heard with `says`, the others with nothing.
+fn story(facts: &[&str], last: usize, says: &str) -> Vec<String> {
+    let mut story: Vec<String> = facts.iter().map(|it| (*it).to_owned()).collect();
+    story[last] += &format!(" => {says}");
+    story
+}
+
+#[test]
+fn b1_b2_e1_e2_e14_any_order_and_any_repetition_sends_one_receipt_with_one_content() {
+    for order in orders(&[BR, SB, PO]) {
+        check(&order[..1], "waiting");
+        check(&order[..2], "waiting");
+        check(&story(&order, 2, SENT), "valid/1");
+        // each fact again, at each position behind it
+        for repeated in 0..3 {
+            for place in repeated + 1..=3 {
+                let mut all = order.clone();
+                all.insert(place, order[repeated]);
+                let last = if place == 3 { 2 } else { 3 };
+                check(&story(&all, last, SENT), "valid/1");
+            }
+        }
+    }
+}
+
+#[test]
+fn a24_a25_b2_b7_nothing_but_a_lost_seat_matters_to_a_receipt_that_was_sent() {
+    let before = check(&[BR, SB, PO_SENDS], "valid/1").text();
+    for event in [every("ada", 1), every("ada", 2)].concat() {
+        if !event.starts_with("SU") {
+            let after = check(&[BR, SB, PO_SENDS, &event], "valid/1");
+            assert_eq!(after.text(), before, "{event}");
+        }
+    }
+}
+
+#[test]
+fn a24_a25_every_event_is_a_no_op_when_the_receipt_is_closed_or_void() {
+    let finals: [(&[&str], &str); 3] = [
+        (&[NO_SEAT], "closed"),
+        (&[BR, SB, NO_SEAT], "closed"),
+        (&[BR, SB, PO_SENDS, NO_SEAT], "void/1"),
+    ];
+    for (story, ends) in finals {
+        let before = check(story, ends).text();
+        for event in [every("ada", 1), every("ada", 2)].concat() {
+            let after = check(&[story, &[&event]].concat(), ends);
+            assert_eq!(after.text(), before, "{event}");
+        }
+    }
+}
+
+#[test]
+fn e4_events_that_are_not_for_receipt_change_nothing_in_any_state() {
+    let open: [(&[&str], &str); 3] = [
+        (&[], "nothing"),
+        (&[BR, SB], "waiting"),
+        (&[BR, SB, PO_DIES], "issuing/1"),
+    ];
+    let theirs = |it: &String| !["BR", "SB", "SU", "PO"].contains(&&it[..2]);
+    for (story, ends) in open {
+        for event in [every("ada", 1), every("ada", 2)]
+            .concat()
+            .iter()
+            .filter(|it| theirs(it))
+        {
+            check(&[story, &[event]].concat(), ends);
+        }
+    }
+}
+
+#[test]
+fn e3_the_last_two_at_once_write_one_row_and_the_loser_sees_it() {
+    let world = check(&[BR], "waiting");
+    let one = [Key::Booking(id("ada"))];
+    for fact in [SB, PO] {
+        assert_eq!(written(&world.decide(&said(fact), &[], at(0.0))), one);
+    }
+    // and when both hold the claim, one of them settles
+    let mail = SENT.replace(", RI ada/1", "");
+    let twice = format!("{PO} > {PO} => {mail}, {SENT}");
+    check(&[BR, SB, &twice], "valid/1");
+}
+
+#[test]
+fn e4_a_failed_payment_at_any_position_never_has_a_receipt() {
+    for order in orders(&[BR, SB, "PF ada/1 declined"]) {
+        check(&order, "waiting");
+    }
+}
+
+#[test]
+fn e5_a_lost_seat_before_the_receipt_closes_it_for_good() {
+    for order in orders(&[BR, SB, PO, NO_SEAT]) {
+        if order[3] != NO_SEAT {
+            check(&order, "closed");
+        }
+    }
+    // whichever request it answers
+    let other = "SU ada/2 conflict 12A";
+    check(&[BR, SB, other, PO], "closed");
+}
+
+#[test]
+fn e6_seats_and_payment_without_a_request_wait() {
+    check(&[SB, PO], "waiting");
+    check(&story(&[SB, PO, BR], 2, SENT), "valid/1");
+}
+
+#[test]
+fn e8_a_crash_after_the_claim_sends_the_same_receipt_again() {
+    for order in orders(&[BR, SB, PO]) {
+        let died = SENT.replace("RI ada/1", "unanswered");
+        let crash = format!("{} > crash => {died}", order[2]);
+        let begun = [order[0], order[1], &crash, &crash];
+        check(&begun, "issuing/1");
+        // whatever redelivery comes first
+        for again in [BR, SB, PO] {
+            let sends = format!("{again} => {SENT}");
+            check(&[&begun[..], &[&sends, order[2]]].concat(), "valid/1");
+        }
+    }
+}
+
+#[test]
+fn e8_a_receipt_that_is_being_sent_names_its_request_whatever_else_comes() {
+    for other in ["BR ada/2 12C", "SB ada/2 12C", "PO ada/2 @9"] {
+        check(&story(&[BR, SB, PO_DIES, other], 3, SENT), "valid/1");
+    }
+}
+
+#[test]
+fn e10_a_lost_seat_after_the_receipt_makes_it_void() {
+    for reason in ["expired", "conflict", "lightning"] {
+        let no_seat = format!("SU ada/1 {reason} 12A 12B");
+        check(&[BR, SB, PO_SENDS, &no_seat, &no_seat], "void/1");
+    }
+}
+
+#[test]
+fn e10_a_receipt_that_is_being_sent_is_finished_and_void_when_the_seat_is_lost() {
+    let meanwhile = format!("{PO} > {NO_SEAT} => {SENT}");
+    check(&[BR, SB, &meanwhile], "void/1");
+    check(&[BR, SB, PO_DIES, NO_SEAT, NO_SEAT], "issuing void/1");
+    check(&[BR, SB, PO_DIES, NO_SEAT, PO_SENDS], "void/1");
+}
+
+#[test]
+fn b3_e12_only_facts_about_one_request_join() {
+    let apart: [&[&str]; 4] = [
+        &[BR, "SB ada/2 12A", "PO ada/2 @5"],
+        &[BR, "SB ada/1 12A", "PO ada/2 @5"],
+        &[BR, "SB ada/2 12A", "PO ada/1 @5"],
+        &[BR, "BR ada/2 12C", "SB ada/1 12A", "PO ada/2 @5"],
+    ];
+    for order in apart.into_iter().flat_map(orders) {
+        check(&order, "waiting");
+    }
+    // two requests, and seats and payment agree on the second
+    let mail = "mail to Ada 2 for 12C paid @5, RI ada/2";
+    for order in orders(&[BR, "BR ada/2 12C", "SB ada/2 12C", "PO ada/2 @5"]) {
+        let last = order.iter().rposition(|it| *it != BR).unwrap();
+        check(&story(&order, last, mail), "valid/2");
+    }
+}
+
+#[test]
+fn b3_requests_under_one_id_are_remembered_up_to_a_limit() {
+    let mut story: Vec<String> = (1..=9).map(|it| format!("BR ada/{it} 12A")).collect();
+    story.push(story[3].clone());
+    story[REQUESTS_MAX] += " => set aside";
+    let world = check(&story, "waiting");
+    assert_eq!(
+        world.rows[&Key::Booking(id("ada"))].requests.len(),
+        REQUESTS_MAX
+    );
+}
+
+#[test]
+fn the_payment_token_is_not_kept() {
+    let text = check(&[BR], "waiting").text();
+    assert!(
+        text.contains("Ada 1") && !text.contains("tok_visa"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_receipt_number_can_be_read_out_and_belongs_to_one_booking() {
+    let (ada, bob) = (super::number(&id("ada")), super::number(&id("bob")));
+    assert_eq!(ada, ADAS_RECEIPT);
+    assert_ne!(ada, bob);
+    let plain = |it: char| it.is_ascii_digit() || (it.is_ascii_uppercase() && !"ILOU".contains(it));
+    for number in [ada, bob] {
+        let groups: Vec<&str> = number.split('-').collect();
+        assert_eq!(
+            groups.iter().map(|it| it.len()).collect::<Vec<_>>(),
+            [1, 4, 4, 4]
+        );
+        assert!(
+            groups[1..].iter().all(|it| it.chars().all(plain)),
+            "{number}"
+        );
+    }
+}
+
+/// What becomes of the receipt, in each ending that receipt hears of.
+#[test]
+fn g_one_receipt_none_or_one_and_void() {
+    let endings: [(&[&str], &str); 7] = [
+        (&[BR, SB, PO_SENDS], "valid/1"),
+        (&[BR, SB], "waiting"),
+        (&[BR, NO_SEAT], "closed"),
+        (&[BR, NO_SEAT, PO], "closed"),
+        (&[BR, SB, NO_SEAT, PO], "closed"),
+        (&[BR, SB, PO_SENDS, NO_SEAT], "void/1"),
+        (&[PO], "waiting"),
+    ];
+    for (story, ends) in endings {
+        check(story, ends);
+    }
+}

@@ -1,1 +1,575 @@
+//! The table of seats in `docs/RULES.md`, and rows B, C and G of the failure matrix.
 
+use super::*;
+use crate::domain::testing::*;
+
+/// The limit of a hold: at `@900` it is not older than that, at `@901` it is.
+const LIMIT: SignedDuration = SignedDuration::from_secs(900);
+
+/// Plays a story from the beginning: each row is what comes in (`@` says when, by the clock of
+/// seats) and what is announced. `ends` tells the bookings' rows.
+#[track_caller]
+fn check(story: &[&str], ends: &str) -> World<Seats> {
+    let mut world = World::new(Seats {
+        schedule: Schedule::sample(),
+        hold_limit: LIMIT,
+    });
+    for it in story {
+        let (comes, says) = row(it);
+        let mut event = said(comes);
+        // The clock of who says it is nothing to go by.
+        let now = std::mem::replace(&mut event.time, at(-86_400.0));
+        let told = world.deliver(&event, now, &mut |_, never| match *never {});
+        assert_eq!(told, says, "{comes}");
+        a_seat_has_one_holder_and_a_holder_its_seats(&world);
+    }
+    let holds = world
+        .rows
+        .iter()
+        .filter_map(|(key, row)| Some((key, hold(row)?)));
+    let told: Vec<String> = holds.map(|(key, it)| tell_hold(key, it)).collect();
+    assert_eq!(told.join(", "), ends);
+    world
+}
+
+fn hold(row: &Row) -> Option<&Hold> {
+    match row {
+        Row::Booking(hold) => Some(hold),
+        Row::Seat { .. } => None,
+    }
+}
+
+fn tell_hold(key: &Key, hold: &Hold) -> String {
+    let booking = key.to_string().replace("booking/", "");
+    let (is, digest, rest) = match hold {
+        Hold::Paid { digest } => ("paid", digest, String::new()),
+        Hold::Held(it) => ("held", &it.digest, list(&it.seating)),
+        Hold::Confirmed { digest, seating } => ("confirmed", digest, list(seating)),
+        Hold::Refused {
+            digest,
+            taken_over_by: None,
+        } => ("refused", digest, String::new()),
+        Hold::Refused {
+            digest,
+            taken_over_by: Some(by),
+        } => ("refused", digest, format!(" by {by}")),
+        Hold::Released { digest } => ("released", digest, String::new()),
+    };
+    format!("{booking} {is}/{}{rest}", request_number(*digest))
+}
+
+fn list(seating: &Seating) -> String {
+    seating.seats.iter().map(|it| format!(" {it}")).collect()
+}
+
+/// Invariant H1, both ways round: so a story need not tell the rows of its seats.
+fn a_seat_has_one_holder_and_a_holder_its_seats(world: &World<Seats>) {
+    let mut theirs = std::collections::BTreeMap::new();
+    for (key, row) in &world.rows {
+        if let (
+            Key::Booking(id),
+            Row::Booking(Hold::Held(Held { seating, .. }) | Hold::Confirmed { seating, .. }),
+        ) = (key, row)
+        {
+            for seat in keys(seating) {
+                assert_eq!(theirs.insert(seat, id), None, "two bookings have one seat");
+            }
+        }
+    }
+    let held = world.rows.iter().filter_map(|(key, row)| match row {
+        Row::Seat {
+            holder: Some(holder),
+        } => Some((key.clone(), holder)),
+        Row::Seat { holder: None } | Row::Booking(_) => None,
+    });
+    assert_eq!(held.collect::<std::collections::BTreeMap<_, _>>(), theirs);
+}
+
+/// One story to each final state, with what its row says.
+const FINAL: [(&[&str], &str); 8] = [
+    (
+        &["BR ada/1 12A => SB ada/1 12A", "PO ada/1"],
+        "ada confirmed/1 12A",
+    ),
+    (
+        &["PO ada/1", "BR ada/1 12A => SB ada/1 12A"],
+        "ada confirmed/1 12A",
+    ),
+    (
+        &["BR ada/1 99A => SU ada/1 unknown_seat 99A"],
+        "ada refused/1",
+    ),
+    (
+        &["PO ada/2", "BR ada/1 12A => SU ada/1 conflict 12A"],
+        "ada refused/1",
+    ),
+    (
+        &[
+            "BR ada/1 12A => SB ada/1 12A",
+            "PO ada/2 => SU ada/1 conflict 12A",
+        ],
+        "ada refused/1",
+    ),
+    (
+        &[
+            "BR ada/1 12A => SB ada/1 12A",
+            "BR bob/2 12A @901 => SB bob/2 12A, SU ada/1 expired 12A",
+        ],
+        "ada refused/1 by bob, bob held/2 12A",
+    ),
+    (
+        &["PF ada/1 declined => SR ada/1 never_held"],
+        "ada released/1",
+    ),
+    (
+        &[
+            "BR ada/1 12A => SB ada/1 12A",
+            "PF ada/1 declined => SR ada/1 payment_failed 12A",
+        ],
+        "ada released/1",
+    ),
+];
+
+#[test]
+fn a24_a25_b7_c7_c9_c23_every_event_is_a_no_op_in_a_final_state() {
+    for (story, ends) in FINAL {
+        let before = check(story, ends).text();
+        for event in [every("ada", 1), every("ada", 2)].concat() {
+            let late = format!("{event} @9999");
+            let after = check(&[story, &[&late]].concat(), ends);
+            assert_eq!(after.text(), before, "{event}");
+        }
+    }
+}
+
+#[test]
+fn events_that_are_not_for_seats_change_nothing_in_any_state() {
+    let open: [(&[&str], &str); 3] = [
+        (&[], ""),
+        (&["PO ada/1"], "ada paid/1"),
+        (&["BR ada/1 12A => SB ada/1 12A"], "ada held/1 12A"),
+    ];
+    let theirs = |it: &String| !["BR", "PO", "PF"].contains(&&it[..2]);
+    for (story, ends) in open {
+        for event in [every("ada", 1), every("ada", 2)]
+            .concat()
+            .iter()
+            .filter(|it| theirs(it))
+        {
+            check(&[story, &[event]].concat(), ends);
+        }
+    }
+}
+
+#[test]
+fn b1_b2_a_repeated_request_is_a_no_op() {
+    for again in ["BR ada/1 12A", "BR ada/1 12A again", "BR ada/1 12A @9999"] {
+        check(&["BR ada/1 12A => SB ada/1 12A", again], "ada held/1 12A");
+    }
+}
+
+#[test]
+fn b3_another_request_under_the_id_of_a_hold_is_set_aside() {
+    check(
+        &["BR ada/1 12A => SB ada/1 12A", "BR ada/2 12B => set aside"],
+        "ada held/1 12A",
+    );
+}
+
+#[test]
+fn b3_a_payment_of_another_request_frees_the_seats_for_good() {
+    check(
+        &[
+            "BR ada/1 12A 12B => SB ada/1 12A 12B",
+            "PO ada/2 => SU ada/1 conflict 12A 12B",
+            "BR ada/2 12A",
+            "BR bob/3 12A 12B => SB bob/3 12A 12B",
+        ],
+        "ada refused/1, bob held/3 12A 12B",
+    );
+}
+
+#[test]
+fn b3_a_request_other_than_the_paid_one_is_refused() {
+    check(
+        &[
+            "PO ada/2",
+            "BR ada/1 12A 12B => SU ada/1 conflict 12A 12B",
+            "BR ada/2 12A",
+            "BR bob/3 12A => SB bob/3 12A",
+        ],
+        "ada refused/1, bob held/3 12A",
+    );
+}
+
+#[test]
+fn b5_an_unknown_flight_or_seat_is_an_answer_that_names_what_is_missing() {
+    for refused in [
+        "BR ada/1 ZZ999 12A 12B => SU ada/1 unknown_flight ZZ999 12A 12B",
+        "BR ada/1 12A 13A 99A => SU ada/1 unknown_seat 13A 99A",
+    ] {
+        check(&[refused], "ada refused/1");
+        check(&["PO ada/1", refused], "ada refused/1");
+    }
+}
+
+#[test]
+fn b6_a_taken_seat_among_free_ones_refuses_all_and_names_only_the_missing() {
+    check(
+        &[
+            "BR bob/2 12B => SB bob/2 12B",
+            "BR ada/1 12A 12B 12C => SU ada/1 taken 12B",
+            "BR eve/3 12A 12C => SB eve/3 12A 12C",
+        ],
+        "ada refused/1, bob held/2 12B, eve held/3 12A 12C",
+    );
+}
+
+#[test]
+fn c1_c2_c17_free_seats_are_held_and_taken_ones_refused_for_good() {
+    check(
+        &[
+            "BR bob/2 12A => SB bob/2 12A",
+            "BR ada/1 12A => SU ada/1 taken 12A",
+            "PF bob/2 declined => SR bob/2 payment_failed 12A",
+            "BR ada/1 12A",
+            "BR eve/3 12A => SB eve/3 12A",
+        ],
+        "ada refused/1, bob released/2, eve held/3 12A",
+    );
+}
+
+#[test]
+fn the_same_seat_of_another_flight_is_another_seat() {
+    check(
+        &[
+            "BR ada/1 12A => SB ada/1 12A",
+            "BR bob/2 WA118 12A => SB bob/2 WA118 12A",
+        ],
+        "ada held/1 12A, bob held/2 12A",
+    );
+}
+
+/// Two workers decide on the same rows: what both want to write, only one of them can.
+#[test]
+fn c3_c6_c14_racing_decisions_write_a_row_in_common() {
+    let held = "BR ada/1 12A => SB ada/1 12A";
+    let nobody: (&[&str], &str) = (&[], "");
+    let ada: (&[&str], &str) = (&[held], "ada held/1 12A");
+    for ((story, ends), one, other, both) in [
+        (
+            nobody,
+            "BR ada/1 12A 12B",
+            "BR bob/2 12B 12C",
+            "seat/WA117/2027-03-01/12B",
+        ),
+        (nobody, "BR ada/1 12A", "PF ada/1 declined", "booking/ada"),
+        (nobody, "BR ada/1 12A", "PO ada/1", "booking/ada"),
+        (ada, "PO ada/1", "BR bob/2 12A 12B", "booking/ada"),
+        (ada, "PF ada/1 declined", "BR bob/2 12A 12B", "booking/ada"),
+        (ada, "PO ada/2", "PF ada/1 declined", "booking/ada"),
+    ] {
+        let world = check(story, ends);
+        let writes = |it| written(&world.decide(&said(it), &[], at(901.0)));
+        let theirs = writes(other);
+        let common = |it: &Key| theirs.contains(it) && it.to_string() == both;
+        assert!(writes(one).iter().any(common), "{one}, {other}");
+    }
+}
+
+#[test]
+fn c4_c7_a_decline_frees_the_seats_once() {
+    check(
+        &[
+            "BR ada/1 12A 12B => SB ada/1 12A 12B",
+            "PF ada/1 declined => SR ada/1 payment_failed 12A 12B",
+            "PF ada/1 declined",
+            "BR bob/2 12A 12B => SB bob/2 12A 12B",
+        ],
+        "ada released/1, bob held/2 12A 12B",
+    );
+}
+
+#[test]
+fn c4_a_decline_frees_whatever_request_it_answers() {
+    check(
+        &[
+            "BR ada/1 12A => SB ada/1 12A",
+            "PF ada/2 declined => SR ada/1 payment_failed 12A",
+        ],
+        "ada released/1",
+    );
+}
+
+#[test]
+fn c5_c22_a_decline_before_the_request_never_holds() {
+    let declined = "PF ada/1 declined => SR ada/1 never_held";
+    check(&[declined], "ada released/1");
+    check(&[declined, "BR ada/1 12A"], "ada released/1");
+    check(&[declined, "BR ada/2 12A"], "ada released/1");
+}
+
+#[test]
+fn c8_a_duplicate_decline_leaves_a_resold_seat_alone() {
+    check(
+        &[
+            "BR ada/1 12A => SB ada/1 12A",
+            "PF ada/1 declined => SR ada/1 payment_failed 12A",
+            "BR bob/2 12A => SB bob/2 12A",
+            "PF ada/1 declined",
+        ],
+        "ada released/1, bob held/2 12A",
+    );
+}
+
+/// Cannot come to be, and would be the worst there is: so the holder is compared as well.
+#[test]
+fn c8_a_seat_is_freed_only_from_its_holder() {
+    for comes in ["PF ada/1 declined", "PO ada/2", "BR eve/3 12B @901"] {
+        let mut world = check(
+            &["BR ada/1 12A 12B => SB ada/1 12A 12B"],
+            "ada held/1 12A 12B",
+        );
+        let seat = Key::Seat("WA117/2027-03-01/12A".to_owned());
+        let bobs = Row::Seat {
+            holder: Some(id("bob")),
+        };
+        world.rows.insert(seat.clone(), bobs.clone());
+        let event = said(comes);
+        world.deliver(&event, event.time, &mut |_, never| match *never {});
+        assert_eq!(world.rows[&seat], bobs, "{comes}");
+    }
+}
+
+#[test]
+fn c10_an_unpaid_hold_can_be_taken_over_when_it_is_older_than_the_limit() {
+    let held = "BR ada/1 12A => SB ada/1 12A";
+    for early in ["@0", "@899", "@900", "@-5"] {
+        let bob = format!("BR bob/2 12A {early} => SU bob/2 taken 12A");
+        let story = [held, &bob];
+        check & story;
+    }
+    for late in ["@900.001", "@901", "@86400"] {
+        let bob = format!("BR bob/2 12A {late} => SB bob/2 12A, SU ada/1 expired 12A");
+        let story = [held, &bob];
+        check & story;
+    }
+}
+
+#[test]
+fn c10_a_take_over_frees_all_seats_of_the_displaced_booking() {
+    check(
+        &[
+            "BR ada/1 12A 12B 12C => SB ada/1 12A 12B 12C",
+            "BR bob/2 12B 12D @901 => SB bob/2 12B 12D, SU ada/1 expired 12A 12B 12C",
+            "BR eve/3 12A 12C @902 => SB eve/3 12A 12C",
+        ],
+        "ada refused/1 by bob, bob held/2 12B 12D, eve held/3 12A 12C",
+    );
+}
+
+#[test]
+fn c10_two_holders_are_displaced_at_once_and_a_hold_is_young_again() {
+    check(
+        &[
+            "BR ada/1 12A 12B => SB ada/1 12A 12B",
+            "BR bob/2 12C 12D => SB bob/2 12C 12D",
+            "BR eve/3 12B 12C @901 => SB eve/3 12B 12C, SU ada/1 expired 12A 12B, SU bob/2 expired 12C 12D",
+            "BR ada/4 12A @902",
+            "BR dan/5 12C 12D @1801 => SU dan/5 taken 12C",
+            "BR fay/6 12C 12D @1802 => SB fay/6 12C 12D, SU eve/3 expired 12B 12C",
+        ],
+        "ada refused/1 by eve, bob refused/2 by eve, dan refused/5, eve refused/3 by fay, \
+         fay held/6 12C 12D",
+    );
+}
+
+#[test]
+fn c10_nobody_is_displaced_when_one_of_the_seats_cannot_be_had() {
+    check(
+        &[
+            "BR ada/1 12A => SB ada/1 12A",
+            "BR bob/2 12B @500 => SB bob/2 12B",
+            "BR dan/3 12C => SB dan/3 12C",
+            "PO dan/3",
+            "BR eve/4 12A 12B 12C 12D @901 => SU eve/4 taken 12B 12C",
+        ],
+        "ada held/1 12A, bob held/2 12B, dan confirmed/3 12C, eve refused/4",
+    );
+}
+
+#[test]
+fn c10_nine_seats_of_nine_holders_of_nine_fit_one_transaction() {
+    const ROW: &str = "5A 5B 5C 5D 5E 5F 5G 5H 5J";
+    let (mut story, mut ends) = (Vec::new(), Vec::new());
+    for letter in "ABCDEFGHJ".chars() {
+        let seats: String = (1..=9).map(|row| format!(" {row}{letter}")).collect();
+        story.push(format!(
+            "BR {letter}/1 WA240{seats} => SB {letter}/1 WA240{seats}"
+        ));
+        ends.push(format!("{letter} held/1{seats}"));
+    }
+    let story: Vec<&str> = story.iter().map(|it| &**it).collect();
+    let world = check(&story, &ends.join(", "));
+    let event = said(&format!("BR z/2 WA240 {ROW}"));
+    let Step::Settle(decision) = world.decide(&event, &[], at(901.0)) else {
+        panic!("not settled")
+    };
+    let (rows, said) = (decision.writes.len(), decision.announce.len());
+    assert_eq!((rows, said), (1 + 9 + 81, 1 + 9));
+    let expired = |it: &Event| tell(it).contains(" expired WA240 ");
+    assert!(decision.announce[1..].iter().all(expired));
+    // and it ends as it should
+    let all = [
+        &story[..],
+        &[&format!("BR z/2 WA240 {ROW} @901 => {}", told(&decision))],
+    ]
+    .concat();
+    let ends: String = "ABCDEFGHJ"
+        .chars()
+        .map(|it| format!("{it} refused/1 by z, "))
+        .collect();
+    check(&all, &format!("{ends}z held/2 {ROW}"));
+}
+
+fn told(decision: &Decision<Row>) -> String {
+    decision
+        .announce
+        .iter()
+        .map(tell)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// `tell` compares the whole event; here it is said once more in plain words.
+#[test]
+fn c10_a_displaced_booking_keeps_its_digest_and_trace() {
+    let world = check(&["BR ada/1 12A => SB ada/1 12A"], "ada held/1 12A");
+    let Step::Settle(decision) = world.decide(&said("BR bob/2 12A"), &[], at(901.0)) else {
+        panic!("not settled")
+    };
+    let told = |it: &Event| {
+        (
+            it.booking.to_string(),
+            request_number(it.digest),
+            it.traceparent.clone(),
+        )
+    };
+    assert_eq!(
+        decision.announce.iter().map(told).collect::<Vec<_>>(),
+        [
+            ("bob".to_owned(), 2, Some("trace of bob".to_owned())),
+            ("ada".to_owned(), 1, Some("trace of ada".to_owned())),
+        ]
+    );
+}
+
+#[test]
+fn c11_a_paid_hold_is_confirmed_and_never_expires() {
+    check(
+        &[
+            "BR ada/1 12A => SB ada/1 12A",
+            "PO ada/1",
+            "PO ada/1",
+            "BR bob/2 12A @99999 => SU bob/2 taken 12A",
+        ],
+        "ada confirmed/1 12A, bob refused/2",
+    );
+}
+
+#[test]
+fn c12_a_payment_before_the_request_is_remembered() {
+    let paid = "PO ada/1";
+    check(&[paid, paid, "PO ada/2"], "ada paid/1");
+    check(
+        &[paid, "BR ada/1 12A 12B => SB ada/1 12A 12B"],
+        "ada confirmed/1 12A 12B",
+    );
+    let bob = "BR bob/2 12A => SB bob/2 12A";
+    let taken = "BR ada/1 12A 12B => SU ada/1 taken 12A";
+    check(&[bob, paid, taken], "ada refused/1, bob held/2 12A");
+    let over = "BR ada/1 12A 12B @901 => SB ada/1 12A 12B, SU bob/2 expired 12A";
+    check(
+        &[bob, paid, over],
+        "ada confirmed/1 12A 12B, bob refused/2 by ada",
+    );
+}
+
+#[test]
+fn c13_an_expired_hold_that_nobody_took_is_still_a_hold() {
+    let held = "BR ada/1 12A => SB ada/1 12A";
+    check(&[held, "PO ada/1 @9999"], "ada confirmed/1 12A");
+    let failed = "PF ada/1 declined @9999 => SR ada/1 payment_failed 12A";
+    check(&[held, failed], "ada released/1");
+    let other = "BR bob/2 12B @9999 => SB bob/2 12B";
+    check(&[held, other], "ada held/1 12A, bob held/2 12B");
+}
+
+#[test]
+fn c13_a_payment_after_a_take_over_comes_too_late() {
+    let over = [
+        "BR ada/1 12A => SB ada/1 12A",
+        "BR bob/2 12A @901 => SB bob/2 12A, SU ada/1 expired 12A",
+        "PO ada/1 @902",
+    ];
+    check & over;
+}
+
+#[test]
+fn c15_of_two_contradictory_payments_the_first_stands() {
+    let (held, paid) = ("BR ada/1 12A => SB ada/1 12A", "PO ada/1");
+    check(&[paid, "PF ada/1 declined => set aside"], "ada paid/1");
+    check(
+        &[paid, "PF ada/2 declined => set aside", held],
+        "ada confirmed/1 12A",
+    );
+    check(&[held, paid, "PF ada/1 declined"], "ada confirmed/1 12A");
+    check(
+        &["PF ada/1 declined => SR ada/1 never_held", paid],
+        "ada released/1",
+    );
+}
+
+/// What becomes of the seat, whatever comes first. The end is told without what others do.
+#[test]
+fn g_the_seat_ends_the_same_in_every_order_and_however_often() {
+    let released = "ada released/1";
+    for (facts, ends) in [
+        (
+            &["BR ada/1 12A", "PO ada/1", "BR ada/1 12A"],
+            "ada confirmed/1 12A",
+        ),
+        (
+            &["BR ada/1 12A @901", "PO ada/1 @1802", "PO ada/1"],
+            "ada confirmed/1 12A",
+        ),
+        (
+            &["BR ada/1 12A", "PF ada/1 declined", "BR ada/1 12A again"],
+            released,
+        ),
+        (
+            &["BR ada/1 12A", "PF ada/1 declined", "PF ada/1 declined"],
+            released,
+        ),
+        (&["BR ada/1 99A", "PO ada/1", "PO ada/1"], "ada refused/1"),
+        (
+            &["BR ada/1 12A", "BR ada/1 12A", "BR ada/1 12A"],
+            "ada held/1 12A",
+        ),
+        (&["PO ada/1", "PO ada/1", "PO ada/1"], "ada paid/1"),
+    ] {
+        for order in orders(facts) {
+            let mut world = check(&[], "");
+            let mut nobody = |_: &mut World<Seats>, never: &Never| match *never {};
+            for fact in order.iter().map(|it| said(it)) {
+                world.deliver(&fact, fact.time, &mut nobody);
+            }
+            let key = Key::Booking(id("ada"));
+            assert_eq!(
+                tell_hold(&key, hold(&world.rows[&key]).unwrap()),
+                ends,
+                "{order:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The SDK's clients, with every default that matters written down, and a count of what they send.
+
+use std::{error::Error, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, SdkConfig,
+    retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig,
+    timeout::TimeoutConfig,
+};
+use aws_sdk_sqs::{
+    config::{
+        ConfigBag, FrameworkMetadata, Intercept, RuntimeComponents,
+        interceptors::BeforeTransmitInterceptorContextRef,
+    },
+    error::{ProvideErrorMetadata, SdkError},
+    types::QueueAttributeName,
+};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+
+use super::{super::BusError, names::Home};
+use crate::metrics::RequestCount;
+
+/// How often the SDK sends a request before it gives up, the first time included.
+const ATTEMPTS_MAX: u32 = 3;
+/// The longest pause between two of them.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long making a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long one request may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request with its retries may take.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+/// What a receive may take beyond its long poll: now and then one never returns.
+const RECEIVE_SLACK: Duration = Duration::from_secs(10);
+/// The longest long poll.
+const LONG_POLL_MAX: Duration = Duration::from_secs(20);
+
+/// The clients of one process.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    pub(super) sns: aws_sdk_sns::Client,
+    pub(super) sqs: aws_sdk_sqs::Client,
+    pub(super) polls: aws_sdk_sqs::Client,
+    sts: aws_sdk_sts::Client,
+    region: String,
+}
+
+/// Why an account cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AwsError {
+    /// No region was given.
+    #[error("no AWS region is set: set AWS_REGION, or a region in the AWS profile")]
+    NoRegion,
+    /// There is no such queue, or it is not ours to use.
+    #[error("cannot use the queue `{queue}` in {region}: {said} (was terraform/ applied with this prefix, account and region?)")]
+    NoQueue {
+        /// Its name.
+        queue: String,
+        /// Where it was looked for.
+        region: String,
+        /// What SQS said.
+        said: String,
+    },
+    /// AWS did not answer, or not with an answer.
+    #[error("cannot reach AWS to {asked}")]
+    Unreachable {
+        /// What was asked.
+        asked: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl Clients {
+    /// Takes credentials, region and endpoints from where every AWS tool takes them, and adds every
+    /// request to `count`.
+    ///
+    /// # Errors
+    /// When no region is set.
+    pub async fn load(count: RequestCount) -> Result<Clients, AwsError> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let retries =
+            RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(RETRY_PAUSE_MAX);
+        // By name, not `latest()`: its defaults change under us otherwise.
+        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .retry_config(retries)
+            .timeout_config(timeouts);
+        let loader = match FrameworkMetadata::new("booking", Some(env!("CARGO_PKG_VERSION"))) {
+            Ok(it) => loader.framework_metadata(it),
+            Err(_) => loader,
+        };
+        let config = loader.load().await;
+        let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
+        let count = Count(count);
+        let sqs = aws_sdk_sqs::config::Builder::from(&config).interceptor(count.clone());
+        let sns = aws_sdk_sns::config::Builder::from(&config).interceptor(count.clone());
+        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(count.clone());
+        Ok(Clients {
+            sns: aws_sdk_sns::Client::from_conf(sns.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            polls: aws_sdk_sqs::Client::from_conf(polls(&config, count)),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
+            region,
+        })
+    }
+
+    /// The URL of a queue.
+    ///
+    /// # Errors
+    /// When it is not there, may not be used, or AWS cannot be reached.
+    pub async fn queue_url(&self, queue: &str) -> Result<String, AwsError> {
+        let answer = self.sqs.get_queue_url().queue_name(queue).send().await;
+        let url = answer.map_err(|it| self.no_queue(queue, it))?;
+        url.queue_url.ok_or_else(|| AwsError::NoQueue {
+            queue: queue.to_owned(),
+            region: self.region.clone(),
+            said: "it has no URL".to_owned(),
+        })
+    }
+
+    /// Partition, region and account of a queue.
+    ///
+    /// # Errors
+    /// When SQS does not say.
+    pub async fn home_of_queue(&self, queue: &str, url: &str) -> Result<Home, AwsError> {
+        let answer = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .map_err(|it| self.no_queue(queue, it))?;
+        let arn = answer.attributes.and_then(|mut it| it.remove(&QueueAttributeName::QueueArn));
+        arn.as_deref().and_then(Home::of_arn).ok_or_else(|| AwsError::NoQueue {
+            queue: queue.to_owned(),
+            region: self.region.clone(),
+            said: "it has no ARN".to_owned(),
+        })
+    }
+
+    /// Where our own account's topics are, for who has no queue: asks STS unless the account is
+    /// given.
+    ///
+    /// # Errors
+    /// When STS does not say.
+    pub async fn home(&self, account: Option<&str>) -> Result<Home, AwsError> {
+        if let Some(account) = account {
+            return Ok(Home::new(&self.region, account));
+        }
+        let unreachable = |source| AwsError::Unreachable { asked: "learn the account".to_owned(), source };
+        let identity = self.sts.get_caller_identity().send().await;
+        let identity = identity.map_err(|it| unreachable(it.into()))?;
+        let account = identity.account.ok_or_else(|| unreachable("STS names no account".into()))?;
+        Ok(Home::new(&self.region, &account))
+    }
+
+    fn no_queue<E>(&self, queue: &str, error: SdkError<E>) -> AwsError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        match error.code() {
+            Some(code) => AwsError::NoQueue {
+                queue: queue.to_owned(),
+                region: self.region.clone(),
+                said: code.to_owned(),
+            },
+            None => AwsError::Unreachable {
+                asked: format!("find the queue `{queue}`"),
+                source: Box::new(error),
+            },
+        }
+    }
+}
+
+/// Receives may take as long as their long poll, and a stream that stands still is what they are.
+fn polls(config: &SdkConfig, count: Count) -> aws_sdk_sqs::Config {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(LONG_POLL_MAX + RECEIVE_SLACK)
+        .build();
+    aws_sdk_sqs::config::Builder::from(config)
+        .timeout_config(timeouts)
+        // The poll loop has its own pause between receives that fail.
+        .retry_config(RetryConfig::standard().with_max_attempts(1))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .interceptor(count)
+        .build()
+}
+
+/// Counts every request when it is sent, retries included.
+#[derive(Clone, Debug)]
+struct Count(RequestCount);
+
+impl Intercept for Count {
+    fn name(&self) -> &'static str {
+        "count requests"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        if let Some(it) = bag.load::<Metadata>() {
+            self.0.add(it.service(), it.name());
+        }
+        Ok(())
+    }
+}
+
+/// What a person has to mend, as AWS calls it.
+const REFUSALS: [&str; 12] = [
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "ExpiredToken",
+    "InvalidAddress",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "NotFound",
+    "QueueDoesNotExist",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// The bus error for an SDK error: refused when waiting will not help.
+pub(super) fn failure<E>(operation: &'static str, name: &str, error: SdkError<E>) -> BusError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let name = name.to_owned();
+    let refused = error.code().is_some_and(|it| REFUSALS.contains(&it));
+    let source = error.into();
+    if refused {
+        BusError::Refused { operation, name, source }
+    } else {
+        BusError::Failed { operation, name, source }
+    }
+}

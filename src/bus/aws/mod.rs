@@ -1,0 +1,152 @@
+//! The real bus: SNS topics and one SQS queue with its dead-letter queue.
+
+mod clients;
+mod names;
+mod topics;
+
+pub use clients::{AwsError, Clients};
+pub use names::{Home, Names};
+pub use topics::AwsTopics;
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName};
+use jiff::Timestamp;
+
+use self::clients::failure;
+use super::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle};
+use crate::domain::RoleName;
+
+/// One role's queue, and every topic.
+#[derive(Clone, Debug)]
+pub struct AwsBus {
+    sqs: aws_sdk_sqs::Client,
+    /// A client of its own for the open receives, whose failures must not eat the others' retries.
+    polls: aws_sdk_sqs::Client,
+    topics: AwsTopics,
+    queue: String,
+    queue_url: String,
+    dead_letter_url: String,
+}
+
+impl AwsBus {
+    /// Finds the role's queue by name, and from its ARN where the topics are.
+    ///
+    /// # Errors
+    /// When the queue is not there, may not be used, or AWS cannot be reached.
+    pub async fn connect(clients: &Clients, names: &Names, role: RoleName) -> Result<AwsBus, AwsError> {
+        let queue = names.queue(role);
+        let queue_url = clients.queue_url(&queue).await?;
+        let dead_letter_url = clients.queue_url(&names.dead_letter_queue(role)).await?;
+        let home = clients.home_of_queue(&queue, &queue_url).await?;
+        Ok(AwsBus {
+            sqs: clients.sqs.clone(),
+            polls: clients.polls.clone(),
+            topics: AwsTopics::new(clients, names.clone(), home),
+            queue,
+            queue_url,
+            dead_letter_url,
+        })
+    }
+
+    /// The topics alone.
+    #[must_use]
+    pub fn topics(&self) -> &AwsTopics {
+        &self.topics
+    }
+}
+
+impl Bus for AwsBus {
+    async fn publish(&self, message: &Message) -> Result<(), BusError> {
+        self.topics.publish(message).await.map(drop)
+    }
+
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Delivery>, BusError> {
+        let received = self
+            .polls
+            .receive_message()
+            .queue_url(&self.queue_url)
+            .max_number_of_messages(i32::try_from(max.clamp(1, 10)).unwrap_or(10))
+            .wait_time_seconds(seconds(wait))
+            .visibility_timeout(seconds(visibility))
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_attribute_names("type")
+            .send()
+            .await
+            .map_err(|it| failure("receive from", &self.queue, it))?;
+        Ok(received.messages.unwrap_or_default().into_iter().filter_map(delivery).collect())
+    }
+
+    async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
+        let deleted =
+            self.sqs.delete_message().queue_url(&self.queue_url).receipt_handle(&handle.0).send().await;
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(it) if it.as_service_error().is_some_and(|it| it.is_receipt_handle_is_invalid()) => Ok(()),
+            Err(it) => Err(failure("delete from", &self.queue, it)),
+        }
+    }
+
+    async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
+        let changed = self
+            .sqs
+            .change_message_visibility()
+            .queue_url(&self.queue_url)
+            .receipt_handle(&handle.0)
+            .visibility_timeout(seconds(after))
+            .send()
+            .await;
+        let stale = |it: &aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityError| {
+            it.is_message_not_inflight() || it.is_receipt_handle_is_invalid()
+        };
+        match changed {
+            Ok(_) => Ok(()),
+            Err(it) if it.as_service_error().is_some_and(stale) => Ok(()),
+            Err(it) => Err(failure("give back to", &self.queue, it)),
+        }
+    }
+
+    async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
+        let mut send =
+            self.sqs.send_message().queue_url(&self.dead_letter_url).message_body(&delivery.body);
+        for (name, value) in &why.attributes {
+            // SQS takes no empty value.
+            if value.is_empty() {
+                continue;
+            }
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            let value = value.expect("the data type is given");
+            send = send.message_attributes(*name, value);
+        }
+        send.send().await.map(drop).map_err(|it| failure("set aside from", &self.queue, it))
+    }
+}
+
+/// Whole seconds, rounded up: SQS knows no smaller unit.
+fn seconds(duration: Duration) -> i32 {
+    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(whole).unwrap_or(i32::MAX)
+}
+
+/// None when SQS left out what every message has.
+fn delivery(message: aws_sdk_sqs::types::Message) -> Option<Delivery> {
+    let attributes = message.attributes.unwrap_or_default();
+    let number = |name| attributes.get(&name).and_then(|it: &String| it.parse::<i64>().ok());
+    let attempt = number(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
+    let sent_ms = number(MessageSystemAttributeName::SentTimestamp).unwrap_or(0);
+    let kind_attribute = message.message_attributes.and_then(|mut it| it.remove("type"));
+    Some(Delivery {
+        body: message.body?,
+        message_id: message.message_id.unwrap_or_default(),
+        attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+        sent_at: Timestamp::from_millisecond(sent_ms).unwrap_or(Timestamp::UNIX_EPOCH),
+        kind_attribute: kind_attribute.and_then(|it| it.string_value),
+        receipt_handle: ReceiptHandle(message.receipt_handle?),
+    })
+}

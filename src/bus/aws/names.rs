@@ -1,0 +1,100 @@
+//! What things are called in an account.
+
+use crate::domain::{RoleName, event::Kind};
+
+/// The names under one prefix: several copies of the product can share an account.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// Names that begin with `prefix`, which may be empty.
+    #[must_use]
+    pub fn new(prefix: &str) -> Names {
+        Names { prefix: prefix.to_owned() }
+    }
+
+    /// The prefix.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// A topic.
+    #[must_use]
+    pub fn topic(&self, kind: Kind) -> String {
+        format!("{}{kind}", self.prefix)
+    }
+
+    /// A role's queue.
+    #[must_use]
+    pub fn queue(&self, role: RoleName) -> String {
+        format!("{}booking-{role}", self.prefix)
+    }
+
+    /// What the role set aside, and what SQS moved there.
+    #[must_use]
+    pub fn dead_letter_queue(&self, role: RoleName) -> String {
+        format!("{}booking-{role}-dlq", self.prefix)
+    }
+}
+
+/// Where an account's topics are: partition, region and account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    partition: String,
+    region: String,
+    account: String,
+}
+
+impl Home {
+    /// The home of a queue, from its ARN.
+    #[must_use]
+    pub fn of_arn(arn: &str) -> Option<Home> {
+        match arn.splitn(6, ':').collect::<Vec<_>>()[..] {
+            ["arn", partition, _, region, account, _] => Some(Home {
+                partition: partition.to_owned(),
+                region: region.to_owned(),
+                account: account.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The home of an account in a region. The partition follows from the region.
+    #[must_use]
+    pub fn new(region: &str, account: &str) -> Home {
+        let partition = match region.split('-').next() {
+            Some("cn") => "aws-cn",
+            Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        Home {
+            partition: partition.to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+        }
+    }
+
+    /// The ARN of a topic.
+    #[must_use]
+    pub fn topic_arn(&self, names: &Names, kind: Kind) -> String {
+        let Home { partition, region, account } = self;
+        format!("arn:{partition}:sns:{region}:{account}:{}", names.topic(kind))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_found_from_the_queue_beside_it() {
+        let home = Home::of_arn("arn:aws-cn:sqs:cn-north-1:123456789012:s-booking-seats").unwrap();
+        assert_eq!(home, Home::new("cn-north-1", "123456789012"));
+        let arn = home.topic_arn(&Names::new("s-"), Kind::SeatBooked);
+        assert_eq!(arn, "arn:aws-cn:sns:cn-north-1:123456789012:s-seat-booked");
+        assert_eq!(Home::of_arn("booking-seats"), None);
+    }
+}

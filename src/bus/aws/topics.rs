@@ -1,0 +1,54 @@
+//! Publishing: what a client of the choreography needs, and half of what a service does.
+
+use aws_sdk_sns::types::MessageAttributeValue;
+
+use super::{
+    super::{BusError, Message},
+    Clients, Home, Names,
+    clients::failure,
+};
+use crate::domain::event::Kind;
+
+/// The topics of one account.
+#[derive(Clone, Debug)]
+pub struct AwsTopics {
+    sns: aws_sdk_sns::Client,
+    names: Names,
+    home: Home,
+}
+
+impl AwsTopics {
+    /// The topics that live in `home`.
+    #[must_use]
+    pub fn new(clients: &Clients, names: Names, home: Home) -> AwsTopics {
+        AwsTopics { sns: clients.sns.clone(), names, home }
+    }
+
+    /// The ARN of a topic.
+    #[must_use]
+    pub fn arn(&self, kind: Kind) -> String {
+        self.home.topic_arn(&self.names, kind)
+    }
+
+    /// Publishes, and returns the SNS MessageId.
+    ///
+    /// # Errors
+    /// When SNS did not take it, or nobody knows whether it did.
+    pub async fn publish(&self, message: &Message) -> Result<String, BusError> {
+        let kind = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(message.kind.topic())
+            .build()
+            .expect("the data type is given");
+        let published = self
+            .sns
+            .publish()
+            .topic_arn(self.arn(message.kind))
+            .message(&message.body)
+            .message_attributes("type", kind)
+            .send()
+            .await
+            .map_err(|it| failure("publish to", &self.names.topic(message.kind), it))?;
+        Ok(published.message_id.unwrap_or_default())
+    }
+}

@@ -1,0 +1,115 @@
+//! The bus: topics to publish to, and one queue to work from. [`memory`] and [`aws`] pass one
+//! contract suite. Only the runtime holds a [`Bus`]; a role can neither publish nor delete.
+
+pub mod aws;
+pub mod memory;
+pub mod wire;
+
+use std::{future::Future, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::domain::event::Kind;
+
+/// An event's text on its way to its topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Which topic, and the SNS message attribute `type`.
+    pub kind: Kind,
+    /// A CloudEvent in structured JSON mode.
+    pub body: String,
+}
+
+/// A message as it was received, to be given a verdict before its visibility timeout is over.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The text, enveloped or raw.
+    pub body: String,
+    /// SQS's id. A redrive changes it: for logs only.
+    pub message_id: String,
+    /// How often it was received, this time included.
+    pub attempt: u32,
+    /// When it was put on the queue.
+    pub sent_at: Timestamp,
+    /// The message attribute `type`, which only a raw delivery has.
+    pub kind_attribute: Option<String>,
+    /// What this receive may delete or give back.
+    pub receipt_handle: ReceiptHandle,
+}
+
+/// What one receive may delete or give back. A later receive of the same message makes it stale.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiptHandle(pub String);
+
+/// Why a message goes to the dead-letter queue, as its message attributes will say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Attributes by name, each at most 1 KiB: `class`, `reason`, `booking`, ….
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// The verbs of SNS and SQS that a service uses, on its own queue.
+///
+/// Standard queues: a message is delivered at least once, in any order, and again whenever its
+/// visibility timeout is over before it was deleted.
+pub trait Bus: Send + Sync + 'static {
+    /// Publishes to the topic of the message's kind. When it returns, every subscribed queue will
+    /// get the message, at least once.
+    fn publish(&self, message: &Message) -> impl Future<Output = Result<(), BusError>> + Send;
+
+    /// At most `max` (1 to 10) messages; waits up to `wait` for the first. Each is hidden from
+    /// others for `visibility` from now on.
+    fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> impl Future<Output = Result<Vec<Delivery>, BusError>> + Send;
+
+    /// Deletes what was received. A handle that is no longer good is no error: the message was
+    /// deleted, or will be delivered again, and both are dealt with.
+    fn delete(&self, handle: &ReceiptHandle) -> impl Future<Output = Result<(), BusError>> + Send;
+
+    /// Makes what was received visible again after `after`. A handle that is no longer good is no
+    /// error.
+    fn give_back(
+        &self,
+        handle: &ReceiptHandle,
+        after: Duration,
+    ) -> impl Future<Output = Result<(), BusError>> + Send;
+
+    /// Puts a copy of the body, untouched, on the role's dead-letter queue. The message itself is
+    /// still to be deleted: dying in between leaves it twice, never lost.
+    fn set_aside(
+        &self,
+        delivery: &Delivery,
+        why: &DeadLetter,
+    ) -> impl Future<Output = Result<(), BusError>> + Send;
+}
+
+/// Why the bus could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// A topic or a queue is not there, or not ours to use: a person has to mend it.
+    #[error("could not {operation} `{name}`: it does not exist or may not be used")]
+    Refused {
+        /// What was tried.
+        operation: &'static str,
+        /// The topic or queue.
+        name: String,
+        /// What the service said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It did not work this time.
+    #[error("could not {operation} `{name}`")]
+    Failed {
+        /// What was tried.
+        operation: &'static str,
+        /// The topic or queue.
+        name: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

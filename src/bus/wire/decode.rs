@@ -1,0 +1,424 @@
+//! Text to event, or to a reason why not.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    super::Delivery,
+    SCHEMA_VERSION,
+    node::{Fields, Flaw, Node},
+};
+use crate::domain::{
+    Expected,
+    event::{Charge, Data, Event, Freed, Kind, NoCharge, NoSeat, Refund},
+    ids::{BookingId, Cause, Digest, request_id},
+    money::{Currency, Money},
+    request::{Passenger, Payment, PaymentToken, Request, holds_card_number},
+    seat::{FlightNo, SEATS_MAX, SeatId, Seating, parse_date},
+};
+
+/// The largest body that is looked at, in bytes: what SQS takes.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The longest id, source or reference, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+/// Who said it, when a message does not say.
+const CLIENT: &str = "/booking/client";
+
+/// Why a message is not an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Not JSON, not of the event's shape, or impossible in content.
+    Malformed,
+    /// A type that no topic of ours has.
+    UnknownType,
+    /// A schema of another major version, or another CloudEvents version.
+    UnsupportedVersion,
+    /// It holds what could be a card number.
+    CardNumber,
+}
+
+impl Why {
+    /// The class in logs, metrics and dead letters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Why::Malformed => "malformed",
+            Why::UnknownType => "unknown-type",
+            Why::UnsupportedVersion => "unsupported-version",
+            Why::CardNumber => "card-number",
+        }
+    }
+}
+
+/// A message that is no event: what was wrong with it, and what could be made out all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{flaw}")]
+pub struct Refusal {
+    /// The class of the problem.
+    pub why: Why,
+    /// Where, and what was expected.
+    pub flaw: Flaw,
+    /// The booking it would have been about: by its own id if that can be read, else by the SNS
+    /// MessageId.
+    pub booking: Option<BookingId>,
+    /// The topic it came from or claims to belong to.
+    pub kind: Option<Kind>,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
+
+/// Reads a message. `prefix` is what topic names begin with in this account.
+///
+/// # Errors
+/// A [`Refusal`] for everything that is not an event of `topics/`: the same for all four roles.
+pub fn decode(delivery: &Delivery, prefix: &str) -> Result<Event, Refusal> {
+    let mut letter = Letter {
+        sent_at: delivery.sent_at,
+        topic: delivery.kind_attribute.as_deref().and_then(Kind::of_topic),
+        message_id: None,
+        traceparent: None,
+        claims: None,
+        booking: None,
+    };
+    letter.open(&delivery.body, prefix).map_err(|(why, flaw)| Refusal {
+        why,
+        flaw,
+        booking: letter.booking.clone().or_else(|| letter.message_id.clone()),
+        kind: letter.claims.or(letter.topic),
+        sent_at: letter.sent_at,
+    })
+}
+
+type Read<T> = Result<T, (Why, Flaw)>;
+
+impl From<Flaw> for (Why, Flaw) {
+    fn from(flaw: Flaw) -> Self {
+        (Why::Malformed, flaw)
+    }
+}
+
+/// What is known about a message while it is being read; what was found out stays when the reading
+/// fails.
+struct Letter {
+    sent_at: Timestamp,
+    /// From the TopicArn, or from the attribute of a raw delivery.
+    topic: Option<Kind>,
+    /// The SNS MessageId: the same in all four queues.
+    message_id: Option<BookingId>,
+    traceparent: Option<String>,
+    /// The type that the event itself names.
+    claims: Option<Kind>,
+    booking: Option<BookingId>,
+}
+
+impl Letter {
+    /// Unwraps the SNS envelope if there is one.
+    fn open(&mut self, body: &str, prefix: &str) -> Read<Event> {
+        if body.len() > BODY_BYTES_MAX {
+            let flaw = Flaw {
+                path: "message".to_owned(),
+                problem: format!("expected at most {BODY_BYTES_MAX} bytes"),
+                line: 1,
+                column: 1,
+            };
+            return Err(flaw.into());
+        }
+        let outer = Node::parse(body)?.object()?;
+        let enveloped = outer.optional("specversion").is_none()
+            && outer.optional("TopicArn").is_some()
+            && outer.optional("Message").is_some();
+        if !enveloped {
+            return self.read(&outer);
+        }
+        let arn = outer.required("TopicArn")?;
+        let name = arn.string()?;
+        let name = name.rsplit(':').next().and_then(|it| it.strip_prefix(prefix));
+        self.topic = name.and_then(Kind::of_topic);
+        if self.topic.is_none() {
+            return Err((Why::UnknownType, arn.flaw("expected the ARN of a topic of ours")));
+        }
+        self.message_id = optional_parsed(&outer, "MessageId", BookingId::parse).ok().flatten();
+        self.sent_at = optional_parsed(&outer, "Timestamp", parse_time)?.unwrap_or(self.sent_at);
+        let message = outer.required("Message")?.string()?;
+        self.read(&Node::parse(&message)?.object()?)
+    }
+
+    /// Reads the event, or bare `data` if it is not one.
+    fn read(&mut self, top: &Fields<'_, '_>) -> Read<Event> {
+        if top.optional("specversion").is_none() {
+            return self.bare(top);
+        }
+        let id = optional_parsed(top, "id", name)?;
+        let source = optional_parsed(top, "source", name)?.unwrap_or_else(|| CLIENT.to_owned());
+        let subject = top.optional("subject");
+        let data = top.optional("data");
+        let own = data.and_then(|it| it.object().ok());
+        let own = own.as_ref().and_then(|it| it.optional("booking_id"));
+        let derived = id.as_deref().map(|it| BookingId::of_event(&source, it));
+        // First whatever can be read, so that a refusal is filed where somebody looks for it.
+        let readable = |it: Option<Node<'_, '_>>| it.and_then(|it| it.parsed(BookingId::parse).ok());
+        self.booking = readable(own).or_else(|| readable(subject)).or_else(|| derived.clone());
+
+        let version = top.required("specversion")?;
+        if version.string()? != "1.0" {
+            return Err((Why::UnsupportedVersion, version.flaw("expected CloudEvents 1.0")));
+        }
+        let kind = self.kind(top)?;
+        let booking = self.identify(own, subject, kind, derived)?;
+        if let Some(it) = top.optional("datacontenttype") {
+            let kind = it.string()?;
+            if !kind.starts_with("application/json") && !kind.ends_with("+json") {
+                return Err(it.flaw("expected application/json").into());
+            }
+        }
+        if let Some(it) = top.optional("dataschema")
+            && major_version(&it.string()?) != Some(SCHEMA_VERSION)
+        {
+            let expected = format!("expected a schema that ends in version {SCHEMA_VERSION}");
+            return Err((Why::UnsupportedVersion, it.flaw(&expected)));
+        }
+        let time = optional_parsed(top, "time", parse_time)?.unwrap_or(self.sent_at);
+        // A trace must never cost a booking: what is no trace is left out.
+        let traceparent = optional_parsed(top, "traceparent", traceparent).ok().flatten();
+        self.traceparent = traceparent;
+        let data = top.required("data")?;
+        let digest = match kind {
+            Kind::BookingRequested => digest_of(&data)?,
+            _ => top.required("requestdigest")?.parsed(Digest::parse)?,
+        };
+        self.event(booking, kind, id, source, time, digest, &data)
+    }
+
+    /// `data` alone, as somebody types it after `aws sns publish`.
+    fn bare(&mut self, top: &Fields<'_, '_>) -> Read<Event> {
+        if self.topic.is_some_and(|it| it != Kind::BookingRequested) {
+            let flaw = top.node().flaw("expected a CloudEvent: only a booking-requested may be bare data");
+            return Err(flaw.into());
+        }
+        self.claims = Some(Kind::BookingRequested);
+        self.booking = optional_parsed(top, "booking_id", BookingId::parse).ok().flatten();
+        let own = top.optional("booking_id");
+        let booking = self.identify(own, None, Kind::BookingRequested, None)?;
+        let digest = digest_of(top.node())?;
+        let (source, time) = (CLIENT.to_owned(), self.sent_at);
+        self.event(booking, Kind::BookingRequested, None, source, time, digest, top.node())
+    }
+
+    fn kind(&mut self, top: &Fields<'_, '_>) -> Read<Kind> {
+        let Some(said) = top.optional("type") else {
+            return self.topic.ok_or_else(|| top.node().flaw("expected a type").into());
+        };
+        let Some(kind) = Kind::of_topic(&said.string()?) else {
+            return Err((Why::UnknownType, said.flaw("expected the name of a topic")));
+        };
+        self.claims = Some(kind);
+        if self.topic.is_some_and(|it| it != kind) {
+            return Err(said.flaw("expected the type that belongs to the topic it came from").into());
+        }
+        Ok(kind)
+    }
+
+    /// Whose booking it is: `data.booking_id`, else `subject`, else derived from the event, else the
+    /// SNS MessageId. Only a request may do without a name.
+    fn identify(
+        &self,
+        own: Option<Node<'_, '_>>,
+        subject: Option<Node<'_, '_>>,
+        kind: Kind,
+        derived: Option<BookingId>,
+    ) -> Read<BookingId> {
+        let parsed = |it: Option<Node<'_, '_>>| it.map(|it| it.parsed(BookingId::parse)).transpose();
+        match (parsed(own)?, parsed(subject)?) {
+            (Some(own), Some(other)) if own != other => {
+                let here = subject.expect("it was just read");
+                Err(here.flaw("expected the same booking as data.booking_id").into())
+            }
+            (Some(id), _) | (None, Some(id)) => Ok(id),
+            (None, None) if kind == Kind::BookingRequested => {
+                derived.or_else(|| self.message_id.clone()).ok_or_else(|| missing_booking().into())
+            }
+            (None, None) => Err(missing_booking().into()),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one event, each used once")]
+    fn event(
+        &mut self,
+        booking: BookingId,
+        kind: Kind,
+        id: Option<String>,
+        source: String,
+        time: Timestamp,
+        digest: Digest,
+        data: &Node<'_, '_>,
+    ) -> Read<Event> {
+        let id = id.unwrap_or_else(|| request_id(&booking, kind, &digest));
+        let traceparent = self.traceparent.take();
+        let data = read_data(kind, data)?;
+        Ok(Event { cause: Cause { source, id }, booking, time, digest, traceparent, data })
+    }
+}
+
+fn missing_booking() -> Flaw {
+    Flaw {
+        path: "data.booking_id".to_owned(),
+        problem: "is missing, and neither subject nor an SNS MessageId stands in for it".to_owned(),
+        line: 1,
+        column: 1,
+    }
+}
+
+fn read_data(kind: Kind, data: &Node<'_, '_>) -> Read<Data> {
+    let fields = data.object()?;
+    let reference = |name: &'static str| fields.required(name)?.parsed(self::name);
+    let amount = || money(&fields.required("amount")?);
+    Ok(match kind {
+        Kind::BookingRequested => Data::BookingRequested(request(&fields)?),
+        Kind::SeatBooked => Data::SeatBooked(seating(&fields, 1)?),
+        Kind::SeatUnavailable => Data::SeatUnavailable {
+            reason: fields.required("reason")?.parsed(NoSeat::parse)?,
+            seating: seating(&fields, 0)?,
+        },
+        Kind::SeatReleased => Data::SeatReleased {
+            reason: fields.required("reason")?.parsed(Freed::parse)?,
+            seats: seats(&fields, 0)?,
+        },
+        Kind::PaymentOk => Data::PaymentOk(Charge { charge: reference("charge")?, amount: amount()? }),
+        Kind::PaymentFailed => {
+            Data::PaymentFailed { reason: fields.required("reason")?.parsed(NoCharge::parse)? }
+        }
+        Kind::PaymentRefunded => Data::PaymentRefunded(Refund {
+            refund: reference("refund")?,
+            charge: reference("charge")?,
+            amount: amount()?,
+        }),
+        Kind::ReceiptSent => Data::ReceiptSent { receipt: reference("receipt")? },
+    })
+}
+
+fn request(fields: &Fields<'_, '_>) -> Result<Request, Flaw> {
+    let passenger = fields.required("passenger")?.object()?;
+    let payment = fields.required("payment")?.object()?;
+    Ok(Request {
+        seating: seating(fields, 1)?,
+        passenger: Passenger {
+            name: passenger.required("name")?.parsed(Passenger::parse_name)?,
+            email: passenger.required("email")?.parsed(Passenger::parse_email)?,
+        },
+        payment: Payment {
+            token: payment.required("token")?.parsed(PaymentToken::parse)?,
+            amount: money(&payment.required("amount")?)?,
+        },
+    })
+}
+
+fn seating(fields: &Fields<'_, '_>, seats_min: usize) -> Result<Seating, Flaw> {
+    Ok(Seating {
+        flight: fields.required("flight")?.parsed(FlightNo::parse)?,
+        date: fields.required("date")?.parsed(parse_date)?,
+        seats: seats(fields, seats_min)?,
+    })
+}
+
+fn seats(fields: &Fields<'_, '_>, seats_min: usize) -> Result<Vec<SeatId>, Flaw> {
+    let list = fields.required("seats")?;
+    let mut seats = list.each(|it| it.parsed(SeatId::parse))?;
+    let named = seats.len();
+    seats.sort_unstable();
+    seats.dedup();
+    if seats.len() < named || !(seats_min..=SEATS_MAX).contains(&named) {
+        return Err(list.flaw(&format!("expected {seats_min} to {SEATS_MAX} different seats")));
+    }
+    Ok(seats)
+}
+
+fn money(node: &Node<'_, '_>) -> Result<Money, Flaw> {
+    let fields = node.object()?;
+    let minor = fields.required("minor")?;
+    let currency = fields.required("currency")?.parsed(Currency::parse)?;
+    Money::new(minor.integer()?, currency).map_err(|it| minor.flaw(&it.to_string()))
+}
+
+fn optional_parsed<T>(
+    fields: &Fields<'_, '_>,
+    name: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, Expected>,
+) -> Result<Option<T>, Flaw> {
+    fields.optional(name).map(|it| it.parsed(parse)).transpose()
+}
+
+fn name(text: &str) -> Result<String, Expected> {
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(Expected("1 to 255 bytes of text without control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, Expected> {
+    text.parse().map_err(|_| Expected("an instant as in RFC 3339, such as 2027-03-01T09:30:00Z"))
+}
+
+/// W3C trace context, version 00.
+fn traceparent(text: &str) -> Result<String, Expected> {
+    let hex = |it: &str| it.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    let parts: Vec<&str> = text.split('-').collect();
+    match parts[..] {
+        ["00", trace, parent, flags]
+            if (trace.len(), parent.len(), flags.len()) == (32, 16, 2) && parts.iter().all(|it| hex(it)) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err(Expected("a traceparent of version 00")),
+    }
+}
+
+/// The digits that a schema's name ends in.
+fn major_version(schema: &str) -> Option<u32> {
+    let digits = schema.trim_end_matches('/').rsplit(|it: char| !it.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+/// The digest of a request: of its `data` as it was received, so that old and new binaries agree.
+fn digest_of(data: &Node<'_, '_>) -> Read<Digest> {
+    let value: Value =
+        serde_json::from_str(data.text()).map_err(|_| data.flaw("expected JSON nested less deeply"))?;
+    if let Some(path) = card_number(&value, "data") {
+        let problem = "holds what could be a card number; send the provider's token for it instead";
+        return Err((Why::CardNumber, Flaw { path, ..data.flaw(problem) }));
+    }
+    Ok(digest(value))
+}
+
+/// SHA-256 of `data` without `booking_id`, in RFC 8785 canonical form.
+#[must_use]
+pub fn digest(mut data: Value) -> Digest {
+    if let Some(fields) = data.as_object_mut() {
+        fields.remove("booking_id");
+    }
+    let canonical = serde_json_canonicalizer::to_vec(&data).expect("a JSON value has a canonical form");
+    Digest::new(Sha256::digest(&canonical).into())
+}
+
+/// The path of the first value that could be a card number; names that are not plain stay unsaid.
+fn card_number(value: &Value, path: &str) -> Option<String> {
+    let suspicious = |it: &str| holds_card_number(it).then(|| path.to_owned());
+    match value {
+        Value::Null | Value::Bool(_) => None,
+        Value::Number(it) => suspicious(&it.to_string()),
+        Value::String(it) => suspicious(it),
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .find_map(|(at, it)| card_number(it, &format!("{path}[{at}]"))),
+        Value::Object(fields) => fields.iter().find_map(|(name, it)| {
+            let plain = name.len() <= 32 && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+            let own_id = name == "booking_id" && path == "data";
+            if own_id { None } else { card_number(it, &format!("{path}.{}", if plain { name } else { "…" })) }
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,15 @@
+//! Events as text: CloudEvents 1.0 in structured JSON mode, inside an SNS envelope or raw.
+//!
+//! What a service may rely on: [`decode`] gives an event whose every part was checked, or a
+//! [`Refusal`] that says where and what was expected and never quotes the message.
+
+mod decode;
+mod encode;
+mod node;
+
+pub use decode::{Refusal, Why, decode, digest};
+pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};
+pub use node::Flaw;
+
+/// The major version of every schema in `topics/`.
+pub const SCHEMA_VERSION: u32 = 1;

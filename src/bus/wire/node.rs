@@ -1,0 +1,209 @@
+//! Reading JSON so that what is wrong can be said without saying what was there: every value knows
+//! its path and its place in the text, and an error names both and what was expected.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::Expected;
+
+/// What is wrong with a message: where, and what was expected there. Never the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem} (line {line} column {column})")]
+pub struct Flaw {
+    /// The path of the value, such as `data.payment.token`.
+    pub path: String,
+    /// What was expected.
+    pub problem: String,
+    /// Line in the event's text, from 1.
+    pub line: usize,
+    /// Column in that line, in characters, from 1.
+    pub column: usize,
+}
+
+/// One JSON value, unread, with its path and its text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a, 'p> {
+    whole: &'a str,
+    text: &'a str,
+    path: Path<'p>,
+}
+
+/// The fields of an object, by name. Of two with one name the last counts, as everywhere in JSON.
+#[derive(Debug)]
+pub(super) struct Fields<'a, 'p> {
+    node: Node<'a, 'p>,
+    fields: BTreeMap<Text<'a>, &'a RawValue>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Path<'p> {
+    Root,
+    Field(&'p Path<'p>, &'static str),
+    Index(&'p Path<'p>, usize),
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl std::borrow::Borrow<str> for Text<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> Node<'a, 'static> {
+    /// The whole text as one value, if it is JSON.
+    ///
+    /// # Errors
+    /// Names line and column of the first place that is no JSON.
+    pub(super) fn parse(text: &'a str) -> Result<Self, Flaw> {
+        match serde_json::from_str::<&RawValue>(text) {
+            Ok(raw) => Ok(Node { whole: text, text: raw.get(), path: Path::Root }),
+            // The category only: serde's own words can quote the value.
+            Err(error) => Err(Flaw {
+                path: "message".to_owned(),
+                problem: if error.is_eof() { "JSON that ends too early" } else { "expected JSON" }.to_owned(),
+                line: error.line(),
+                column: error.column(),
+            }),
+        }
+    }
+}
+
+impl<'a, 'p> Node<'a, 'p> {
+    /// The value's own text.
+    #[must_use]
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Its fields, if it is an object.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(super) fn object(self) -> Result<Fields<'a, 'p>, Flaw> {
+        let fields = serde_json::from_str(self.text).map_err(|_| self.flaw("expected an object"))?;
+        Ok(Fields { node: self, fields })
+    }
+
+    /// Its text, if it is a string.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(super) fn string(&self) -> Result<Cow<'a, str>, Flaw> {
+        serde_json::from_str::<Text<'a>>(self.text)
+            .map(|it| it.0)
+            .map_err(|_| self.flaw("expected a string"))
+    }
+
+    /// Its value, if it is an integer that is not negative, written without point or exponent.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(super) fn integer(&self) -> Result<u64, Flaw> {
+        serde_json::from_str(self.text).map_err(|_| self.flaw("expected an integer"))
+    }
+
+    /// What `parse` makes of its text, if it is a string.
+    ///
+    /// # Errors
+    /// When it is something else, or `parse` says what was expected.
+    pub(super) fn parsed<T>(&self, parse: impl FnOnce(&str) -> Result<T, Expected>) -> Result<T, Flaw> {
+        parse(&self.string()?).map_err(|it| self.flaw(&it.to_string()))
+    }
+
+    /// What `read` makes of each of its elements, if it is an array.
+    ///
+    /// # Errors
+    /// When it is something else, or `read` fails for an element.
+    pub(super) fn each<T>(
+        &self,
+        read: impl Fn(Node<'a, '_>) -> Result<T, Flaw>,
+    ) -> Result<Vec<T>, Flaw> {
+        let elements: Vec<&RawValue> =
+            serde_json::from_str(self.text).map_err(|_| self.flaw("expected an array"))?;
+        let node = |(at, raw): (usize, &'a RawValue)| {
+            read(Node { whole: self.whole, text: raw.get(), path: Path::Index(&self.path, at) })
+        };
+        elements.into_iter().enumerate().map(node).collect()
+    }
+
+    /// What is wrong here.
+    #[must_use]
+    pub(super) fn flaw(&self, problem: &str) -> Flaw {
+        // The text of every node is a part of the whole, so its place is the distance between them.
+        let offset = (self.text.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize);
+        let before = self.whole.get(..offset).unwrap_or("");
+        let line = before.rsplit('\n').next().unwrap_or("");
+        Flaw {
+            path: self.path.to_string(),
+            problem: problem.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+        }
+    }
+}
+
+impl<'a, 'p> Fields<'a, 'p> {
+    /// The field of that name, if it is there and not null.
+    #[must_use]
+    pub(super) fn optional<'n>(&'n self, name: &'static str) -> Option<Node<'a, 'n>> {
+        let raw = self.fields.get(name).filter(|it| it.get() != "null")?;
+        let path = Path::Field(&self.node.path, name);
+        Some(Node { whole: self.node.whole, text: raw.get(), path })
+    }
+
+    /// The field of that name.
+    ///
+    /// # Errors
+    /// When it is missing or null.
+    pub(super) fn required<'n>(&'n self, name: &'static str) -> Result<Node<'a, 'n>, Flaw> {
+        self.optional(name).ok_or_else(|| {
+            let missing = Path::Field(&self.node.path, name);
+            Flaw { path: missing.to_string(), ..self.node.flaw("is missing") }
+        })
+    }
+
+    /// The object itself.
+    #[must_use]
+    pub(super) fn node(&self) -> &Node<'a, 'p> {
+        &self.node
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Root => f.write_str("message"),
+            Path::Field(Path::Root, name) => f.write_str(name),
+            Path::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Path::Index(parent, at) => write!(f, "{parent}[{at}]"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flaw_says_path_expected_kind_and_position_and_never_the_value() {
+        let text = "{\"a\": {\"b\": [\n  \"fine\", 4111111111111111]}}";
+        let a = Node::parse(text).unwrap().object().unwrap();
+        let b = a.required("a").unwrap().object().unwrap();
+        let list = b.required("b").unwrap();
+        let flaw = list.each(|it| it.string().map(Cow::into_owned)).unwrap_err();
+        assert_eq!(flaw.to_string(), "a.b[1]: expected a string (line 2 column 11)");
+        assert_eq!(b.required("c").unwrap_err().to_string(), "a.c: is missing (line 1 column 7)");
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_by_line_and_column() {
+        let flaw = Node::parse("{\"token\": 4111x}").unwrap_err();
+        assert!(!flaw.to_string().contains("4111"), "{flaw}");
+        assert_eq!((flaw.line, flaw.problem.as_str()), (1, "expected JSON"));
+        assert_eq!(Node::parse("{").unwrap_err().problem, "JSON that ends too early");
+    }
+}

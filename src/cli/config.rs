@@ -1,0 +1,207 @@
+//! Every setting: a flag, an environment variable, a default, and what it means.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+
+use crate::{domain::RoleName, mailer::DEFAULT_SENDER, runtime::Limits};
+
+/// A length of time as people write it: `500ms`, `20s`, `15m`, `1h 30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str = "expected a length of time such as 500ms, 20s or 15m";
+        let length: SignedDuration = text.parse().map_err(|_| WANTED)?;
+        Duration::try_from(length).map(Span).map_err(|_| WANTED)
+    }
+}
+
+/// Where the topics and queues are. Credentials, region and endpoints are the AWS SDK's own settings
+/// (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …).
+#[derive(Clone, Debug, Args)]
+pub struct AwsArgs {
+    /// What the names of topics and queues begin with, such as `staging-`
+    #[arg(long, env = "BOOKING_PREFIX", default_value = "", value_parser = prefix)]
+    pub prefix: String,
+}
+
+fn prefix(text: &str) -> Result<String, &'static str> {
+    let known = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
+    if text.len() <= 32 && text.bytes().all(known) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected at most 32 of a-z, 0-9 and -")
+    }
+}
+
+/// What every service has.
+#[derive(Clone, Debug, Args)]
+pub struct ServiceArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub aws: AwsArgs,
+
+    /// Folder of this service's own data, one file a role
+    #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// Address of /health and /metrics, and of the status API
+    /// [default: 127.0.0.1:8080 for status, 8081 seats, 8082 payment, 8083 receipt]
+    #[arg(long, env = "BOOKING_HTTP", value_name = "ADDRESS")]
+    pub http: Option<String>,
+
+    /// How long a receive waits for the first message, at most 20s
+    #[arg(long, env = "BOOKING_LONG_POLL", default_value = "20s", value_name = "TIME", value_parser = long_poll)]
+    pub long_poll: Span,
+
+    /// How long a received message is hidden from other replicas
+    #[arg(long, env = "BOOKING_VISIBILITY", default_value = "60s", value_name = "TIME")]
+    pub visibility: Span,
+
+    /// How long a charge, a refund or a mail may take
+    #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME")]
+    pub effect_timeout: Span,
+
+    /// How long work in hand may take after SIGTERM
+    #[arg(long, env = "BOOKING_DRAIN", default_value = "25s", value_name = "TIME")]
+    pub drain: Span,
+
+    /// The most messages worked on at once
+    #[arg(long, env = "BOOKING_IN_HAND", default_value_t = 64, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub in_hand: u16,
+
+    /// How many receives may be open at once
+    #[arg(long, env = "BOOKING_POLLERS", default_value_t = 2, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=32))]
+    pub pollers: u16,
+}
+
+fn long_poll(text: &str) -> Result<Span, &'static str> {
+    let span: Span = text.parse()?;
+    if span.0 <= Duration::from_secs(20) { Ok(span) } else { Err("SQS waits at most 20s") }
+}
+
+impl ServiceArgs {
+    /// The bounds of the consumer.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            long_poll: self.long_poll.0,
+            visibility: self.visibility.0,
+            effect_timeout: self.effect_timeout.0,
+            drain: self.drain.0,
+            in_hand_max: self.in_hand.into(),
+            pollers: self.pollers.into(),
+        }
+    }
+
+    /// The address to listen on.
+    #[must_use]
+    pub fn http_or_default(&self, role: RoleName) -> String {
+        self.http.clone().unwrap_or_else(|| default_http(role).to_owned())
+    }
+}
+
+/// Where a role listens unless it is told.
+#[must_use]
+pub const fn default_http(role: RoleName) -> &'static str {
+    match role {
+        RoleName::Status => "127.0.0.1:8080",
+        RoleName::Seats => "127.0.0.1:8081",
+        RoleName::Payment => "127.0.0.1:8082",
+        RoleName::Receipt => "127.0.0.1:8083",
+    }
+}
+
+/// `booking seats`
+#[derive(Clone, Debug, Args)]
+pub struct SeatsArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub service: ServiceArgs,
+
+    /// The schedule: a JSON file of flights and cabins, or `sample` for the one that is built in
+    #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE")]
+    pub flights: String,
+
+    /// How long an unpaid hold is safe from a booking that wants the same seat
+    #[arg(long, env = "BOOKING_HOLD_LIMIT", default_value = "15m", value_name = "TIME")]
+    pub hold_limit: Span,
+}
+
+/// `booking payment`
+#[derive(Clone, Debug, Args)]
+pub struct PaymentArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub service: ServiceArgs,
+
+    /// Who takes the money
+    #[arg(long, env = "BOOKING_GATEWAY", value_enum)]
+    pub gateway: GatewayName,
+
+    /// How long the simulated gateway lets its caller wait for a late answer
+    #[arg(long, env = "BOOKING_GATEWAY_PATIENCE", default_value = "1s", value_name = "TIME")]
+    pub gateway_patience: Span,
+}
+
+/// Who takes the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GatewayName {
+    /// A provider in a file, <data>/gateway.db: the token says how a charge ends
+    Simulated,
+}
+
+/// `booking receipt`
+#[derive(Clone, Debug, Args)]
+pub struct ReceiptArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub service: ServiceArgs,
+
+    /// How receipts go out
+    #[arg(long, env = "BOOKING_MAILER", value_enum)]
+    pub mailer: MailerName,
+
+    /// The sender of receipts
+    #[arg(long, env = "BOOKING_MAIL_FROM", default_value = DEFAULT_SENDER, value_name = "ADDRESS", value_parser = sender)]
+    pub mail_from: String,
+}
+
+fn sender(text: &str) -> Result<String, &'static str> {
+    let parsed: Result<lettre::message::Mailbox, _> = text.parse();
+    parsed.map(|_| text.to_owned()).map_err(|_| "expected a sender such as 'Booking <receipts@example.com>'")
+}
+
+/// How receipts go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MailerName {
+    /// One e-mail file each, <data>/receipts/<number>.eml
+    Folder,
+}
+
+/// `booking status`
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub service: ServiceArgs,
+
+    /// How long an open booking may go without news before it counts as stuck
+    #[arg(long, env = "BOOKING_STUCK_AFTER", default_value = "2m", value_name = "TIME")]
+    pub stuck_after: Span,
+}
+
+/// Where the status service is.
+#[derive(Clone, Debug, Args)]
+pub struct StatusUrl {
+    /// The status service
+    #[arg(long = "status-url", env = "BOOKING_STATUS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub url: String,
+}

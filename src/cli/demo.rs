@@ -1,0 +1,196 @@
+//! `booking demo`: what a newcomer sees first.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    time::Instant,
+};
+
+use clap::Args;
+
+use super::{Fault, out, out_json, timeline};
+use crate::{
+    audit::{Evidence, Violation},
+    bus::memory::Unkindness,
+    clock::Clock,
+    demo::{Stage, wishes},
+    domain::{RoleName, event::Kind, status::Phase},
+    http::view::BookingView,
+};
+
+/// Of a hundred messages, so many come twice.
+const DUPLICATES_PERCENT: u8 = 10;
+
+/// `booking demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How many bookings
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    bookings: u32,
+    /// What everything follows from: the same seed, the same endings
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for stores and receipts, which must not have any yet [default: a new temporary one]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+struct Report {
+    args: DemoArgs,
+    data: PathBuf,
+    evidence: Evidence,
+    violations: Vec<Violation>,
+    published: u64,
+    duplicates: u64,
+    seconds: f64,
+}
+
+/// Plays the mix and reports. Exit code 0 only if every booking is at an ending and nothing is
+/// violated.
+pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
+    let data = folder(args.data.clone())?;
+    let began = Instant::now();
+    let wishes = wishes(args.bookings as usize, args.seed);
+    let unkindness = Unkindness { duplicates_percent: DUPLICATES_PERCENT, shuffle: true };
+    let mut stage = Stage::new(&data, args.seed, unkindness)?;
+    let mut progress = Progress::new(wishes.len());
+    stage.play(&wishes, |it| progress.show(it)).await?;
+    progress.done();
+
+    let exchange = stage.exchange();
+    let published = Kind::ALL.into_iter().map(|it| exchange.published(it)).sum();
+    let duplicates = exchange.duplicates();
+    let dead: usize = RoleName::ALL.into_iter().map(|it| exchange.dead(it).len()).sum();
+    drop(stage);
+    let evidence = Evidence::read(&data)?;
+    let mut violations = evidence.violations();
+    if dead > 0 {
+        violations.push(Violation {
+            invariant: "H10 nothing disappears",
+            about: "dead-letter queues".to_owned(),
+            found: format!("{dead} messages were set aside"),
+        });
+    }
+    let seen = evidence.records().count();
+    if seen != wishes.len() {
+        violations.push(Violation {
+            invariant: "H10 nothing disappears",
+            about: "status".to_owned(),
+            found: format!("{} bookings were requested, {seen} are known", wishes.len()),
+        });
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let report = Report { args, data, evidence, violations, published, duplicates, seconds };
+    let well = report.violations.is_empty() && report.evidence.endings().1 == 0;
+    if report.args.json { out_json(&report.json())? } else { out(&report.text())? }
+    if well { Ok(()) } else { Err(Fault::No("the demo did not end well: see above".to_owned())) }
+}
+
+/// A folder of the demo's own: it must never work on somebody's data.
+fn folder(wanted: Option<PathBuf>) -> Result<PathBuf, Fault> {
+    let Some(folder) = wanted else {
+        let made = tempfile::Builder::new().prefix("booking-demo-").tempdir();
+        let made = made.map_err(|it| Fault::Config(format!("no temporary folder can be made: {it}")))?;
+        return Ok(made.keep());
+    };
+    let taken = RoleName::ALL.into_iter().any(|it| crate::wiring::store_file(&folder, it).exists());
+    if taken {
+        let folder = folder.display();
+        return Err(Fault::Config(format!("{folder} has a service's data: give the demo an empty --data")));
+    }
+    Ok(folder)
+}
+
+impl Report {
+    fn json(&self) -> serde_json::Value {
+        let (endings, open) = self.evidence.endings();
+        let mut named = serde_json::Map::new();
+        for phase in [Phase::Completed, Phase::PaymentFailed, Phase::SeatUnavailable, Phase::Refunded] {
+            named.insert(phase.to_string(), 0.into());
+        }
+        for (phase, count) in endings {
+            named.insert(phase.to_string(), count.into());
+        }
+        serde_json::json!({
+            "bookings": self.args.bookings,
+            "endings": named,
+            "open": open,
+            "violations": self.violations,
+            "seconds": self.seconds,
+            "seed": self.args.seed,
+            "published": self.published,
+            "duplicates": self.duplicates,
+            "data": self.data,
+        })
+    }
+
+    fn text(&self) -> String {
+        let (endings, open) = self.evidence.endings();
+        let DemoArgs { bookings, seed, .. } = self.args;
+        let mut text = format!(
+            "{bookings} bookings went through seats, payment, receipt and status (seed {seed}): four\n\
+             services that never call each other and only hear each other's events. {} events were\n\
+             published; {} messages came twice, all in any order.\n\n",
+            self.published, self.duplicates
+        );
+        text.push_str(&format!("  {:<24} {:>8}  what it means\n", "ENDING", "BOOKINGS"));
+        for (phase, count) in endings {
+            let line = format!("  {:<24} {count:>8}  {}\n", phase.as_str(), timeline::meaning(phase, true));
+            text.push_str(&line);
+        }
+        text.push_str(&format!("  {:<24} {open:>8}  still waits for something\n", "(open)"));
+        for (phase, title) in [
+            (Phase::Completed, "One that completed"),
+            (Phase::Refunded, "One that was charged while its seat went to somebody else"),
+        ] {
+            let found = self.evidence.records().find(|(_, it)| it.standing().phase == phase);
+            if let Some((id, record)) = found {
+                let now = Clock::Machine.now();
+                let view = BookingView::of(id, record, now, jiff::SignedDuration::MAX);
+                text.push_str(&format!("\n{title}, {id}:\n{}", timeline::lines(&view.timeline)));
+            }
+        }
+        text.push_str(&format!(
+            "\nChecked: one holder a seat, one charge a booking, no money kept without a seat, one receipt\n\
+             only for what is booked and paid, every ending a known one: {} violations.\n",
+            self.violations.len()
+        ));
+        for it in self.violations.iter().take(5) {
+            text.push_str(&format!("  VIOLATED {}: {}: {}\n", it.invariant, it.about, it.found));
+        }
+        text.push_str(&format!(
+            "\nThe receipts are in {}\n\
+             Next: booking topics (who says what to whom), booking --help, README.md\n",
+            crate::wiring::receipts_folder(&self.data).display()
+        ));
+        text
+    }
+}
+
+/// One line on a terminal that counts; nothing where nobody looks.
+struct Progress {
+    of: usize,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(of: usize) -> Progress {
+        Progress { of, shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, done: usize) {
+        if self.shown && (done.is_multiple_of(16) || done == self.of) {
+            // Nothing is lost with a progress line that cannot be written.
+            let _ = write!(std::io::stderr(), "\r{done} of {} bookings requested", self.of);
+        }
+    }
+
+    fn done(&self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r{:60}\r", "");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `booking resend`: a committed decision whose message died is otherwise silent.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::de::DeserializeOwned;
+
+use super::{
+    Fault,
+    config::AwsArgs,
+    healthcheck::role,
+    out,
+    show::booking_id,
+};
+use crate::{
+    bus::{
+        Bus, Message,
+        aws::{AwsBus, Clients, Names},
+    },
+    domain::{
+        RoleName,
+        ids::BookingId,
+        payment::Payment,
+        receipt::{Issued, Join},
+        seats::{Hold, Row},
+    },
+    durability::Durability,
+    mailer::{DEFAULT_SENDER, Mailer, folder::FolderMailer},
+    metrics::RequestCount,
+    runtime::{Chain, Kept, Memo, look_up},
+    store::sqlite::Inline,
+    wiring,
+};
+
+/// `booking resend`
+#[derive(Debug, Args)]
+pub struct ResendArgs {
+    /// Whose decision
+    #[arg(value_parser = role)]
+    role: RoleName,
+    /// About which booking
+    #[arg(value_parser = booking_id)]
+    id: BookingId,
+    #[command(flatten)]
+    aws: AwsArgs,
+    /// Folder of the role's data
+    #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// The sender, when it is a receipt
+    #[arg(long, env = "BOOKING_MAIL_FROM", default_value = DEFAULT_SENDER, value_name = "ADDRESS")]
+    mail_from: String,
+}
+
+/// Publishes what was decided, again.
+pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
+    let file = wiring::store_file(&args.data, args.role);
+    if !file.exists() {
+        return Err(Fault::Config(format!(
+            "{} is not there: run this where the data of {} is, or give --data",
+            file.display(),
+            args.role
+        )));
+    }
+    let messages = kept(&args).await?;
+    if messages.is_empty() {
+        return Err(Fault::No(format!("{} has announced nothing about booking {}", args.role, args.id)));
+    }
+    let clients = Clients::load(RequestCount::default()).await.map_err(wiring::aws_fault)?;
+    let names = Names::new(&args.aws.prefix);
+    let bus = AwsBus::connect(&clients, &names, args.role).await.map_err(wiring::aws_fault)?;
+    for message in &messages {
+        bus.publish(message).await.map_err(|it| Fault::unreachable(&it))?;
+        out(&format!("announced again: {}", message.kind))?;
+    }
+    Ok(())
+}
+
+/// What the role's store has about the booking. A receipt is sent again on the way.
+async fn kept(args: &ResendArgs) -> Result<Vec<Message>, Fault> {
+    let store = Inline::new(wiring::open_store(&args.data, args.role, Durability::PowerFailure)?);
+    match args.role {
+        RoleName::Seats => seats(&store, &args.id).await,
+        RoleName::Payment => Ok(messages(look::<Payment>(&store, &args.id).await?.as_ref())),
+        RoleName::Receipt => {
+            let kept = look::<Join>(&store, &args.id).await?;
+            let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
+            if let Some(receipt) = sent.and_then(|it| it.row.receipt(&args.id)) {
+                let folder = wiring::receipts_folder(&args.data);
+                let mailer = FolderMailer::open(&folder, &args.mail_from, Durability::PowerFailure);
+                let mailer = mailer.map_err(|it| Fault::Config(it.to_string()))?;
+                mailer.send(&receipt).await.map_err(|it| Fault::unreachable(&it))?;
+                out(&format!("sent again: receipt {}", receipt.number))?;
+            }
+            Ok(messages(kept.as_ref()))
+        }
+        RoleName::Status => Err(Fault::Config("status announces nothing".to_owned())),
+    }
+}
+
+/// Seats may have said the last word about a booking while it dealt with the one that took its hold
+/// over: that word is in the other's memo.
+async fn seats(store: &Inline, id: &BookingId) -> Result<Vec<Message>, Fault> {
+    let kept = look::<Row>(store, id).await?;
+    let mut said = messages(kept.as_ref());
+    if let Some(Row::Booking(Hold::Refused { taken_over_by: Some(other), .. })) = kept.map(|it| it.row) {
+        said.extend(messages(look::<Row>(store, &other).await?.as_ref()));
+    }
+    let about = |it: &Message| {
+        let event: serde_json::Value = serde_json::from_str(&it.body).unwrap_or_default();
+        event.get("subject").and_then(|it| it.as_str()) == Some(id.as_str())
+    };
+    said.retain(about);
+    Ok(said)
+}
+
+async fn look<T: DeserializeOwned>(store: &Inline, id: &BookingId) -> Result<Option<Kept<T>>, Fault> {
+    look_up(store, id).await.map_err(|it| Fault::Internal(Chain(&it).to_string()))
+}
+
+fn messages<T>(kept: Option<&Kept<T>>) -> Vec<Message> {
+    kept.iter().flat_map(|it| &it.memos).flat_map(Memo::messages).collect()
+}

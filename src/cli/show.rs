@@ -1,0 +1,159 @@
+//! `booking show` and `booking list`: what the status service says.
+
+use clap::Args;
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::{Fault, config::StatusUrl, out, out_json, timeline};
+use crate::{
+    clock::Clock,
+    domain::{ids::BookingId, status::Phase},
+    http::view::{BookingView, Listing},
+    runtime::Chain,
+};
+
+/// How long the status service may take to answer.
+const ANSWER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// `booking show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The booking
+    #[arg(value_parser = booking_id)]
+    id: BookingId,
+    #[command(flatten)]
+    status: StatusUrl,
+    /// Print what the status service answers, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `booking list`
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    status: StatusUrl,
+    /// Only bookings of this phase
+    #[arg(long, value_parser = phase)]
+    phase: Option<Phase>,
+    /// Only open bookings, the one without news for longest first
+    #[arg(long, conflicts_with = "phase")]
+    open: bool,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
+    limit: u16,
+    /// Print what the status service answers, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads a booking id on the command line.
+pub(super) fn booking_id(text: &str) -> Result<BookingId, String> {
+    BookingId::parse(text).map_err(|it| it.to_string())
+}
+
+fn phase(text: &str) -> Result<Phase, String> {
+    Phase::of_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Phase::ALL.iter().map(|it| it.as_str()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+/// Shows one booking.
+pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
+    let desk = Desk::new(&args.status)?;
+    match desk.booking(&args.id).await? {
+        Some(view) if args.json => out_json(&view),
+        Some(view) => out(&timeline::render(&view, now())),
+        None if args.json => {
+            out_json(&serde_json::json!({"booking_id": args.id, "phase": "unknown"}))?;
+            Err(Fault::No(String::new()))
+        }
+        None => Err(Fault::No(format!(
+            "booking {} has not been seen yet: the status service knows nothing of it",
+            args.id
+        ))),
+    }
+}
+
+/// Lists bookings.
+pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
+    let desk = Desk::new(&args.status)?;
+    let mut query = vec![("limit", args.limit.to_string())];
+    if args.open {
+        query.push(("order", "stalest".to_owned()));
+    }
+    if let Some(phase) = args.phase {
+        query.push(("phase", phase.to_string()));
+    }
+    let listing: Listing = match desk.get("bookings", &query).await? {
+        Some(it) => it,
+        None => return Err(Fault::Unreachable(format!("{} is no status service", desk.url))),
+    };
+    if args.json {
+        return out_json(&listing);
+    }
+    if listing.bookings.is_empty() {
+        return out("no bookings");
+    }
+    let mut text = format!("{:<38} {:<24} {:<21} waits for\n", "BOOKING", "PHASE", "NEWS");
+    for it in listing.bookings {
+        let stuck = if it.stuck { " (stuck)" } else { "" };
+        let waits: Vec<String> =
+            it.waiting_for.iter().map(|it| format!("{} from {}", it.event, it.from)).collect();
+        let news = it.as_of.map(|it| it.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
+        let phase = format!("{}{stuck}", it.phase);
+        let line = format!("{:<38} {phase:<24} {news:<21} {}", it.booking_id.as_str(), waits.join(", "));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    out(&text)
+}
+
+/// Now, by the machine's clock.
+pub(super) fn now() -> Timestamp {
+    Clock::Machine.now()
+}
+
+/// The status service, as its clients see it.
+pub(super) struct Desk {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Desk {
+    /// Reads the address.
+    pub(super) fn new(status: &StatusUrl) -> Result<Desk, Fault> {
+        let url = status.url.trim_end_matches('/').to_owned();
+        if let Err(error) = reqwest::Url::parse(&url) {
+            return Err(Fault::Config(format!("{url} (--status-url) is no URL: {error}")));
+        }
+        let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build();
+        let http = http.map_err(|it| Fault::Internal(Chain(&it).to_string()))?;
+        Ok(Desk { http, url })
+    }
+
+    /// A booking, if the service has seen it.
+    pub(super) async fn booking(&self, id: &BookingId) -> Result<Option<BookingView>, Fault> {
+        self.get(&format!("bookings/{id}"), &[]).await
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Option<T>, Fault> {
+        let url = format!("{}/{path}", self.url);
+        let unreachable = |it: reqwest::Error| {
+            let it = it.without_url();
+            Fault::Unreachable(format!("cannot ask the status service at {}: {}", self.url, Chain(&it)))
+        };
+        let answer = self.http.get(&url).query(query).send().await.map_err(unreachable)?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            it if it.is_success() => answer.json().await.map(Some).map_err(unreachable),
+            it => Err(Fault::Unreachable(format!("the status service at {} answers {it}", self.url))),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! All four services in one process, over the memory bus, one step at a time: everything that
+//! happens follows from the seed.
+
+mod mix;
+
+pub use mix::{Wish, wishes};
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    bus::{
+        memory::{Exchange, MemoryBus, Unkindness},
+        wire,
+    },
+    clock::Clock,
+    domain::{
+        RoleName,
+        event::{Data, Event, Kind},
+        ids::{BookingId, Cause},
+        schedule::Schedule,
+        seats::Seats,
+    },
+    durability::Durability,
+    gateway::simulated::SimulatedGateway,
+    mailer::{DEFAULT_SENDER, folder::FolderMailer},
+    metrics::Metrics,
+    roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
+    runtime::{Book, Limits, Pulse, Worker},
+    store::sqlite::{Engine, Inline},
+    wiring::{gateway_file, receipts_folder, store_file},
+};
+
+/// An unpaid hold is safe for so long: far longer than the demo's own clock runs between a hold and
+/// its payment.
+const HOLD_LIMIT: SignedDuration = SignedDuration::from_mins(15);
+/// The most messages one step receives.
+const BATCH: usize = 10;
+/// A run that needs more steps than this for each booking does not come to an end.
+const STEPS_PER_BOOKING_MAX: usize = 500;
+
+type Bench<R> = Worker<MemoryBus, R, Inline>;
+
+/// The four services and what is between them.
+pub struct Stage {
+    exchange: Exchange,
+    clock: Clock,
+    rng: fastrand::Rng,
+    /// A service that gets nothing done for a while, as happens to every service.
+    slow: Option<RoleName>,
+    seats: Bench<SeatsRole>,
+    payment: Bench<PaymentRole<SimulatedGateway>>,
+    receipt: Bench<ReceiptRole<FolderMailer>>,
+    status: Bench<StatusRole>,
+}
+
+impl Stage {
+    /// Sets the four services up over files in `data`.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub fn new(data: &Path, seed: u64, unkindness: Unkindness) -> anyhow::Result<Stage> {
+        std::fs::create_dir_all(data).with_context(|| format!("cannot use {}", data.display()))?;
+        let start: Timestamp = "2027-02-01T09:30:00Z".parse().context("the clock's start")?;
+        let clock = Clock::manual(start);
+        let exchange = Exchange::new(clock.clone(), "", seed, unkindness);
+        let lost = Durability::ProcessDeath;
+        let gateway = SimulatedGateway::open(&gateway_file(data), Duration::ZERO, lost)?;
+        let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, lost)?;
+        let seats = Seats { schedule: Schedule::sample(), hold_limit: HOLD_LIMIT };
+        Ok(Stage {
+            seats: bench(SeatsRole(seats), RoleName::Seats, &exchange, &clock, data, seed)?,
+            payment: bench(PaymentRole(gateway), RoleName::Payment, &exchange, &clock, data, seed)?,
+            receipt: bench(ReceiptRole(mailer), RoleName::Receipt, &exchange, &clock, data, seed)?,
+            status: bench(StatusRole, RoleName::Status, &exchange, &clock, data, seed)?,
+            rng: fastrand::Rng::with_seed(seed),
+            slow: None,
+            exchange,
+            clock,
+        })
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Publishes a request as a client would.
+    ///
+    /// # Errors
+    /// When it is too large to be one.
+    pub fn request(&self, booking: &BookingId, wish: &Wish) -> anyhow::Result<()> {
+        let request = wish.request();
+        let event = Event {
+            cause: Cause {
+                source: "/booking/client".to_owned(),
+                id: booking.derive("demo-request").to_string(),
+            },
+            booking: booking.clone(),
+            time: self.clock.now(),
+            digest: wire::digest(wire::request_data(&request)),
+            traceparent: None,
+            data: Data::BookingRequested(request),
+        };
+        self.exchange.publish_text(Kind::BookingRequested, &wire::encode(&event)?.body);
+        Ok(())
+    }
+
+    /// Lets one service, which one follows from the seed, receive and work; time passes. False when
+    /// every queue is empty.
+    ///
+    /// # Errors
+    /// When the bus fails; the memory bus does not.
+    pub async fn step(&mut self) -> anyhow::Result<bool> {
+        let Some(next) = self.exchange.next_visible() else { return Ok(false) };
+        let wait = next.duration_since(self.clock.now());
+        let pause = SignedDuration::from_millis(self.rng.i64(1..20));
+        self.clock.advance(wait.max(pause));
+        let max = self.rng.usize(1..=BATCH);
+        if self.rng.u8(0..100) < 8 {
+            self.slow = self.rng.choice([None, Some(RoleName::Payment), Some(RoleName::Seats)]).flatten();
+        }
+        match self.rng.choice(RoleName::ALL).filter(|it| Some(*it) != self.slow) {
+            Some(RoleName::Seats) => self.seats.step(max).await?,
+            Some(RoleName::Payment) => self.payment.step(max).await?,
+            Some(RoleName::Receipt) => self.receipt.step(max).await?,
+            Some(RoleName::Status) | None => self.status.step(max).await?,
+        };
+        Ok(true)
+    }
+
+    /// Publishes the wishes a few at a time and works until every queue is empty. `progress` hears
+    /// how many were published.
+    ///
+    /// # Errors
+    /// When it does not come to an end.
+    pub async fn play(
+        &mut self,
+        wishes: &[(BookingId, Wish)],
+        mut progress: impl FnMut(usize),
+    ) -> anyhow::Result<()> {
+        let mut waiting = wishes.iter().enumerate();
+        let mut more = true;
+        for _ in 0..wishes.len().max(1) * STEPS_PER_BOOKING_MAX {
+            if more && self.rng.u8(0..100) < 25 {
+                match waiting.next() {
+                    Some((at, (booking, wish))) => {
+                        self.request(booking, wish)?;
+                        progress(at + 1);
+                    }
+                    None => more = false,
+                }
+            } else if !self.step().await? && !more {
+                return Ok(());
+            }
+        }
+        bail!("the queues did not run empty after {STEPS_PER_BOOKING_MAX} steps a booking")
+    }
+}
+
+fn bench<R: crate::roles::Role>(
+    role: R,
+    name: RoleName,
+    exchange: &Exchange,
+    clock: &Clock,
+    data: &Path,
+    seed: u64,
+) -> anyhow::Result<Bench<R>> {
+    let engine = Engine::open(&store_file(data, name), name, Durability::ProcessDeath)?;
+    let book = Book::new(role, Inline::new(engine), clock.clone());
+    let pulse = Pulse::new(Duration::MAX);
+    let (bus, limits) = (exchange.bus(name), Limits::default());
+    Ok(Worker::new(bus, Arc::new(book), "", limits, pulse, Metrics::default(), seed))
+}

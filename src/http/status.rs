@@ -1,0 +1,135 @@
+//! `GET /bookings/{id}` and `GET /bookings`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::json;
+use tracing::error;
+
+use super::view::{BookingView, Line, Listing};
+use crate::{
+    clock::Clock,
+    domain::{
+        ids::BookingId,
+        status::{Phase, Record},
+    },
+    roles::StatusRole,
+    runtime::{Book, Chain, Kept, look_up},
+    store::{Find, Store},
+};
+
+/// How many bookings a list has unless it is asked for.
+const LIMIT_DEFAULT: usize = 50;
+/// How many it can have.
+const LIMIT_MAX: usize = 500;
+
+struct Desk<S> {
+    book: Arc<Book<StatusRole, S>>,
+    clock: Clock,
+    stuck_after: SignedDuration,
+}
+
+impl<S> Clone for Desk<S> {
+    fn clone(&self) -> Self {
+        Desk { book: Arc::clone(&self.book), clock: self.clock.clone(), stuck_after: self.stuck_after }
+    }
+}
+
+/// The routes that tell bookings. One whose newest fact is older than `stuck_after` and that is not
+/// at its end counts as stuck.
+pub fn bookings<S: Store>(
+    book: Arc<Book<StatusRole, S>>,
+    clock: Clock,
+    stuck_after: SignedDuration,
+) -> Router {
+    Router::new()
+        .route("/bookings/{id}", get(one::<S>))
+        .route("/bookings", get(list::<S>))
+        .with_state(Desk { book, clock, stuck_after })
+}
+
+async fn one<S: Store>(State(desk): State<Desk<S>>, Path(id): Path<String>) -> Response {
+    let Ok(id) = BookingId::parse(&id) else {
+        return bad_request("the path has no booking id: 1 to 64 of letters, digits, _ and -");
+    };
+    match look_up::<Record>(desk.book.store(), &id).await {
+        Ok(Some(kept)) => {
+            Json(BookingView::of(&id, &kept.row, desk.clock.now(), desk.stuck_after)).into_response()
+        }
+        Ok(None) => {
+            let unknown = json!({"booking_id": id, "phase": "unknown"});
+            (StatusCode::NOT_FOUND, Json(unknown)).into_response()
+        }
+        Err(error) => unavailable(&error),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    phase: Option<String>,
+    limit: Option<usize>,
+    #[serde(default)]
+    order: Order,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    #[default]
+    Newest,
+    Stalest,
+}
+
+async fn list<S: Store>(
+    State(desk): State<Desk<S>>,
+    wish: Result<Query<Wish>, QueryRejection>,
+) -> Response {
+    let Ok(Query(wish)) = wish else {
+        return bad_request("expected phase=, limit= (1 to 500) and order= (newest or stalest)");
+    };
+    let limit = wish.limit.unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return bad_request("limit is 1 to 500");
+    }
+    if wish.phase.as_deref().is_some_and(|it| Phase::of_name(it).is_none()) {
+        let names: Vec<&str> = Phase::ALL.iter().map(|it| it.as_str()).collect();
+        return bad_request(&format!("phase is one of {}", names.join(", ")));
+    }
+    let find = match (wish.order, wish.phase) {
+        (Order::Newest, phase) => Find::Newest { phase },
+        (Order::Stalest, None) => Find::Stalest,
+        (Order::Stalest, Some(_)) => {
+            return bad_request("order=stalest lists open bookings of every phase: leave out phase");
+        }
+    };
+    let rows = match desk.book.store().list(find, limit).await {
+        Ok(rows) => rows,
+        Err(error) => return unavailable(&error),
+    };
+    let now = desk.clock.now();
+    let line = |(key, body): (String, String)| {
+        let id = BookingId::parse(key.strip_prefix("booking/")?).ok()?;
+        let kept: Kept<Record> = serde_json::from_str(&body).ok()?;
+        Some(Line::from(BookingView::of(&id, &kept.row, now, desk.stuck_after)))
+    };
+    Json(Listing { bookings: rows.into_iter().filter_map(line).collect() }).into_response()
+}
+
+fn bad_request(problem: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response()
+}
+
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> Response {
+    error!(error = %Chain(error), "could not answer a question about bookings");
+    let problem = json!({"error": "the store of bookings cannot be read just now"});
+    (StatusCode::SERVICE_UNAVAILABLE, Json(problem)).into_response()
+}

@@ -1,0 +1,82 @@
+//! A receipt as an e-mail: the same receipt gives the same bytes.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use askama::Template;
+use jiff::tz::TimeZone;
+use lettre::{
+    Address, Message,
+    message::{Mailbox, MultiPart, MultiPartKind, SinglePart},
+};
+
+use super::MailError;
+use crate::domain::{receipt::Receipt, seat::seat_list};
+
+#[derive(Template)]
+#[template(path = "receipt.txt", escape = "none")]
+struct Text<'a> {
+    it: &'a Parts<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "receipt.html")]
+struct Html<'a> {
+    it: &'a Parts<'a>,
+}
+
+/// What a receipt says, as it is printed.
+struct Parts<'a> {
+    number: &'a str,
+    booking: &'a str,
+    passenger: &'a str,
+    flight: &'a str,
+    date: String,
+    seats: String,
+    seat_word: &'static str,
+    amount: String,
+    paid: String,
+}
+
+/// The e-mail, ready to be sent.
+///
+/// # Errors
+/// When the addresses or the text make no e-mail.
+pub(super) fn compose(receipt: &Receipt, from: &str) -> Result<Vec<u8>, MailError> {
+    write(receipt, from)
+        .map_err(|source| MailError::Unwritable { number: receipt.number.clone(), source })
+}
+
+fn write(receipt: &Receipt, from: &str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let wanted = &receipt.wanted;
+    let paid = receipt.paid_at.to_zoned_datetime(TimeZone::UTC);
+    let parts = Parts {
+        number: &receipt.number,
+        booking: receipt.booking.as_str(),
+        passenger: &wanted.passenger.name,
+        flight: wanted.seating.flight.as_str(),
+        date: wanted.seating.date.to_string(),
+        seats: seat_list(&wanted.seating.seats),
+        seat_word: if wanted.seating.seats.len() == 1 { "Seat" } else { "Seats" },
+        amount: wanted.amount.to_string(),
+        paid: paid.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    };
+    let paid_ms = u64::try_from(receipt.paid_at.as_millisecond())?;
+    let from: Mailbox = from.parse()?;
+    let to: Address = wanted.passenger.email.parse()?;
+    let domain = from.email.domain().to_owned();
+    let message = Message::builder()
+        .from(from)
+        .to(Mailbox::new(Some(wanted.passenger.name.clone()), to))
+        .subject(format!("Your receipt {} for flight {}", parts.number, parts.flight))
+        .message_id(Some(format!("<{}@{domain}>", receipt.number)))
+        .date(UNIX_EPOCH + Duration::from_millis(paid_ms))
+        .multipart(
+            // A boundary of our own: a random one would make another e-mail each time.
+            MultiPart::builder()
+                .kind(MultiPartKind::Alternative)
+                .boundary(format!("=_{}", receipt.number))
+                .singlepart(SinglePart::plain(Text { it: &parts }.render()?))
+                .singlepart(SinglePart::html(Html { it: &parts }.render()?)),
+        )?;
+    Ok(message.formatted())
+}

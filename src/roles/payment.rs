@@ -1,0 +1,43 @@
+//! Payment asks the gateway.
+
+use super::{EffectError, Role};
+use crate::{
+    domain::payment::{Answer, Effect, Payments},
+    gateway::{Charged, Gateway},
+};
+
+/// The service that takes the money.
+#[derive(Clone, Debug)]
+pub struct PaymentRole<G>(pub G);
+
+impl<G: Gateway> Role for PaymentRole<G> {
+    type Rules = Payments;
+
+    fn rules(&self) -> &Payments {
+        &Payments
+    }
+
+    async fn perform(&self, effect: &Effect) -> Result<Answer, EffectError> {
+        let no_answer = |asked| {
+            move |source| EffectError { from: "the gateway", asked, source: Box::new(source) }
+        };
+        match effect {
+            Effect::Charge { booking, token, amount, asked_before } => {
+                // A gateway forgets keys sooner than a queue redelivers: after a first try, look.
+                if *asked_before
+                    && let Some(charge) = self.0.find(booking).await.map_err(no_answer("a look-up"))?
+                {
+                    return Ok(Answer::Charged(charge));
+                }
+                match self.0.charge(booking, token, *amount).await.map_err(no_answer("a charge"))? {
+                    Charged::Yes(charge) => Ok(Answer::Charged(charge)),
+                    Charged::No(reason) => Ok(Answer::Declined(reason)),
+                }
+            }
+            Effect::Refund { booking, charge } => {
+                let refund = self.0.refund(booking, charge).await.map_err(no_answer("a refund"))?;
+                Ok(Answer::Refunded(refund))
+            }
+        }
+    }
+}

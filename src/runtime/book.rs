@@ -1,0 +1,314 @@
+//! The unit of work: what one event does to a role's rows, done once and kept for good.
+//!
+//! A booking's row holds its memos: what each cause announced, complete with ids and times. State
+//! and memo are committed together, so a redelivery finds the memo and announces the same events
+//! without deciding again. SQS redelivery is the relay; there is no second loop.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    bus::{
+        Message,
+        wire::{self, TooLarge},
+    },
+    clock::Clock,
+    domain::{
+        decision::{Decision, Key, Rows, Rules, Step},
+        event::{Event, Kind},
+        ids::{BookingId, Cause, Digest},
+        status::Rejection,
+    },
+    roles::{EffectError, Role},
+    store::{Commit, Store, StoreError, Versioned, Write},
+};
+
+/// How often a version conflict is answered by deciding again before the event is given back.
+const CONFLICTS_MAX: u32 = 16;
+/// How often a decision may ask for more rows or an effect: more than any rule does.
+const STEPS_MAX: u32 = 16;
+
+/// A role's rules over its rows.
+#[derive(Debug)]
+pub struct Book<R, S> {
+    role: R,
+    store: S,
+    clock: Clock,
+}
+
+/// How an event ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is committed, now or long ago: these are to be published.
+    Announce {
+        /// In the order in which they were decided.
+        messages: Vec<Message>,
+        /// Whether they come from the memo of an earlier delivery.
+        recalled: bool,
+        /// How many version conflicts were met on the way.
+        conflicts: u32,
+    },
+    /// Nothing was changed; a person should look.
+    SetAside(String),
+}
+
+/// Why an event could not be dealt with this time.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// The store failed.
+    #[error("could not use the store")]
+    Store(#[from] StoreError),
+    /// An outside effect had no answer.
+    #[error("could not finish the outside effect")]
+    Effect(#[from] EffectError),
+    /// Others kept changing the same rows.
+    #[error("gave up after {CONFLICTS_MAX} version conflicts")]
+    Contended,
+    /// A stored row is not what this binary writes.
+    #[error("the row `{key}` cannot be read")]
+    Row {
+        /// Which.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// An outcome is larger than SNS takes: nothing was committed.
+    #[error("could not announce the outcome")]
+    TooLarge(#[from] TooLarge),
+    /// The rules asked for more than they ever should.
+    #[error("the rules did not come to an end after {STEPS_MAX} steps")]
+    Endless,
+}
+
+/// A stored row: the role's state, and in a booking's row its memos.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept<T> {
+    /// The state.
+    pub row: T,
+    /// What was announced, by cause; only causes that announced something are here.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub memos: Vec<Memo>,
+}
+
+/// What one cause announced.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Memo {
+    /// The event that was dealt with.
+    pub cause: Cause,
+    /// The request it was, or answered: the same cause with another one is a conflict (B3).
+    pub digest: Digest,
+    announced: Vec<Announced>,
+}
+
+/// The text of an event, as it was and will be published.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Announced {
+    kind: Kind,
+    event: Box<RawValue>,
+}
+
+impl Memo {
+    /// The messages, ready to be published again.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        let message = |it: &Announced| Message { kind: it.kind, body: it.event.get().to_owned() };
+        self.announced.iter().map(message).collect()
+    }
+}
+
+type State<R> = <<R as Role>::Rules as Rules>::State;
+
+/// The rows that were read for one decision, with what is needed to write them again.
+struct Seen<T> {
+    rows: Rows<T>,
+    versions: BTreeMap<Key, (u64, Vec<Memo>)>,
+}
+
+impl<R: Role, S: Store> Book<R, S> {
+    /// The rules of `role` over the rows of `store`.
+    pub fn new(role: R, store: S, clock: Clock) -> Self {
+        Book { role, store, clock }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Deals with one event: once it returns what to announce, all of it is committed.
+    ///
+    /// May be called for the same event any number of times, also at once: it is decided once, and
+    /// every later call announces what the first one decided.
+    ///
+    /// # Errors
+    /// When it could not be dealt with this time. What was claimed stays claimed; the same event
+    /// must come again.
+    pub async fn attend(&self, event: &Event) -> Result<Outcome, BookError> {
+        let own = Key::Booking(event.booking.clone());
+        let mut answers = Vec::new();
+        let mut conflicts = 0;
+        let mut steps = 0;
+        'read: loop {
+            if conflicts > CONFLICTS_MAX {
+                return Err(BookError::Contended);
+            }
+            let mut seen = self.see(own.clone()).await?;
+            if let Some(outcome) = recall(&seen, &own, event, conflicts) {
+                return Ok(outcome);
+            }
+            loop {
+                steps += 1;
+                if steps > STEPS_MAX + conflicts * STEPS_MAX {
+                    return Err(BookError::Endless);
+                }
+                let now = self.clock.now();
+                match self.role.rules().decide(&seen.rows, event, &answers, now) {
+                    Step::Read(keys) => self.see_more(&mut seen, keys).await?,
+                    Step::Ask { claim, effect } => {
+                        if let Some(claim) = claim {
+                            let writes = vec![seen.write::<R>(claim, None)?];
+                            if self.store.commit(writes).await? == Commit::Conflict {
+                                conflicts += 1;
+                                continue 'read;
+                            }
+                        }
+                        answers.push(self.role.perform(&effect).await?);
+                        continue 'read;
+                    }
+                    Step::Settle(decision) if decision.writes.is_empty() => {
+                        return Ok(Outcome::Announce { messages: Vec::new(), recalled: false, conflicts });
+                    }
+                    Step::Settle(decision) => match self.settle(&seen, &own, event, decision).await? {
+                        Some(messages) => {
+                            return Ok(Outcome::Announce { messages, recalled: false, conflicts });
+                        }
+                        None => {
+                            conflicts += 1;
+                            continue 'read;
+                        }
+                    },
+                    Step::SetAside(reason) => return Ok(Outcome::SetAside(reason)),
+                }
+            }
+        }
+    }
+
+    /// Commits a decision and its memo in one transaction; none when a row had changed meanwhile.
+    async fn settle(
+        &self,
+        seen: &Seen<State<R>>,
+        own: &Key,
+        event: &Event,
+        decision: Decision<State<R>>,
+    ) -> Result<Option<Vec<Message>>, BookError> {
+        let messages: Vec<Message> =
+            decision.announce.iter().map(wire::encode).collect::<Result<_, _>>()?;
+        let memo = (!messages.is_empty()).then(|| Memo {
+            cause: event.cause.clone(),
+            digest: event.digest,
+            announced: messages.iter().map(announced).collect(),
+        });
+        let write = |row: (Key, State<R>)| {
+            let memo = if row.0 == *own { memo.clone() } else { None };
+            seen.write::<R>(row, memo)
+        };
+        let writes = decision.writes.into_iter().map(write).collect::<Result<Vec<_>, _>>()?;
+        Ok(match self.store.commit(writes).await? {
+            Commit::Done => Some(messages),
+            Commit::Conflict => None,
+        })
+    }
+
+    /// Remembers a request that the parser refused, if this role keeps such things.
+    ///
+    /// # Errors
+    /// When the store failed, or others kept changing the row.
+    pub async fn reject(&self, booking: &BookingId, rejection: &Rejection) -> Result<(), BookError> {
+        let own = Key::Booking(booking.clone());
+        for _ in 0..=CONFLICTS_MAX {
+            let seen = self.see(own.clone()).await?;
+            let Some(row) = self.role.rejected(seen.rows.get(&own), rejection.clone()) else {
+                return Ok(());
+            };
+            let writes = vec![seen.write::<R>((own.clone(), row), None)?];
+            if self.store.commit(writes).await? == Commit::Done {
+                return Ok(());
+            }
+        }
+        Err(BookError::Contended)
+    }
+
+    async fn see(&self, own: Key) -> Result<Seen<State<R>>, BookError> {
+        let mut seen = Seen { rows: Rows::default(), versions: BTreeMap::new() };
+        self.see_more(&mut seen, vec![own]).await?;
+        Ok(seen)
+    }
+
+    async fn see_more(&self, seen: &mut Seen<State<R>>, keys: Vec<Key>) -> Result<(), BookError> {
+        let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        let rows = self.store.read(names.clone()).await?;
+        for ((key, name), row) in keys.into_iter().zip(names).zip(rows) {
+            let Some(versioned) = row else {
+                seen.rows.insert(key, None);
+                continue;
+            };
+            let kept: Kept<State<R>> = parse(&name, &versioned)?;
+            seen.versions.insert(key.clone(), (versioned.version, kept.memos));
+            seen.rows.insert(key, Some(kept.row));
+        }
+        Ok(())
+    }
+}
+
+impl<T> Seen<T> {
+    /// The row as it is to be written over the version that was read, its memos with it.
+    fn write<R: Role>(
+        &self,
+        (key, row): (Key, State<R>),
+        memo: Option<Memo>,
+    ) -> Result<Write, BookError> {
+        let (read_version, mut memos) = self.versions.get(&key).cloned().unwrap_or_default();
+        memos.extend(memo);
+        let listing = R::Rules::listing(&row);
+        let key = key.to_string();
+        let body = serde_json::to_string(&Kept { row, memos });
+        let body = body.map_err(|source| BookError::Row { key: key.clone(), source })?;
+        Ok(Write { key, read_version, body, listing })
+    }
+}
+
+/// The row of a booking with its memos, if there is one.
+///
+/// # Errors
+/// When the store failed, or the row cannot be read.
+pub async fn look_up<T: DeserializeOwned>(
+    store: &impl Store,
+    booking: &BookingId,
+) -> Result<Option<Kept<T>>, BookError> {
+    let key = Key::Booking(booking.clone()).to_string();
+    let row = store.read(vec![key.clone()]).await?.pop().flatten();
+    row.map(|it| parse(&key, &it)).transpose()
+}
+
+fn parse<T: DeserializeOwned>(key: &str, row: &Versioned) -> Result<Kept<T>, BookError> {
+    serde_json::from_str(&row.body).map_err(|source| BookError::Row { key: key.to_owned(), source })
+}
+
+fn announced(message: &Message) -> Announced {
+    let event = RawValue::from_string(message.body.clone()).expect("an encoded event is JSON");
+    Announced { kind: message.kind, event }
+}
+
+/// What this cause announced when it was settled; or that it is another request under the same id.
+fn recall<T>(seen: &Seen<T>, own: &Key, event: &Event, conflicts: u32) -> Option<Outcome> {
+    let (_, memos) = seen.versions.get(own)?;
+    let memo = memos.iter().find(|it| it.cause == event.cause)?;
+    Some(if memo.digest == event.digest {
+        Outcome::Announce { messages: memo.messages(), recalled: true, conflicts }
+    } else {
+        Outcome::SetAside("the same event id with different content".to_owned())
+    })
+}

@@ -1,0 +1,98 @@
+//! Every bound of the consumer, with its unit, and the rules between them.
+
+use std::time::Duration;
+
+/// The bounds of one consumer.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a receive waits for the first message; at most 20 s.
+    pub long_poll: Duration,
+    /// How long a received message is hidden from others.
+    pub visibility: Duration,
+    /// How long an outside effect may take.
+    pub effect_timeout: Duration,
+    /// How long work in hand may take after SIGTERM.
+    pub drain: Duration,
+    /// The most deliveries that are worked on at once.
+    pub in_hand_max: usize,
+    /// How many receives may be open at once.
+    pub pollers: usize,
+}
+
+/// The most messages one receive can bring.
+pub(super) const BATCH_MAX: usize = 10;
+/// What must be left of the visibility timeout when an effect has timed out.
+pub(super) const MARGIN: Duration = Duration::from_secs(2);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            long_poll: Duration::from_secs(20),
+            visibility: Duration::from_secs(60),
+            effect_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(25),
+            in_hand_max: 64,
+            pollers: 2,
+        }
+    }
+}
+
+/// Two settings that cannot both be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}: {left} is {left_value:?}, {right} is {right_value:?}")]
+pub struct Contradiction {
+    /// What has to hold.
+    pub rule: &'static str,
+    /// One setting.
+    pub left: &'static str,
+    /// Its value.
+    pub left_value: Duration,
+    /// The other.
+    pub right: &'static str,
+    /// Its value.
+    pub right_value: Duration,
+}
+
+impl Limits {
+    /// Holds the bounds against each other.
+    ///
+    /// # Errors
+    /// Names both settings and their values when they contradict each other.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let rules = [
+            (
+                "draining must outlast an open receive",
+                ("--drain", self.drain),
+                ("--long-poll", self.long_poll),
+                Duration::ZERO,
+            ),
+            (
+                "a message must stay hidden longer than an outside effect may take, with 2 s to spare",
+                ("--visibility", self.visibility),
+                ("--effect-timeout", self.effect_timeout),
+                MARGIN,
+            ),
+        ];
+        for (rule, (left, left_value), (right, right_value), margin) in rules {
+            if left_value <= right_value + margin {
+                return Err(Contradiction { rule, left, left_value, right, right_value });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_agree_and_a_contradiction_names_both_numbers() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let limits = Limits { visibility: Duration::from_secs(11), ..Limits::default() };
+        let text = limits.check().unwrap_err().to_string();
+        assert!(text.contains("--visibility is 11s") && text.contains("--effect-timeout is 10s"), "{text}");
+        let limits = Limits { drain: Duration::from_secs(20), ..Limits::default() };
+        assert!(limits.check().unwrap_err().to_string().contains("--drain is 20s"));
+    }
+}

@@ -1,0 +1,39 @@
+//! The one consumer: the same for all four roles.
+//!
+//! ```text
+//! receive → decode → recall or decide → [claim → outside effect → read again] → one settle
+//!         → publish → delete
+//! ```
+//!
+//! Only the runtime publishes and deletes. A commit comes before every publish, every publish before
+//! the delete: dying anywhere in between leaves the message on its queue, and its redelivery finds
+//! the memo and says the same again.
+
+mod book;
+mod delay;
+mod limits;
+mod pulse;
+mod worker;
+
+pub use book::{Book, BookError, Kept, Memo, Outcome, look_up};
+pub use delay::{give_back_delay, pause};
+pub use limits::{Contradiction, Limits};
+pub use pulse::{Health, Pulse};
+pub use worker::{Ended, Worker};
+
+use std::{error::Error, fmt};
+
+/// Prints an error and everything that caused it, on one line.
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

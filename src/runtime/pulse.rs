@@ -1,0 +1,106 @@
+//! Whether the poll loop lives: the age of the last receive that came back.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+/// The heartbeat of a poll loop. Copies share it.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    state: Arc<Mutex<State>>,
+    /// A loop whose last good receive is older than this is taken for dead.
+    age_max: Duration,
+}
+
+#[derive(Debug)]
+struct State {
+    started: Instant,
+    polled: Option<Instant>,
+    failures: u32,
+    problem: Option<String>,
+}
+
+/// What `/health` says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Health {
+    /// Whether the loop polls, or has not had the time to begin.
+    pub healthy: bool,
+    /// Seconds since a receive came back; none before the first.
+    pub last_poll_age_s: Option<f64>,
+    /// Receives that failed in a row.
+    pub failures: u32,
+    /// Why the last one failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Pulse {
+    /// A loop that is about to begin, and should poll at least every `age_max`.
+    #[must_use]
+    pub fn new(age_max: Duration) -> Pulse {
+        let state = State { started: Instant::now(), polled: None, failures: 0, problem: None };
+        Pulse { state: Arc::new(Mutex::new(state)), age_max }
+    }
+
+    /// A receive came back.
+    pub fn beat(&self) {
+        let mut state = self.lock();
+        state.polled = Some(Instant::now());
+        state.failures = 0;
+        state.problem = None;
+    }
+
+    /// A receive failed. Returns how many have in a row.
+    pub fn miss(&self, problem: String) -> u32 {
+        let mut state = self.lock();
+        state.failures = state.failures.saturating_add(1);
+        state.problem = Some(problem);
+        state.failures
+    }
+
+    /// How the loop is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let state = self.lock();
+        let since = state.polled.unwrap_or(state.started).elapsed();
+        let failing = state.problem.is_some() && state.polled.is_none();
+        Health {
+            healthy: since <= self.age_max && !failing,
+            last_poll_age_s: state.polled.map(|it| it.elapsed().as_secs_f64()),
+            failures: state.failures,
+            problem: state.problem.clone(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a30_a_loop_that_stopped_polling_is_not_healthy() {
+        let pulse = Pulse::new(Duration::from_secs(60));
+        assert!(pulse.health().healthy);
+        pulse.beat();
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert!(pulse.health().healthy);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(!pulse.health().healthy);
+    }
+
+    #[tokio::test]
+    async fn a31_a_loop_that_never_could_poll_says_why() {
+        let pulse = Pulse::new(Duration::from_secs(60));
+        assert_eq!(pulse.miss("no such queue".to_owned()), 1);
+        let health = pulse.health();
+        assert!(!health.healthy && health.problem.as_deref() == Some("no such queue"));
+    }
+}

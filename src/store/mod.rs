@@ -1,0 +1,101 @@
+//! Where a role keeps its rows. Two verbs: read rows, and commit rows that have not changed since.
+//!
+//! What a booking's row holds besides its state is the memo of [`crate::runtime::book`]; a store
+//! does not look inside a row. Every store passes the one contract suite in `tests/it`.
+
+pub mod sqlite;
+
+use std::future::Future;
+
+use crate::domain::decision::Listing;
+
+/// A stored row and the version it had when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// Counts the writes to the row, from 1.
+    pub version: u64,
+    /// The row.
+    pub body: String,
+}
+
+/// A row to be written if it still has the version that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The row's key.
+    pub key: String,
+    /// The version it was read with; 0 when there was no such row.
+    pub read_version: u64,
+    /// The row.
+    pub body: String,
+    /// How else it can be found.
+    pub listing: Option<Listing>,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// All rows are written, durably.
+    Done,
+    /// A row had changed meanwhile: nothing was written.
+    Conflict,
+}
+
+/// Which rows to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// Those of one phase, or all, newest first.
+    Newest {
+        /// The phase.
+        phase: Option<String>,
+    },
+    /// Those that still wait for something, the one that waits longest first.
+    Stalest,
+}
+
+/// A role's rows.
+pub trait Store: Send + Sync + 'static {
+    /// The rows of these keys, in their order, as of the newest commit.
+    fn read(
+        &self,
+        keys: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<Option<Versioned>>, StoreError>> + Send;
+
+    /// Writes all of these rows, or none because one has changed. When it says done, the rows
+    /// survive a power failure.
+    fn commit(&self, writes: Vec<Write>)
+    -> impl Future<Output = Result<Commit, StoreError>> + Send;
+
+    /// Key and row of at most `limit` rows that have a listing.
+    fn list(
+        &self,
+        find: Find,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send;
+}
+
+/// Why a store could not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is not what it should be: a person has to look.
+    #[error("cannot use the store `{file}`: {problem}")]
+    Unusable {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It did not work this time.
+    #[error("could not {operation} in `{file}`")]
+    Failed {
+        /// What was tried.
+        operation: &'static str,
+        /// Where.
+        file: String,
+        /// What went wrong; shared, because one failed transaction fails many commits.
+        #[source]
+        source: std::sync::Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The thread that writes has ended: the process is stopping.
+    #[error("the store is closed")]
+    Closed,
+}

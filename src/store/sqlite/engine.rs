@@ -1,0 +1,200 @@
+//! The file: rows by key, with versions and a listing. Knows nothing of threads.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::super::{Commit, Find, StoreError, Versioned, Write};
+use crate::{domain::RoleName, durability::Durability};
+
+/// How long a commit waits for another process that is writing to the same file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The schema, version by version: `PRAGMA user_version` says how many have been applied.
+const MIGRATIONS: [&str; 1] = [
+    "CREATE TABLE meta (role TEXT NOT NULL) STRICT;
+     CREATE TABLE rows (
+         key     TEXT PRIMARY KEY,
+         version INTEGER NOT NULL,
+         body    TEXT NOT NULL,
+         phase   TEXT,
+         at_ms   INTEGER,
+         open    INTEGER
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
+     CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
+     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;",
+];
+
+/// One role's file, open.
+#[derive(Debug)]
+pub struct Engine {
+    file: String,
+    connection: Connection,
+}
+
+impl Engine {
+    /// Opens the file of `role`, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be opened, belongs to another role, or was written by a newer version.
+    pub fn open(path: &Path, role: RoleName, durability: Durability) -> Result<Engine, StoreError> {
+        let file = path.display().to_string();
+        let failed = failure(&file, "open");
+        let connection = Connection::open(path).map_err(&failed)?;
+        let mut engine = Engine { file: file.clone(), connection };
+        engine.connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
+        engine.connection.pragma_update(None, "journal_mode", "WAL").map_err(&failed)?;
+        engine.connection.pragma_update(None, "synchronous", durability.synchronous()).map_err(&failed)?;
+        engine.connection.set_prepared_statement_cache_capacity(32);
+        engine.migrate(role)?;
+        Ok(engine)
+    }
+
+    fn migrate(&mut self, role: RoleName) -> Result<(), StoreError> {
+        let failed = failure(&self.file, "migrate");
+        // Immediate, so that two processes that open a new file do not both make its tables.
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let applied: usize = transaction
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(&failed)?;
+        if applied > MIGRATIONS.len() {
+            return Err(StoreError::Unusable {
+                file: self.file.clone(),
+                problem: format!(
+                    "its schema version is {applied}, this binary knows up to {}; run the newer binary",
+                    MIGRATIONS.len()
+                ),
+            });
+        }
+        for migration in MIGRATIONS.iter().skip(applied) {
+            transaction.execute_batch(migration).map_err(&failed)?;
+        }
+        if applied == 0 {
+            transaction.execute("INSERT INTO meta VALUES (?1)", [role.as_str()]).map_err(&failed)?;
+        }
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(&failed)?;
+        let owner: String =
+            transaction.query_row("SELECT role FROM meta", [], |row| row.get(0)).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        if owner != role.as_str() {
+            return Err(StoreError::Unusable {
+                file: self.file.clone(),
+                problem: format!("it belongs to {owner}, not to {role}"),
+            });
+        }
+        Ok(())
+    }
+
+    /// The rows of these keys, in their order.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(&self, keys: &[String]) -> Result<Vec<Option<Versioned>>, StoreError> {
+        let failed = failure(&self.file, "read");
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT version, body FROM rows WHERE key = ?1")
+            .map_err(&failed)?;
+        let versioned = |row: &rusqlite::Row<'_>| {
+            Ok(Versioned { version: row.get::<_, i64>(0)?.unsigned_abs(), body: row.get(1)? })
+        };
+        keys.iter()
+            .map(|it| select.query_row([it], versioned).optional().map_err(&failed))
+            .collect()
+    }
+
+    /// Commits several lots of writes in one transaction; each lot is written whole or found to be
+    /// in conflict, also with a lot before it.
+    ///
+    /// # Errors
+    /// When the transaction fails: then no lot was written.
+    pub fn commit_all(&mut self, lots: &[&[Write]]) -> Result<Vec<Commit>, StoreError> {
+        let failed = failure(&self.file, "commit");
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let ends = lots
+            .iter()
+            .map(|lot| write(&transaction, lot))
+            .collect::<Result<Vec<Commit>, rusqlite::Error>>()
+            .map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(ends)
+    }
+
+    /// Key and row of at most `limit` rows that have a listing.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn list(&self, find: &Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        let failed = failure(&self.file, "list");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let select = |sql: &str, phase: Option<&str>| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            match phase {
+                Some(phase) => statement.query_map(params![phase, limit], pair)?.collect::<Result<_, _>>(),
+                None => statement.query_map(params![limit], pair)?.collect(),
+            }
+        };
+        match find {
+            Find::Newest { phase: Some(phase) } => select(
+                "SELECT key, body FROM rows WHERE phase = ?1 ORDER BY at_ms DESC LIMIT ?2",
+                Some(phase),
+            ),
+            Find::Newest { phase: None } => select(
+                "SELECT key, body FROM rows WHERE phase IS NOT NULL ORDER BY at_ms DESC LIMIT ?1",
+                None,
+            ),
+            Find::Stalest => {
+                select("SELECT key, body FROM rows WHERE open = 1 ORDER BY at_ms LIMIT ?1", None)
+            }
+        }
+        .map_err(&failed)
+    }
+
+    /// Every row, by key: for audits, not for services.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn all(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let failed = failure(&self.file, "read");
+        let mut statement =
+            self.connection.prepare_cached("SELECT key, body FROM rows ORDER BY key").map_err(&failed)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&failed)?;
+        rows.collect::<Result<_, _>>().map_err(&failed)
+    }
+}
+
+/// Looks at all versions before it writes the first row, so that a conflict leaves nothing behind.
+fn write(connection: &Connection, lot: &[Write]) -> Result<Commit, rusqlite::Error> {
+    let mut select = connection.prepare_cached("SELECT version FROM rows WHERE key = ?1")?;
+    for it in lot {
+        let version: Option<i64> = select.query_row([&it.key], |row| row.get(0)).optional()?;
+        if version.unwrap_or(0).unsigned_abs() != it.read_version {
+            return Ok(Commit::Conflict);
+        }
+    }
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO rows (key, version, body, phase, at_ms, open) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (key) DO UPDATE SET version = ?2, body = ?3, phase = ?4, at_ms = ?5, open = ?6",
+    )?;
+    for it in lot {
+        let listing = it.listing.as_ref();
+        upsert.execute(params![
+            it.key,
+            i64::try_from(it.read_version + 1).unwrap_or(i64::MAX),
+            it.body,
+            listing.map(|it| it.phase.as_str()),
+            listing.map(|it| it.at_ms),
+            listing.map(|it| it.open),
+        ])?;
+    }
+    Ok(Commit::Done)
+}
+
+fn failure(file: &str, operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+    let file = file.to_owned();
+    move |source| StoreError::Failed { operation, file: file.clone(), source: Arc::new(source) }
+}

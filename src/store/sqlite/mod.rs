@@ -1,0 +1,10 @@
+//! One SQLite file a role. [`Engine`] is the plain file; [`Sqlite`] wraps it in one writer thread
+//! that commits many concurrent settles in one transaction, so that they share one flush to disk.
+
+mod engine;
+mod inline;
+mod writer;
+
+pub use engine::Engine;
+pub use inline::Inline;
+pub use writer::Sqlite;

@@ -1,0 +1,39 @@
+//! Logs: text for people, JSON for machines, always on stderr.
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging, once a process. `RUST_LOG` says what is logged of ours; what the libraries below
+/// say is never logged below info, because the AWS SDK and the HTTP client print whole messages
+/// there.
+pub fn start(format: LogFormat) {
+    let wanted = EnvFilter::builder()
+        .with_default_directive(Level::INFO.into())
+        .from_env_lossy();
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let layer = match format {
+        LogFormat::Text => {
+            lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()
+        }
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(wanted).with(layer.with_filter(filter_fn(harmless))).init();
+}
+
+fn harmless(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("booking") || *metadata.level() <= Level::INFO
+}

@@ -1,0 +1,104 @@
+//! The choreography, as `topics/` has it: which events there are, who says them and who listens.
+//!
+//! `topics/` is the only place where this is written. Terraform reads the same files; the tests hold
+//! the code against them.
+
+use serde::Deserialize;
+
+use crate::domain::{RoleName, event::Kind};
+
+const FILES: [&str; 8] = [
+    include_str!("../topics/booking-requested.json"),
+    include_str!("../topics/seat-booked.json"),
+    include_str!("../topics/seat-unavailable.json"),
+    include_str!("../topics/seat-released.json"),
+    include_str!("../topics/payment-ok.json"),
+    include_str!("../topics/payment-failed.json"),
+    include_str!("../topics/payment-refunded.json"),
+    include_str!("../topics/receipt-sent.json"),
+];
+
+/// One topic: an event type, its publisher and its subscribers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topic {
+    /// The topic's name without prefix, which is the event's type.
+    pub topic: Kind,
+    /// What the event says.
+    pub description: String,
+    /// Who publishes it: a role, or `client`.
+    pub publisher: String,
+    /// Who listens.
+    pub subscribers: Vec<Subscriber>,
+    /// JSON Schema of `data`.
+    pub data: serde_json::Value,
+    /// A whole CloudEvent.
+    pub example: serde_json::Value,
+}
+
+/// One subscription.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscriber {
+    /// Whose queue gets the event.
+    pub role: RoleName,
+    /// What the role does with it.
+    pub does: String,
+}
+
+/// The eight topics, in the order of a booking's life.
+#[must_use]
+pub fn all() -> Vec<Topic> {
+    let parse = |text: &&str| serde_json::from_str(text).expect("topics/ is compiled in and tested");
+    FILES.iter().map(parse).collect()
+}
+
+/// What a role listens to.
+#[must_use]
+pub fn subscriptions(role: RoleName) -> Vec<Kind> {
+    let listens = |it: &Topic| it.subscribers.iter().any(|it| it.role == role);
+    all().into_iter().filter(listens).map(|it| it.topic).collect()
+}
+
+/// The choreography as `booking topics` and the README show it.
+#[must_use]
+pub fn table() -> String {
+    let mut text = String::from("| topic | says | seats | payment | receipt | status |\n");
+    text.push_str("|---|---|---|---|---|---|\n");
+    for topic in all() {
+        text.push_str(&format!("| `{}` | {} |", topic.topic, topic.publisher));
+        for role in RoleName::ALL {
+            let does = topic.subscribers.iter().find(|it| it.role == role).map(|it| it.does.as_str());
+            text.push_str(&format!(" {} |", does.unwrap_or("")));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The choreography as a Mermaid flowchart: events as arrows from who says to who listens.
+#[must_use]
+pub fn mermaid() -> String {
+    let mut text = String::from("flowchart LR\n    client([client])\n");
+    for role in RoleName::ALL {
+        text.push_str(&format!("    {role}[{role}]\n"));
+    }
+    for topic in all() {
+        text.push_str(&format!("    {}{{{{{}}}}}\n", topic.topic, topic.topic));
+        text.push_str(&format!("    {} --> {}\n", topic.publisher, topic.topic));
+        for it in &topic.subscribers {
+            text.push_str(&format!("    {} --> {}\n", topic.topic, it.role));
+        }
+    }
+    text
+}
+
+/// The eight files as one JSON array.
+#[must_use]
+pub fn json() -> String {
+    let files: Vec<serde_json::Value> = FILES
+        .iter()
+        .map(|it| serde_json::from_str(it).expect("topics/ is compiled in and tested"))
+        .collect();
+    serde_json::to_string_pretty(&files).expect("JSON values are always JSON")
+}

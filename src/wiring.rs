@@ -1,0 +1,252 @@
+//! Puts the parts together: the only place that names concrete adapters.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    bus::aws::{AwsBus, AwsError, Clients, Names},
+    cli::{
+        Fault,
+        config::{GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, StatusArgs},
+    },
+    clock::Clock,
+    domain::{RoleName, schedule::Schedule, seats::Seats},
+    durability::Durability,
+    gateway::simulated::SimulatedGateway,
+    http,
+    mailer::folder::FolderMailer,
+    metrics::{Metrics, RequestCount},
+    roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
+    runtime::{Book, Chain, Pulse, Worker},
+    store::sqlite::{Engine, Sqlite},
+};
+
+/// A poll loop without a good receive for this many long polls is taken for dead.
+const MISSED_POLLS_MAX: u32 = 3;
+
+/// The file of a role in a data folder.
+#[must_use]
+pub fn store_file(data: &Path, role: RoleName) -> PathBuf {
+    data.join(format!("{role}.db"))
+}
+
+/// The file of the simulated gateway in a data folder.
+#[must_use]
+pub fn gateway_file(data: &Path) -> PathBuf {
+    data.join("gateway.db")
+}
+
+/// The receipts in a data folder.
+#[must_use]
+pub fn receipts_folder(data: &Path) -> PathBuf {
+    data.join("receipts")
+}
+
+/// Opens a role's store in a data folder, which is made if it is not there.
+///
+/// # Errors
+/// When folder or file cannot be used.
+pub fn open_store(data: &Path, role: RoleName, durability: Durability) -> Result<Engine, Fault> {
+    make_folder(data)?;
+    Engine::open(&store_file(data, role), role, durability).map_err(|it| Fault::config(&it))
+}
+
+/// Makes the data folder if it is not there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(data: &Path) -> Result<(), Fault> {
+    std::fs::create_dir_all(data)
+        .map_err(|it| Fault::Config(format!("cannot use the folder {} (--data): {it}", data.display())))
+}
+
+/// The rules of seats over the schedule that `--flights` names.
+///
+/// # Errors
+/// When the schedule cannot be read.
+pub fn seats_role(args: &SeatsArgs) -> Result<SeatsRole, Fault> {
+    let hold_limit = jiff::SignedDuration::try_from(args.hold_limit.0)
+        .map_err(|_| Fault::Config("--hold-limit is too long".to_owned()))?;
+    Ok(SeatsRole(Seats { schedule: schedule(&args.flights)?, hold_limit }))
+}
+
+fn schedule(flights: &str) -> Result<Schedule, Fault> {
+    if flights == "sample" {
+        return Ok(Schedule::sample());
+    }
+    let text = std::fs::read_to_string(flights)
+        .map_err(|it| Fault::Config(format!("cannot read the schedule {flights} (--flights): {it}")))?;
+    Schedule::parse(&text).map_err(|it| Fault::Config(format!("{flights} (--flights): {}", Chain(&it))))
+}
+
+/// The gateway that `--gateway` names.
+///
+/// # Errors
+/// When its file cannot be used.
+pub fn gateway(args: &PaymentArgs, data: &Path) -> Result<SimulatedGateway, Fault> {
+    make_folder(data)?;
+    match args.gateway {
+        GatewayName::Simulated => {
+            let patience = args.gateway_patience.0;
+            SimulatedGateway::open(&gateway_file(data), patience, Durability::PowerFailure)
+                .map_err(|it| Fault::config(&it))
+        }
+    }
+}
+
+/// The mailer that `--mailer` names.
+///
+/// # Errors
+/// When its folder cannot be used.
+pub fn mailer(args: &ReceiptArgs, data: &Path) -> Result<FolderMailer, Fault> {
+    match args.mailer {
+        MailerName::Folder => {
+            let folder = receipts_folder(data);
+            FolderMailer::open(&folder, &args.mail_from, Durability::PowerFailure).map_err(|it| {
+                Fault::Config(format!("cannot use the folder {} (--data): {it}", folder.display()))
+            })
+        }
+    }
+}
+
+/// Runs `booking seats` until it is told to stop.
+///
+/// # Errors
+/// When it cannot begin.
+pub async fn run_seats(args: SeatsArgs) -> Result<(), Fault> {
+    let role = seats_role(&args)?;
+    Service::prepare(RoleName::Seats, args.service).await?.run(role, no_routes).await
+}
+
+/// Runs `booking payment` until it is told to stop.
+///
+/// # Errors
+/// When it cannot begin.
+pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
+    let role = PaymentRole(gateway(&args, &args.service.data)?);
+    Service::prepare(RoleName::Payment, args.service).await?.run(role, no_routes).await
+}
+
+/// Runs `booking receipt` until it is told to stop.
+///
+/// # Errors
+/// When it cannot begin.
+pub async fn run_receipt(args: ReceiptArgs) -> Result<(), Fault> {
+    let role = ReceiptRole(mailer(&args, &args.service.data)?);
+    Service::prepare(RoleName::Receipt, args.service).await?.run(role, no_routes).await
+}
+
+/// Runs `booking status` until it is told to stop.
+///
+/// # Errors
+/// When it cannot begin.
+pub async fn run_status(args: StatusArgs) -> Result<(), Fault> {
+    let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
+        .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
+    let routes = move |book| http::bookings(book, Clock::Machine, stuck_after);
+    Service::prepare(RoleName::Status, args.service).await?.run(StatusRole, routes).await
+}
+
+fn no_routes<R>(_: Arc<Book<R, Sqlite>>) -> axum::Router {
+    axum::Router::new()
+}
+
+/// One service of its own process, with everything but its role.
+struct Service {
+    role: RoleName,
+    args: ServiceArgs,
+    bus: AwsBus,
+    store: Sqlite,
+    listener: TcpListener,
+    metrics: Metrics,
+}
+
+impl Service {
+    /// Whatever can be wrong with settings, folder, port or account is found out here.
+    async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
+        args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
+        let engine = open_store(&args.data, role, Durability::PowerFailure)?;
+        let store = Sqlite::start(engine).map_err(|it| Fault::Config(it.to_string()))?;
+        let http = args.http_or_default(role);
+        let listener = TcpListener::bind(&http)
+            .await
+            .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
+        let count = RequestCount::default();
+        let clients = Clients::load(count.clone()).await.map_err(aws_fault)?;
+        let bus = AwsBus::connect(&clients, &Names::new(&args.aws.prefix), role).await.map_err(aws_fault)?;
+        Ok(Service { role, args, bus, store, listener, metrics: Metrics::new(count) })
+    }
+
+    async fn run<R: Role>(
+        self,
+        role: R,
+        routes: impl FnOnce(Arc<Book<R, Sqlite>>) -> axum::Router,
+    ) -> Result<(), Fault> {
+        let limits = self.args.limits();
+        let pulse = Pulse::new((limits.long_poll + Duration::from_secs(10)) * MISSED_POLLS_MAX);
+        let book = Arc::new(Book::new(role, self.store, Clock::Machine));
+        let worker = Arc::new(Worker::new(
+            self.bus,
+            Arc::clone(&book),
+            &self.args.aws.prefix,
+            limits,
+            pulse.clone(),
+            self.metrics.clone(),
+            fastrand::u64(..),
+        ));
+        let address = self.listener.local_addr().map_err(|it| Fault::Config(it.to_string()))?;
+        let router = http::vital_signs(self.role, pulse, self.metrics).merge(routes(book));
+
+        let stop = CancellationToken::new();
+        info!(
+            role = %self.role,
+            http = %address,
+            data = %self.args.data.display(),
+            prefix = self.args.aws.prefix,
+            "ready"
+        );
+        let listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
+        let working = tokio::spawn(worker.run(stop.clone()));
+        wait_for_signal().await.map_err(|it| Fault::Config(it.to_string()))?;
+        stop.cancel();
+        let finished = async {
+            let _ = working.await;
+            // The worker is what counts: an open request is not waited for longer than it was.
+            listening.abort();
+        };
+        tokio::select! {
+            biased;
+            () = finished => Ok(()),
+            _ = wait_for_signal() => Err(Fault::Interrupted),
+        }
+    }
+}
+
+/// SIGTERM, as ECS sends it, or SIGINT, as a person does.
+async fn wait_for_signal() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+/// What is wrong with the account, as the command line says it.
+#[must_use]
+pub fn aws_fault(error: AwsError) -> Fault {
+    match &error {
+        AwsError::NoRegion | AwsError::NoQueue { .. } => Fault::config(&error),
+        AwsError::Unreachable { .. } => Fault::unreachable(&error),
+    }
+}
