@@ -23,7 +23,7 @@ fn check(story: &[&str], ends: &str) -> World<Payments> {
 }
 
 fn deliver(world: &mut World<Payments>, comes: &str, heard: &mut Vec<String>) {
-    let (event, script) = comes.split_once(" > ").unwrap_or(comes);
+    let (event, script) = comes.split_once(" > ").unwrap_or((comes, ""));
     let event = said(event);
     let mut script = script.split(" > ").filter(|it| !it.is_empty());
     let told = world.deliver(&event, at(77.0), &mut |world, effect| {
@@ -81,7 +81,7 @@ fn ask(effect: &Effect, event: &Event) -> String {
 }
 
 fn answer(word: &str, effect: &Effect) -> Option<Answer> {
-    let (word, amount) = word.split_once(' ').unwrap_or(word);
+    let (word, amount) = word.split_once(' ').unwrap_or((word, ""));
     Some(match (word, effect) {
         ("nothing", _) => return None,
         (

@@ -85,16 +85,17 @@ fn a_seat_has_one_holder_and_a_holder_its_seats(world: &World<Seats>) {
     assert_eq!(held.collect::<std::collections::BTreeMap<_, _>>(), theirs);
 }
 
+const HELD: &str = "BR ada/1 12A => SB ada/1 12A";
+const PAID: &str = "PO ada/1";
+const RELEASED: &str = "PF ada/1 declined => SR ada/1 payment_failed 12A";
+const NEVER_HELD: &str = "PF ada/1 declined => SR ada/1 never_held";
+const BOB: &str = "BR bob/2 12A => SB bob/2 12A";
+const TAKEN_OVER: &str = "BR bob/2 12A @901 => SB bob/2 12A, SU ada/1 expired 12A";
+
 /// One story to each final state, with what its row says.
 const FINAL: [(&[&str], &str); 8] = [
-    (
-        &["BR ada/1 12A => SB ada/1 12A", "PO ada/1"],
-        "ada confirmed/1 12A",
-    ),
-    (
-        &["PO ada/1", "BR ada/1 12A => SB ada/1 12A"],
-        "ada confirmed/1 12A",
-    ),
+    (&[HELD, PAID], "ada confirmed/1 12A"),
+    (&[PAID, HELD], "ada confirmed/1 12A"),
     (
         &["BR ada/1 99A => SU ada/1 unknown_seat 99A"],
         "ada refused/1",
@@ -104,30 +105,12 @@ const FINAL: [(&[&str], &str); 8] = [
         "ada refused/1",
     ),
     (
-        &[
-            "BR ada/1 12A => SB ada/1 12A",
-            "PO ada/2 => SU ada/1 conflict 12A",
-        ],
+        &[HELD, "PO ada/2 => SU ada/1 conflict 12A"],
         "ada refused/1",
     ),
-    (
-        &[
-            "BR ada/1 12A => SB ada/1 12A",
-            "BR bob/2 12A @901 => SB bob/2 12A, SU ada/1 expired 12A",
-        ],
-        "ada refused/1 by bob, bob held/2 12A",
-    ),
-    (
-        &["PF ada/1 declined => SR ada/1 never_held"],
-        "ada released/1",
-    ),
-    (
-        &[
-            "BR ada/1 12A => SB ada/1 12A",
-            "PF ada/1 declined => SR ada/1 payment_failed 12A",
-        ],
-        "ada released/1",
-    ),
+    (&[HELD, TAKEN_OVER], "ada refused/1 by bob, bob held/2 12A"),
+    (&[NEVER_HELD], "ada released/1"),
+    (&[HELD, RELEASED], "ada released/1"),
 ];
 
 #[test]
@@ -146,8 +129,8 @@ fn a24_a25_b7_c7_c9_c23_every_event_is_a_no_op_in_a_final_state() {
 fn events_that_are_not_for_seats_change_nothing_in_any_state() {
     let open: [(&[&str], &str); 3] = [
         (&[], ""),
-        (&["PO ada/1"], "ada paid/1"),
-        (&["BR ada/1 12A => SB ada/1 12A"], "ada held/1 12A"),
+        (&[PAID], "ada paid/1"),
+        (&[HELD], "ada held/1 12A"),
     ];
     let theirs = |it: &String| !["BR", "PO", "PF"].contains(&&it[..2]);
     for (story, ends) in open {
@@ -164,16 +147,13 @@ fn events_that_are_not_for_seats_change_nothing_in_any_state() {
 #[test]
 fn b1_b2_a_repeated_request_is_a_no_op() {
     for again in ["BR ada/1 12A", "BR ada/1 12A again", "BR ada/1 12A @9999"] {
-        check(&["BR ada/1 12A => SB ada/1 12A", again], "ada held/1 12A");
+        check(&[HELD, again], "ada held/1 12A");
     }
 }
 
 #[test]
 fn b3_another_request_under_the_id_of_a_hold_is_set_aside() {
-    check(
-        &["BR ada/1 12A => SB ada/1 12A", "BR ada/2 12B => set aside"],
-        "ada held/1 12A",
-    );
+    check(&[HELD, "BR ada/2 12B => set aside"], "ada held/1 12A");
 }
 
 #[test]
@@ -209,7 +189,7 @@ fn b5_an_unknown_flight_or_seat_is_an_answer_that_names_what_is_missing() {
         "BR ada/1 12A 13A 99A => SU ada/1 unknown_seat 13A 99A",
     ] {
         check(&[refused], "ada refused/1");
-        check(&["PO ada/1", refused], "ada refused/1");
+        check(&[PAID, refused], "ada refused/1");
     }
 }
 
@@ -229,7 +209,7 @@ fn b6_a_taken_seat_among_free_ones_refuses_all_and_names_only_the_missing() {
 fn c1_c2_c17_free_seats_are_held_and_taken_ones_refused_for_good() {
     check(
         &[
-            "BR bob/2 12A => SB bob/2 12A",
+            BOB,
             "BR ada/1 12A => SU ada/1 taken 12A",
             "PF bob/2 declined => SR bob/2 payment_failed 12A",
             "BR ada/1 12A",
@@ -242,10 +222,7 @@ fn c1_c2_c17_free_seats_are_held_and_taken_ones_refused_for_good() {
 #[test]
 fn the_same_seat_of_another_flight_is_another_seat() {
     check(
-        &[
-            "BR ada/1 12A => SB ada/1 12A",
-            "BR bob/2 WA118 12A => SB bob/2 WA118 12A",
-        ],
+        &[HELD, "BR bob/2 WA118 12A => SB bob/2 WA118 12A"],
         "ada held/1 12A, bob held/2 12A",
     );
 }
@@ -253,9 +230,8 @@ fn the_same_seat_of_another_flight_is_another_seat() {
 /// Two workers decide on the same rows: what both want to write, only one of them can.
 #[test]
 fn c3_c6_c14_racing_decisions_write_a_row_in_common() {
-    let held = "BR ada/1 12A => SB ada/1 12A";
     let nobody: (&[&str], &str) = (&[], "");
-    let ada: (&[&str], &str) = (&[held], "ada held/1 12A");
+    let ada: (&[&str], &str) = (&[HELD], "ada held/1 12A");
     for ((story, ends), one, other, both) in [
         (
             nobody,
@@ -264,8 +240,8 @@ fn c3_c6_c14_racing_decisions_write_a_row_in_common() {
             "seat/WA117/2027-03-01/12B",
         ),
         (nobody, "BR ada/1 12A", "PF ada/1 declined", "booking/ada"),
-        (nobody, "BR ada/1 12A", "PO ada/1", "booking/ada"),
-        (ada, "PO ada/1", "BR bob/2 12A 12B", "booking/ada"),
+        (nobody, "BR ada/1 12A", PAID, "booking/ada"),
+        (ada, PAID, "BR bob/2 12A 12B", "booking/ada"),
         (ada, "PF ada/1 declined", "BR bob/2 12A 12B", "booking/ada"),
         (ada, "PO ada/2", "PF ada/1 declined", "booking/ada"),
     ] {
@@ -293,31 +269,22 @@ fn c4_c7_a_decline_frees_the_seats_once() {
 #[test]
 fn c4_a_decline_frees_whatever_request_it_answers() {
     check(
-        &[
-            "BR ada/1 12A => SB ada/1 12A",
-            "PF ada/2 declined => SR ada/1 payment_failed 12A",
-        ],
+        &[HELD, "PF ada/2 declined => SR ada/1 payment_failed 12A"],
         "ada released/1",
     );
 }
 
 #[test]
 fn c5_c22_a_decline_before_the_request_never_holds() {
-    let declined = "PF ada/1 declined => SR ada/1 never_held";
-    check(&[declined], "ada released/1");
-    check(&[declined, "BR ada/1 12A"], "ada released/1");
-    check(&[declined, "BR ada/2 12A"], "ada released/1");
+    check(&[NEVER_HELD], "ada released/1");
+    check(&[NEVER_HELD, "BR ada/1 12A"], "ada released/1");
+    check(&[NEVER_HELD, "BR ada/2 12A"], "ada released/1");
 }
 
 #[test]
 fn c8_a_duplicate_decline_leaves_a_resold_seat_alone() {
     check(
-        &[
-            "BR ada/1 12A => SB ada/1 12A",
-            "PF ada/1 declined => SR ada/1 payment_failed 12A",
-            "BR bob/2 12A => SB bob/2 12A",
-            "PF ada/1 declined",
-        ],
+        &[HELD, RELEASED, BOB, "PF ada/1 declined"],
         "ada released/1, bob held/2 12A",
     );
 }
@@ -343,16 +310,13 @@ fn c8_a_seat_is_freed_only_from_its_holder() {
 
 #[test]
 fn c10_an_unpaid_hold_can_be_taken_over_when_it_is_older_than_the_limit() {
-    let held = "BR ada/1 12A => SB ada/1 12A";
     for early in ["@0", "@899", "@900", "@-5"] {
         let bob = format!("BR bob/2 12A {early} => SU bob/2 taken 12A");
-        let story = [held, &bob];
-        check & story;
+        check(&[HELD, &bob], "ada held/1 12A, bob refused/2");
     }
     for late in ["@900.001", "@901", "@86400"] {
         let bob = format!("BR bob/2 12A {late} => SB bob/2 12A, SU ada/1 expired 12A");
-        let story = [held, &bob];
-        check & story;
+        check(&[HELD, &bob], "ada refused/1 by bob, bob held/2 12A");
     }
 }
 
@@ -374,7 +338,8 @@ fn c10_two_holders_are_displaced_at_once_and_a_hold_is_young_again() {
         &[
             "BR ada/1 12A 12B => SB ada/1 12A 12B",
             "BR bob/2 12C 12D => SB bob/2 12C 12D",
-            "BR eve/3 12B 12C @901 => SB eve/3 12B 12C, SU ada/1 expired 12A 12B, SU bob/2 expired 12C 12D",
+            "BR eve/3 12B 12C @901 \
+             => SB eve/3 12B 12C, SU ada/1 expired 12A 12B, SU bob/2 expired 12C 12D",
             "BR ada/4 12A @902",
             "BR dan/5 12C 12D @1801 => SU dan/5 taken 12C",
             "BR fay/6 12C 12D @1802 => SB fay/6 12C 12D, SU eve/3 expired 12B 12C",
@@ -388,7 +353,7 @@ fn c10_two_holders_are_displaced_at_once_and_a_hold_is_young_again() {
 fn c10_nobody_is_displaced_when_one_of_the_seats_cannot_be_had() {
     check(
         &[
-            "BR ada/1 12A => SB ada/1 12A",
+            HELD,
             "BR bob/2 12B @500 => SB bob/2 12B",
             "BR dan/3 12C => SB dan/3 12C",
             "PO dan/3",
@@ -420,31 +385,17 @@ fn c10_nine_seats_of_nine_holders_of_nine_fit_one_transaction() {
     let expired = |it: &Event| tell(it).contains(" expired WA240 ");
     assert!(decision.announce[1..].iter().all(expired));
     // and it ends as it should
-    let all = [
-        &story[..],
-        &[&format!("BR z/2 WA240 {ROW} @901 => {}", told(&decision))],
-    ]
-    .concat();
-    let ends: String = "ABCDEFGHJ"
-        .chars()
-        .map(|it| format!("{it} refused/1 by z, "))
-        .collect();
-    check(&all, &format!("{ends}z held/2 {ROW}"));
-}
-
-fn told(decision: &Decision<Row>) -> String {
-    decision
-        .announce
-        .iter()
-        .map(tell)
-        .collect::<Vec<_>>()
-        .join(", ")
+    let said: Vec<String> = decision.announce.iter().map(tell).collect();
+    let taken_over = format!("BR z/2 WA240 {ROW} @901 => {}", said.join(", "));
+    let all = [&story[..], &[&taken_over]].concat();
+    let ends = "A B C D E F G H J".replace(' ', " refused/1 by z, ");
+    check(&all, &format!("{ends} refused/1 by z, z held/2 {ROW}"));
 }
 
 /// `tell` compares the whole event; here it is said once more in plain words.
 #[test]
 fn c10_a_displaced_booking_keeps_its_digest_and_trace() {
-    let world = check(&["BR ada/1 12A => SB ada/1 12A"], "ada held/1 12A");
+    let world = check(&[HELD], "ada held/1 12A");
     let Step::Settle(decision) = world.decide(&said("BR bob/2 12A"), &[], at(901.0)) else {
         panic!("not settled")
     };
@@ -468,9 +419,9 @@ fn c10_a_displaced_booking_keeps_its_digest_and_trace() {
 fn c11_a_paid_hold_is_confirmed_and_never_expires() {
     check(
         &[
-            "BR ada/1 12A => SB ada/1 12A",
-            "PO ada/1",
-            "PO ada/1",
+            HELD,
+            PAID,
+            PAID,
             "BR bob/2 12A @99999 => SU bob/2 taken 12A",
         ],
         "ada confirmed/1 12A, bob refused/2",
@@ -479,86 +430,65 @@ fn c11_a_paid_hold_is_confirmed_and_never_expires() {
 
 #[test]
 fn c12_a_payment_before_the_request_is_remembered() {
-    let paid = "PO ada/1";
-    check(&[paid, paid, "PO ada/2"], "ada paid/1");
+    check(&[PAID, PAID, "PO ada/2"], "ada paid/1");
     check(
-        &[paid, "BR ada/1 12A 12B => SB ada/1 12A 12B"],
+        &[PAID, "BR ada/1 12A 12B => SB ada/1 12A 12B"],
         "ada confirmed/1 12A 12B",
     );
-    let bob = "BR bob/2 12A => SB bob/2 12A";
     let taken = "BR ada/1 12A 12B => SU ada/1 taken 12A";
-    check(&[bob, paid, taken], "ada refused/1, bob held/2 12A");
+    check(&[BOB, PAID, taken], "ada refused/1, bob held/2 12A");
     let over = "BR ada/1 12A 12B @901 => SB ada/1 12A 12B, SU bob/2 expired 12A";
     check(
-        &[bob, paid, over],
+        &[BOB, PAID, over],
         "ada confirmed/1 12A 12B, bob refused/2 by ada",
     );
 }
 
 #[test]
 fn c13_an_expired_hold_that_nobody_took_is_still_a_hold() {
-    let held = "BR ada/1 12A => SB ada/1 12A";
-    check(&[held, "PO ada/1 @9999"], "ada confirmed/1 12A");
+    check(&[HELD, "PO ada/1 @9999"], "ada confirmed/1 12A");
     let failed = "PF ada/1 declined @9999 => SR ada/1 payment_failed 12A";
-    check(&[held, failed], "ada released/1");
+    check(&[HELD, failed], "ada released/1");
     let other = "BR bob/2 12B @9999 => SB bob/2 12B";
-    check(&[held, other], "ada held/1 12A, bob held/2 12B");
+    check(&[HELD, other], "ada held/1 12A, bob held/2 12B");
 }
 
 #[test]
 fn c13_a_payment_after_a_take_over_comes_too_late() {
-    let over = [
-        "BR ada/1 12A => SB ada/1 12A",
-        "BR bob/2 12A @901 => SB bob/2 12A, SU ada/1 expired 12A",
-        "PO ada/1 @902",
-    ];
-    check & over;
+    let over = [HELD, TAKEN_OVER, "PO ada/1 @902"];
+    check(&over, "ada refused/1 by bob, bob held/2 12A");
 }
 
 #[test]
 fn c15_of_two_contradictory_payments_the_first_stands() {
-    let (held, paid) = ("BR ada/1 12A => SB ada/1 12A", "PO ada/1");
-    check(&[paid, "PF ada/1 declined => set aside"], "ada paid/1");
+    check(&[PAID, "PF ada/1 declined => set aside"], "ada paid/1");
     check(
-        &[paid, "PF ada/2 declined => set aside", held],
+        &[PAID, "PF ada/2 declined => set aside", HELD],
         "ada confirmed/1 12A",
     );
-    check(&[held, paid, "PF ada/1 declined"], "ada confirmed/1 12A");
-    check(
-        &["PF ada/1 declined => SR ada/1 never_held", paid],
-        "ada released/1",
-    );
+    check(&[HELD, PAID, "PF ada/1 declined"], "ada confirmed/1 12A");
+    check(&[NEVER_HELD, PAID], "ada released/1");
 }
 
 /// What becomes of the seat, whatever comes first. The end is told without what others do.
 #[test]
 fn g_the_seat_ends_the_same_in_every_order_and_however_often() {
-    let released = "ada released/1";
+    let (br, po, pf) = ("BR ada/1 12A", "PO ada/1", "PF ada/1 declined");
     for (facts, ends) in [
+        ([br, po, br], "ada confirmed/1 12A"),
+        ([br, po, po], "ada confirmed/1 12A"),
         (
-            &["BR ada/1 12A", "PO ada/1", "BR ada/1 12A"],
+            ["BR ada/1 12A @901", "PO ada/1 @1802", po],
             "ada confirmed/1 12A",
         ),
-        (
-            &["BR ada/1 12A @901", "PO ada/1 @1802", "PO ada/1"],
-            "ada confirmed/1 12A",
-        ),
-        (
-            &["BR ada/1 12A", "PF ada/1 declined", "BR ada/1 12A again"],
-            released,
-        ),
-        (
-            &["BR ada/1 12A", "PF ada/1 declined", "PF ada/1 declined"],
-            released,
-        ),
-        (&["BR ada/1 99A", "PO ada/1", "PO ada/1"], "ada refused/1"),
-        (
-            &["BR ada/1 12A", "BR ada/1 12A", "BR ada/1 12A"],
-            "ada held/1 12A",
-        ),
-        (&["PO ada/1", "PO ada/1", "PO ada/1"], "ada paid/1"),
+        ([br, pf, "BR ada/1 12A again"], "ada released/1"),
+        ([br, pf, pf], "ada released/1"),
+        (["BR ada/1 99A", po, po], "ada refused/1"),
+        ([br, br, br], "ada held/1 12A"),
+        ([po, po, po], "ada paid/1"),
+        ([pf, pf, pf], "ada released/1"),
     ] {
-        for order in orders(facts) {
+        for order in orders(&facts) {
             let mut world = check(&[], "");
             let mut nobody = |_: &mut World<Seats>, never: &Never| match *never {};
             for fact in order.iter().map(|it| said(it)) {

@@ -95,16 +95,23 @@ impl Clients {
             Ok(it) => loader.framework_metadata(it),
             Err(_) => loader,
         };
-        let config = loader.load().await;
+        Clients::new(&loader.load().await, count)
+    }
+
+    /// The clients of a configuration that somebody else made.
+    ///
+    /// # Errors
+    /// When it has no region.
+    pub fn new(config: &SdkConfig, count: RequestCount) -> Result<Clients, AwsError> {
         let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
         let count = Count(count);
-        let sqs = aws_sdk_sqs::config::Builder::from(&config).interceptor(count.clone());
-        let sns = aws_sdk_sns::config::Builder::from(&config).interceptor(count.clone());
-        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(count.clone());
+        let sqs = aws_sdk_sqs::config::Builder::from(config).interceptor(count.clone());
+        let sns = aws_sdk_sns::config::Builder::from(config).interceptor(count.clone());
+        let sts = aws_sdk_sts::config::Builder::from(config).interceptor(count.clone());
         Ok(Clients {
             sns: aws_sdk_sns::Client::from_conf(sns.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
-            polls: aws_sdk_sqs::Client::from_conf(polls(&config, count)),
+            polls: aws_sdk_sqs::Client::from_conf(polls(config, count)),
             sts: aws_sdk_sts::Client::from_conf(sts.build()),
             region,
         })

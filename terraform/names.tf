@@ -1,0 +1,31 @@
+# Names, and ARNs composed from them. Composed, not referenced: no resource waits for another's
+# ARN, and a plan shows every policy complete.
+
+data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {
+  count = var.account_id == null ? 1 : 0
+}
+
+data "aws_region" "current" {
+  count = var.region == null ? 1 : 0
+}
+
+locals {
+  partition  = data.aws_partition.current.partition
+  account_id = coalesce(var.account_id, one(data.aws_caller_identity.current[*].account_id))
+  region     = coalesce(var.region, one(data.aws_region.current[*].name))
+
+  topic_names       = { for topic in keys(local.topics) : topic => "${var.prefix}${topic}" }
+  queue_names       = { for role in local.roles : role => "${var.prefix}booking-${role}" }
+  dlq_names         = { for role, name in local.queue_names : role => "${name}-dlq" }
+  undelivered_names = { for role, name in local.queue_names : role => "${name}-undelivered" }
+
+  sns = "arn:${local.partition}:sns:${local.region}:${local.account_id}"
+  sqs = "arn:${local.partition}:sqs:${local.region}:${local.account_id}"
+
+  topic_arns       = { for topic, name in local.topic_names : topic => "${local.sns}:${name}" }
+  queue_arns       = { for role, name in local.queue_names : role => "${local.sqs}:${name}" }
+  dlq_arns         = { for role, name in local.dlq_names : role => "${local.sqs}:${name}" }
+  undelivered_arns = { for role, name in local.undelivered_names : role => "${local.sqs}:${name}" }
+}

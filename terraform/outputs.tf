@@ -1,0 +1,23 @@
+output "topic_arns" {
+  description = "ARN of each SNS topic, by topic (without the prefix)."
+  value       = { for topic, it in aws_sns_topic.topic : topic => it.arn }
+}
+
+output "queues" {
+  description = "URL and ARN of each role's queue, of its dead-letter queue (dlq) and of its queue for what SNS could not deliver (undelivered), by role."
+  value = {
+    for role in local.roles : role => {
+      url             = aws_sqs_queue.role[role].url
+      arn             = aws_sqs_queue.role[role].arn
+      dlq_url         = aws_sqs_queue.dlq[role].url
+      dlq_arn         = aws_sqs_queue.dlq[role].arn
+      undelivered_url = aws_sqs_queue.undelivered[role].url
+      undelivered_arn = aws_sqs_queue.undelivered[role].arn
+    }
+  }
+}
+
+output "policy_arns" {
+  description = "ARN of each IAM policy, by role, and for clients under \"client\"."
+  value       = { for publisher, it in aws_iam_policy.publisher : publisher => it.arn }
+}

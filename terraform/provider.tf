@@ -1,0 +1,33 @@
+locals {
+  # An emulator is told by its endpoint: it has no credentials to check and no metadata service.
+  emulated = var.endpoint_url != null
+}
+
+provider "aws" {
+  region = var.region
+
+  # ARNs are composed from account_id, so applying to another account must fail, not half work.
+  allowed_account_ids = var.account_id == null || local.emulated ? null : [var.account_id]
+
+  access_key                  = local.emulated ? "test" : null
+  secret_key                  = local.emulated ? "test" : null
+  skip_credentials_validation = local.emulated
+  skip_metadata_api_check     = local.emulated
+  skip_region_validation      = local.emulated
+  skip_requesting_account_id  = local.emulated
+
+  dynamic "endpoints" {
+    for_each = local.emulated ? [var.endpoint_url] : []
+
+    content {
+      iam = endpoints.value
+      sns = endpoints.value
+      sqs = endpoints.value
+      sts = endpoints.value
+    }
+  }
+
+  default_tags {
+    tags = merge({ application = "booking", managed-by = "terraform" }, var.tags)
+  }
+}

@@ -1,0 +1,18 @@
+resource "aws_sns_topic_subscription" "role" {
+  for_each = local.subscriptions
+
+  topic_arn = local.topic_arns[each.value.topic]
+  protocol  = "sqs"
+  endpoint  = local.queue_arns[each.value.role]
+
+  # The envelope carries the SNS MessageId, which is the same in all queues, and the TopicArn.
+  raw_message_delivery = false
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = local.undelivered_arns[each.value.role]
+  })
+
+  # Composed ARNs hide these from Terraform: SNS refuses an unknown topic, and a message that
+  # comes before the queue or its policy is there goes astray.
+  depends_on = [aws_sns_topic.topic, aws_sqs_queue.role, aws_sqs_queue.undelivered]
+}

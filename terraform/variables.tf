@@ -1,0 +1,152 @@
+variable "prefix" {
+  description = "Put before every name, so that several deployments fit in one account: staging- makes staging-seat-booked. The services need the same value."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9-]*$", var.prefix))
+    error_message = "prefix may hold only lower-case letters, digits and hyphens, for example staging-."
+  }
+
+  validation {
+    # SQS allows 80 characters, and the longest name of ours must still fit behind the prefix.
+    condition     = length(var.prefix) <= 32
+    error_message = "prefix is ${length(var.prefix)} characters long; at most 32 leave room for the longest queue name."
+  }
+}
+
+variable "account_id" {
+  description = "The AWS account, 12 digits. Given: applying to any other account is refused. Not given: asked from STS."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.account_id == null || can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "region" {
+  description = "The AWS region, for example eu-central-1. Not given: the provider's own (AWS_REGION or the profile)."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "region must be the code of a region, for example eu-central-1."
+  }
+}
+
+variable "tags" {
+  description = "Tags for every resource, beside application and managed-by."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    A customer-managed KMS key for all queues and topics. Not given: queues are encrypted with
+    keys that SQS manages (SSE-SQS), and topics pass messages on without storing them encrypted.
+    The key policy must allow the service sns.amazonaws.com kms:Decrypt and kms:GenerateDataKey*,
+    best with the condition that aws:SourceArn is one of the topics; without it SNS cannot deliver
+    to any of the queues. alias/aws/sqs and alias/aws/sns will not do: their policies cannot be changed.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a key (arn:aws:kms:…:key/…), not an alias or a bare id: IAM policies need the key itself."
+  }
+}
+
+variable "max_receive_count" {
+  description = "Deliveries of one message before SQS moves it to the dead-letter queue."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.max_receive_count >= 1 && var.max_receive_count <= 1000 && floor(var.max_receive_count) == var.max_receive_count
+    error_message = "max_receive_count must be a whole number from 1 to 1000; it is ${var.max_receive_count}."
+  }
+}
+
+variable "visibility_timeout_s" {
+  description = "Seconds a received message stays hidden. Must exceed the longest outside effect plus a margin; the services extend it while they work."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.visibility_timeout_s >= 1 && var.visibility_timeout_s <= 43200
+    error_message = "visibility_timeout_s must be from 1 to 43200 (12 hours); it is ${var.visibility_timeout_s}."
+  }
+}
+
+variable "receive_wait_s" {
+  description = "Seconds a receive waits for a message (long polling)."
+  type        = number
+  default     = 20
+  nullable    = false
+
+  validation {
+    condition     = var.receive_wait_s >= 1 && var.receive_wait_s <= 20
+    error_message = "receive_wait_s must be from 1 to 20; it is ${var.receive_wait_s}. 0 is short polling, which misses messages and costs more."
+  }
+}
+
+variable "message_retention_s" {
+  description = "Seconds a queue keeps a message nobody deletes. 4 days outlast a long weekend."
+  type        = number
+  default     = 345600
+  nullable    = false
+
+  validation {
+    condition     = var.message_retention_s >= 60 && var.message_retention_s <= 1209600
+    error_message = "message_retention_s must be from 60 to 1209600 (14 days); it is ${var.message_retention_s}."
+  }
+}
+
+variable "dead_letter_retention_s" {
+  description = "Seconds the -dlq and -undelivered queues keep a message. At least message_retention_s."
+  type        = number
+  default     = 1209600
+  nullable    = false
+
+  validation {
+    condition     = var.dead_letter_retention_s >= 60 && var.dead_letter_retention_s <= 1209600
+    error_message = "dead_letter_retention_s must be from 60 to 1209600 (14 days); it is ${var.dead_letter_retention_s}."
+  }
+
+  validation {
+    # SQS counts from the first enqueue: with less, a message can expire on its way into the dead-letter queue.
+    condition     = var.dead_letter_retention_s >= var.message_retention_s
+    error_message = "dead_letter_retention_s (${var.dead_letter_retention_s}) must be at least message_retention_s (${var.message_retention_s}), or dead letters expire unseen."
+  }
+}
+
+variable "endpoint_url" {
+  description = "Endpoint of an emulator such as LocalStack, for example http://127.0.0.1:4566. Not given: AWS."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.endpoint_url == null || can(regex("^https?://[^/]+$", var.endpoint_url))
+    error_message = "endpoint_url must be http:// or https:// with a host and no path, for example http://127.0.0.1:4566."
+  }
+}
+
+variable "side_by_side" {
+  description = "Create queues and their dead-letter queues at the same moment, which halves the time. For an emulator only: SQS refuses a redrive policy that names a queue which does not exist yet."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.side_by_side || var.endpoint_url != null
+    error_message = "side_by_side works on an emulator only (endpoint_url is not set): SQS refuses a redrive policy before the dead-letter queue exists."
+  }
+}
