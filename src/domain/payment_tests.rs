@@ -7,7 +7,7 @@ use crate::domain::{decision::Step, event::NoSeat, testing::*};
 ///
 /// What comes is an event and, after each `>`, what the gateway does with the next question: an
 /// answer (`charged`, `charged EUR 5.00`, `refunded`, or a reason of a decline), `nothing` for a
-/// time-out or a crash, or another delivery that comes in meanwhile, with its own answers after `=`.
+/// time-out or a crash, or another delivery that comes meanwhile, with its own answers after `=`.
 #[track_caller]
 fn check(story: &[&str], ends: &str) -> World<Payments> {
     let mut world = World::new(Payments);
@@ -145,9 +145,8 @@ fn a24_a25_b7_d10_d17_d19_every_event_is_a_no_op_in_a_final_state() {
         (&[NO_SEAT], "ada/1 never"),
         (&[CHARGED, REFUNDED], "ada/1 refunded"),
         (
-            &[
-                "BR ada/1 12A > SU ada/1 taken 12A > charged > refunded => charge, refund, PO ada/1, RF ada/1",
-            ],
+            &["BR ada/1 12A > SU ada/1 taken 12A > charged > refunded \
+                 => charge, refund, PO ada/1, RF ada/1"],
             "ada/1 refunded",
         ),
     ];

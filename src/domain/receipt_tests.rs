@@ -256,6 +256,10 @@ fn b3_e12_only_facts_about_one_request_join() {
     for order in apart.into_iter().flat_map(orders) {
         check(&order, "waiting");
     }
+    // the first of each stands: seats and payment decide once
+    let others = ["SB ada/2 12C", "PO ada/2 @9"];
+    check(&[BR, SB, others[0], PO_SENDS], "valid/1");
+    check(&story(&[BR, PO, others[1], SB], 3, SENT), "valid/1");
     // two requests, and seats and payment agree on the second
     let mail = "mail to Ada 2 for 12C paid @5, RI ada/2";
     for order in orders(&[BR, "BR ada/2 12C", "SB ada/2 12C", "PO ada/2 @5"]) {

@@ -330,6 +330,14 @@ fn c10_a_take_over_frees_all_seats_of_the_displaced_booking() {
         ],
         "ada refused/1 by bob, bob held/2 12B 12D, eve held/3 12A 12C",
     );
+    // and once, however many of its seats are wanted
+    check(
+        &[
+            "BR ada/1 12A 12B 12C => SB ada/1 12A 12B 12C",
+            "BR bob/2 12A 12B @901 => SB bob/2 12A 12B, SU ada/1 expired 12A 12B 12C",
+        ],
+        "ada refused/1 by bob, bob held/2 12A 12B",
+    );
 }
 
 #[test]

@@ -322,8 +322,10 @@ impl Record {
         let failed = self.fact(Kind::PaymentFailed);
         let refunded = self.fact(Kind::PaymentRefunded);
         let sent = self.fact(Kind::ReceiptSent);
-        let never_charged =
-            failed.is_some_and(|it| it.reason.as_deref() == Some(NoCharge::SeatUnavailable.as_str()));
+        let never_charged = self.facts.iter().any(|it| {
+            let reason = it.reason.as_deref();
+            it.kind == Kind::PaymentFailed && reason == Some(NoCharge::SeatUnavailable.as_str())
+        });
 
         let waits = |event: Kind, from: RoleName, since: &[&Fact]| Waiting {
             event: event.topic().to_owned(),

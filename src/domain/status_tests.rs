@@ -4,8 +4,8 @@ use super::*;
 use crate::domain::{decision::Key, testing::*};
 
 /// Plays the facts in every order, each of them again at the end, and holds all of them to one
-/// answer: `phase`, then ` final`, ` conflict`, and `; event from role since seconds` for each thing
-/// that is waited for. `@` in a fact is when it was said.
+/// answer: `phase`, then ` final`, ` conflict`, and `; event from role since seconds` for each
+/// thing that is waited for. `@` in a fact is when it was said.
 #[track_caller]
 fn check(facts: &[&str], stands: &str) -> Record {
     let mut orders = orders(facts).into_iter();
@@ -102,8 +102,7 @@ fn f1_every_set_of_facts_stands_as_the_first_line_of_the_table_that_fits() {
             let record = fold(&chosen);
             let standing = record.standing();
             let mut lines = TABLE.iter();
-            if let Some((_, phase, ends)) = lines.find(|(all, _, _)| all.iter().all(|it| there(it)))
-            {
+            if let Some((_, phase, ends)) = lines.find(|(all, _, _)| all.iter().all(there)) {
                 assert_eq!(
                     (standing.phase, standing.is_final),
                     (*phase, *ends),
@@ -223,6 +222,9 @@ fn f2_an_older_fact_after_a_final_one_is_history() {
         (kinds(&without), kinds(&with)),
         (all[1..].to_vec(), all.to_vec())
     );
+    // told in the order of the clocks, and in that of a booking's life where they agree
+    let told = check(&["BR ada/1 12A @5", PO, SB, RI], "completed final");
+    assert_eq!(kinds(&told), [all[1], all[0], all[2], all[3]]);
     check(&[BR, SU, NEVER, SB, SR], "seat_unavailable final");
     check(&[SU, PO, RF, SB, BR, RI], "refunded final");
 }
@@ -237,6 +239,8 @@ fn f4_what_is_known_without_the_request_is_told_with_what_is_missing() {
     check(&[PF], "payment_failed; seat-released from seats since 6");
     check(&[BR], &format!("requested; {seats} 1; {money} 1"));
     check(&[BR, SB], &format!("seat_booked; {money} 1"));
+    // since the request, whatever other clocks say
+    check(&["BR ada/1 12A @4", SB], &format!("seat_booked; {money} 4"));
     check(&[BR, PO], &format!("paid; {seats} 1"));
     check(
         &[RI],
@@ -413,7 +417,8 @@ fn refused_requests_are_kept_up_to_a_limit_in_any_order() {
     let keep = |it: Vec<Rejection>| it.into_iter().fold(Record::default(), Record::rejecting);
     let record = keep(all.iter().map(refused).collect());
     assert_eq!(record, keep(all.iter().rev().map(refused).collect()));
-    assert_eq!(record.rejections().count(), REJECTIONS_MAX);
+    let kept: Vec<f64> = record.rejections().map(|it| seconds(it.time)).collect();
+    assert_eq!(kept, all[..REJECTIONS_MAX]);
 }
 
 #[test]
@@ -426,6 +431,15 @@ fn a_row_is_listed_by_phase_newest_fact_and_whether_it_is_open() {
     };
     assert_eq!(listing(&[BR, PO, SB]), row("confirmed", 5.0, true));
     assert_eq!(listing(&[RI, PO, SB]), row("completed", 8.0, false));
+    let refused = Rejection {
+        time: at(9.0),
+        reason: "seats: expected a seat".to_owned(),
+    };
+    let rejected = Record::default().rejecting(refused);
+    assert_eq!(
+        Statuses::listing(&rejected),
+        Some(row("rejected", 9.0, false))
+    );
     assert_eq!(Statuses::listing(&Record::default()), None);
 }
 

@@ -1,8 +1,8 @@
 //! What the tables of the roles' tests are written in, and what drives a decision to its end.
 //!
-//! An event is a line such as `BR ada/1 12A 12B` or `SU ada/1 taken 12A`: its type, its booking, the
-//! number of the request it is or answers, and what else it says. What a role announces is told in
-//! the same words, so that a case is a row: what came in, what was said.
+//! An event is a line such as `BR ada/1 12A 12B` or `SU ada/1 taken 12A`: its type, its booking,
+//! the number of the request it is or answers, and what else it says. What a role announces is told
+//! in the same words, so that a case is a row: what came in, what was said.
 
 use std::collections::BTreeMap;
 
@@ -73,8 +73,8 @@ pub(crate) fn refund(booking: &str, amount: &str) -> Refund {
     }
 }
 
-/// Reads an event: `TYPE booking/request`, then in any order what it says: a flight, seats, a reason,
-/// an amount, `@seconds` for its time, `again` for a request that was sent under another event id.
+/// Reads an event: `TYPE booking/request`, then in any order what it says: a flight, seats, a
+/// reason, an amount, `@seconds` for its time, `again` for a request sent under another event id.
 pub(crate) fn said(text: &str) -> Event {
     let mut words = text.split_whitespace();
     let code = words.next().unwrap();
@@ -223,7 +223,7 @@ pub(crate) fn tell(event: &Event) -> String {
     text
 }
 
-/// Splits a row of a story at its ` => `: what comes in, and what is heard then; without one, nothing.
+/// Splits a row of a story at its ` => `: what comes in, and what is heard then, if anything.
 pub(crate) fn row(text: &str) -> (&str, &str) {
     text.split_once(" => ").unwrap_or((text, ""))
 }
@@ -325,8 +325,8 @@ impl<R: Rules> World<R> {
         panic!("more than {READS_MAX} rounds of reading");
     }
 
-    /// Delivers `event` and says how it ended: what was announced, `set aside`, or `unanswered` when
-    /// the outside did not answer or the delivery died asking.
+    /// Delivers `event` and says how it ended: what was announced, `set aside`, or `unanswered`
+    /// when the outside did not answer or the delivery died asking.
     pub(crate) fn deliver(
         &mut self,
         event: &Event,
@@ -352,7 +352,10 @@ impl<R: Rules> World<R> {
                         announce.is_empty() || !writes.is_empty(),
                         "said and not written"
                     );
+                    let before = self.text();
+                    let quiet = writes.is_empty();
                     self.write(writes);
+                    assert_eq!(quiet, self.text() == before, "written without a change");
                     return announce.iter().map(tell).collect::<Vec<_>>().join(", ");
                 }
                 Step::SetAside(_) => return "set aside".to_owned(),

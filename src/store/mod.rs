@@ -1,7 +1,7 @@
 //! Where a role keeps its rows. Two verbs: read rows, and commit rows that have not changed since.
 //!
-//! What a booking's row holds besides its state is the memo of [`crate::runtime::book`]; a store
-//! does not look inside a row. Every store passes the one contract suite in `tests/it`.
+//! A store does not look inside a row: what a booking's row holds besides its state is the runtime's
+//! business. Every store passes the one contract suite in `tests/it`.
 
 pub mod sqlite;
 

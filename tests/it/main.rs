@@ -1,1 +1,25 @@
+//! Everything that is held true from outside the crate: one crate, so that it links once.
+//!
+//! `harness` brings up what the tests talk to; LocalStack and Terraform are the real ones.
 
+#![allow(unreachable_pub, reason = "everything here is of one crate")]
+
+mod harness;
+
+mod bus_contract;
+mod cli;
+mod demo;
+mod documents;
+mod endings;
+mod gateway;
+mod kill;
+mod layers;
+mod mailer;
+mod processes;
+mod shutdown;
+mod store_contract;
+mod stories;
+mod terraform;
+mod topology;
+mod unit_of_work;
+mod wire;

@@ -10,7 +10,10 @@ pub use topics::AwsTopics;
 
 use std::time::Duration;
 
-use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName};
+use aws_sdk_sqs::{
+    error::ProvideErrorMetadata,
+    types::{MessageAttributeValue, MessageSystemAttributeName},
+};
 use jiff::Timestamp;
 
 use self::clients::failure;
@@ -88,7 +91,7 @@ impl Bus for AwsBus {
             self.sqs.delete_message().queue_url(&self.queue_url).receipt_handle(&handle.0).send().await;
         match deleted {
             Ok(_) => Ok(()),
-            Err(it) if it.as_service_error().is_some_and(|it| it.is_receipt_handle_is_invalid()) => Ok(()),
+            Err(it) if stale(&it) => Ok(()),
             Err(it) => Err(failure("delete from", &self.queue, it)),
         }
     }
@@ -102,12 +105,10 @@ impl Bus for AwsBus {
             .visibility_timeout(seconds(after))
             .send()
             .await;
-        let stale = |it: &aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityError| {
-            it.is_message_not_inflight() || it.is_receipt_handle_is_invalid()
-        };
         match changed {
             Ok(_) => Ok(()),
-            Err(it) if it.as_service_error().is_some_and(stale) => Ok(()),
+            Err(it) if it.as_service_error().is_some_and(|it| it.is_message_not_inflight()) => Ok(()),
+            Err(it) if stale(&it) => Ok(()),
             Err(it) => Err(failure("give back to", &self.queue, it)),
         }
     }
@@ -125,6 +126,19 @@ impl Bus for AwsBus {
             send = send.message_attributes(*name, value);
         }
         send.send().await.map(drop).map_err(|it| failure("set aside from", &self.queue, it))
+    }
+}
+
+/// Whether SQS says that the receipt handle is no longer good, in either of its two ways.
+fn stale(error: &impl ProvideErrorMetadata) -> bool {
+    let message = error.message().unwrap_or_default();
+    match error.code() {
+        Some("ReceiptHandleIsInvalid") => true,
+        Some("InvalidParameterValue") => {
+            message.contains("not available for visibility timeout change")
+                || message.contains("receipt handle has expired")
+        }
+        _ => false,
     }
 }
 

@@ -298,10 +298,13 @@ fn read_data(kind: Kind, data: &Node<'_, '_>) -> Read<Data> {
 }
 
 fn request(fields: &Fields<'_, '_>) -> Result<Request, Flaw> {
-    let passenger = fields.required("passenger")?.object()?;
-    let payment = fields.required("payment")?.object()?;
+    let seating = seating(fields, 1)?;
+    let passenger = fields.required("passenger")?;
+    let passenger = passenger.object()?;
+    let payment = fields.required("payment")?;
+    let payment = payment.object()?;
     Ok(Request {
-        seating: seating(fields, 1)?,
+        seating,
         passenger: Passenger {
             name: passenger.required("name")?.parsed(Passenger::parse_name)?,
             email: passenger.required("email")?.parsed(Passenger::parse_email)?,

@@ -1,0 +1,233 @@
+//! One contract for every bus: the fake is kept honest by the suite that the real one passes.
+
+use std::{collections::HashMap, time::Duration};
+
+use booking::{
+    bus::{
+        Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle,
+        aws::AwsBus,
+        memory::{Exchange, MemoryBus, Unkindness},
+        wire,
+    },
+    clock::Clock,
+    domain::{RoleName, event::Kind},
+    topics,
+};
+
+use crate::harness::{Account, Sketch, eventually};
+
+const HIDDEN: Duration = Duration::from_secs(30);
+
+/// A bus that has an account of its own.
+trait Anywhere {
+    type Bus: Bus;
+    async fn bus(&self, role: RoleName) -> Self::Bus;
+    async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>);
+    fn prefix(&self) -> &str;
+}
+
+impl Anywhere for Exchange {
+    type Bus = MemoryBus;
+    async fn bus(&self, role: RoleName) -> MemoryBus {
+        Exchange::bus(self, role)
+    }
+    async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>) {
+        let dead = self.dead(role).remove(0);
+        (dead.body, dead.attributes.into_iter().map(|(name, it)| (name.to_owned(), it)).collect())
+    }
+    fn prefix(&self) -> &str {
+        ""
+    }
+}
+
+impl Anywhere for Account {
+    type Bus = AwsBus;
+    async fn bus(&self, role: RoleName) -> AwsBus {
+        Account::bus(self, role).await
+    }
+    async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>) {
+        let letter = self.dead_letters(role, 1).await.remove(0);
+        (letter.body, letter.attributes)
+    }
+    fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+fn memory() -> Exchange {
+    Exchange::new(Clock::Machine, "", 1, Unkindness::default())
+}
+
+fn message(name: &str) -> Message {
+    let body = Sketch::new(name, &["12A"], "tok_visa").cloud_event();
+    Message { kind: Kind::BookingRequested, body }
+}
+
+async fn take(bus: &impl Bus, hidden: Duration) -> Delivery {
+    eventually("a message", async || bus.receive(1, Duration::from_secs(1), hidden).await.unwrap().pop()).await
+}
+
+async fn nothing_comes(bus: &impl Bus) {
+    assert!(bus.receive(10, Duration::ZERO, HIDDEN).await.unwrap().is_empty());
+}
+
+async fn the_contract(world: impl Anywhere) {
+    every_subscriber_gets_it_and_nobody_else(&world).await;
+    what_is_received_is_hidden_until_it_is_given_back(&world).await;
+    what_is_deleted_never_comes_again(&world).await;
+    a_handle_that_is_no_longer_good_is_no_error(&world).await;
+    a_receive_brings_at_most_what_was_asked_for(&world).await;
+    an_open_receive_returns_when_something_comes(&world).await;
+    what_is_set_aside_keeps_its_body_and_says_why(&world).await;
+}
+
+async fn every_subscriber_gets_it_and_nobody_else(world: &impl Anywhere) {
+    let publisher = world.bus(RoleName::Payment).await;
+    let sent = Message { kind: Kind::PaymentOk, body: topics_example(Kind::PaymentOk) };
+    publisher.publish(&sent).await.unwrap();
+    for role in topics::all().into_iter().find(|it| it.topic == Kind::PaymentOk).unwrap().subscribers {
+        let bus = world.bus(role.role).await;
+        let delivery = take(&bus, HIDDEN).await;
+        let event = wire::decode(&delivery, world.prefix()).unwrap();
+        assert_eq!(wire::encode(&event).unwrap(), sent, "{}", role.role);
+        assert_eq!(delivery.attempt, 1);
+        bus.delete(&delivery.receipt_handle).await.unwrap();
+    }
+    nothing_comes(&publisher).await;
+}
+
+fn topics_example(kind: Kind) -> String {
+    let topic = topics::all().into_iter().find(|it| it.topic == kind).unwrap();
+    let event: serde_json::Value = topic.example;
+    let delivery = raw(&event.to_string());
+    wire::encode(&wire::decode(&delivery, "").unwrap()).unwrap().body
+}
+
+fn raw(body: &str) -> Delivery {
+    Delivery {
+        body: body.to_owned(),
+        message_id: "m".to_owned(),
+        attempt: 1,
+        sent_at: jiff::Timestamp::UNIX_EPOCH,
+        kind_attribute: None,
+        receipt_handle: ReceiptHandle("h".to_owned()),
+    }
+}
+
+async fn what_is_received_is_hidden_until_it_is_given_back(world: &impl Anywhere) {
+    let bus = world.bus(RoleName::Payment).await;
+    bus.publish(&message("hidden")).await.unwrap();
+    let first = take(&bus, HIDDEN).await;
+    nothing_comes(&bus).await;
+    bus.give_back(&first.receipt_handle, Duration::ZERO).await.unwrap();
+    let second = take(&bus, HIDDEN).await;
+    assert_eq!((second.attempt, &second.body), (2, &first.body));
+    // And by itself, when the visibility timeout is over.
+    bus.give_back(&second.receipt_handle, Duration::from_secs(1)).await.unwrap();
+    let third = take(&bus, HIDDEN).await;
+    assert_eq!(third.attempt, 3);
+    bus.delete(&third.receipt_handle).await.unwrap();
+}
+
+async fn what_is_deleted_never_comes_again(world: &impl Anywhere) {
+    let bus = world.bus(RoleName::Payment).await;
+    bus.publish(&message("deleted")).await.unwrap();
+    let delivery = take(&bus, Duration::from_secs(1)).await;
+    bus.delete(&delivery.receipt_handle).await.unwrap();
+    assert!(bus.receive(10, Duration::from_secs(2), HIDDEN).await.unwrap().is_empty());
+}
+
+async fn a_handle_that_is_no_longer_good_is_no_error(world: &impl Anywhere) {
+    let bus = world.bus(RoleName::Payment).await;
+    bus.publish(&message("stale")).await.unwrap();
+    let delivery = take(&bus, HIDDEN).await;
+    bus.delete(&delivery.receipt_handle).await.unwrap();
+    bus.delete(&delivery.receipt_handle).await.unwrap();
+    bus.give_back(&delivery.receipt_handle, Duration::ZERO).await.unwrap();
+}
+
+async fn a_receive_brings_at_most_what_was_asked_for(world: &impl Anywhere) {
+    let bus = world.bus(RoleName::Payment).await;
+    for at in 0..5 {
+        bus.publish(&message(&format!("many-{at}"))).await.unwrap();
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    eventually("five messages", async || {
+        let batch = bus.receive(2, Duration::from_secs(1), HIDDEN).await.unwrap();
+        assert!(batch.len() <= 2);
+        for it in batch {
+            seen.insert(it.body.clone());
+            bus.delete(&it.receipt_handle).await.unwrap();
+        }
+        (seen.len() == 5).then_some(())
+    })
+    .await;
+}
+
+async fn an_open_receive_returns_when_something_comes(world: &impl Anywhere) {
+    let bus = world.bus(RoleName::Payment).await;
+    let publisher = world.bus(RoleName::Payment).await;
+    let note = message("awaited");
+    let (received, published) = tokio::join!(
+        bus.receive(1, Duration::from_secs(20), HIDDEN),
+        publisher.publish(&note),
+    );
+    published.unwrap();
+    let delivery = received.unwrap().pop().expect("it came while the receive was open");
+    bus.delete(&delivery.receipt_handle).await.unwrap();
+}
+
+async fn what_is_set_aside_keeps_its_body_and_says_why(world: &impl Anywhere) {
+    let bus = world.bus(RoleName::Payment).await;
+    bus.publish(&message("poison")).await.unwrap();
+    let delivery = take(&bus, HIDDEN).await;
+    let why = DeadLetter { attributes: vec![("class", "malformed".into()), ("reason", "because".into())] };
+    bus.set_aside(&delivery, &why).await.unwrap();
+    bus.delete(&delivery.receipt_handle).await.unwrap();
+    let (body, attributes) = world.dead_letter(RoleName::Payment).await;
+    assert_eq!(body, delivery.body);
+    assert_eq!(attributes["class"], "malformed");
+    assert_eq!(attributes["reason"], "because");
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract() {
+    the_contract(memory()).await;
+}
+
+#[tokio::test]
+async fn aws_keeps_the_contract() {
+    let account = Account::make(false).await;
+    let count = account.count.clone();
+    the_contract(account).await;
+    let metrics = booking::metrics::Metrics::new(count).render();
+    for operation in ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "SendMessage"] {
+        let line = format!("booking_aws_requests_total{{service=\"sqs\",operation=\"{operation}\"}}");
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+    }
+    let line = "booking_aws_requests_total{service=\"sns\",operation=\"Publish\"}";
+    assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+}
+
+#[tokio::test]
+async fn a17_raw_and_enveloped_deliveries_are_read_alike() {
+    let account = Account::make(true).await;
+    let bus = account.bus(RoleName::Payment).await;
+    let sent = message("raw");
+    bus.publish(&sent).await.unwrap();
+    let delivery = take(&bus, HIDDEN).await;
+    assert_eq!(delivery.body, sent.body, "raw delivery has no envelope");
+    assert_eq!(delivery.kind_attribute.as_deref(), Some("booking-requested"));
+    assert_eq!(wire::encode(&wire::decode(&delivery, &account.prefix).unwrap()).unwrap(), sent);
+}
+
+#[tokio::test]
+async fn a31_a_topic_that_is_not_there_is_refused_by_name() {
+    let account = Account::make(false).await;
+    let bus = account.bus(RoleName::Payment).await;
+    let arn = account.topic_arn(Kind::PaymentOk);
+    account.sns.delete_topic().topic_arn(arn).send().await.unwrap();
+    let message = Message { kind: Kind::PaymentOk, body: topics_example(Kind::PaymentOk) };
+    let error = bus.publish(&message).await.unwrap_err();
+    assert!(matches!(&error, BusError::Refused { name, .. } if name.ends_with("payment-ok")), "{error:?}");
+}

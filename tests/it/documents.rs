@@ -1,0 +1,56 @@
+//! The documents against the code.
+
+use std::fs;
+
+use booking::topics;
+
+use crate::harness::{binary, root};
+
+fn document(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|it| panic!("{name}: {it}"))
+}
+
+/// The text between two marks.
+fn between<'a>(text: &'a str, mark: &str) -> &'a str {
+    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- end {mark} -->"));
+    let rest = text.split_once(&begin).unwrap_or_else(|| panic!("no {begin}")).1;
+    rest.split_once(&end).unwrap_or_else(|| panic!("no {end}")).0
+}
+
+#[test]
+fn the_readme_shows_the_choreography_of_topics() {
+    assert_eq!(between(&document("README.md"), "topics").trim(), topics::table().trim());
+}
+
+#[test]
+fn the_readme_draws_the_choreography_of_topics() {
+    let drawn = format!("```mermaid\n{}```\n", topics::mermaid());
+    assert_eq!(between(&document("README.md"), "diagram"), drawn);
+}
+
+#[test]
+fn booking_topics_prints_topics() {
+    let print = |args: &[&str]| {
+        let output = binary().arg("topics").args(args).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(print(&[]), topics::table());
+    assert_eq!(print(&["--format", "mermaid"]), topics::mermaid());
+    let json: Vec<serde_json::Value> = serde_json::from_str(&print(&["--format", "json"])).unwrap();
+    for (file, topic) in json.iter().zip(topics::all()) {
+        let text = document(&format!("topics/{}.json", topic.topic));
+        assert_eq!(*file, serde_json::from_str::<serde_json::Value>(&text).unwrap());
+    }
+}
+
+#[test]
+fn the_readme_names_the_exit_codes_of_the_help() {
+    let help = binary().arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let readme = document("README.md");
+    for code in ["0", "1", "2", "70", "75", "78", "130"] {
+        assert!(help.lines().any(|it| it.trim_start().starts_with(&format!("{code} "))), "{code} in --help");
+        assert!(readme.contains(&format!("| {code} |")), "{code} in README.md");
+    }
+}

@@ -1,0 +1,134 @@
+//! Topics and queues of a test's own in LocalStack, made by the SDK from `topics/`: faster than
+//! Terraform, which has tests of its own.
+
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use booking::{
+    bus::aws::{AwsBus, Clients, Names},
+    domain::{RoleName, event::Kind},
+    metrics::RequestCount,
+    topics,
+};
+
+use super::{
+    LocalStack, eventually,
+    localstack::{ACCOUNT, REGION},
+    unique,
+};
+
+/// A prefix in LocalStack with everything under it.
+pub struct Account {
+    pub prefix: String,
+    pub names: Names,
+    pub sns: aws_sdk_sns::Client,
+    pub sqs: aws_sdk_sqs::Client,
+    pub count: RequestCount,
+    clients: Clients,
+}
+
+/// A message on a dead-letter queue.
+#[derive(Debug)]
+pub struct Letter {
+    pub body: String,
+    pub attributes: std::collections::HashMap<String, String>,
+}
+
+impl Account {
+    /// What somebody else made under `prefix`.
+    pub async fn existing(prefix: &str) -> Account {
+        let config = LocalStack::running().config().await;
+        let count = RequestCount::default();
+        Account {
+            prefix: prefix.to_owned(),
+            names: Names::new(prefix),
+            sns: aws_sdk_sns::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            clients: Clients::new(&config, count.clone()).unwrap(),
+            count,
+        }
+    }
+
+    /// Topics, queues and subscriptions as `topics/` has them. `raw`: without the SNS envelope.
+    pub async fn make(raw: bool) -> Account {
+        let account = Account::existing(&unique("t")).await;
+        for role in RoleName::ALL {
+            let dead = account.names.dead_letter_queue(role);
+            account.sqs.create_queue().queue_name(&dead).send().await.unwrap();
+            let redrive = format!(
+                r#"{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}","maxReceiveCount":10}}"#
+            );
+            let queue = account.sqs.create_queue().queue_name(account.names.queue(role));
+            queue.attributes(QueueAttributeName::RedrivePolicy, redrive).send().await.unwrap();
+        }
+        for topic in topics::all() {
+            let name = account.names.topic(topic.topic);
+            let arn = account.sns.create_topic().name(name).send().await.unwrap().topic_arn.unwrap();
+            for it in topic.subscribers {
+                let queue = account.names.queue(it.role);
+                let subscribe = account.sns.subscribe().topic_arn(&arn).protocol("sqs");
+                let subscribe = subscribe.endpoint(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"));
+                let subscribe = subscribe.attributes("RawMessageDelivery", raw.to_string());
+                subscribe.send().await.unwrap();
+            }
+        }
+        account
+    }
+
+    pub async fn bus(&self, role: RoleName) -> AwsBus {
+        AwsBus::connect(&self.clients, &self.names, role).await.unwrap()
+    }
+
+    pub fn topic_arn(&self, kind: Kind) -> String {
+        format!("arn:aws:sns:{REGION}:{ACCOUNT}:{}", self.names.topic(kind))
+    }
+
+    /// Publishes any text as `aws sns publish` does; returns the MessageId.
+    pub async fn publish(&self, kind: Kind, text: &str) -> String {
+        let publish = self.sns.publish().topic_arn(self.topic_arn(kind)).message(text);
+        publish.send().await.unwrap().message_id.unwrap()
+    }
+
+    pub async fn url(&self, queue: &str) -> String {
+        let url = self.sqs.get_queue_url().queue_name(queue).send().await.unwrap();
+        url.queue_url.unwrap()
+    }
+
+    /// Waits until `count` messages are on a role's dead-letter queue, and takes them.
+    pub async fn dead_letters(&self, role: RoleName, count: usize) -> Vec<Letter> {
+        let url = self.url(&self.names.dead_letter_queue(role)).await;
+        let mut letters = Vec::new();
+        eventually(&format!("{count} dead letters of {role}"), async || {
+            let receive = self.sqs.receive_message().queue_url(&url).max_number_of_messages(10);
+            let receive = receive.message_attribute_names("All").visibility_timeout(600);
+            for message in receive.send().await.unwrap().messages.unwrap_or_default() {
+                let attributes = message.message_attributes.unwrap_or_default();
+                let text = |it: aws_sdk_sqs::types::MessageAttributeValue| it.string_value.unwrap_or_default();
+                let attributes = attributes.into_iter().map(|(name, it)| (name, text(it))).collect();
+                letters.push(Letter { body: message.body.unwrap(), attributes });
+            }
+            (letters.len() >= count).then_some(())
+        })
+        .await;
+        letters
+    }
+
+    /// Messages on a role's queue: visible and in flight.
+    pub async fn depth(&self, role: RoleName) -> (u64, u64) {
+        let url = self.url(&self.names.queue(role)).await;
+        let visible = QueueAttributeName::ApproximateNumberOfMessages;
+        let hidden = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        let ask = self.sqs.get_queue_attributes().queue_url(url);
+        let answer = ask.attribute_names(visible.clone()).attribute_names(hidden.clone()).send().await;
+        let attributes = answer.unwrap().attributes.unwrap();
+        let number = |name| attributes.get(name).map_or(0, |it: &String| it.parse().unwrap());
+        (number(&visible), number(&hidden))
+    }
+
+    /// How often the message that a receive would bring has been received before.
+    pub async fn receive_count(&self, role: RoleName) -> Option<u32> {
+        let url = self.url(&self.names.queue(role)).await;
+        let name = MessageSystemAttributeName::ApproximateReceiveCount;
+        let receive = self.sqs.receive_message().queue_url(url).message_system_attribute_names(name.clone());
+        let messages = receive.visibility_timeout(0).send().await.unwrap().messages?;
+        messages.first()?.attributes.as_ref()?.get(&name)?.parse().ok()
+    }
+}

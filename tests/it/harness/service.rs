@@ -1,0 +1,118 @@
+//! The real binary as a real process.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use booking::domain::RoleName;
+use serde_json::Value;
+
+use super::{LocalStack, eventually};
+
+/// The binary under test.
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_booking"));
+    // The user's own settings must not decide a test.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("BOOKING_") || name.starts_with("AWS_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// One running service. Killed when dropped.
+pub struct Service {
+    pub role: RoleName,
+    pub address: String,
+    pub log: PathBuf,
+    child: Child,
+}
+
+impl Service {
+    /// Starts a role on LocalStack and waits until it polls. Logs to `<data>/<role>.log`.
+    pub async fn start(role: RoleName, prefix: &str, data: &Path, more: &[&str]) -> Service {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let log = data.join(format!("{role}.log"));
+        let mut command = binary();
+        command.args([role.as_str(), "--log-format", "json", "--http", &address, "--prefix", prefix]);
+        command.arg("--data").arg(data).args(["--long-poll", "1s", "--visibility", "5s"]);
+        command.args(["--effect-timeout", "2s", "--drain", "10s"]).args(more);
+        match role {
+            RoleName::Seats => command.args(["--flights", "sample"]),
+            RoleName::Payment => command.args(["--gateway", "simulated", "--gateway-patience", "200ms"]),
+            RoleName::Receipt => command.args(["--mailer", "folder"]),
+            RoleName::Status => &mut command,
+        };
+        command.envs(LocalStack::running().environment());
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let mut service = Service { role, address, log, child };
+        eventually(&format!("{role} to poll"), async || {
+            let ended = service.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{role} ended at once:\n{}", service.logged());
+            let asked = reqwest::get(format!("http://{}/health", service.address)).await.ok()?;
+            asked.json::<Value>().await.ok()?["health"]["last_poll_age_s"].as_f64()
+        })
+        .await;
+        service
+    }
+
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success(), "kill -{name} {}", self.role);
+    }
+
+    /// Waits until it has ended, and returns its exit code.
+    pub async fn ended(mut self) -> Option<i32> {
+        let role = self.role;
+        eventually(&format!("{role} to end"), async || self.child.try_wait().unwrap())
+            .await
+        .code()
+    }
+
+    /// What it answers at a path: code and JSON.
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        let answer = reqwest::get(format!("http://{}{path}", self.address)).await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    pub async fn metrics(&self) -> String {
+        let answer = reqwest::get(format!("http://{}/metrics", self.address)).await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// Waits until a booking is at an end, and returns how status tells it.
+    pub async fn ending(&self, id: &str) -> Value {
+        eventually(&format!("booking {id} to end"), async || {
+            let (code, view) = self.get(&format!("/bookings/{id}")).await;
+            (code == 200 && view["final"] == true).then_some(view)
+        })
+        .await
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Both fail harmlessly when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The four services of one prefix.
+pub async fn all_four(prefix: &str, data: &Path) -> Vec<Service> {
+    let mut services = Vec::new();
+    for role in RoleName::ALL {
+        services.push(Service::start(role, prefix, data, &[]).await);
+    }
+    services
+}

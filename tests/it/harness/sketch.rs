@@ -1,0 +1,75 @@
+//! Booking requests in a line.
+
+use booking::{
+    bus::wire,
+    domain::{
+        event::{Data, Event},
+        ids::{BookingId, Cause},
+        money::Money,
+        request::{Passenger, Payment, PaymentToken, Request},
+        seat::{FlightNo, SeatId, Seating},
+    },
+};
+use serde_json::{Value, json};
+
+/// A request: seats on WA117 on the first of March 2027, for Ada, for EUR 129.00 a seat.
+#[derive(Clone, Debug)]
+pub struct Sketch {
+    pub id: String,
+    pub flight: &'static str,
+    pub seats: Vec<&'static str>,
+    pub token: &'static str,
+}
+
+impl Sketch {
+    pub fn new(id: &str, seats: &[&'static str], token: &'static str) -> Sketch {
+        Sketch { id: id.to_owned(), flight: "WA117", seats: seats.to_vec(), token }
+    }
+
+    pub fn booking(&self) -> BookingId {
+        BookingId::parse(&self.id).unwrap()
+    }
+
+    pub fn request(&self) -> Request {
+        Request {
+            seating: Seating {
+                flight: FlightNo::parse(self.flight).unwrap(),
+                date: "2027-03-01".parse().unwrap(),
+                seats: self.seats.iter().map(|it| SeatId::parse(it).unwrap()).collect(),
+            },
+            passenger: Passenger { name: "Ada Lovelace".into(), email: "ada@example.com".into() },
+            payment: Payment {
+                token: PaymentToken::parse(self.token).unwrap(),
+                amount: Money::parse("EUR 129.00").unwrap(),
+            },
+        }
+    }
+
+    pub fn event(&self) -> Event {
+        let request = self.request();
+        Event {
+            cause: Cause { source: "/test".into(), id: format!("request-{}-{:?}", self.id, self.seats) },
+            booking: self.booking(),
+            time: "2027-02-01T09:30:00Z".parse().unwrap(),
+            digest: wire::digest(wire::request_data(&request)),
+            traceparent: None,
+            data: Data::BookingRequested(request),
+        }
+    }
+
+    /// A whole CloudEvent.
+    pub fn cloud_event(&self) -> String {
+        wire::encode(&self.event()).unwrap().body
+    }
+}
+
+/// Bare `data` without any id, as somebody types it.
+pub fn bare(seats: &[&str], token: &str) -> Value {
+    json!({
+        "flight": "WA117",
+        "date": "2027-03-01",
+        "seats": seats,
+        "passenger": {"name": "Ada Lovelace", "email": "ada@example.com"},
+        "payment": {"token": token, "amount": {"minor": 12900, "currency": "EUR"}},
+    })
+}

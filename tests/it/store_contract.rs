@@ -1,0 +1,188 @@
+//! One contract for every store. A store that joins later adds a line to `every_store`.
+
+use std::sync::Arc;
+
+use booking::{
+    domain::{RoleName, decision::Listing},
+    durability::Durability,
+    store::{
+        Commit, Find, Store, StoreError, Write,
+        sqlite::{Engine, Inline, Sqlite},
+    },
+};
+
+use crate::harness::Folder;
+
+/// Opens the same store again, as another process or a restart would.
+trait Reopen {
+    type Store: Store;
+    fn open(&self) -> Self::Store;
+}
+
+struct InlineFile(Folder);
+struct WriterFile(Folder);
+
+fn engine(folder: &Folder) -> Engine {
+    Engine::open(&folder.join("seats.db"), RoleName::Seats, Durability::PowerFailure).unwrap()
+}
+
+impl Reopen for InlineFile {
+    type Store = Inline;
+    fn open(&self) -> Inline {
+        Inline::new(engine(&self.0))
+    }
+}
+
+impl Reopen for WriterFile {
+    type Store = Sqlite;
+    fn open(&self) -> Sqlite {
+        Sqlite::start(engine(&self.0)).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_engine_inline_keeps_the_contract() {
+    the_contract(InlineFile(Folder::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_writer_thread_keeps_the_contract() {
+    the_contract(WriterFile(Folder::new())).await;
+}
+
+async fn the_contract(at: impl Reopen) {
+    a_row_is_read_as_it_was_written(&at).await;
+    a_row_that_changed_meanwhile_is_not_overwritten(&at).await;
+    a_commit_is_whole_or_not_at_all(&at).await;
+    one_of_many_at_once_wins(&at).await;
+    two_openers_see_each_others_commits(&at).await;
+    lists_are_by_phase_and_age(&at).await;
+}
+
+fn write(key: &str, read_version: u64, body: &str) -> Write {
+    Write { key: key.to_owned(), read_version, body: body.to_owned(), listing: None }
+}
+
+async fn body(store: &impl Store, key: &str) -> Option<String> {
+    store.read(vec![key.to_owned()]).await.unwrap().pop().unwrap().map(|it| it.body)
+}
+
+async fn a_row_is_read_as_it_was_written(at: &impl Reopen) {
+    let store = at.open();
+    assert_eq!(store.commit(vec![write("a/1", 0, "one"), write("a/2", 0, "two")]).await.unwrap(), Commit::Done);
+    let rows = store.read(vec!["a/2".into(), "a/3".into(), "a/1".into()]).await.unwrap();
+    let rows: Vec<_> = rows.into_iter().map(|it| it.map(|it| (it.version, it.body))).collect();
+    assert_eq!(rows, [Some((1, "two".into())), None, Some((1, "one".into()))]);
+}
+
+async fn a_row_that_changed_meanwhile_is_not_overwritten(at: &impl Reopen) {
+    let store = at.open();
+    store.commit(vec![write("b", 0, "first")]).await.unwrap();
+    assert_eq!(store.commit(vec![write("b", 0, "late")]).await.unwrap(), Commit::Conflict);
+    assert_eq!(store.commit(vec![write("b", 1, "second")]).await.unwrap(), Commit::Done);
+    assert_eq!(store.commit(vec![write("b", 1, "late")]).await.unwrap(), Commit::Conflict);
+    assert_eq!(body(&store, "b").await.as_deref(), Some("second"));
+}
+
+async fn a_commit_is_whole_or_not_at_all(at: &impl Reopen) {
+    let store = at.open();
+    store.commit(vec![write("c/1", 0, "old")]).await.unwrap();
+    let lot = vec![write("c/2", 0, "new"), write("c/1", 7, "new"), write("c/3", 0, "new")];
+    assert_eq!(store.commit(lot).await.unwrap(), Commit::Conflict);
+    assert_eq!(body(&store, "c/1").await.as_deref(), Some("old"));
+    assert_eq!(body(&store, "c/2").await, None);
+    assert_eq!(body(&store, "c/3").await, None);
+}
+
+async fn one_of_many_at_once_wins(at: &impl Reopen) {
+    let store = Arc::new(at.open());
+    let mut tasks = tokio::task::JoinSet::new();
+    for at in 0..200 {
+        let store = Arc::clone(&store);
+        // Each also writes a row of its own, so that the losers must leave nothing behind.
+        let lot = vec![write("d/seat", 0, &at.to_string()), write(&format!("d/{at}"), 0, "mine")];
+        tasks.spawn(async move { store.commit(lot).await.unwrap() });
+    }
+    let ends = tasks.join_all().await;
+    assert_eq!(ends.iter().filter(|it| **it == Commit::Done).count(), 1);
+    let winner = body(&*store, "d/seat").await.unwrap();
+    for at in 0..200 {
+        let row = body(&*store, &format!("d/{at}")).await;
+        assert_eq!(row.is_some(), at.to_string() == winner, "row {at}, winner {winner}");
+    }
+}
+
+async fn two_openers_see_each_others_commits(at: &impl Reopen) {
+    let (one, other) = (at.open(), at.open());
+    one.commit(vec![write("e", 0, "by one")]).await.unwrap();
+    assert_eq!(body(&other, "e").await.as_deref(), Some("by one"));
+    assert_eq!(other.commit(vec![write("e", 0, "too late")]).await.unwrap(), Commit::Conflict);
+    assert_eq!(other.commit(vec![write("e", 1, "by the other")]).await.unwrap(), Commit::Done);
+    assert_eq!(body(&one, "e").await.as_deref(), Some("by the other"));
+    drop((one, other));
+    assert_eq!(body(&at.open(), "e").await.as_deref(), Some("by the other"));
+}
+
+async fn lists_are_by_phase_and_age(at: &impl Reopen) {
+    let store = at.open();
+    let rows = [("f/1", "paid", 30, true), ("f/2", "completed", 10, false), ("f/3", "paid", 20, true)];
+    for (key, phase, at_ms, open) in rows {
+        let listing = Some(Listing { phase: phase.to_owned(), at_ms, open });
+        let lot = vec![Write { listing, ..write(key, 0, key) }];
+        store.commit(lot).await.unwrap();
+    }
+    let keys = async |find, limit| -> Vec<String> {
+        store.list(find, limit).await.unwrap().into_iter().map(|(key, _)| key).collect()
+    };
+    let phase = |it: &str| Find::Newest { phase: Some(it.to_owned()) };
+    assert_eq!(keys(Find::Newest { phase: None }, 9).await, ["f/1", "f/3", "f/2"]);
+    assert_eq!(keys(phase("paid"), 9).await, ["f/1", "f/3"]);
+    assert_eq!(keys(phase("paid"), 1).await, ["f/1"]);
+    assert_eq!(keys(Find::Stalest, 9).await, ["f/3", "f/1"]);
+    // A row that is rewritten moves.
+    let listing = Some(Listing { phase: "completed".to_owned(), at_ms: 40, open: false });
+    store.commit(vec![Write { listing, ..write("f/3", 1, "f/3") }]).await.unwrap();
+    assert_eq!(keys(Find::Stalest, 9).await, ["f/1"]);
+    assert_eq!(keys(phase("completed"), 9).await, ["f/3", "f/2"]);
+}
+
+#[test]
+fn the_file_of_another_role_is_refused() {
+    let folder = Folder::new();
+    drop(engine(&folder));
+    let wrong = Engine::open(&folder.join("seats.db"), RoleName::Payment, Durability::PowerFailure);
+    let error = wrong.unwrap_err().to_string();
+    assert!(error.contains("belongs to seats, not to payment"), "{error}");
+}
+
+#[test]
+fn a32_the_file_of_a_newer_binary_is_refused() {
+    let folder = Folder::new();
+    drop(engine(&folder));
+    let file = rusqlite::Connection::open(folder.join("seats.db")).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    drop(file);
+    let newer = Engine::open(&folder.join("seats.db"), RoleName::Seats, Durability::PowerFailure);
+    assert!(matches!(newer, Err(StoreError::Unusable { .. })));
+}
+
+#[tokio::test]
+async fn concurrent_settles_share_transactions() {
+    let folder = Folder::new();
+    let store = Arc::new(Sqlite::start(engine(&folder)).unwrap());
+    let before = frames(&folder);
+    let mut tasks = tokio::task::JoinSet::new();
+    for at in 0..500 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { store.commit(vec![write(&format!("g/{at}"), 0, "x")]).await.unwrap() });
+    }
+    assert!(tasks.join_all().await.iter().all(|it| *it == Commit::Done));
+    // One transaction writes each page it touches once. One each would be at least 500 frames.
+    let written = frames(&folder) - before;
+    assert!(written < 250, "500 settles wrote {written} pages to the log");
+}
+
+/// Pages in the write-ahead log.
+fn frames(folder: &Folder) -> u64 {
+    std::fs::metadata(folder.join("seats.db-wal")).unwrap().len() / 4096
+}

@@ -1,0 +1,332 @@
+//! Whole bookings, told once and run twice: on the memory bus, one step at a time, and on real
+//! LocalStack with the real consumers. The services, the rules and the stores are the same.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use booking::{
+    audit::Evidence,
+    bus::memory::{Exchange, Unkindness},
+    clock::Clock,
+    demo::Stage,
+    domain::{
+        RoleName,
+        event::Kind,
+        schedule::Schedule,
+        seats::Seats,
+        status::{Phase, Record},
+    },
+    durability::Durability,
+    gateway::simulated::SimulatedGateway,
+    mailer::{DEFAULT_SENDER, folder::FolderMailer},
+    metrics::Metrics,
+    roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
+    runtime::{Book, Limits, Pulse, Worker},
+    store::sqlite::{Engine, Sqlite},
+    wiring::{gateway_file, receipts_folder, store_file},
+};
+use jiff::SignedDuration;
+use serde_json::json;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::harness::{Account, Folder, Sketch, bare, eventually};
+
+/// Somewhere bookings can be requested.
+trait World {
+    /// Publishes any text to booking-requested; returns the SNS MessageId.
+    async fn publish(&mut self, text: &str) -> String;
+    /// Lets the services work until these bookings are at an end and nothing is under way.
+    async fn rest(&mut self, ids: &[&str]);
+    /// What lies on a role's dead-letter queue, when there are at least `count`.
+    async fn dead_letters(&mut self, role: RoleName, count: usize) -> Vec<(String, String)>;
+    /// Where the services keep their files.
+    fn data(&self) -> &Path;
+
+    async fn request(&mut self, sketch: &Sketch) {
+        self.publish(&sketch.cloud_event()).await;
+    }
+
+    /// How a booking ended, and that nothing is violated.
+    fn told(&self, id: &str) -> (Phase, Record, usize, usize) {
+        let evidence = Evidence::read(self.data()).unwrap();
+        assert_eq!(evidence.violations(), [], "after {id}");
+        let (booking, record) = evidence.records().find(|(it, _)| it.as_str() == id).unwrap();
+        let moved = |what: &str| evidence.movements(booking).filter(|it| it.movement == what).count();
+        let standing = record.standing();
+        assert!(standing.is_final, "{id}: {standing:?}");
+        (standing.phase, record.clone(), moved("charge"), moved("refund"))
+    }
+
+    #[track_caller]
+    fn phase(&self, id: &str) -> Phase {
+        self.told(id).0
+    }
+}
+
+/// The memory bus, as unkind as it can be.
+struct Memory {
+    stage: Stage,
+    folder: Folder,
+}
+
+impl Memory {
+    fn new(seed: u64) -> Memory {
+        let folder = Folder::new();
+        let unkindness = Unkindness { duplicates_percent: 30, shuffle: true };
+        Memory { stage: Stage::new(folder.path(), seed, unkindness).unwrap(), folder }
+    }
+
+    fn exchange(&self) -> &Exchange {
+        self.stage.exchange()
+    }
+}
+
+impl World for Memory {
+    async fn publish(&mut self, text: &str) -> String {
+        self.exchange().publish_text(Kind::BookingRequested, text)
+    }
+
+    async fn rest(&mut self, _: &[&str]) {
+        while self.stage.step().await.unwrap() {}
+    }
+
+    async fn dead_letters(&mut self, role: RoleName, count: usize) -> Vec<(String, String)> {
+        let dead = self.exchange().dead(role);
+        assert!(dead.len() >= count, "{role} set {} aside", dead.len());
+        let reason = |it: &[(&str, String)]| it.iter().find(|it| it.0 == "reason").unwrap().1.clone();
+        dead.iter().map(|it| (it.body.clone(), reason(&it.attributes))).collect()
+    }
+
+    fn data(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// LocalStack, with the four consumers running in this process.
+struct Live {
+    account: Account,
+    folder: Folder,
+    stop: CancellationToken,
+    working: TaskTracker,
+}
+
+impl Live {
+    async fn start() -> Live {
+        let (account, folder) = (Account::make(false).await, Folder::new());
+        let (stop, working) = (CancellationToken::new(), TaskTracker::new());
+        let live = Live { account, folder, stop, working };
+        let data = live.folder.path();
+        let safe = Durability::PowerFailure;
+        let gateway = SimulatedGateway::open(&gateway_file(data), Duration::ZERO, safe).unwrap();
+        let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, safe).unwrap();
+        let seats = Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
+        live.employ(RoleName::Seats, SeatsRole(seats)).await;
+        live.employ(RoleName::Payment, PaymentRole(gateway)).await;
+        live.employ(RoleName::Receipt, ReceiptRole(mailer)).await;
+        live.employ(RoleName::Status, StatusRole).await;
+        live
+    }
+
+    async fn employ<R: Role>(&self, name: RoleName, role: R) {
+        let file = store_file(self.folder.path(), name);
+        let engine = Engine::open(&file, name, Durability::PowerFailure).unwrap();
+        let book = Book::new(role, Sqlite::start(engine).unwrap(), Clock::Machine);
+        let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
+        let (bus, prefix) = (self.account.bus(name).await, &self.account.prefix);
+        let pulse = Pulse::new(Duration::from_secs(60));
+        let worker = Worker::new(bus, Arc::new(book), prefix, limits, pulse, Metrics::default(), 1);
+        self.working.spawn(Arc::new(worker).run(self.stop.clone()));
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.working.close();
+        self.working.wait().await;
+    }
+}
+
+impl World for Live {
+    async fn publish(&mut self, text: &str) -> String {
+        self.account.publish(Kind::BookingRequested, text).await
+    }
+
+    async fn rest(&mut self, ids: &[&str]) {
+        eventually(&format!("{ids:?} to end"), async || {
+            let evidence = Evidence::read(self.data()).unwrap();
+            let done = |id: &&str| {
+                let found = evidence.records().find(|(it, _)| it.as_str() == *id);
+                found.is_some_and(|(_, record)| record.standing().is_final)
+            };
+            ids.iter().all(done).then_some(())
+        })
+        .await;
+        for role in RoleName::ALL {
+            eventually(&format!("the queue of {role} to be empty"), async || {
+                (self.account.depth(role).await == (0, 0)).then_some(())
+            })
+            .await;
+        }
+    }
+
+    async fn dead_letters(&mut self, role: RoleName, count: usize) -> Vec<(String, String)> {
+        let letters = self.account.dead_letters(role, count).await;
+        letters.into_iter().map(|it| (it.body, it.attributes["reason"].clone())).collect()
+    }
+
+    fn data(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// All stories in one world: each has seats of its own.
+async fn tell_all(world: &mut impl World) {
+    a_good_card_and_a_free_seat_complete(world).await;
+    a_declined_card_frees_the_seat_for_the_next(world).await;
+    a_taken_seat_costs_nothing(world).await;
+    two_seats_are_booked_together_or_not_at_all(world).await;
+    an_unknown_flight_or_seat_is_an_answer(world).await;
+    a_late_gateway_charges_once(world).await;
+    data_typed_by_hand_needs_no_id(world).await;
+    two_requests_under_one_id_end_as_one_and_show_the_conflict(world).await;
+    a_request_that_makes_no_sense_is_rejected_and_kept(world).await;
+}
+
+async fn a_good_card_and_a_free_seat_complete(world: &mut impl World) {
+    world.request(&Sketch::new("happy", &["1A"], "tok_visa")).await;
+    world.rest(&["happy"]).await;
+    let (phase, record, charges, refunds) = world.told("happy");
+    assert_eq!((phase, charges, refunds), (Phase::Completed, 1, 0));
+    let kinds: Vec<Kind> = record.timeline().iter().map(|it| it.kind).collect();
+    for kind in [Kind::BookingRequested, Kind::SeatBooked, Kind::PaymentOk, Kind::ReceiptSent] {
+        assert!(kinds.contains(&kind), "{kind} is not in {kinds:?}");
+    }
+    assert_eq!(kinds.len(), 4);
+}
+
+async fn a_declined_card_frees_the_seat_for_the_next(world: &mut impl World) {
+    world.request(&Sketch::new("declined", &["2A"], "tok_declined")).await;
+    world.rest(&["declined"]).await;
+    assert_eq!(world.phase("declined"), Phase::PaymentFailed);
+    world.request(&Sketch::new("next", &["2A"], "tok_visa")).await;
+    world.rest(&["next"]).await;
+    assert_eq!(world.phase("next"), Phase::Completed);
+}
+
+async fn a_taken_seat_costs_nothing(world: &mut impl World) {
+    world.request(&Sketch::new("first", &["3A"], "tok_visa")).await;
+    world.rest(&["first"]).await;
+    world.request(&Sketch::new("second", &["3A"], "tok_visa")).await;
+    world.rest(&["second"]).await;
+    let (phase, _, charges, refunds) = world.told("second");
+    assert!(matches!(phase, Phase::SeatUnavailable | Phase::Refunded), "{phase}");
+    assert_eq!(charges, refunds, "no money is kept");
+    assert_eq!(world.phase("first"), Phase::Completed);
+}
+
+async fn two_seats_are_booked_together_or_not_at_all(world: &mut impl World) {
+    world.request(&Sketch::new("pair", &["4A", "4B"], "tok_visa")).await;
+    world.rest(&["pair"]).await;
+    assert_eq!(world.phase("pair"), Phase::Completed);
+    world.request(&Sketch::new("half", &["4B", "4C"], "tok_visa")).await;
+    world.rest(&["half"]).await;
+    let (phase, record, charges, refunds) = world.told("half");
+    assert!(matches!(phase, Phase::SeatUnavailable | Phase::Refunded), "{phase}");
+    assert_eq!(charges, refunds);
+    let refusal = record.timeline().into_iter().find(|it| it.kind == Kind::SeatUnavailable).unwrap();
+    let named = &refusal.seating.as_ref().unwrap().seats;
+    assert_eq!(named.iter().map(ToString::to_string).collect::<Vec<_>>(), ["4B"], "only the missing one");
+    // 4C was not held on the way.
+    world.request(&Sketch::new("rest", &["4C"], "tok_visa")).await;
+    world.rest(&["rest"]).await;
+    assert_eq!(world.phase("rest"), Phase::Completed);
+}
+
+async fn an_unknown_flight_or_seat_is_an_answer(world: &mut impl World) {
+    let flight = Sketch { flight: "ZZ999", ..Sketch::new("no-flight", &["1A"], "tok_visa") };
+    let seat = Sketch::new("no-seat", &["99K"], "tok_visa");
+    for (sketch, reason) in [(flight, "unknown_flight"), (seat, "unknown_seat")] {
+        world.request(&sketch).await;
+        world.rest(&[&sketch.id]).await;
+        let (phase, record, charges, refunds) = world.told(&sketch.id);
+        assert!(matches!(phase, Phase::SeatUnavailable | Phase::Refunded), "{phase}");
+        assert_eq!(charges, refunds);
+        let refusal = record.timeline().into_iter().find(|it| it.kind == Kind::SeatUnavailable).unwrap();
+        assert_eq!(refusal.reason.as_deref(), Some(reason));
+    }
+}
+
+async fn a_late_gateway_charges_once(world: &mut impl World) {
+    world.request(&Sketch::new("late", &["5A"], "tok_timeout_then_ok")).await;
+    world.rest(&["late"]).await;
+    let (phase, _, charges, refunds) = world.told("late");
+    assert_eq!((phase, charges, refunds), (Phase::Completed, 1, 0));
+}
+
+async fn data_typed_by_hand_needs_no_id(world: &mut impl World) {
+    let id = world.publish(&bare(&["6A"], "tok_visa").to_string()).await;
+    world.rest(&[&id]).await;
+    assert_eq!(world.phase(&id), Phase::Completed);
+}
+
+async fn two_requests_under_one_id_end_as_one_and_show_the_conflict(world: &mut impl World) {
+    let one = Sketch::new("twice", &["7A"], "tok_visa");
+    let other = Sketch::new("twice", &["8A"], "tok_visa");
+    world.request(&one).await;
+    world.request(&other).await;
+    world.rest(&["twice"]).await;
+    let (_, record, charges, refunds) = world.told("twice");
+    assert!(record.standing().conflict);
+    assert!(charges <= 1 && refunds <= charges);
+}
+
+async fn a_request_that_makes_no_sense_is_rejected_and_kept(world: &mut impl World) {
+    let mut no_flight = bare(&["9A"], "tok_visa");
+    no_flight.as_object_mut().unwrap().remove("flight");
+    let mut free = bare(&["9A"], "tok_visa");
+    free["payment"]["amount"]["minor"] = json!(0);
+    let ten = ["1A", "1B", "1C", "1D", "1E", "1F", "2A", "2B", "2C", "2D"];
+    let cases = [
+        ("{\"flight\": \"WA117\"".to_owned(), "JSON that ends too early (line 1 column 18)"),
+        (no_flight.to_string(), "flight: is missing"),
+        (bare(&["9A"], "4111111111111111").to_string(), "payment.token: holds what could be a card number"),
+        (bare(&ten, "tok_visa").to_string(), "seats: expected 1 to 9 different seats"),
+        (free.to_string(), "payment.amount.minor: expected an integer from 1 to"),
+    ];
+    let mut ids = Vec::new();
+    for (text, _) in &cases {
+        ids.push(world.publish(text).await);
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    world.rest(&ids).await;
+    for (id, (_, reason)) in ids.iter().zip(&cases) {
+        let (phase, record, charges, _) = world.told(id);
+        assert_eq!((phase, charges), (Phase::Rejected, 0));
+        let told = &record.rejections().next().unwrap().reason;
+        assert!(told.contains(reason), "{told:?} does not say {reason:?}");
+        assert!(!told.contains("4111"), "{told}");
+    }
+    for role in RoleName::ALL {
+        let letters = world.dead_letters(role, cases.len()).await;
+        for (text, reason) in &cases {
+            let kept = letters.iter().find(|(body, _)| {
+                let envelope: serde_json::Value = serde_json::from_str(body).unwrap();
+                envelope["Message"] == text.as_str()
+            });
+            let (_, why) = kept.unwrap_or_else(|| panic!("{role} lost {text}"));
+            assert!(why.contains(reason), "{why:?} does not say {reason:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn stories_on_the_memory_bus() {
+    for seed in 0..20 {
+        tell_all(&mut Memory::new(seed)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stories_on_localstack() {
+    let mut live = Live::start().await;
+    tell_all(&mut live).await;
+    live.end().await;
+}
