@@ -72,8 +72,11 @@ impl Evidence {
                 }
             }
         }
-        let gateway =
-            SimulatedGateway::open(&gateway_file(data), std::time::Duration::ZERO, Durability::ProcessDeath)?;
+        let gateway = SimulatedGateway::open(
+            &gateway_file(data),
+            std::time::Duration::ZERO,
+            Durability::ProcessDeath,
+        )?;
         Ok(Evidence {
             holds,
             holders,
@@ -140,16 +143,28 @@ impl Evidence {
             for seat in &seating.seats {
                 let seat = place(seating, seat);
                 if self.holders.get(&seat) != Some(id) {
-                    found.add("H1 one holder a seat", id, format!("{seat} is booked but has another holder"));
+                    found.add(
+                        "H1 one holder a seat",
+                        id,
+                        format!("{seat} is booked but has another holder"),
+                    );
                 }
                 if let Some(rival) = claimed.insert(seat.clone(), id) {
-                    found.add("H1 one holder a seat", id, format!("{seat} is booked by {rival} too"));
+                    found.add(
+                        "H1 one holder a seat",
+                        id,
+                        format!("{seat} is booked by {rival} too"),
+                    );
                 }
             }
         }
         for (seat, holder) in &self.holders {
             if claimed.get(seat) != Some(&holder) {
-                found.add("H1 one holder a seat", seat, format!("held by {holder}, which has not booked it"));
+                found.add(
+                    "H1 one holder a seat",
+                    seat,
+                    format!("held by {holder}, which has not booked it"),
+                );
             }
         }
     }
@@ -166,7 +181,11 @@ impl Evidence {
             *refunds.entry(&line.booking).or_default() += 1;
             let charged = self.movements(&line.booking).find(|it| it.movement == "charge");
             if charged.map(|it| it.amount) != Some(line.amount) {
-                found.add("H2 one net charge", &line.booking, "refunded what was not charged".to_owned());
+                found.add(
+                    "H2 one net charge",
+                    &line.booking,
+                    "refunded what was not charged".to_owned(),
+                );
             }
         }
         for (moved, what) in [(&charges, "charged"), (&refunds, "refunded")] {
@@ -175,8 +194,10 @@ impl Evidence {
             }
         }
         for id in charges.keys().filter(|it| !refunds.contains_key(*it)) {
-            let confirmed =
-                matches!(self.holds.get(id).map(|it| &it.row), Some(Row::Booking(Hold::Confirmed { .. })));
+            let confirmed = matches!(
+                self.holds.get(id).map(|it| &it.row),
+                Some(Row::Booking(Hold::Confirmed { .. }))
+            );
             let open = self.records.get(id).is_none_or(|it| !it.row.standing().is_final);
             if !confirmed && !open {
                 found.add("H3 charged means seated", id, "charged, no seat, no refund".to_owned());
@@ -204,25 +225,46 @@ impl Evidence {
             let join = &kept.row;
             let Issued::Yes { digest } = join.issued else { continue };
             let paid = join.paid.map(|(it, _)| it);
-            if join.booked != Some(digest) || paid != Some(digest) || !join.requests.contains_key(&digest) {
-                found.add("H4 receipt after its facts", id, "sent without request, seats and payment".into());
+            if join.booked != Some(digest)
+                || paid != Some(digest)
+                || !join.requests.contains_key(&digest)
+            {
+                found.add(
+                    "H4 receipt after its facts",
+                    id,
+                    "sent without request, seats and payment".into(),
+                );
             }
             if let Some(receipt) = join.receipt(id) {
                 expected.insert(receipt.number);
             }
-            let confirmed =
-                matches!(self.holds.get(id).map(|it| &it.row), Some(Row::Booking(Hold::Confirmed { .. })));
+            let confirmed = matches!(
+                self.holds.get(id).map(|it| &it.row),
+                Some(Row::Booking(Hold::Confirmed { .. }))
+            );
             if join.valid() && !confirmed {
-                found.add("H4 receipt after its facts", id, "valid, but the seats are not confirmed".into());
+                found.add(
+                    "H4 receipt after its facts",
+                    id,
+                    "valid, but the seats are not confirmed".into(),
+                );
             }
         }
         for number in &self.letters {
             if !expected.remove(number) {
-                found.add("H4 receipt after its facts", number, "a file that no booking issued".to_owned());
+                found.add(
+                    "H4 receipt after its facts",
+                    number,
+                    "a file that no booking issued".to_owned(),
+                );
             }
         }
         for number in expected {
-            found.add("H4 receipt after its facts", &number, "issued, but there is no file".to_owned());
+            found.add(
+                "H4 receipt after its facts",
+                &number,
+                "issued, but there is no file".to_owned(),
+            );
         }
     }
 
@@ -234,21 +276,31 @@ impl Evidence {
         let joins = self.joins.values().flat_map(|it| &it.memos);
         for memo in seats.chain(payments).chain(joins) {
             for message in memo.messages() {
-                let event: serde_json::Value = serde_json::from_str(&message.body).unwrap_or_default();
+                let event: serde_json::Value =
+                    serde_json::from_str(&message.body).unwrap_or_default();
                 let subject = event.get("subject").and_then(|it| it.as_str()).unwrap_or_default();
                 committed.insert((subject.to_owned(), message.kind));
             }
         }
         let mut heard = BTreeSet::new();
         for (id, kept) in &self.records {
-            let outcomes = kept.row.timeline().into_iter().filter(|it| it.kind != Kind::BookingRequested);
+            let outcomes =
+                kept.row.timeline().into_iter().filter(|it| it.kind != Kind::BookingRequested);
             heard.extend(outcomes.map(|it| (id.as_str().to_owned(), it.kind)));
         }
         for (id, kind) in committed.difference(&heard) {
-            found.add("H5 committed is announced", id, format!("{kind} was committed and never heard"));
+            found.add(
+                "H5 committed is announced",
+                id,
+                format!("{kind} was committed and never heard"),
+            );
         }
         for (id, kind) in heard.difference(&committed) {
-            found.add("H5 committed is announced", id, format!("{kind} was heard and never committed"));
+            found.add(
+                "H5 committed is announced",
+                id,
+                format!("{kind} was heard and never committed"),
+            );
         }
     }
 
@@ -271,7 +323,8 @@ impl Evidence {
                 _ => (false, 0, false),
             };
             if is != expected {
-                let found_is = format!("{} with (seat, net charges, valid receipt) {is:?}", standing.phase);
+                let found_is =
+                    format!("{} with (seat, net charges, valid receipt) {is:?}", standing.phase);
                 found.add("H8 an ending of G", id, found_is);
             }
         }
@@ -287,11 +340,15 @@ impl Findings {
     }
 }
 
-fn rows<T: DeserializeOwned>(data: &Path, role: RoleName) -> anyhow::Result<Vec<(String, Kept<T>)>> {
+fn rows<T: DeserializeOwned>(
+    data: &Path,
+    role: RoleName,
+) -> anyhow::Result<Vec<(String, Kept<T>)>> {
     let file = store_file(data, role);
     let engine = Engine::open(&file, role, Durability::ProcessDeath)?;
     let read = |(key, body): (String, String)| {
-        let kept = serde_json::from_str(&body).with_context(|| format!("{key} in {}", file.display()))?;
+        let kept =
+            serde_json::from_str(&body).with_context(|| format!("{key} in {}", file.display()))?;
         Ok((key, kept))
     };
     engine.all()?.into_iter().map(read).collect()
@@ -305,7 +362,8 @@ fn bookings<T: DeserializeOwned>(
 }
 
 fn booking(key: &str) -> anyhow::Result<BookingId> {
-    let id = key.strip_prefix("booking/").with_context(|| format!("an unknown kind of row: {key}"))?;
+    let id =
+        key.strip_prefix("booking/").with_context(|| format!("an unknown kind of row: {key}"))?;
     Ok(BookingId::parse(id)?)
 }
 

@@ -45,7 +45,8 @@ pub struct RequestCount(Family<RequestLabels, Counter>);
 impl RequestCount {
     /// One more request went out.
     pub fn add(&self, service: &str, operation: &str) {
-        let labels = RequestLabels { service: service.to_lowercase(), operation: operation.to_owned() };
+        let labels =
+            RequestLabels { service: service.to_lowercase(), operation: operation.to_owned() };
         self.0.get_or_create(&labels).inc();
     }
 }

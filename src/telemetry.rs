@@ -21,9 +21,7 @@ pub enum LogFormat {
 /// say is never logged below info, because the AWS SDK and the HTTP client print whole messages
 /// there.
 pub fn start(format: LogFormat) {
-    let wanted = EnvFilter::builder()
-        .with_default_directive(Level::INFO.into())
-        .from_env_lossy();
+    let wanted = EnvFilter::builder().with_default_directive(Level::INFO.into()).from_env_lossy();
     let lines = fmt::layer().with_writer(std::io::stderr);
     let layer = match format {
         LogFormat::Text => {

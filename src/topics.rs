@@ -49,7 +49,8 @@ pub struct Subscriber {
 /// The eight topics, in the order of a booking's life.
 #[must_use]
 pub fn all() -> Vec<Topic> {
-    let parse = |text: &&str| serde_json::from_str(text).expect("topics/ is compiled in and tested");
+    let parse =
+        |text: &&str| serde_json::from_str(text).expect("topics/ is compiled in and tested");
     FILES.iter().map(parse).collect()
 }
 
@@ -68,7 +69,8 @@ pub fn table() -> String {
     for topic in all() {
         text.push_str(&format!("| `{}` | {} |", topic.topic, topic.publisher));
         for role in RoleName::ALL {
-            let does = topic.subscribers.iter().find(|it| it.role == role).map(|it| it.does.as_str());
+            let does =
+                topic.subscribers.iter().find(|it| it.role == role).map(|it| it.does.as_str());
             text.push_str(&format!(" {} |", does.unwrap_or("")));
         }
         text.push('\n');

@@ -15,7 +15,9 @@ use crate::{
     bus::aws::{AwsBus, AwsError, Clients, Names},
     cli::{
         Fault,
-        config::{GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, StatusArgs},
+        config::{
+            GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, StatusArgs,
+        },
     },
     clock::Clock,
     domain::{RoleName, schedule::Schedule, seats::Seats},
@@ -64,8 +66,9 @@ pub fn open_store(data: &Path, role: RoleName, durability: Durability) -> Result
 /// # Errors
 /// When it cannot be made.
 pub fn make_folder(data: &Path) -> Result<(), Fault> {
-    std::fs::create_dir_all(data)
-        .map_err(|it| Fault::Config(format!("cannot use the folder {} (--data): {it}", data.display())))
+    std::fs::create_dir_all(data).map_err(|it| {
+        Fault::Config(format!("cannot use the folder {} (--data): {it}", data.display()))
+    })
 }
 
 /// The rules of seats over the schedule that `--flights` names.
@@ -82,9 +85,11 @@ fn schedule(flights: &str) -> Result<Schedule, Fault> {
     if flights == "sample" {
         return Ok(Schedule::sample());
     }
-    let text = std::fs::read_to_string(flights)
-        .map_err(|it| Fault::Config(format!("cannot read the schedule {flights} (--flights): {it}")))?;
-    Schedule::parse(&text).map_err(|it| Fault::Config(format!("{flights} (--flights): {}", Chain(&it))))
+    let text = std::fs::read_to_string(flights).map_err(|it| {
+        Fault::Config(format!("cannot read the schedule {flights} (--flights): {it}"))
+    })?;
+    Schedule::parse(&text)
+        .map_err(|it| Fault::Config(format!("{flights} (--flights): {}", Chain(&it))))
 }
 
 /// The gateway that `--gateway` names.
@@ -181,7 +186,9 @@ impl Service {
             .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
         let count = RequestCount::default();
         let clients = Clients::load(count.clone()).await.map_err(aws_fault)?;
-        let bus = AwsBus::connect(&clients, &Names::new(&args.aws.prefix), role).await.map_err(aws_fault)?;
+        let bus = AwsBus::connect(&clients, &Names::new(&args.aws.prefix), role)
+            .await
+            .map_err(aws_fault)?;
         Ok(Service { role, args, bus, store, listener, metrics: Metrics::new(count) })
     }
 

@@ -190,7 +190,13 @@ impl State {
         }
     }
 
-    fn take(&mut self, role: RoleName, max: usize, now: Timestamp, hidden: SignedDuration) -> Vec<Delivery> {
+    fn take(
+        &mut self,
+        role: RoleName,
+        max: usize,
+        now: Timestamp,
+        hidden: SignedDuration,
+    ) -> Vec<Delivery> {
         let limit = self.receives_max;
         let queue = self.queues.entry(role).or_default();
         let exhausted = |it: &mut Queued| it.visible_at <= now && it.receives >= limit;
@@ -289,4 +295,3 @@ impl Bus for MemoryBus {
         Ok(())
     }
 }
-

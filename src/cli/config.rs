@@ -176,7 +176,9 @@ pub struct ReceiptArgs {
 
 fn sender(text: &str) -> Result<String, &'static str> {
     let parsed: Result<lettre::message::Mailbox, _> = text.parse();
-    parsed.map(|_| text.to_owned()).map_err(|_| "expected a sender such as 'Booking <receipts@example.com>'")
+    parsed
+        .map(|_| text.to_owned())
+        .map_err(|_| "expected a sender such as 'Booking <receipts@example.com>'")
 }
 
 /// How receipts go out.
@@ -202,6 +204,11 @@ pub struct StatusArgs {
 #[derive(Clone, Debug, Args)]
 pub struct StatusUrl {
     /// The status service
-    #[arg(long = "status-url", env = "BOOKING_STATUS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long = "status-url",
+        env = "BOOKING_STATUS_URL",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     pub url: String,
 }

@@ -85,7 +85,11 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     let seconds = began.elapsed().as_secs_f64();
     let report = Report { args, data, evidence, violations, published, duplicates, seconds };
     let well = report.violations.is_empty() && report.evidence.endings().1 == 0;
-    if report.args.json { out_json(&report.json())? } else { out(&report.text())? }
+    if report.args.json {
+        out_json(&report.json())?
+    } else {
+        out(&report.text())?
+    }
     if well { Ok(()) } else { Err(Fault::No("the demo did not end well: see above".to_owned())) }
 }
 
@@ -93,13 +97,16 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
 fn folder(wanted: Option<PathBuf>) -> Result<PathBuf, Fault> {
     let Some(folder) = wanted else {
         let made = tempfile::Builder::new().prefix("booking-demo-").tempdir();
-        let made = made.map_err(|it| Fault::Config(format!("no temporary folder can be made: {it}")))?;
+        let made =
+            made.map_err(|it| Fault::Config(format!("no temporary folder can be made: {it}")))?;
         return Ok(made.keep());
     };
     let taken = RoleName::ALL.into_iter().any(|it| crate::wiring::store_file(&folder, it).exists());
     if taken {
         let folder = folder.display();
-        return Err(Fault::Config(format!("{folder} has a service's data: give the demo an empty --data")));
+        return Err(Fault::Config(format!(
+            "{folder} has a service's data: give the demo an empty --data"
+        )));
     }
     Ok(folder)
 }
@@ -108,7 +115,9 @@ impl Report {
     fn json(&self) -> serde_json::Value {
         let (endings, open) = self.evidence.endings();
         let mut named = serde_json::Map::new();
-        for phase in [Phase::Completed, Phase::PaymentFailed, Phase::SeatUnavailable, Phase::Refunded] {
+        for phase in
+            [Phase::Completed, Phase::PaymentFailed, Phase::SeatUnavailable, Phase::Refunded]
+        {
             named.insert(phase.to_string(), 0.into());
         }
         for (phase, count) in endings {
@@ -138,7 +147,11 @@ impl Report {
         );
         text.push_str(&format!("  {:<24} {:>8}  what it means\n", "ENDING", "BOOKINGS"));
         for (phase, count) in endings {
-            let line = format!("  {:<24} {count:>8}  {}\n", phase.as_str(), timeline::meaning(phase, true));
+            let line = format!(
+                "  {:<24} {count:>8}  {}\n",
+                phase.as_str(),
+                timeline::meaning(phase, true)
+            );
             text.push_str(&line);
         }
         text.push_str(&format!("  {:<24} {open:>8}  still waits for something\n", "(open)"));

@@ -151,7 +151,9 @@ fn out(text: &str) -> Result<(), Fault> {
     let mut stdout = io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
     match write!(stdout, "{text}{end}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Fault::Internal(error.to_string())),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Fault::Internal(error.to_string()))
+        }
         _ => Ok(()),
     }
 }

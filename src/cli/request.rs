@@ -178,7 +178,11 @@ async fn watch(desk: &Desk, booking: &BookingId, limit: Duration, json: bool) ->
             }
             if view.is_final {
                 let text = timeline::render(&view, super::show::now());
-                if json { out_json(&view)? } else { out(&format!("\n{text}"))? }
+                if json {
+                    out_json(&view)?
+                } else {
+                    out(&format!("\n{text}"))?
+                }
                 let well = view.phase == Phase::Completed;
                 return if well { Ok(()) } else { Err(Fault::No(String::new())) };
             }

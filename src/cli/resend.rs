@@ -5,13 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use super::{
-    Fault,
-    config::AwsArgs,
-    healthcheck::role,
-    out,
-    show::booking_id,
-};
+use super::{Fault, config::AwsArgs, healthcheck::role, out, show::booking_id};
 use crate::{
     bus::{
         Bus, Message,
@@ -63,7 +57,10 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     }
     let messages = kept(&args).await?;
     if messages.is_empty() {
-        return Err(Fault::No(format!("{} has announced nothing about booking {}", args.role, args.id)));
+        return Err(Fault::No(format!(
+            "{} has announced nothing about booking {}",
+            args.role, args.id
+        )));
     }
     let clients = Clients::load(RequestCount::default()).await.map_err(wiring::aws_fault)?;
     let names = Names::new(&args.aws.prefix);
@@ -102,7 +99,9 @@ async fn kept(args: &ResendArgs) -> Result<Vec<Message>, Fault> {
 async fn seats(store: &Inline, id: &BookingId) -> Result<Vec<Message>, Fault> {
     let kept = look::<Row>(store, id).await?;
     let mut said = messages(kept.as_ref());
-    if let Some(Row::Booking(Hold::Refused { taken_over_by: Some(other), .. })) = kept.map(|it| it.row) {
+    if let Some(Row::Booking(Hold::Refused { taken_over_by: Some(other), .. })) =
+        kept.map(|it| it.row)
+    {
         said.extend(messages(look::<Row>(store, &other).await?.as_ref()));
     }
     let about = |it: &Message| {
@@ -113,7 +112,10 @@ async fn seats(store: &Inline, id: &BookingId) -> Result<Vec<Message>, Fault> {
     Ok(said)
 }
 
-async fn look<T: DeserializeOwned>(store: &Inline, id: &BookingId) -> Result<Option<Kept<T>>, Fault> {
+async fn look<T: DeserializeOwned>(
+    store: &Inline,
+    id: &BookingId,
+) -> Result<Option<Kept<T>>, Fault> {
     look_up(store, id).await.map_err(|it| Fault::Internal(Chain(&it).to_string()))
 }
 

@@ -102,9 +102,11 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
         let stuck = if it.stuck { " (stuck)" } else { "" };
         let waits: Vec<String> =
             it.waiting_for.iter().map(|it| format!("{} from {}", it.event, it.from)).collect();
-        let news = it.as_of.map(|it| it.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
+        let news =
+            it.as_of.map(|it| it.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
         let phase = format!("{}{stuck}", it.phase);
-        let line = format!("{:<38} {phase:<24} {news:<21} {}", it.booking_id.as_str(), waits.join(", "));
+        let line =
+            format!("{:<38} {phase:<24} {news:<21} {}", it.booking_id.as_str(), waits.join(", "));
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -147,13 +149,19 @@ impl Desk {
         let url = format!("{}/{path}", self.url);
         let unreachable = |it: reqwest::Error| {
             let it = it.without_url();
-            Fault::Unreachable(format!("cannot ask the status service at {}: {}", self.url, Chain(&it)))
+            Fault::Unreachable(format!(
+                "cannot ask the status service at {}: {}",
+                self.url,
+                Chain(&it)
+            ))
         };
         let answer = self.http.get(&url).query(query).send().await.map_err(unreachable)?;
         match answer.status() {
             StatusCode::NOT_FOUND => Ok(None),
             it if it.is_success() => answer.json().await.map(Some).map_err(unreachable),
-            it => Err(Fault::Unreachable(format!("the status service at {} answers {it}", self.url))),
+            it => {
+                Err(Fault::Unreachable(format!("the status service at {} answers {it}", self.url)))
+            }
         }
     }
 }

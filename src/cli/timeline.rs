@@ -47,7 +47,9 @@ pub(super) fn render(view: &BookingView, now: Timestamp) -> String {
         ));
     }
     if view.stuck {
-        text.push_str("\nSTUCK: no news for longer than the limit; `booking resend` announces it again");
+        text.push_str(
+            "\nSTUCK: no news for longer than the limit; `booking resend` announces it again",
+        );
     }
     if let Some(it) = &view.receipt {
         let void = if it.valid { "" } else { " (void: the seats were lost after it went out)" };

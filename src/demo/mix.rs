@@ -138,7 +138,10 @@ impl Wish {
                 date,
                 seats: self.seats.clone(),
             },
-            passenger: Passenger { name: self.name.to_owned(), email: format!("{user}@example.com") },
+            passenger: Passenger {
+                name: self.name.to_owned(),
+                email: format!("{user}@example.com"),
+            },
             payment: Payment {
                 token: PaymentToken::parse(self.token).expect("a token of the simulated gateway"),
                 amount: Money::new(fare, euro).expect("at most nine fares"),

@@ -121,7 +121,8 @@ impl Stage {
         self.clock.advance(wait.max(pause));
         let max = self.rng.usize(1..=BATCH);
         if self.rng.u8(0..100) < 8 {
-            self.slow = self.rng.choice([None, Some(RoleName::Payment), Some(RoleName::Seats)]).flatten();
+            self.slow =
+                self.rng.choice([None, Some(RoleName::Payment), Some(RoleName::Seats)]).flatten();
         }
         match self.rng.choice(RoleName::ALL).filter(|it| Some(*it) != self.slow) {
             Some(RoleName::Seats) => self.seats.step(max).await?,

@@ -311,5 +311,7 @@ codes! {
 
 fn is_code(text: &str) -> bool {
     let plain = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_';
-    text.len() <= 64 && text.starts_with(|it: char| it.is_ascii_lowercase()) && text.bytes().all(plain)
+    text.len() <= 64
+        && text.starts_with(|it: char| it.is_ascii_lowercase())
+        && text.bytes().all(plain)
 }

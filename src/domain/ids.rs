@@ -45,7 +45,9 @@ impl BookingId {
     /// The id of a request that came as a CloudEvent without one: the same for the same event.
     #[must_use]
     pub fn of_event(source: &str, id: &str) -> Self {
-        BookingId(Uuid::new_v5(&Uuid::new_v5(&NAMESPACE, source.as_bytes()), id.as_bytes()).to_string())
+        BookingId(
+            Uuid::new_v5(&Uuid::new_v5(&NAMESPACE, source.as_bytes()), id.as_bytes()).to_string(),
+        )
     }
 
     /// The text.
@@ -170,7 +172,8 @@ mod tests {
             assert!(BookingId::parse(good).is_ok(), "{good}");
         }
         let long = "x".repeat(65);
-        for bad in ["", "-a", "a b", "a/b", "ä", "4111111111111111", "4111-1111-1111-1111", &long] {
+        for bad in ["", "-a", "a b", "a/b", "ä", "4111111111111111", "4111-1111-1111-1111", &long]
+        {
             assert!(BookingId::parse(bad).is_err(), "{bad}");
         }
     }

@@ -15,7 +15,8 @@ pub mod schedule;
 pub mod seat;
 pub mod seats;
 pub mod status;
-#[cfg(test)] pub(crate) mod testing;
+#[cfg(test)]
+pub(crate) mod testing;
 
 /// The four services.
 #[derive(

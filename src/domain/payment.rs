@@ -101,7 +101,13 @@ impl Rules for Payments {
     type Answer = Answer;
     const ROLE: RoleName = RoleName::Payment;
 
-    fn decide(&self, rows: &Rows<Payment>, event: &Event, answers: &[Answer], now: Timestamp) -> Next {
+    fn decide(
+        &self,
+        rows: &Rows<Payment>,
+        event: &Event,
+        answers: &[Answer],
+        now: Timestamp,
+    ) -> Next {
         let state = rows.booking(&event.booking);
         match &event.data {
             Data::BookingRequested(request) => requested(state, event, request, answers, now),
@@ -138,8 +144,12 @@ fn requested(
             )),
             effect: charge(false),
         },
-        Some(Payment::Claimed { digest, .. } | Payment::Ok { digest, .. }) if *digest != event.digest => {
-            Step::SetAside("a different request under the id of a booking that is being paid".to_owned())
+        Some(Payment::Claimed { digest, .. } | Payment::Ok { digest, .. })
+            if *digest != event.digest =>
+        {
+            Step::SetAside(
+                "a different request under the id of a booking that is being paid".to_owned(),
+            )
         }
         Some(Payment::Claimed { seat_unavailable, .. }) => match answers {
             [] => Step::Ask { claim: None, effect: charge(true) },
@@ -147,7 +157,9 @@ fn requested(
                 charged(event, request, charge, *seat_unavailable, rest, now)
             }
             [Answer::Declined(reason), ..] => not_charged(event, reason.clone(), now),
-            [Answer::Refunded(_), ..] => Step::SetAside("the gateway refunded before it charged".to_owned()),
+            [Answer::Refunded(_), ..] => {
+                Step::SetAside("the gateway refunded before it charged".to_owned())
+            }
         },
         Some(
             Payment::Ok { .. }
@@ -203,9 +215,10 @@ fn no_seat(state: Option<&Payment>, event: &Event, answers: &[Answer], now: Time
             Step::announcing(&event.booking, never, vec![say(event, event.digest, now, data)])
         }
         // Recorded, and announced by the delivery that claimed: it reads this row after its charge.
-        Some(Payment::Claimed { digest, seat_unavailable: false }) => {
-            Step::become_row(&event.booking, Payment::Claimed { digest: *digest, seat_unavailable: true })
-        }
+        Some(Payment::Claimed { digest, seat_unavailable: false }) => Step::become_row(
+            &event.booking,
+            Payment::Claimed { digest: *digest, seat_unavailable: true },
+        ),
         Some(Payment::Ok { digest, charge }) => match answers {
             [.., Answer::Refunded(refund)] => {
                 let refunded = Payment::Refunded { digest: *digest, refund: refund.clone() };

@@ -31,17 +31,11 @@ fn deliver(world: &mut World<Payments>, comes: &str, heard: &mut Vec<String>) {
         let mut next = script.next().expect("it asks more than it is answered");
         while next.starts_with(|it: char| it.is_ascii_uppercase()) {
             deliver(world, &next.replace(" = ", " > "), heard);
-            next = script
-                .next()
-                .expect("a delivery comes in while one is asking");
+            next = script.next().expect("a delivery comes in while one is asking");
         }
         answer(next, effect)
     });
-    assert_eq!(
-        script.next(),
-        None,
-        "it asks less than it is answered: {comes}"
-    );
+    assert_eq!(script.next(), None, "it asks less than it is answered: {comes}");
     heard.extend(Some(told).filter(|it| !it.is_empty()));
 }
 
@@ -49,26 +43,11 @@ fn deliver(world: &mut World<Payments>, comes: &str, heard: &mut Vec<String>) {
 fn ask(effect: &Effect, event: &Event) -> String {
     let (booking, told) = match (effect, &event.data) {
         (
-            Effect::Charge {
-                booking,
-                token,
-                amount,
-                asked_before,
-            },
+            Effect::Charge { booking, token, amount, asked_before },
             Data::BookingRequested(request),
         ) => {
-            assert_eq!(
-                (token, amount),
-                (&request.payment.token, &request.payment.amount)
-            );
-            (
-                booking,
-                if *asked_before {
-                    "charge again"
-                } else {
-                    "charge"
-                },
-            )
+            assert_eq!((token, amount), (&request.payment.token, &request.payment.amount));
+            (booking, if *asked_before { "charge again" } else { "charge" })
         }
         (Effect::Refund { booking, charge }, _) => {
             assert_eq!(charge.charge, format!("ch_{booking}"));
@@ -84,19 +63,8 @@ fn answer(word: &str, effect: &Effect) -> Option<Answer> {
     let (word, amount) = word.split_once(' ').unwrap_or((word, ""));
     Some(match (word, effect) {
         ("nothing", _) => return None,
-        (
-            "charged",
-            Effect::Charge {
-                booking,
-                amount: asked,
-                ..
-            },
-        ) => {
-            let answered = if amount.is_empty() {
-                *asked
-            } else {
-                money(amount)
-            };
+        ("charged", Effect::Charge { booking, amount: asked, .. }) => {
+            let answered = if amount.is_empty() { *asked } else { money(amount) };
             Answer::Charged(charge(booking.as_str(), &answered.to_string()))
         }
         ("refunded", Effect::Refund { booking, charge }) => {
@@ -110,14 +78,8 @@ fn answer(word: &str, effect: &Effect) -> Option<Answer> {
 fn tell_row(key: &Key, row: &Payment) -> String {
     let booking = key.to_string().replace("booking/", "");
     let (is, digest) = match row {
-        Payment::Claimed {
-            digest,
-            seat_unavailable: false,
-        } => ("claimed", digest),
-        Payment::Claimed {
-            digest,
-            seat_unavailable: true,
-        } => ("claimed, no seat", digest),
+        Payment::Claimed { digest, seat_unavailable: false } => ("claimed", digest),
+        Payment::Claimed { digest, seat_unavailable: true } => ("claimed, no seat", digest),
         Payment::Ok { digest, charge } => {
             assert_eq!(charge.charge, format!("ch_{booking}"));
             ("ok", digest)
@@ -169,11 +131,7 @@ fn events_that_are_not_for_payment_change_nothing_in_any_state() {
     ];
     let theirs = |it: &String| !["BR", "SU"].contains(&&it[..2]);
     for (story, ends) in open {
-        for event in [every("ada", 1), every("ada", 2)]
-            .concat()
-            .iter()
-            .filter(|it| theirs(it))
-        {
+        for event in [every("ada", 1), every("ada", 2)].concat().iter().filter(|it| theirs(it)) {
             check(&[story, &[event]].concat(), ends);
         }
     }
@@ -204,10 +162,7 @@ fn b3_what_takes_back_does_not_look_at_the_request() {
     let meanwhile = "BR ada/1 12A > SU ada/2 conflict 12A > charged > refunded \
                      => charge, refund, PO ada/1, RF ada/1";
     check(&[meanwhile], "ada/1 refunded");
-    let never = [
-        "SU ada/2 taken 12A => PF ada/2 seat_unavailable",
-        "BR ada/1 12A",
-    ];
+    let never = ["SU ada/2 taken 12A => PF ada/2 seat_unavailable", "BR ada/1 12A"];
     check(&never, "ada/2 never");
 }
 
@@ -230,10 +185,7 @@ fn d1_an_accepted_charge_is_announced_once() {
 fn d3_a_time_out_is_no_answer_and_is_asked_again_under_the_same_key() {
     let again = "BR ada/1 12A > nothing => charge again, unanswered";
     let charged = "BR ada/1 12A > charged => charge again, PO ada/1";
-    check(
-        &[CLAIMED, again, again, charged, "BR ada/1 12A"],
-        "ada/1 ok",
-    );
+    check(&[CLAIMED, again, again, charged, "BR ada/1 12A"], "ada/1 ok");
     let declined = "BR ada/1 12A again > declined => charge again, PF ada/1 declined";
     check(&[CLAIMED, declined], "ada/1 failed");
 }
@@ -258,24 +210,15 @@ fn d5_of_two_workers_with_one_request_one_settles() {
     );
     // The other one settles, and the money is already given back, when the first has its answer.
     check(
-        &[
-            "BR ada/1 12A > BR ada/1 12A = charged > SU ada/1 taken 12A = refunded > charged \
-           => charge, charge again, PO ada/1, refund, RF ada/1",
-        ],
+        &["BR ada/1 12A > BR ada/1 12A = charged > SU ada/1 taken 12A = refunded > charged \
+           => charge, charge again, PO ada/1, refund, RF ada/1"],
         "ada/1 refunded",
     );
 }
 
 #[test]
 fn d6_no_seat_before_the_request_is_never_charged() {
-    for reason in [
-        "taken",
-        "unknown_flight",
-        "unknown_seat",
-        "expired",
-        "conflict",
-        "lightning",
-    ] {
+    for reason in ["taken", "unknown_flight", "unknown_seat", "expired", "conflict", "lightning"] {
         assert!(NoSeat::parse(reason).is_ok());
         let again = format!("SU ada/1 {reason} 12A");
         let no_seat = format!("{again} => PF ada/1 seat_unavailable");
@@ -324,19 +267,13 @@ fn d8_no_seat_while_a_charge_is_declined_says_why_it_was_declined() {
 fn d12_d14_a_refund_without_an_answer_is_asked_for_again() {
     let lost = "SU ada/1 taken 12A > nothing => refund, unanswered";
     check(&[CHARGED, lost], "ada/1 ok");
-    check(
-        &[CHARGED, lost, lost, REFUNDED, "SU ada/1 taken 12A"],
-        "ada/1 refunded",
-    );
+    check(&[CHARGED, lost, lost, REFUNDED, "SU ada/1 taken 12A"], "ada/1 refunded");
     // the same inside the delivery of the request
     let lost = "BR ada/1 12A > SU ada/1 taken 12A > charged > nothing \
                 => charge, refund, unanswered";
     let again = "BR ada/1 12A > charged > refunded => charge again, refund, PO ada/1, RF ada/1";
     check(&[lost], "ada/1 claimed, no seat");
-    check(
-        &[lost, again, "SU ada/1 taken 12A", "BR ada/1 12A"],
-        "ada/1 refunded",
-    );
+    check(&[lost, again, "SU ada/1 taken 12A", "BR ada/1 12A"], "ada/1 refunded");
 }
 
 #[test]

@@ -110,7 +110,9 @@ impl Rules for Receipts {
             _ if join.ended() => Step::nothing(),
             Data::BookingRequested(request) => match join.requested(event.digest, request) {
                 Some(join) => go_on(before, join, event, answers, now),
-                None => Step::SetAside(format!("more than {REQUESTS_MAX} different requests under one id")),
+                None => Step::SetAside(format!(
+                    "more than {REQUESTS_MAX} different requests under one id"
+                )),
             },
             Data::SeatBooked(_) => {
                 let booked = join.booked.or(Some(event.digest));
@@ -191,7 +193,13 @@ fn no_seat(join: Join, event: &Event) -> Next {
 }
 
 /// One more fact is known, and it is no `seat-unavailable`.
-fn go_on(before: Option<&Join>, join: Join, event: &Event, answers: &[Sent], now: Timestamp) -> Next {
+fn go_on(
+    before: Option<&Join>,
+    join: Join,
+    event: &Event,
+    answers: &[Sent],
+    now: Timestamp,
+) -> Next {
     match join.issued {
         // Somebody claimed it and may have died: send again, also when the seat is gone meanwhile.
         Issued::Issuing { digest } => match (answers, join.receipt(&event.booking)) {

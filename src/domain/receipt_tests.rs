@@ -39,31 +39,12 @@ fn deliver(world: &mut World<Receipts>, comes: &str, heard: &mut Vec<String>) {
 
 /// Everything that a receipt says, except what is the same in all of them.
 fn tell_receipt(receipt: &Receipt) -> String {
-    let Receipt {
-        number,
-        booking: _,
-        wanted,
-        paid_at,
-    } = receipt;
-    let Wanted {
-        seating,
-        passenger,
-        amount,
-    } = wanted;
-    assert_eq!(
-        (&**number, &*passenger.email),
-        (ADAS_RECEIPT, "ada@example.com")
-    );
-    assert_eq!(
-        (seating.flight.as_str(), amount.to_string().as_str()),
-        ("WA117", "EUR 129.00")
-    );
+    let Receipt { number, booking: _, wanted, paid_at } = receipt;
+    let Wanted { seating, passenger, amount } = wanted;
+    assert_eq!((&**number, &*passenger.email), (ADAS_RECEIPT, "ada@example.com"));
+    assert_eq!((seating.flight.as_str(), amount.to_string().as_str()), ("WA117", "EUR 129.00"));
     let seats = crate::domain::seat::seat_list(&seating.seats);
-    format!(
-        "mail to {} for {seats} paid @{}",
-        passenger.name,
-        seconds(*paid_at)
-    )
+    format!("mail to {} for {seats} paid @{}", passenger.name, seconds(*paid_at))
 }
 
 /// How ada's booking stands, and whether its receipt counts.
@@ -152,18 +133,11 @@ fn a24_a25_every_event_is_a_no_op_when_the_receipt_is_closed_or_void() {
 
 #[test]
 fn e4_events_that_are_not_for_receipt_change_nothing_in_any_state() {
-    let open: [(&[&str], &str); 3] = [
-        (&[], "nothing"),
-        (&[BR, SB], "waiting"),
-        (&[BR, SB, PO_DIES], "issuing/1"),
-    ];
+    let open: [(&[&str], &str); 3] =
+        [(&[], "nothing"), (&[BR, SB], "waiting"), (&[BR, SB, PO_DIES], "issuing/1")];
     let theirs = |it: &String| !["BR", "SB", "SU", "PO"].contains(&&it[..2]);
     for (story, ends) in open {
-        for event in [every("ada", 1), every("ada", 2)]
-            .concat()
-            .iter()
-            .filter(|it| theirs(it))
-        {
+        for event in [every("ada", 1), every("ada", 2)].concat().iter().filter(|it| theirs(it)) {
             check(&[story, &[event]].concat(), ends);
         }
     }
@@ -274,19 +248,13 @@ fn b3_requests_under_one_id_are_remembered_up_to_a_limit() {
     story.push(story[3].clone());
     story[REQUESTS_MAX] += " => set aside";
     let world = check(&story, "waiting");
-    assert_eq!(
-        world.rows[&Key::Booking(id("ada"))].requests.len(),
-        REQUESTS_MAX
-    );
+    assert_eq!(world.rows[&Key::Booking(id("ada"))].requests.len(), REQUESTS_MAX);
 }
 
 #[test]
 fn the_payment_token_is_not_kept() {
     let text = check(&[BR], "waiting").text();
-    assert!(
-        text.contains("Ada 1") && !text.contains("tok_visa"),
-        "{text}"
-    );
+    assert!(text.contains("Ada 1") && !text.contains("tok_visa"), "{text}");
 }
 
 #[test]
@@ -297,14 +265,8 @@ fn a_receipt_number_can_be_read_out_and_belongs_to_one_booking() {
     let plain = |it: char| it.is_ascii_digit() || (it.is_ascii_uppercase() && !"ILOU".contains(it));
     for number in [ada, bob] {
         let groups: Vec<&str> = number.split('-').collect();
-        assert_eq!(
-            groups.iter().map(|it| it.len()).collect::<Vec<_>>(),
-            [1, 4, 4, 4]
-        );
-        assert!(
-            groups[1..].iter().all(|it| it.chars().all(plain)),
-            "{number}"
-        );
+        assert_eq!(groups.iter().map(|it| it.len()).collect::<Vec<_>>(), [1, 4, 4, 4]);
+        assert!(groups[1..].iter().all(|it| it.chars().all(plain)), "{number}");
     }
 }
 

@@ -111,7 +111,9 @@ pub fn holds_card_number(text: &str) -> bool {
             continue;
         }
         let (end, digits) = run_of_digits(bytes, at);
-        if digits.is_some_and(|it| (13..=19).contains(&it.len()) && matches!(it[0], 2..=6) && luhn(&it)) {
+        if digits
+            .is_some_and(|it| (13..=19).contains(&it.len()) && matches!(it[0], 2..=6) && luhn(&it))
+        {
             return true;
         }
         at = end;
@@ -197,7 +199,9 @@ mod tests {
     #[test]
     fn an_address_can_be_written_on_an_envelope() {
         assert!(Passenger::parse_email("ada@example.com").is_ok());
-        for bad in ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nBcc: x@y.z"] {
+        for bad in
+            ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nBcc: x@y.z"]
+        {
             assert!(Passenger::parse_email(bad).is_err(), "{bad}");
         }
     }

@@ -150,7 +150,9 @@ impl Cabin {
     }
 
     fn has(&self, seat: SeatId) -> bool {
-        seat.row() <= self.rows && self.letters.contains(seat.letter()) && !self.without.contains(&seat)
+        seat.row() <= self.rows
+            && self.letters.contains(seat.letter())
+            && !self.without.contains(&seat)
     }
 }
 
@@ -179,7 +181,8 @@ mod tests {
         let sample = Schedule::sample();
         let (reason, _) = sample.refusal(&wish("ZZ999", "2027-03-01", &["12A"])).unwrap();
         assert_eq!(reason, NoSeat::UnknownFlight);
-        let (reason, seats) = sample.refusal(&wish("WA117", "2027-03-01", &["12A", "99A"])).unwrap();
+        let (reason, seats) =
+            sample.refusal(&wish("WA117", "2027-03-01", &["12A", "99A"])).unwrap();
         assert_eq!((reason, seats), (NoSeat::UnknownSeat, vec![SeatId::parse("99A").unwrap()]));
     }
 

@@ -22,7 +22,8 @@ impl SeatId {
     /// # Errors
     /// When it has another form.
     pub fn parse(text: &str) -> Result<Self, Expected> {
-        const WANTED: Expected = Expected("a seat such as 12A: a row from 1 to 999, a letter from A to K");
+        const WANTED: Expected =
+            Expected("a seat such as 12A: a row from 1 to 999, a letter from A to K");
         let (letter, row) = text.as_bytes().split_last().ok_or(WANTED)?;
         let digits = row.iter().all(u8::is_ascii_digit);
         if !digits || row.first().is_none_or(|it| *it == b'0') || row.len() > 3 {
@@ -86,7 +87,8 @@ impl FlightNo {
     pub fn parse(text: &str) -> Result<Self, Expected> {
         const WANTED: Expected = Expected("a flight such as WA117");
         let body = text.strip_suffix(|it: char| it.is_ascii_uppercase()).unwrap_or(text).as_bytes();
-        let airline = |it: &[u8]| it.iter().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit());
+        let airline =
+            |it: &[u8]| it.iter().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit());
         let number = |it: &[u8]| (1..=4).contains(&it.len()) && it.iter().all(u8::is_ascii_digit);
         let fits = [2, 3].into_iter().filter_map(|it| body.split_at_checked(it));
         let fits = fits.into_iter().any(|(left, right)| airline(left) && number(right));
@@ -173,7 +175,9 @@ mod tests {
             assert!(FlightNo::parse(bad).is_err(), "{bad}");
         }
         assert!(parse_date("2027-03-01").is_ok());
-        for bad in ["2027-3-1", "2027-02-30", "01.03.2027", "20270301", "2027-03-01T00:00", " 2027-03-01"] {
+        for bad in
+            ["2027-3-1", "2027-02-30", "01.03.2027", "20270301", "2027-03-01T00:00", " 2027-03-01"]
+        {
             assert!(parse_date(bad).is_err(), "{bad}");
         }
     }

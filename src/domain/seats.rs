@@ -133,14 +133,24 @@ impl Seats {
                 "a different request under the id of a booking whose seats are held".to_owned(),
             ),
             Some(
-                Hold::Held(_) | Hold::Confirmed { .. } | Hold::Refused { .. } | Hold::Released { .. },
+                Hold::Held(_)
+                | Hold::Confirmed { .. }
+                | Hold::Refused { .. }
+                | Hold::Released { .. },
             ) => Step::nothing(),
         }
     }
 
     /// Holds all the seats or none. A seat counts as free when nobody has it, or when its holder has
     /// not paid and its hold is older than the limit.
-    fn book(&self, rows: &Rows<Row>, event: &Event, wanted: &Seating, paid: bool, now: Timestamp) -> Next {
+    fn book(
+        &self,
+        rows: &Rows<Row>,
+        event: &Event,
+        wanted: &Seating,
+        paid: bool,
+        now: Timestamp,
+    ) -> Next {
         if let Some((reason, missing)) = self.schedule.refusal(wanted) {
             return refuse(event, &wanted.with(missing), reason, now);
         }
@@ -246,7 +256,10 @@ fn paid(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) ->
             (refused, Event::outcome(RoleName::Seats, about, now, data))
         }),
         Some(
-            Hold::Paid { .. } | Hold::Confirmed { .. } | Hold::Refused { .. } | Hold::Released { .. },
+            Hold::Paid { .. }
+            | Hold::Confirmed { .. }
+            | Hold::Refused { .. }
+            | Hold::Released { .. },
         ) => Step::nothing(),
     }
 }
@@ -268,7 +281,9 @@ fn failed(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) 
         Some(Hold::Paid { .. }) => Step::SetAside(
             "payment-failed for a booking whose payment-ok was seen: the first stands".to_owned(),
         ),
-        Some(Hold::Confirmed { .. } | Hold::Refused { .. } | Hold::Released { .. }) => Step::nothing(),
+        Some(Hold::Confirmed { .. } | Hold::Refused { .. } | Hold::Released { .. }) => {
+            Step::nothing()
+        }
     }
 }
 

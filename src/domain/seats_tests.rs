@@ -10,10 +10,7 @@ const LIMIT: SignedDuration = SignedDuration::from_secs(900);
 /// seats) and what is announced. `ends` tells the bookings' rows.
 #[track_caller]
 fn check(story: &[&str], ends: &str) -> World<Seats> {
-    let mut world = World::new(Seats {
-        schedule: Schedule::sample(),
-        hold_limit: LIMIT,
-    });
+    let mut world = World::new(Seats { schedule: Schedule::sample(), hold_limit: LIMIT });
     for it in story {
         let (comes, says) = row(it);
         let mut event = said(comes);
@@ -23,10 +20,7 @@ fn check(story: &[&str], ends: &str) -> World<Seats> {
         assert_eq!(told, says, "{comes}");
         a_seat_has_one_holder_and_a_holder_its_seats(&world);
     }
-    let holds = world
-        .rows
-        .iter()
-        .filter_map(|(key, row)| Some((key, hold(row)?)));
+    let holds = world.rows.iter().filter_map(|(key, row)| Some((key, hold(row)?)));
     let told: Vec<String> = holds.map(|(key, it)| tell_hold(key, it)).collect();
     assert_eq!(told.join(", "), ends);
     world
@@ -45,14 +39,10 @@ fn tell_hold(key: &Key, hold: &Hold) -> String {
         Hold::Paid { digest } => ("paid", digest, String::new()),
         Hold::Held(it) => ("held", &it.digest, list(&it.seating)),
         Hold::Confirmed { digest, seating } => ("confirmed", digest, list(seating)),
-        Hold::Refused {
-            digest,
-            taken_over_by: None,
-        } => ("refused", digest, String::new()),
-        Hold::Refused {
-            digest,
-            taken_over_by: Some(by),
-        } => ("refused", digest, format!(" by {by}")),
+        Hold::Refused { digest, taken_over_by: None } => ("refused", digest, String::new()),
+        Hold::Refused { digest, taken_over_by: Some(by) } => {
+            ("refused", digest, format!(" by {by}"))
+        }
         Hold::Released { digest } => ("released", digest, String::new()),
     };
     format!("{booking} {is}/{}{rest}", request_number(*digest))
@@ -77,9 +67,7 @@ fn a_seat_has_one_holder_and_a_holder_its_seats(world: &World<Seats>) {
         }
     }
     let held = world.rows.iter().filter_map(|(key, row)| match row {
-        Row::Seat {
-            holder: Some(holder),
-        } => Some((key.clone(), holder)),
+        Row::Seat { holder: Some(holder) } => Some((key.clone(), holder)),
         Row::Seat { holder: None } | Row::Booking(_) => None,
     });
     assert_eq!(held.collect::<std::collections::BTreeMap<_, _>>(), theirs);
@@ -96,18 +84,9 @@ const TAKEN_OVER: &str = "BR bob/2 12A @901 => SB bob/2 12A, SU ada/1 expired 12
 const FINAL: [(&[&str], &str); 8] = [
     (&[HELD, PAID], "ada confirmed/1 12A"),
     (&[PAID, HELD], "ada confirmed/1 12A"),
-    (
-        &["BR ada/1 99A => SU ada/1 unknown_seat 99A"],
-        "ada refused/1",
-    ),
-    (
-        &["PO ada/2", "BR ada/1 12A => SU ada/1 conflict 12A"],
-        "ada refused/1",
-    ),
-    (
-        &[HELD, "PO ada/2 => SU ada/1 conflict 12A"],
-        "ada refused/1",
-    ),
+    (&["BR ada/1 99A => SU ada/1 unknown_seat 99A"], "ada refused/1"),
+    (&["PO ada/2", "BR ada/1 12A => SU ada/1 conflict 12A"], "ada refused/1"),
+    (&[HELD, "PO ada/2 => SU ada/1 conflict 12A"], "ada refused/1"),
     (&[HELD, TAKEN_OVER], "ada refused/1 by bob, bob held/2 12A"),
     (&[NEVER_HELD], "ada released/1"),
     (&[HELD, RELEASED], "ada released/1"),
@@ -127,18 +106,11 @@ fn a24_a25_b7_c7_c9_c23_every_event_is_a_no_op_in_a_final_state() {
 
 #[test]
 fn events_that_are_not_for_seats_change_nothing_in_any_state() {
-    let open: [(&[&str], &str); 3] = [
-        (&[], ""),
-        (&[PAID], "ada paid/1"),
-        (&[HELD], "ada held/1 12A"),
-    ];
+    let open: [(&[&str], &str); 3] =
+        [(&[], ""), (&[PAID], "ada paid/1"), (&[HELD], "ada held/1 12A")];
     let theirs = |it: &String| !["BR", "PO", "PF"].contains(&&it[..2]);
     for (story, ends) in open {
-        for event in [every("ada", 1), every("ada", 2)]
-            .concat()
-            .iter()
-            .filter(|it| theirs(it))
-        {
+        for event in [every("ada", 1), every("ada", 2)].concat().iter().filter(|it| theirs(it)) {
             check(&[story, &[event]].concat(), ends);
         }
     }
@@ -221,10 +193,7 @@ fn c1_c2_c17_free_seats_are_held_and_taken_ones_refused_for_good() {
 
 #[test]
 fn the_same_seat_of_another_flight_is_another_seat() {
-    check(
-        &[HELD, "BR bob/2 WA118 12A => SB bob/2 WA118 12A"],
-        "ada held/1 12A, bob held/2 12A",
-    );
+    check(&[HELD, "BR bob/2 WA118 12A => SB bob/2 WA118 12A"], "ada held/1 12A, bob held/2 12A");
 }
 
 /// Two workers decide on the same rows: what both want to write, only one of them can.
@@ -233,12 +202,7 @@ fn c3_c6_c14_racing_decisions_write_a_row_in_common() {
     let nobody: (&[&str], &str) = (&[], "");
     let ada: (&[&str], &str) = (&[HELD], "ada held/1 12A");
     for ((story, ends), one, other, both) in [
-        (
-            nobody,
-            "BR ada/1 12A 12B",
-            "BR bob/2 12B 12C",
-            "seat/WA117/2027-03-01/12B",
-        ),
+        (nobody, "BR ada/1 12A 12B", "BR bob/2 12B 12C", "seat/WA117/2027-03-01/12B"),
         (nobody, "BR ada/1 12A", "PF ada/1 declined", "booking/ada"),
         (nobody, "BR ada/1 12A", PAID, "booking/ada"),
         (ada, PAID, "BR bob/2 12A 12B", "booking/ada"),
@@ -268,10 +232,7 @@ fn c4_c7_a_decline_frees_the_seats_once() {
 
 #[test]
 fn c4_a_decline_frees_whatever_request_it_answers() {
-    check(
-        &[HELD, "PF ada/2 declined => SR ada/1 payment_failed 12A"],
-        "ada released/1",
-    );
+    check(&[HELD, "PF ada/2 declined => SR ada/1 payment_failed 12A"], "ada released/1");
 }
 
 #[test]
@@ -283,24 +244,16 @@ fn c5_c22_a_decline_before_the_request_never_holds() {
 
 #[test]
 fn c8_a_duplicate_decline_leaves_a_resold_seat_alone() {
-    check(
-        &[HELD, RELEASED, BOB, "PF ada/1 declined"],
-        "ada released/1, bob held/2 12A",
-    );
+    check(&[HELD, RELEASED, BOB, "PF ada/1 declined"], "ada released/1, bob held/2 12A");
 }
 
 /// Cannot come to be, and would be the worst there is: so the holder is compared as well.
 #[test]
 fn c8_a_seat_is_freed_only_from_its_holder() {
     for comes in ["PF ada/1 declined", "PO ada/2", "BR eve/3 12B @901"] {
-        let mut world = check(
-            &["BR ada/1 12A 12B => SB ada/1 12A 12B"],
-            "ada held/1 12A 12B",
-        );
+        let mut world = check(&["BR ada/1 12A 12B => SB ada/1 12A 12B"], "ada held/1 12A 12B");
         let seat = Key::Seat("WA117/2027-03-01/12A".to_owned());
-        let bobs = Row::Seat {
-            holder: Some(id("bob")),
-        };
+        let bobs = Row::Seat { holder: Some(id("bob")) };
         world.rows.insert(seat.clone(), bobs.clone());
         let event = said(comes);
         world.deliver(&event, event.time, &mut |_, never| match *never {});
@@ -377,9 +330,7 @@ fn c10_nine_seats_of_nine_holders_of_nine_fit_one_transaction() {
     let (mut story, mut ends) = (Vec::new(), Vec::new());
     for letter in "ABCDEFGHJ".chars() {
         let seats: String = (1..=9).map(|row| format!(" {row}{letter}")).collect();
-        story.push(format!(
-            "BR {letter}/1 WA240{seats} => SB {letter}/1 WA240{seats}"
-        ));
+        story.push(format!("BR {letter}/1 WA240{seats} => SB {letter}/1 WA240{seats}"));
         ends.push(format!("{letter} held/1{seats}"));
     }
     let story: Vec<&str> = story.iter().map(|it| &**it).collect();
@@ -407,13 +358,8 @@ fn c10_a_displaced_booking_keeps_its_digest_and_trace() {
     let Step::Settle(decision) = world.decide(&said("BR bob/2 12A"), &[], at(901.0)) else {
         panic!("not settled")
     };
-    let told = |it: &Event| {
-        (
-            it.booking.to_string(),
-            request_number(it.digest),
-            it.traceparent.clone(),
-        )
-    };
+    let told =
+        |it: &Event| (it.booking.to_string(), request_number(it.digest), it.traceparent.clone());
     assert_eq!(
         decision.announce.iter().map(told).collect::<Vec<_>>(),
         [
@@ -426,12 +372,7 @@ fn c10_a_displaced_booking_keeps_its_digest_and_trace() {
 #[test]
 fn c11_a_paid_hold_is_confirmed_and_never_expires() {
     check(
-        &[
-            HELD,
-            PAID,
-            PAID,
-            "BR bob/2 12A @99999 => SU bob/2 taken 12A",
-        ],
+        &[HELD, PAID, PAID, "BR bob/2 12A @99999 => SU bob/2 taken 12A"],
         "ada confirmed/1 12A, bob refused/2",
     );
 }
@@ -439,17 +380,11 @@ fn c11_a_paid_hold_is_confirmed_and_never_expires() {
 #[test]
 fn c12_a_payment_before_the_request_is_remembered() {
     check(&[PAID, PAID, "PO ada/2"], "ada paid/1");
-    check(
-        &[PAID, "BR ada/1 12A 12B => SB ada/1 12A 12B"],
-        "ada confirmed/1 12A 12B",
-    );
+    check(&[PAID, "BR ada/1 12A 12B => SB ada/1 12A 12B"], "ada confirmed/1 12A 12B");
     let taken = "BR ada/1 12A 12B => SU ada/1 taken 12A";
     check(&[BOB, PAID, taken], "ada refused/1, bob held/2 12A");
     let over = "BR ada/1 12A 12B @901 => SB ada/1 12A 12B, SU bob/2 expired 12A";
-    check(
-        &[BOB, PAID, over],
-        "ada confirmed/1 12A 12B, bob refused/2 by ada",
-    );
+    check(&[BOB, PAID, over], "ada confirmed/1 12A 12B, bob refused/2 by ada");
 }
 
 #[test]
@@ -470,10 +405,7 @@ fn c13_a_payment_after_a_take_over_comes_too_late() {
 #[test]
 fn c15_of_two_contradictory_payments_the_first_stands() {
     check(&[PAID, "PF ada/1 declined => set aside"], "ada paid/1");
-    check(
-        &[PAID, "PF ada/2 declined => set aside", HELD],
-        "ada confirmed/1 12A",
-    );
+    check(&[PAID, "PF ada/2 declined => set aside", HELD], "ada confirmed/1 12A");
     check(&[HELD, PAID, "PF ada/1 declined"], "ada confirmed/1 12A");
     check(&[NEVER_HELD, PAID], "ada released/1");
 }
@@ -485,10 +417,7 @@ fn g_the_seat_ends_the_same_in_every_order_and_however_often() {
     for (facts, ends) in [
         ([br, po, br], "ada confirmed/1 12A"),
         ([br, po, po], "ada confirmed/1 12A"),
-        (
-            ["BR ada/1 12A @901", "PO ada/1 @1802", po],
-            "ada confirmed/1 12A",
-        ),
+        (["BR ada/1 12A @901", "PO ada/1 @1802", po], "ada confirmed/1 12A"),
         ([br, pf, "BR ada/1 12A again"], "ada released/1"),
         ([br, pf, pf], "ada released/1"),
         (["BR ada/1 99A", po, po], "ada refused/1"),
@@ -503,11 +432,7 @@ fn g_the_seat_ends_the_same_in_every_order_and_however_often() {
                 world.deliver(&fact, fact.time, &mut nobody);
             }
             let key = Key::Booking(id("ada"));
-            assert_eq!(
-                tell_hold(&key, hold(&world.rows[&key]).unwrap()),
-                ends,
-                "{order:?}"
-            );
+            assert_eq!(tell_hold(&key, hold(&world.rows[&key]).unwrap()), ends, "{order:?}");
         }
     }
 }

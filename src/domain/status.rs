@@ -301,7 +301,7 @@ impl Record {
         facts.chain(self.rejections.iter().map(|it| it.time)).max()
     }
 
-    /// What the booking is about, by its first request, else by whatever names a departure.
+    /// What the booking is about, by a request if there is one, else by whatever names a departure.
     #[must_use]
     pub fn seating(&self) -> Option<&Seating> {
         self.facts.iter().find_map(|it| it.seating.as_ref())
@@ -376,7 +376,12 @@ impl Record {
     }
 
     /// Whichever of request, seats and payment has not been heard of, since the first thing that was.
-    fn missing(&self, requested: Option<&Fact>, seats: Option<&Fact>, paid: Option<&Fact>) -> Vec<Waiting> {
+    fn missing(
+        &self,
+        requested: Option<&Fact>,
+        seats: Option<&Fact>,
+        paid: Option<&Fact>,
+    ) -> Vec<Waiting> {
         let first = self.facts.iter().map(|it| it.time).min().unwrap_or(Timestamp::UNIX_EPOCH);
         let since = requested.map_or(first, |it| it.time);
         let parts = [

@@ -26,30 +26,14 @@ fn fold(facts: &[&str]) -> Record {
         assert_eq!(told, "", "status announces nothing");
     }
     for event in events.iter().chain(events.iter().rev()) {
-        assert_eq!(
-            world.decide(event, &[], at(7777.0)),
-            Step::nothing(),
-            "{event:?} again"
-        );
+        assert_eq!(world.decide(event, &[], at(7777.0)), Step::nothing(), "{event:?} again");
     }
-    world
-        .rows
-        .remove(&Key::Booking(id("ada")))
-        .unwrap_or_default()
+    world.rows.remove(&Key::Booking(id("ada"))).unwrap_or_default()
 }
 
 fn tell_standing(standing: &Standing) -> String {
-    let Standing {
-        phase,
-        is_final,
-        waiting_for,
-        conflict,
-    } = standing;
-    assert_eq!(
-        *is_final,
-        waiting_for.is_empty(),
-        "an open booking waits for something"
-    );
+    let Standing { phase, is_final, waiting_for, conflict } = standing;
+    assert_eq!(*is_final, waiting_for.is_empty(), "an open booking waits for something");
     let mut told = phase.to_string();
     told += if *is_final { " final" } else { "" };
     told += if *conflict { " conflict" } else { "" };
@@ -90,10 +74,7 @@ fn f1_every_set_of_facts_stands_as_the_first_line_of_the_table_that_fits() {
     let mut told = 0;
     for set in 0..1_u32 << facts.len() {
         for failed in [None, Some(PF), Some(NEVER)] {
-            let chosen = facts
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| set & 1 << at != 0);
+            let chosen = facts.iter().enumerate().filter(|(at, _)| set & 1 << at != 0);
             let chosen: Vec<&str> = chosen.map(|(_, it)| *it).chain(failed).collect();
             if chosen.is_empty() {
                 continue;
@@ -103,22 +84,15 @@ fn f1_every_set_of_facts_stands_as_the_first_line_of_the_table_that_fits() {
             let standing = record.standing();
             let mut lines = TABLE.iter();
             if let Some((_, phase, ends)) = lines.find(|(all, _, _)| all.iter().all(there)) {
-                assert_eq!(
-                    (standing.phase, standing.is_final),
-                    (*phase, *ends),
-                    "{chosen:?}"
-                );
+                assert_eq!((standing.phase, standing.is_final), (*phase, *ends), "{chosen:?}");
             } else {
                 // Waiting for whichever of request, seats and payment is missing.
                 let seats = there(&SB) || (there(&SR) && !there(&PO));
                 let parts = [(there(&BR), "booking-requested"), (seats, "seat-booked")];
                 let parts = parts.into_iter().chain([(there(&PO), "payment-ok")]);
                 let missing: Vec<_> = parts.filter(|it| !it.0).map(|it| it.1).collect();
-                let waits: Vec<_> = standing
-                    .waiting_for
-                    .iter()
-                    .map(|it| it.event.as_str())
-                    .collect();
+                let waits: Vec<_> =
+                    standing.waiting_for.iter().map(|it| it.event.as_str()).collect();
                 assert_eq!((waits, standing.is_final), (missing, false), "{chosen:?}");
             }
             assert!(!standing.conflict);
@@ -139,10 +113,7 @@ fn f1_b1_order_and_repetition_do_not_matter() {
 #[test]
 fn b2_a_request_sent_twice_is_one_fact_whichever_is_heard_first() {
     let waits = "; payment-ok from payment since 1";
-    let record = check(
-        &[BR, "BR ada/1 12A @9 again", SB],
-        &format!("seat_booked{waits}"),
-    );
+    let record = check(&[BR, "BR ada/1 12A @9 again", SB], &format!("seat_booked{waits}"));
     assert_eq!(record.timeline().len(), 2);
     let again = check(
         &["BR ada/1 12A @9 again", "BR ada/1 12A @9", BR, SB],
@@ -156,54 +127,31 @@ fn b3_two_requests_under_one_id_are_flagged_and_change_no_phase() {
     let other = "BR ada/2 12B @9";
     for (facts, stands) in [
         (&[BR, SB, PO, RI][..], "completed final conflict"),
-        (
-            &[BR, SB, PO],
-            "confirmed conflict; receipt-sent from receipt since 5",
-        ),
+        (&[BR, SB, PO], "confirmed conflict; receipt-sent from receipt since 5"),
         (&[BR, SU, NEVER], "seat_unavailable final conflict"),
-        (
-            &[SU, PO],
-            "refund_pending conflict; payment-refunded from payment since 5",
-        ),
+        (&[SU, PO], "refund_pending conflict; payment-refunded from payment since 5"),
         (&[BR, SB, SU, PO, RF], "refunded final conflict"),
     ] {
         check(&[facts, &[other]].concat(), stands);
     }
     // seats took one, payment the other
-    let apart = [
-        "SB ada/1 12A @2",
-        "PO ada/2 @5",
-        "SU ada/1 conflict 12A @6",
-        "RF ada/2 @7",
-    ];
+    let apart = ["SB ada/1 12A @2", "PO ada/2 @5", "SU ada/1 conflict 12A @6", "RF ada/2 @7"];
     check(&apart, "refunded final conflict");
-    check(
-        &apart[..3],
-        "refund_pending conflict; payment-refunded from payment since 6",
-    );
+    check(&apart[..3], "refund_pending conflict; payment-refunded from payment since 6");
 }
 
 #[test]
 fn b3_facts_under_one_id_are_kept_up_to_a_limit() {
     let mut world = World::new(Statuses);
     for request in 1..=FACTS_MAX + 1 {
-        let told = world.deliver(
-            &said(&format!("BR ada/{request} 12A")),
-            at(0.0),
-            &mut |_, never| match *never {},
-        );
-        assert_eq!(
-            told,
-            if request > FACTS_MAX { "set aside" } else { "" },
-            "{request}"
-        );
+        let told =
+            world.deliver(&said(&format!("BR ada/{request} 12A")), at(0.0), &mut |_, never| {
+                match *never {}
+            });
+        assert_eq!(told, if request > FACTS_MAX { "set aside" } else { "" }, "{request}");
     }
     let full = world.text();
-    world.deliver(
-        &said("BR ada/5 12A"),
-        at(0.0),
-        &mut |_, never| match *never {},
-    );
+    world.deliver(&said("BR ada/5 12A"), at(0.0), &mut |_, never| match *never {});
     assert_eq!(world.text(), full);
 }
 
@@ -212,16 +160,8 @@ fn f2_an_older_fact_after_a_final_one_is_history() {
     let without = check(&[SB, PO, RI], "completed final");
     let with = check(&[SB, PO, RI, BR], "completed final");
     let kinds = |it: &Record| it.timeline().iter().map(|it| it.kind).collect::<Vec<_>>();
-    let all = [
-        Kind::BookingRequested,
-        Kind::SeatBooked,
-        Kind::PaymentOk,
-        Kind::ReceiptSent,
-    ];
-    assert_eq!(
-        (kinds(&without), kinds(&with)),
-        (all[1..].to_vec(), all.to_vec())
-    );
+    let all = [Kind::BookingRequested, Kind::SeatBooked, Kind::PaymentOk, Kind::ReceiptSent];
+    assert_eq!((kinds(&without), kinds(&with)), (all[1..].to_vec(), all.to_vec()));
     // told in the order of the clocks, and in that of a booking's life where they agree
     let told = check(&["BR ada/1 12A @5", PO, SB, RI], "completed final");
     assert_eq!(kinds(&told), [all[1], all[0], all[2], all[3]]);
@@ -242,10 +182,7 @@ fn f4_what_is_known_without_the_request_is_told_with_what_is_missing() {
     // since the request, whatever other clocks say
     check(&["BR ada/1 12A @4", SB], &format!("seat_booked; {money} 4"));
     check(&[BR, PO], &format!("paid; {seats} 1"));
-    check(
-        &[RI],
-        &format!("requested; {request} 8; {seats} 8; {money} 8"),
-    );
+    check(&[RI], &format!("requested; {request} 8; {seats} 8; {money} 8"));
     check(&[SR], &format!("payment_failed; {request} 4; {money} 4"));
 }
 
@@ -289,23 +226,14 @@ fn f6c_no_seat_and_a_failed_payment_leave_nothing_to_undo() {
 fn f7_paid_without_a_seat_waits_for_the_refund() {
     let waits = "refund_pending; payment-refunded from payment since";
     check(&[BR, SU, PO], &format!("{waits} 5"));
-    check(
-        &[BR, SB, PO, RI, "SU ada/1 expired 12A @9"],
-        &format!("{waits} 9"),
-    );
+    check(&[BR, SB, PO, RI, "SU ada/1 expired 12A @9"], &format!("{waits} 9"));
     check(&[BR, SU, PO, RF], "refunded final");
 }
 
 #[test]
 fn f8_paid_and_booked_waits_for_the_receipt_since_the_later_of_the_two() {
-    check(
-        &[BR, SB, PO],
-        "confirmed; receipt-sent from receipt since 5",
-    );
-    check(
-        &[BR, "SB ada/1 12A @6.5", PO],
-        "confirmed; receipt-sent from receipt since 6.5",
-    );
+    check(&[BR, SB, PO], "confirmed; receipt-sent from receipt since 5");
+    check(&[BR, "SB ada/1 12A @6.5", PO], "confirmed; receipt-sent from receipt since 6.5");
     check(&[BR, SB, PO, RI], "completed final");
 }
 
@@ -340,39 +268,17 @@ fn g_every_ending_comes_out_in_every_order() {
         (&[BR, SU, PO], &format!("refund_pending; {since} 5")),
         (&[BR, SU, PO, RF], "refunded final"),
         (&[BR, SU, PF], "seat_and_payment_failed final"),
-        (
-            &[BR, SB, "PO ada/1 @902", "RI ada/1 @903"],
-            "completed final",
-        ),
-        (
-            &[BR, SB, expired, "PO ada/1 @902", "RF ada/1 @903"],
-            "refunded final",
-        ),
-        (
-            &[BR, SB, expired, PO, "RF ada/1 @903", RI],
-            "refunded final",
-        ),
+        (&[BR, SB, "PO ada/1 @902", "RI ada/1 @903"], "completed final"),
+        (&[BR, SB, expired, "PO ada/1 @902", "RF ada/1 @903"], "refunded final"),
+        (&[BR, SB, expired, PO, "RF ada/1 @903", RI], "refunded final"),
         (&[BR, SB, expired, NEVER], "seat_unavailable final"),
         (&[BR, SB, expired, PF], "seat_and_payment_failed final"),
         (&[BR, SB], "seat_booked; payment-ok from payment since 1"),
-        (
-            &[PO],
-            "paid; booking-requested from client since 5; seat-booked from seats since 5",
-        ),
+        (&[PO], "paid; booking-requested from client since 5; seat-booked from seats since 5"),
         (&[PF, "SR ada/1 never_held @7"], "payment_failed final"),
+        (&["BR ada/2 12B @1.5", BR, SB, PO, RI], "completed final conflict"),
         (
-            &["BR ada/2 12B @1.5", BR, SB, PO, RI],
-            "completed final conflict",
-        ),
-        (
-            &[
-                "BR ada/2 12B @1.5",
-                BR,
-                SB,
-                SU,
-                "PO ada/2 @5",
-                "RF ada/2 @6",
-            ],
+            &["BR ada/2 12B @1.5", BR, SB, SU, "PO ada/2 @5", "RF ada/2 @6"],
             "refunded final conflict",
         ),
     ] {
@@ -382,38 +288,24 @@ fn g_every_ending_comes_out_in_every_order() {
 
 #[test]
 fn g_a_request_that_the_parser_refused_is_rejected_unless_another_was_not() {
-    let refused = Rejection {
-        time: at(0.5),
-        reason: "seats: expected a seat".to_owned(),
-    };
-    let rejected = Record::default()
-        .rejecting(refused.clone())
-        .rejecting(refused.clone());
+    let refused = Rejection { time: at(0.5), reason: "seats: expected a seat".to_owned() };
+    let rejected = Record::default().rejecting(refused.clone()).rejecting(refused.clone());
     assert_eq!(rejected.rejections().collect::<Vec<_>>(), [&refused]);
     assert_eq!(tell_standing(&rejected.standing()), "rejected final");
     let known = fold(&[BR, SB, PO]).rejecting(refused.clone());
-    assert_eq!(
-        tell_standing(&known.standing()),
-        tell_standing(&fold(&[BR, SB, PO]).standing())
-    );
+    assert_eq!(tell_standing(&known.standing()), tell_standing(&fold(&[BR, SB, PO]).standing()));
     // and it stays with the row when a fact comes
     let mut world = World::new(Statuses);
     world.rows.insert(Key::Booking(id("ada")), rejected);
     world.deliver(&said(BR), at(0.0), &mut |_, never| match *never {});
     let row = &world.rows[&Key::Booking(id("ada"))];
-    assert_eq!(
-        (row.standing().phase, row.rejections().count()),
-        (Phase::Requested, 1)
-    );
+    assert_eq!((row.standing().phase, row.rejections().count()), (Phase::Requested, 1));
 }
 
 #[test]
 fn refused_requests_are_kept_up_to_a_limit_in_any_order() {
     let all: Vec<f64> = (0..REJECTIONS_MAX + 3).map(|it| it as f64).collect();
-    let refused = |it: &f64| Rejection {
-        time: at(*it),
-        reason: format!("{it}"),
-    };
+    let refused = |it: &f64| Rejection { time: at(*it), reason: format!("{it}") };
     let keep = |it: Vec<Rejection>| it.into_iter().fold(Record::default(), Record::rejecting);
     let record = keep(all.iter().map(refused).collect());
     assert_eq!(record, keep(all.iter().rev().map(refused).collect()));
@@ -431,15 +323,9 @@ fn a_row_is_listed_by_phase_newest_fact_and_whether_it_is_open() {
     };
     assert_eq!(listing(&[BR, PO, SB]), row("confirmed", 5.0, true));
     assert_eq!(listing(&[RI, PO, SB]), row("completed", 8.0, false));
-    let refused = Rejection {
-        time: at(9.0),
-        reason: "seats: expected a seat".to_owned(),
-    };
+    let refused = Rejection { time: at(9.0), reason: "seats: expected a seat".to_owned() };
     let rejected = Record::default().rejecting(refused);
-    assert_eq!(
-        Statuses::listing(&rejected),
-        Some(row("rejected", 9.0, false))
-    );
+    assert_eq!(Statuses::listing(&rejected), Some(row("rejected", 9.0, false)));
     assert_eq!(Statuses::listing(&Record::default()), None);
 }
 

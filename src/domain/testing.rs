@@ -58,19 +58,12 @@ pub(crate) fn money(text: &str) -> Money {
 }
 
 pub(crate) fn charge(booking: &str, amount: &str) -> Charge {
-    Charge {
-        charge: format!("ch_{booking}"),
-        amount: money(amount),
-    }
+    Charge { charge: format!("ch_{booking}"), amount: money(amount) }
 }
 
 pub(crate) fn refund(booking: &str, amount: &str) -> Refund {
     let (refund, charge) = (format!("re_{booking}"), format!("ch_{booking}"));
-    Refund {
-        refund,
-        charge,
-        amount: money(amount),
-    }
+    Refund { refund, charge, amount: money(amount) }
 }
 
 /// Reads an event: `TYPE booking/request`, then in any order what it says: a flight, seats, a
@@ -100,68 +93,35 @@ pub(crate) fn said(text: &str) -> Event {
     }
     seats.sort();
     let flight = FlightNo::parse(flight).unwrap();
-    let seating = Seating {
-        flight,
-        date: parse_date("2027-03-01").unwrap(),
-        seats,
-    };
+    let seating = Seating { flight, date: parse_date("2027-03-01").unwrap(), seats };
     let (role, data) = match kind {
         Kind::BookingRequested => {
             let name = format!("Ada {request}");
-            let passenger = Passenger {
-                name,
-                email: "ada@example.com".to_owned(),
-            };
+            let passenger = Passenger { name, email: "ada@example.com".to_owned() };
             let token = PaymentToken::parse("tok_visa").unwrap();
-            let payment = Payment {
-                token,
-                amount: money(&amount),
-            };
-            (
-                None,
-                Data::BookingRequested(Request {
-                    seating,
-                    passenger,
-                    payment,
-                }),
-            )
+            let payment = Payment { token, amount: money(&amount) };
+            (None, Data::BookingRequested(Request { seating, passenger, payment }))
         }
         Kind::SeatBooked => (Some(RoleName::Seats), Data::SeatBooked(seating)),
         Kind::SeatUnavailable => {
             let reason = NoSeat::parse(reason).expect(text);
-            (
-                Some(RoleName::Seats),
-                Data::SeatUnavailable { reason, seating },
-            )
+            (Some(RoleName::Seats), Data::SeatUnavailable { reason, seating })
         }
         Kind::SeatReleased => {
             let reason = Freed::parse(reason).expect(text);
-            (
-                Some(RoleName::Seats),
-                Data::SeatReleased {
-                    reason,
-                    seats: seating.seats,
-                },
-            )
+            (Some(RoleName::Seats), Data::SeatReleased { reason, seats: seating.seats })
         }
-        Kind::PaymentOk => (
-            Some(RoleName::Payment),
-            Data::PaymentOk(charge(booking, &amount)),
-        ),
+        Kind::PaymentOk => (Some(RoleName::Payment), Data::PaymentOk(charge(booking, &amount))),
         Kind::PaymentFailed => {
             let reason = NoCharge::parse(reason).expect(text);
             (Some(RoleName::Payment), Data::PaymentFailed { reason })
         }
-        Kind::PaymentRefunded => (
-            Some(RoleName::Payment),
-            Data::PaymentRefunded(refund(booking, &amount)),
-        ),
-        Kind::ReceiptSent => (
-            Some(RoleName::Receipt),
-            Data::ReceiptSent {
-                receipt: ADAS_RECEIPT.to_owned(),
-            },
-        ),
+        Kind::PaymentRefunded => {
+            (Some(RoleName::Payment), Data::PaymentRefunded(refund(booking, &amount)))
+        }
+        Kind::ReceiptSent => {
+            (Some(RoleName::Receipt), Data::ReceiptSent { receipt: ADAS_RECEIPT.to_owned() })
+        }
     };
     let about = About {
         booking: id(booking),
@@ -171,10 +131,7 @@ pub(crate) fn said(text: &str) -> Event {
     let mut event = Event::outcome(role.unwrap_or(RoleName::Status), &about, at(time), data);
     if role.is_none() {
         let id = request_id(&about.booking, kind, &about.digest) + again;
-        event.cause = Cause {
-            source: "/a/client".to_owned(),
-            id,
-        };
+        event.cause = Cause { source: "/a/client".to_owned(), id };
     }
     event
 }
@@ -183,18 +140,11 @@ pub(crate) fn said(text: &str) -> Event {
 /// (source, id, trace, flight, amount, receipt number) is as in every other line.
 pub(crate) fn tell(event: &Event) -> String {
     let code = CODES[Kind::ALL.iter().position(|it| *it == event.kind()).unwrap()];
-    let mut words = vec![format!(
-        "{code} {}/{}",
-        event.booking,
-        request_number(event.digest)
-    )];
+    let mut words = vec![format!("{code} {}/{}", event.booking, request_number(event.digest))];
     let amount = |it: Money| Some(it.to_string()).filter(|it| it != AMOUNT);
     let place = |it: &Seating| {
         let flight = Some(it.flight.to_string()).filter(|it| it != FLIGHT);
-        flight
-            .into_iter()
-            .chain(it.seats.iter().map(ToString::to_string))
-            .collect::<Vec<_>>()
+        flight.into_iter().chain(it.seats.iter().map(ToString::to_string)).collect::<Vec<_>>()
     };
     match &event.data {
         Data::BookingRequested(_) | Data::ReceiptSent { .. } => {}
@@ -212,14 +162,7 @@ pub(crate) fn tell(event: &Event) -> String {
         Data::PaymentRefunded(refund) => words.extend(amount(refund.amount)),
     }
     let text = words.join(" ");
-    assert_eq!(
-        Event {
-            time: event.time,
-            ..said(&text)
-        },
-        *event,
-        "it says more than `{text}`"
-    );
+    assert_eq!(Event { time: event.time, ..said(&text) }, *event, "it says more than `{text}`");
     text
 }
 
@@ -230,26 +173,13 @@ pub(crate) fn row(text: &str) -> (&str, &str) {
 
 /// All eight events about a booking, in the order of [`Kind::ALL`].
 pub(crate) fn every(booking: &str, request: u8) -> [String; 8] {
-    [
-        "12A",
-        "12A",
-        "taken 12A",
-        "payment_failed 12A",
-        "",
-        "declined",
-        "",
-        "",
-    ]
-    .iter()
-    .zip(CODES)
-    .map(|(rest, code)| {
-        format!("{code} {booking}/{request} {rest}")
-            .trim_end()
-            .to_owned()
-    })
-    .collect::<Vec<_>>()
-    .try_into()
-    .unwrap()
+    ["12A", "12A", "taken 12A", "payment_failed 12A", "", "declined", "", ""]
+        .iter()
+        .zip(CODES)
+        .map(|(rest, code)| format!("{code} {booking}/{request} {rest}").trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap()
 }
 
 /// Every order of `items`.
@@ -261,11 +191,7 @@ pub(crate) fn orders<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
     for first in 0..items.len() {
         let mut rest = items.to_vec();
         let first = rest.remove(first);
-        all.extend(
-            orders(&rest)
-                .into_iter()
-                .map(|it| [vec![first.clone()], it].concat()),
-        );
+        all.extend(orders(&rest).into_iter().map(|it| [vec![first.clone()], it].concat()));
     }
     all
 }
@@ -283,10 +209,7 @@ pub(crate) type Outside<'a, R> =
 
 impl<R: Rules> World<R> {
     pub(crate) fn new(rules: R) -> Self {
-        World {
-            rules,
-            rows: BTreeMap::new(),
-        }
+        World { rules, rows: BTreeMap::new() }
     }
 
     /// The next step, with all that it wants to read. It writes only what it has read: that is what
@@ -307,16 +230,10 @@ impl<R: Rules> World<R> {
             let step = self.rules.decide(&rows, event, answers, now);
             let writes: Vec<Key> = written(&step);
             assert_eq!(rows.unread(writes.clone()), [], "written unread");
-            assert!(
-                writes.windows(2).all(|it| it[0] != it[1]),
-                "written twice: {writes:?}"
-            );
+            assert!(writes.windows(2).all(|it| it[0] != it[1]), "written twice: {writes:?}");
             match step {
                 Step::Read(keys) => {
-                    assert!(
-                        !keys.is_empty() && rows.unread(keys.clone()) == keys,
-                        "{keys:?}"
-                    );
+                    assert!(!keys.is_empty() && rows.unread(keys.clone()) == keys, "{keys:?}");
                     wanted = keys;
                 }
                 Step::Ask { .. } | Step::Settle(_) | Step::SetAside(_) => return step,
@@ -344,14 +261,8 @@ impl<R: Rules> World<R> {
                     answers.push(answer);
                 }
                 Step::Settle(Decision { writes, announce }) => {
-                    assert!(
-                        announce.iter().all(|it| it.time == now),
-                        "said at another time"
-                    );
-                    assert!(
-                        announce.is_empty() || !writes.is_empty(),
-                        "said and not written"
-                    );
+                    assert!(announce.iter().all(|it| it.time == now), "said at another time");
+                    assert!(announce.is_empty() || !writes.is_empty(), "said and not written");
                     let before = self.text();
                     let quiet = writes.is_empty();
                     self.write(writes);
@@ -375,8 +286,7 @@ impl<R: Rules> World<R> {
     /// All rows as text, to be compared.
     pub(crate) fn text(&self) -> String {
         let rows = self.rows.iter();
-        rows.map(|(key, row)| format!("{key} {}\n", serde_json::to_string(row).unwrap()))
-            .collect()
+        rows.map(|(key, row)| format!("{key} {}\n", serde_json::to_string(row).unwrap())).collect()
     }
 }
 

@@ -97,8 +97,9 @@ impl SimulatedGateway {
     /// When the file cannot be read.
     pub fn ledger(&self) -> Result<Vec<Movement>, GatewayError> {
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut select = file
-            .prepare("SELECT movement, booking, reference, minor, currency FROM ledger ORDER BY line")?;
+        let mut select = file.prepare(
+            "SELECT movement, booking, reference, minor, currency FROM ledger ORDER BY line",
+        )?;
         let lines = select.query_map([], |row| {
             let line: (String, String, String, u64, String) =
                 (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
@@ -110,7 +111,9 @@ impl SimulatedGateway {
                 let booking = BookingId::parse(&booking);
                 let amount = Currency::parse(&currency).and_then(|it| Money::new(minor, it));
                 match (booking, amount) {
-                    (Ok(booking), Ok(amount)) => Ok(Movement { movement, booking, reference, amount }),
+                    (Ok(booking), Ok(amount)) => {
+                        Ok(Movement { movement, booking, reference, amount })
+                    }
                     _ => Err(GatewayError::Refused("the ledger has a line that no charge wrote")),
                 }
             })
@@ -143,12 +146,19 @@ impl Gateway for SimulatedGateway {
                     "SELECT reference, minor, currency FROM ledger
                      WHERE booking = ?1 AND movement = 'charge'",
                     [booking.as_str()],
-                    |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get::<_, String>(2)?)),
+                    |row| {
+                        Ok((
+                            row.get::<_, String>(0)?,
+                            row.get::<_, u64>(1)?,
+                            row.get::<_, String>(2)?,
+                        ))
+                    },
                 )
                 .optional()?;
             let Some((charge, minor, currency)) = line else { return Ok(None) };
             let amount = Currency::parse(&currency).and_then(|it| Money::new(minor, it));
-            let amount = amount.map_err(|_| GatewayError::Refused("an amount that no charge wrote"))?;
+            let amount =
+                amount.map_err(|_| GatewayError::Refused("an amount that no charge wrote"))?;
             Ok(Some(Charge { charge, amount }))
         })
         .await

@@ -39,7 +39,11 @@ struct Desk<S> {
 
 impl<S> Clone for Desk<S> {
     fn clone(&self) -> Self {
-        Desk { book: Arc::clone(&self.book), clock: self.clock.clone(), stuck_after: self.stuck_after }
+        Desk {
+            book: Arc::clone(&self.book),
+            clock: self.clock.clone(),
+            stuck_after: self.stuck_after,
+        }
     }
 }
 
@@ -61,9 +65,8 @@ async fn one<S: Store>(State(desk): State<Desk<S>>, Path(id): Path<String>) -> R
         return bad_request("the path has no booking id: 1 to 64 of letters, digits, _ and -");
     };
     match look_up::<Record>(desk.book.store(), &id).await {
-        Ok(Some(kept)) => {
-            Json(BookingView::of(&id, &kept.row, desk.clock.now(), desk.stuck_after)).into_response()
-        }
+        Ok(Some(kept)) => Json(BookingView::of(&id, &kept.row, desk.clock.now(), desk.stuck_after))
+            .into_response(),
         Ok(None) => {
             let unknown = json!({"booking_id": id, "phase": "unknown"});
             (StatusCode::NOT_FOUND, Json(unknown)).into_response()
@@ -108,7 +111,9 @@ async fn list<S: Store>(
         (Order::Newest, phase) => Find::Newest { phase },
         (Order::Stalest, None) => Find::Stalest,
         (Order::Stalest, Some(_)) => {
-            return bad_request("order=stalest lists open bookings of every phase: leave out phase");
+            return bad_request(
+                "order=stalest lists open bookings of every phase: leave out phase",
+            );
         }
     };
     let rows = match desk.book.store().list(find, limit).await {

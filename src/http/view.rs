@@ -84,7 +84,12 @@ pub struct Entry {
 impl BookingView {
     /// Tells a record, at a time, with what counts as too long.
     #[must_use]
-    pub fn of(id: &BookingId, record: &Record, now: Timestamp, stuck_after: SignedDuration) -> Self {
+    pub fn of(
+        id: &BookingId,
+        record: &Record,
+        now: Timestamp,
+        stuck_after: SignedDuration,
+    ) -> Self {
         let standing = record.standing();
         let as_of = record.newest();
         let waited = as_of.map(|it| now.duration_since(it));

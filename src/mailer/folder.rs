@@ -37,7 +37,8 @@ impl Mailer for FolderMailer {
         let letter = letter::compose(receipt, &self.from)?;
         let (folder, durability) = (self.folder.clone(), self.durability);
         let name = format!("{}.eml", receipt.number);
-        let written = tokio::task::spawn_blocking(move || write(&folder, &name, &letter, durability));
+        let written =
+            tokio::task::spawn_blocking(move || write(&folder, &name, &letter, durability));
         let failed = |source| MailError::Failed { number: receipt.number.clone(), source };
         written.await.map_err(|it| failed(Box::new(it)))?.map_err(|it| failed(Box::new(it)))
     }

@@ -46,7 +46,10 @@ pub(super) fn compose(receipt: &Receipt, from: &str) -> Result<Vec<u8>, MailErro
         .map_err(|source| MailError::Unwritable { number: receipt.number.clone(), source })
 }
 
-fn write(receipt: &Receipt, from: &str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn write(
+    receipt: &Receipt,
+    from: &str,
+) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let wanted = &receipt.wanted;
     let paid = receipt.paid_at.to_zoned_datetime(TimeZone::UTC);
     let parts = Parts {

@@ -25,7 +25,8 @@ impl<G: Gateway> Role for PaymentRole<G> {
             Effect::Charge { booking, token, amount, asked_before } => {
                 // A gateway forgets keys sooner than a queue redelivers: after a first try, look.
                 if *asked_before
-                    && let Some(charge) = self.0.find(booking).await.map_err(no_answer("a look-up"))?
+                    && let Some(charge) =
+                        self.0.find(booking).await.map_err(no_answer("a look-up"))?
                 {
                     return Ok(Answer::Charged(charge));
                 }

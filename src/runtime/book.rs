@@ -179,9 +179,16 @@ impl<R: Role, S: Store> Book<R, S> {
                         continue 'read;
                     }
                     Step::Settle(decision) if decision.writes.is_empty() => {
-                        return Ok(Outcome::Announce { messages: Vec::new(), recalled: false, conflicts });
+                        return Ok(Outcome::Announce {
+                            messages: Vec::new(),
+                            recalled: false,
+                            conflicts,
+                        });
                     }
-                    Step::Settle(decision) => match self.settle(&seen, &own, event, decision).await? {
+                    Step::Settle(decision) => match self
+                        .settle(&seen, &own, event, decision)
+                        .await?
+                    {
                         Some(messages) => {
                             return Ok(Outcome::Announce { messages, recalled: false, conflicts });
                         }
@@ -226,7 +233,11 @@ impl<R: Role, S: Store> Book<R, S> {
     ///
     /// # Errors
     /// When the store failed, or others kept changing the row.
-    pub async fn reject(&self, booking: &BookingId, rejection: &Rejection) -> Result<(), BookError> {
+    pub async fn reject(
+        &self,
+        booking: &BookingId,
+        rejection: &Rejection,
+    ) -> Result<(), BookError> {
         let own = Key::Booking(booking.clone());
         for _ in 0..=CONFLICTS_MAX {
             let seen = self.see(own.clone()).await?;

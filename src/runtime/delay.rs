@@ -52,7 +52,8 @@ mod tests {
     fn a23_the_delay_grows_with_the_receive_count_up_to_a_cap() {
         let mut jitter = fastrand::Rng::with_seed(1);
         for (attempt, ceiling_s) in [(1, 2), (2, 4), (3, 8), (9, 512), (10, 900), (60, 900)] {
-            let delays: Vec<Duration> = (0..200).map(|_| give_back_delay(attempt, &mut jitter)).collect();
+            let delays: Vec<Duration> =
+                (0..200).map(|_| give_back_delay(attempt, &mut jitter)).collect();
             let ceiling = Duration::from_secs(ceiling_s);
             assert!(delays.iter().all(|it| *it <= ceiling), "attempt {attempt}");
             assert!(delays.iter().any(|it| *it > ceiling / 2), "attempt {attempt}");

@@ -91,7 +91,10 @@ mod tests {
         assert_eq!(Limits::default().check(), Ok(()));
         let limits = Limits { visibility: Duration::from_secs(11), ..Limits::default() };
         let text = limits.check().unwrap_err().to_string();
-        assert!(text.contains("--visibility is 11s") && text.contains("--effect-timeout is 10s"), "{text}");
+        assert!(
+            text.contains("--visibility is 11s") && text.contains("--effect-timeout is 10s"),
+            "{text}"
+        );
         let limits = Limits { drain: Duration::from_secs(20), ..Limits::default() };
         assert!(limits.check().unwrap_err().to_string().contains("--drain is 20s"));
     }

@@ -169,7 +169,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                         let permit = free.pop();
                         let worker = Arc::clone(&self);
                         let cut = cut.clone();
-                        in_hand.spawn(async move { worker.attend_until(delivery, cut, permit).await });
+                        in_hand
+                            .spawn(async move { worker.attend_until(delivery, cut, permit).await });
                     }
                 }
                 Err(error) => {

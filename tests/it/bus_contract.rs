@@ -64,7 +64,10 @@ fn message(name: &str) -> Message {
 }
 
 async fn take(bus: &impl Bus, hidden: Duration) -> Delivery {
-    eventually("a message", async || bus.receive(1, Duration::from_secs(1), hidden).await.unwrap().pop()).await
+    eventually("a message", async || {
+        bus.receive(1, Duration::from_secs(1), hidden).await.unwrap().pop()
+    })
+    .await
 }
 
 async fn nothing_comes(bus: &impl Bus) {
@@ -85,7 +88,9 @@ async fn every_subscriber_gets_it_and_nobody_else(world: &impl Anywhere) {
     let publisher = world.bus(RoleName::Payment).await;
     let sent = Message { kind: Kind::PaymentOk, body: topics_example(Kind::PaymentOk) };
     publisher.publish(&sent).await.unwrap();
-    for role in topics::all().into_iter().find(|it| it.topic == Kind::PaymentOk).unwrap().subscribers {
+    for role in
+        topics::all().into_iter().find(|it| it.topic == Kind::PaymentOk).unwrap().subscribers
+    {
         let bus = world.bus(role.role).await;
         let delivery = take(&bus, HIDDEN).await;
         let event = wire::decode(&delivery, world.prefix()).unwrap();
@@ -168,10 +173,8 @@ async fn an_open_receive_returns_when_something_comes(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
     let publisher = world.bus(RoleName::Payment).await;
     let note = message("awaited");
-    let (received, published) = tokio::join!(
-        bus.receive(1, Duration::from_secs(20), HIDDEN),
-        publisher.publish(&note),
-    );
+    let (received, published) =
+        tokio::join!(bus.receive(1, Duration::from_secs(20), HIDDEN), publisher.publish(&note),);
     published.unwrap();
     let delivery = received.unwrap().pop().expect("it came while the receive was open");
     bus.delete(&delivery.receipt_handle).await.unwrap();
@@ -181,7 +184,9 @@ async fn what_is_set_aside_keeps_its_body_and_says_why(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
     bus.publish(&message("poison")).await.unwrap();
     let delivery = take(&bus, HIDDEN).await;
-    let why = DeadLetter { attributes: vec![("class", "malformed".into()), ("reason", "because".into())] };
+    let why = DeadLetter {
+        attributes: vec![("class", "malformed".into()), ("reason", "because".into())],
+    };
     bus.set_aside(&delivery, &why).await.unwrap();
     bus.delete(&delivery.receipt_handle).await.unwrap();
     let (body, attributes) = world.dead_letter(RoleName::Payment).await;
@@ -202,7 +207,8 @@ async fn aws_keeps_the_contract() {
     the_contract(account).await;
     let metrics = booking::metrics::Metrics::new(count).render();
     for operation in ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "SendMessage"] {
-        let line = format!("booking_aws_requests_total{{service=\"sqs\",operation=\"{operation}\"}}");
+        let line =
+            format!("booking_aws_requests_total{{service=\"sqs\",operation=\"{operation}\"}}");
         assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
     }
     let line = "booking_aws_requests_total{service=\"sns\",operation=\"Publish\"}";
@@ -229,5 +235,8 @@ async fn a31_a_topic_that_is_not_there_is_refused_by_name() {
     account.sns.delete_topic().topic_arn(arn).send().await.unwrap();
     let message = Message { kind: Kind::PaymentOk, body: topics_example(Kind::PaymentOk) };
     let error = bus.publish(&message).await.unwrap_err();
-    assert!(matches!(&error, BusError::Refused { name, .. } if name.ends_with("payment-ok")), "{error:?}");
+    assert!(
+        matches!(&error, BusError::Refused { name, .. } if name.ends_with("payment-ok")),
+        "{error:?}"
+    );
 }

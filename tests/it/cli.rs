@@ -1,1 +1,156 @@
-//! stub
+//! What an engineer types, sees, and is told when it makes no sense.
+
+use std::process::Output;
+
+use crate::harness::{Folder, binary};
+
+fn run(args: &[&str]) -> Output {
+    let folder = Folder::new();
+    binary()
+        .args(args)
+        .current_dir(folder.path())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("HOME", folder.path())
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn fails(args: &[&str], code: i32, says: &str) {
+    let output = run(args);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+    assert!(text.contains(says), "{args:?} says {text:?}, not {says:?}");
+    if code != 2 {
+        let told = text.lines().filter(|it| it.starts_with("booking: ")).count();
+        assert_eq!(told, 1, "one clear line: {text}");
+    }
+}
+
+const REQUEST: [&str; 15] = [
+    "request",
+    "--flight",
+    "WA117",
+    "--date",
+    "2027-03-01",
+    "--seat",
+    "12A",
+    "--name",
+    "Ada",
+    "--email",
+    "ada@example.com",
+    "--token",
+    "tok_visa",
+    "--amount",
+    "EUR 129.00",
+];
+
+fn request_with(flag: &str, value: &'static str) -> Vec<&'static str> {
+    let mut args = REQUEST.to_vec();
+    let at = args.iter().position(|it| *it == flag).unwrap();
+    args[at + 1] = value;
+    args
+}
+
+#[test]
+fn help_reads_like_a_manual_page() {
+    for command in [
+        "",
+        "seats",
+        "payment",
+        "receipt",
+        "status",
+        "demo",
+        "request",
+        "show",
+        "list",
+        "topics",
+        "resend",
+        "healthcheck",
+    ] {
+        let args = if command.is_empty() { vec!["--help"] } else { vec![command, "--help"] };
+        let output = run(&args);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("Usage: booking"), "{command}: {text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{command}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_was_expected() {
+    fails(&["fly"], 2, "unrecognized subcommand");
+    fails(&["seats", "--nonsense"], 2, "unexpected argument");
+    fails(&["seats"], 2, "--flights");
+    fails(&["payment"], 2, "--gateway");
+    fails(&["payment", "--gateway", "stripe"], 2, "possible values: simulated");
+    fails(&["receipt"], 2, "--mailer");
+    fails(&["receipt", "--mailer", "folder", "--mail-from", "nobody"], 2, "expected a sender");
+    fails(
+        &["status", "--visibility", "soon"],
+        2,
+        "expected a length of time such as 500ms, 20s or 15m",
+    );
+    fails(&["status", "--long-poll", "21s"], 2, "SQS waits at most 20s");
+    fails(&["status", "--prefix", "Not_A_Prefix"], 2, "expected at most 32 of a-z, 0-9 and -");
+    fails(&["show", "4111111111111111"], 2, "card number");
+    fails(&["list", "--phase", "done"], 2, "expected one of requested, seat_booked");
+    fails(&["list", "--limit", "0"], 2, "1..=500");
+    fails(&request_with("--flight", "wa117"), 2, "expected a flight such as WA117");
+    fails(&request_with("--date", "1.3.2027"), 2, "expected a day as YYYY-MM-DD");
+    fails(&request_with("--seat", "12Z"), 2, "expected a seat such as 12A");
+    fails(&request_with("--amount", "129"), 2, "expected an amount such as 'EUR 129.00'");
+    fails(&request_with("--token", "4111111111111111"), 2, "expected a payment token");
+    fails(&request_with("--email", "ada"), 2, "expected an e-mail address");
+}
+
+#[test]
+fn settings_that_contradict_each_other_name_both_numbers() {
+    fails(&["status", "--visibility", "5s"], 78, "--visibility is 5s, --effect-timeout is 10s");
+    fails(&["status", "--drain", "10s"], 78, "--drain is 10s, --long-poll is 20s");
+}
+
+#[test]
+fn what_has_to_be_mended_first_is_said_with_exit_code_78() {
+    fails(&REQUEST, 78, "set AWS_REGION");
+    fails(&["status", "--http", "127.0.0.1:0"], 78, "set AWS_REGION");
+    fails(&["status", "--http", "nowhere"], 78, "cannot listen on nowhere (--http)");
+    fails(
+        &["seats", "--flights", "no-such-file.json"],
+        78,
+        "cannot read the schedule no-such-file.json",
+    );
+    fails(&["status", "--data", "/proc/none"], 78, "(--data)");
+    fails(&["show", "b-1", "--status-url", "nonsense"], 78, "(--status-url) is no URL");
+    fails(&["resend", "seats", "b-1"], 78, "run this where the data of seats is");
+}
+
+#[test]
+fn a_service_that_cannot_be_reached_is_said_with_exit_code_75() {
+    fails(
+        &["show", "b-1", "--status-url", "http://127.0.0.1:9"],
+        75,
+        "cannot ask the status service at",
+    );
+    fails(&["list", "--status-url", "http://127.0.0.1:9"], 75, "cannot ask the status service at");
+    let output = binary()
+        .args(REQUEST)
+        .args(["--account", "000000000000"])
+        .envs([
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(75), "{text}");
+    assert!(text.contains("could not publish to `booking-requested`"), "{text}");
+}
+
+#[test]
+fn a_probe_says_no_when_nobody_answers() {
+    fails(&["healthcheck", "--http", "127.0.0.1:9"], 1, "127.0.0.1:9 is not healthy");
+}

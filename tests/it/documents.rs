@@ -50,7 +50,10 @@ fn the_readme_names_the_exit_codes_of_the_help() {
     let help = String::from_utf8(help.stdout).unwrap();
     let readme = document("README.md");
     for code in ["0", "1", "2", "70", "75", "78", "130"] {
-        assert!(help.lines().any(|it| it.trim_start().starts_with(&format!("{code} "))), "{code} in --help");
+        assert!(
+            help.lines().any(|it| it.trim_start().starts_with(&format!("{code} "))),
+            "{code} in --help"
+        );
         assert!(readme.contains(&format!("| {code} |")), "{code} in README.md");
     }
 }

@@ -11,7 +11,8 @@ use booking::{
 use crate::harness::Folder;
 
 fn open(folder: &Folder) -> SimulatedGateway {
-    SimulatedGateway::open(&folder.join("gateway.db"), Duration::ZERO, Durability::PowerFailure).unwrap()
+    SimulatedGateway::open(&folder.join("gateway.db"), Duration::ZERO, Durability::PowerFailure)
+        .unwrap()
 }
 
 fn booking(id: &str) -> BookingId {
@@ -48,7 +49,8 @@ async fn d4_the_same_key_charges_once_and_answers_the_same_in_every_process() {
     let folder = Folder::new();
     let (one, other) = (open(&folder), open(&folder));
     let (a, visa) = (booking("a"), token("tok_visa"));
-    let (first, second) = tokio::join!(one.charge(&a, &visa, fare()), other.charge(&a, &visa, fare()));
+    let (first, second) =
+        tokio::join!(one.charge(&a, &visa, fare()), other.charge(&a, &visa, fare()));
     assert_eq!(first.unwrap(), second.unwrap());
     drop((one, other));
     let again = open(&folder);

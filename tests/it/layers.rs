@@ -51,7 +51,9 @@ fn only_the_runtime_publishes_and_deletes() {
 fn the_domain_has_no_clock_no_io_and_no_randomness() {
     for file in sources(&root().join("src/domain")) {
         let text = fs::read_to_string(&file).unwrap();
-        for word in ["::now(", "now_v7", "std::fs", "std::net", "tokio", "fastrand", "async ", "rusqlite"] {
+        for word in
+            ["::now(", "now_v7", "std::fs", "std::net", "tokio", "fastrand", "async ", "rusqlite"]
+        {
             assert!(!text.contains(word), "{} has {word}", file.display());
         }
     }
@@ -100,7 +102,9 @@ fn ours(text: &str) -> Vec<String> {
                 }
             }
         } else {
-            names.extend(rest.split(|it: char| !it.is_alphanumeric() && it != '_').next().map(str::to_owned));
+            names.extend(
+                rest.split(|it: char| !it.is_alphanumeric() && it != '_').next().map(str::to_owned),
+            );
         }
     }
     names.retain(|it| !it.is_empty());

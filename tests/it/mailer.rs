@@ -24,7 +24,11 @@ print(json.dumps({
 
 /// What Python's `email` module reads in a file.
 pub fn read(file: &std::path::Path) -> Value {
-    let read = Command::new("python3").args(["-c", READER]).arg(file).output().expect("python3 is installed");
+    let read = Command::new("python3")
+        .args(["-c", READER])
+        .arg(file)
+        .output()
+        .expect("python3 is installed");
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     serde_json::from_slice(&read.stdout).unwrap()
 }
@@ -43,7 +47,8 @@ fn receipt(name: &str) -> Receipt {
 }
 
 async fn send(folder: &Folder, receipt: &Receipt) -> std::path::PathBuf {
-    let mailer = FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::PowerFailure).unwrap();
+    let mailer =
+        FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::PowerFailure).unwrap();
     mailer.send(receipt).await.unwrap();
     folder.join("R-4F7K-9QXM-2DTA.eml")
 }
@@ -75,5 +80,9 @@ async fn e9_a_receipt_sent_again_is_the_same_file() {
     let first = std::fs::read(&file).unwrap();
     send(&folder, &receipt("Ada Lovelace")).await;
     assert_eq!(std::fs::read(&file).unwrap(), first);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half-written is left");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing half-written is left"
+    );
 }

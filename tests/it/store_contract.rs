@@ -69,7 +69,10 @@ async fn body(store: &impl Store, key: &str) -> Option<String> {
 
 async fn a_row_is_read_as_it_was_written(at: &impl Reopen) {
     let store = at.open();
-    assert_eq!(store.commit(vec![write("a/1", 0, "one"), write("a/2", 0, "two")]).await.unwrap(), Commit::Done);
+    assert_eq!(
+        store.commit(vec![write("a/1", 0, "one"), write("a/2", 0, "two")]).await.unwrap(),
+        Commit::Done
+    );
     let rows = store.read(vec!["a/2".into(), "a/3".into(), "a/1".into()]).await.unwrap();
     let rows: Vec<_> = rows.into_iter().map(|it| it.map(|it| (it.version, it.body))).collect();
     assert_eq!(rows, [Some((1, "two".into())), None, Some((1, "one".into()))]);
@@ -125,7 +128,8 @@ async fn two_openers_see_each_others_commits(at: &impl Reopen) {
 
 async fn lists_are_by_phase_and_age(at: &impl Reopen) {
     let store = at.open();
-    let rows = [("f/1", "paid", 30, true), ("f/2", "completed", 10, false), ("f/3", "paid", 20, true)];
+    let rows =
+        [("f/1", "paid", 30, true), ("f/2", "completed", 10, false), ("f/3", "paid", 20, true)];
     for (key, phase, at_ms, open) in rows {
         let listing = Some(Listing { phase: phase.to_owned(), at_ms, open });
         let lot = vec![Write { listing, ..write(key, 0, key) }];
@@ -174,7 +178,9 @@ async fn concurrent_settles_share_transactions() {
     let mut tasks = tokio::task::JoinSet::new();
     for at in 0..500 {
         let store = Arc::clone(&store);
-        tasks.spawn(async move { store.commit(vec![write(&format!("g/{at}"), 0, "x")]).await.unwrap() });
+        tasks.spawn(
+            async move { store.commit(vec![write(&format!("g/{at}"), 0, "x")]).await.unwrap() },
+        );
     }
     assert!(tasks.join_all().await.iter().all(|it| *it == Commit::Done));
     // One transaction writes each page it touches once. One each would be at least 500 frames.

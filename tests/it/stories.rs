@@ -50,7 +50,8 @@ trait World {
         let evidence = Evidence::read(self.data()).unwrap();
         assert_eq!(evidence.violations(), [], "after {id}");
         let (booking, record) = evidence.records().find(|(it, _)| it.as_str() == id).unwrap();
-        let moved = |what: &str| evidence.movements(booking).filter(|it| it.movement == what).count();
+        let moved =
+            |what: &str| evidence.movements(booking).filter(|it| it.movement == what).count();
         let standing = record.standing();
         assert!(standing.is_final, "{id}: {standing:?}");
         (standing.phase, record.clone(), moved("charge"), moved("refund"))
@@ -92,7 +93,8 @@ impl World for Memory {
     async fn dead_letters(&mut self, role: RoleName, count: usize) -> Vec<(String, String)> {
         let dead = self.exchange().dead(role);
         assert!(dead.len() >= count, "{role} set {} aside", dead.len());
-        let reason = |it: &[(&str, String)]| it.iter().find(|it| it.0 == "reason").unwrap().1.clone();
+        let reason =
+            |it: &[(&str, String)]| it.iter().find(|it| it.0 == "reason").unwrap().1.clone();
         dead.iter().map(|it| (it.body.clone(), reason(&it.attributes))).collect()
     }
 
@@ -118,7 +120,8 @@ impl Live {
         let safe = Durability::PowerFailure;
         let gateway = SimulatedGateway::open(&gateway_file(data), Duration::ZERO, safe).unwrap();
         let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, safe).unwrap();
-        let seats = Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
+        let seats =
+            Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
         live.employ(RoleName::Seats, SeatsRole(seats)).await;
         live.employ(RoleName::Payment, PaymentRole(gateway)).await;
         live.employ(RoleName::Receipt, ReceiptRole(mailer)).await;
@@ -231,9 +234,14 @@ async fn two_seats_are_booked_together_or_not_at_all(world: &mut impl World) {
     let (phase, record, charges, refunds) = world.told("half");
     assert!(matches!(phase, Phase::SeatUnavailable | Phase::Refunded), "{phase}");
     assert_eq!(charges, refunds);
-    let refusal = record.timeline().into_iter().find(|it| it.kind == Kind::SeatUnavailable).unwrap();
+    let refusal =
+        record.timeline().into_iter().find(|it| it.kind == Kind::SeatUnavailable).unwrap();
     let named = &refusal.seating.as_ref().unwrap().seats;
-    assert_eq!(named.iter().map(ToString::to_string).collect::<Vec<_>>(), ["4B"], "only the missing one");
+    assert_eq!(
+        named.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["4B"],
+        "only the missing one"
+    );
     // 4C was not held on the way.
     world.request(&Sketch::new("rest", &["4C"], "tok_visa")).await;
     world.rest(&["rest"]).await;
@@ -249,7 +257,8 @@ async fn an_unknown_flight_or_seat_is_an_answer(world: &mut impl World) {
         let (phase, record, charges, refunds) = world.told(&sketch.id);
         assert!(matches!(phase, Phase::SeatUnavailable | Phase::Refunded), "{phase}");
         assert_eq!(charges, refunds);
-        let refusal = record.timeline().into_iter().find(|it| it.kind == Kind::SeatUnavailable).unwrap();
+        let refusal =
+            record.timeline().into_iter().find(|it| it.kind == Kind::SeatUnavailable).unwrap();
         assert_eq!(refusal.reason.as_deref(), Some(reason));
     }
 }
@@ -287,7 +296,10 @@ async fn a_request_that_makes_no_sense_is_rejected_and_kept(world: &mut impl Wor
     let cases = [
         ("{\"flight\": \"WA117\"".to_owned(), "JSON that ends too early (line 1 column 18)"),
         (no_flight.to_string(), "flight: is missing"),
-        (bare(&["9A"], "4111111111111111").to_string(), "payment.token: holds what could be a card number"),
+        (
+            bare(&["9A"], "4111111111111111").to_string(),
+            "payment.token: holds what could be a card number",
+        ),
         (bare(&ten, "tok_visa").to_string(), "seats: expected 1 to 9 different seats"),
         (free.to_string(), "payment.amount.minor: expected an integer from 1 to"),
     ];

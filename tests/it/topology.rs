@@ -60,7 +60,8 @@ fn every_example_obeys_its_schema_and_is_what_the_code_would_say() {
         if topic.publisher != "client" {
             assert_eq!(event.cause.id, outcome_id(&event.booking, topic.topic), "{}", topic.topic);
         }
-        let said: serde_json::Value = serde_json::from_str(&wire::encode(&event).unwrap().body).unwrap();
+        let said: serde_json::Value =
+            serde_json::from_str(&wire::encode(&event).unwrap().body).unwrap();
         let mut written = topic.example.clone();
         // The id of a booking stands in the subject; a client may write it in data as well.
         written["data"].as_object_mut().unwrap().remove("booking_id");
@@ -75,7 +76,11 @@ fn the_examples_tell_one_booking() {
     for topic in &all[1..] {
         let event = example(topic);
         assert_eq!(event.booking, request.booking, "{}", topic.topic);
-        assert_eq!(event.digest, request.digest, "{}: the digest of the request it answers", topic.topic);
+        assert_eq!(
+            event.digest, request.digest,
+            "{}: the digest of the request it answers",
+            topic.topic
+        );
     }
 }
 

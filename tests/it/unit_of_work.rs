@@ -1,1 +1,364 @@
-//! stub
+//! The unit of work, step by step: what is committed, what is said again, and what happens when it
+//! dies in between. Dying is played by doing only the first part: the book commits, and publishing
+//! and deleting are the worker's.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use booking::{
+    bus::{
+        Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle,
+        memory::{Exchange, MemoryBus, Unkindness},
+        wire,
+    },
+    clock::Clock,
+    domain::{
+        RoleName,
+        event::{Event, Kind},
+        ids::Cause,
+        payment::Payment,
+        schedule::Schedule,
+        seats::{Row, Seats},
+    },
+    durability::Durability,
+    gateway::simulated::SimulatedGateway,
+    metrics::Metrics,
+    roles::{PaymentRole, SeatsRole},
+    runtime::{Book, Ended, Limits, Outcome, Pulse, Worker, look_up},
+    store::{
+        Commit, Find, Store, StoreError, Versioned, Write,
+        sqlite::{Engine, Inline},
+    },
+    topics,
+};
+use jiff::SignedDuration;
+
+use crate::harness::{Folder, Sketch};
+
+fn clock() -> Clock {
+    Clock::manual("2027-02-01T09:30:00Z".parse().unwrap())
+}
+
+fn store(folder: &Folder, role: RoleName) -> Inline {
+    let file = folder.join(&format!("{role}.db"));
+    Inline::new(Engine::open(&file, role, Durability::PowerFailure).unwrap())
+}
+
+fn seats_role() -> SeatsRole {
+    SeatsRole(Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) })
+}
+
+fn payment_role(folder: &Folder) -> PaymentRole<SimulatedGateway> {
+    let file = folder.join("gateway.db");
+    PaymentRole(SimulatedGateway::open(&file, Duration::ZERO, Durability::PowerFailure).unwrap())
+}
+
+fn seats_book(folder: &Folder) -> Book<SeatsRole, Inline> {
+    Book::new(seats_role(), store(folder, RoleName::Seats), clock())
+}
+
+fn payment_book(folder: &Folder) -> Book<PaymentRole<SimulatedGateway>, Inline> {
+    Book::new(payment_role(folder), store(folder, RoleName::Payment), clock())
+}
+
+fn said(outcome: &Outcome) -> Vec<Kind> {
+    match outcome {
+        Outcome::Announce { messages, .. } => messages.iter().map(|it| it.kind).collect(),
+        Outcome::SetAside(reason) => panic!("set aside: {reason}"),
+    }
+}
+
+fn messages(outcome: Outcome) -> Vec<Message> {
+    match outcome {
+        Outcome::Announce { messages, .. } => messages,
+        Outcome::SetAside(reason) => panic!("set aside: {reason}"),
+    }
+}
+
+/// The event of a topic's example about the booking of a sketch.
+fn about(sketch: &Sketch, kind: Kind) -> Event {
+    let topic = topics::all().into_iter().find(|it| it.topic == kind).unwrap();
+    let mut text = topic.example;
+    text["subject"] = sketch.id.as_str().into();
+    text["id"] = format!("{kind}-of-{}", sketch.id).into();
+    text["requestdigest"] = sketch.event().digest.to_string().into();
+    let delivery = Delivery {
+        body: text.to_string(),
+        message_id: "m".into(),
+        attempt: 1,
+        sent_at: jiff::Timestamp::UNIX_EPOCH,
+        kind_attribute: None,
+        receipt_handle: ReceiptHandle("h".into()),
+    };
+    wire::decode(&delivery, "").unwrap()
+}
+
+#[tokio::test]
+async fn a7_a_redelivery_after_the_commit_says_the_same_events_with_the_same_ids() {
+    let folder = Folder::new();
+    let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
+    let first = messages(seats_book(&folder).attend(&request).await.unwrap());
+    assert_eq!(first.len(), 1);
+    // Another process, later: the clock has moved on, the words have not.
+    let later = Clock::manual("2027-02-03T00:00:00Z".parse().unwrap());
+    let book = Book::new(seats_role(), store(&folder, RoleName::Seats), later);
+    let again = book.attend(&request).await.unwrap();
+    assert!(matches!(again, Outcome::Announce { recalled: true, .. }));
+    assert_eq!(messages(again), first);
+}
+
+#[tokio::test]
+async fn a25_without_its_memo_the_stored_decision_alone_makes_a_repetition_a_no_op() {
+    let folder = Folder::new();
+    let book = seats_book(&folder);
+    let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
+    book.attend(&sketch.event()).await.unwrap();
+    let kept = look_up::<Row>(book.store(), &sketch.booking()).await.unwrap().unwrap();
+    let wiped = serde_json::json!({ "row": kept.row }).to_string();
+    let write = Write { key: "booking/b-1".into(), read_version: 1, body: wiped, listing: None };
+    assert_eq!(book.store().commit(vec![write]).await.unwrap(), Commit::Done);
+    assert_eq!(said(&book.attend(&sketch.event()).await.unwrap()), []);
+}
+
+#[tokio::test]
+async fn b2_the_same_request_under_a_new_event_id_is_a_no_op() {
+    let folder = Folder::new();
+    let book = seats_book(&folder);
+    let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
+    book.attend(&request).await.unwrap();
+    let again = Event { cause: Cause { id: "another".into(), ..request.cause.clone() }, ..request };
+    assert_eq!(said(&book.attend(&again).await.unwrap()), []);
+}
+
+#[tokio::test]
+async fn b3_the_same_event_id_with_other_content_is_set_aside() {
+    let folder = Folder::new();
+    let book = seats_book(&folder);
+    let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
+    book.attend(&request).await.unwrap();
+    let other = Event { cause: request.cause, ..Sketch::new("b-1", &["12B"], "tok_visa").event() };
+    assert!(matches!(book.attend(&other).await.unwrap(), Outcome::SetAside(_)));
+}
+
+#[tokio::test]
+async fn d4_a_crash_after_the_charge_ends_in_one_charge_and_one_answer() {
+    let folder = Folder::new();
+    let sketch = Sketch::new("b-1", &["12A"], "tok_timeout_then_ok");
+    // The first delivery claims, the gateway charges, and no answer comes back.
+    payment_book(&folder).attend(&sketch.event()).await.unwrap_err();
+    let kept =
+        look_up::<Payment>(&store(&folder, RoleName::Payment), &sketch.booking()).await.unwrap();
+    let kept = kept.unwrap();
+    assert!(matches!(kept.row, Payment::Claimed { .. }));
+    assert!(kept.memos.is_empty(), "a claim is no memo");
+    // The redelivery, in another process, looks the charge up.
+    let outcome = payment_book(&folder).attend(&sketch.event()).await.unwrap();
+    assert_eq!(said(&outcome), [Kind::PaymentOk]);
+    assert_eq!(payment_role(&folder).0.ledger().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn d8_no_seat_while_the_charge_is_in_doubt_is_refunded_by_the_one_who_claimed() {
+    let folder = Folder::new();
+    let sketch = Sketch::new("b-1", &["12A"], "tok_timeout_then_ok");
+    payment_book(&folder).attend(&sketch.event()).await.unwrap_err();
+    let no_seat = about(&sketch, Kind::SeatUnavailable);
+    assert_eq!(said(&payment_book(&folder).attend(&no_seat).await.unwrap()), []);
+    let outcome = payment_book(&folder).attend(&sketch.event()).await.unwrap();
+    assert_eq!(said(&outcome), [Kind::PaymentOk, Kind::PaymentRefunded]);
+    let ledger = payment_role(&folder).0.ledger().unwrap();
+    let moved: Vec<&str> = ledger.iter().map(|it| it.movement.as_str()).collect();
+    assert_eq!(moved, ["charge", "refund"]);
+}
+
+/// A store in which another writer gets in first, a given number of times.
+#[derive(Clone)]
+struct Contested {
+    inner: Inline,
+    rivals: Arc<Mutex<Vec<Write>>>,
+}
+
+impl Store for Contested {
+    async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
+        self.inner.read(keys).await
+    }
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        let rival = self.rivals.lock().unwrap().pop();
+        if let Some(rival) = rival {
+            assert_eq!(self.inner.commit(vec![rival]).await?, Commit::Done);
+        }
+        self.inner.commit(writes).await
+    }
+    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.inner.list(find, limit).await
+    }
+}
+
+#[tokio::test]
+async fn c3_who_loses_the_race_for_a_seat_reads_again_and_is_refused() {
+    let folder = Folder::new();
+    let inner = store(&folder, RoleName::Seats);
+    // The rival's booking and seat, as seats would have written them.
+    let other = Folder::new();
+    let rival = seats_book(&other);
+    rival.attend(&Sketch::new("rival", &["12A"], "tok_visa").event()).await.unwrap();
+    let rows = rival.store().engine().all().unwrap();
+    let first = |(key, body): &(String, String)| Write {
+        key: key.clone(),
+        read_version: 0,
+        body: body.clone(),
+        listing: None,
+    };
+    let (bookings, seats): (Vec<_>, Vec<_>) =
+        rows.iter().partition(|(key, _)| key.starts_with("booking/"));
+    inner.commit(bookings.into_iter().map(first).collect()).await.unwrap();
+    let rivals = Arc::new(Mutex::new(seats.into_iter().map(first).collect()));
+    let book = Book::new(seats_role(), Contested { inner, rivals }, clock());
+    let outcome = book.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Announce { conflicts: 1, .. }), "{outcome:?}");
+    assert_eq!(said(&outcome), [Kind::SeatUnavailable]);
+}
+
+#[tokio::test]
+async fn a2_two_workers_with_one_message_commit_once_and_say_the_same() {
+    let folder = Folder::new();
+    let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
+    let (one, other) = (payment_book(&folder), payment_book(&folder));
+    let (first, second) = tokio::join!(one.attend(&request), other.attend(&request));
+    let (first, second) = (messages(first.unwrap()), messages(second.unwrap()));
+    assert_eq!(first, second);
+    assert_eq!(first.len(), 1);
+    assert_eq!(payment_role(&folder).0.ledger().unwrap().len(), 1);
+}
+
+/// A bus that fails where it is told to.
+struct Failing {
+    bus: MemoryBus,
+    fail: &'static str,
+}
+
+fn down(operation: &'static str) -> Result<(), BusError> {
+    Err(BusError::Failed { operation, name: "test".into(), source: "down".into() })
+}
+
+impl Bus for Failing {
+    async fn publish(&self, message: &Message) -> Result<(), BusError> {
+        if self.fail == "publish" { down("publish to") } else { self.bus.publish(message).await }
+    }
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        hidden: Duration,
+    ) -> Result<Vec<Delivery>, BusError> {
+        self.bus.receive(max, wait, hidden).await
+    }
+    async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
+        if self.fail == "delete" { down("delete from") } else { self.bus.delete(handle).await }
+    }
+    async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
+        self.bus.give_back(handle, after).await
+    }
+    async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
+        if self.fail == "set aside" {
+            down("set aside from")
+        } else {
+            self.bus.set_aside(delivery, why).await
+        }
+    }
+}
+
+struct Bench {
+    exchange: Exchange,
+    clock: Clock,
+    folder: Folder,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let clock = clock();
+        let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
+        Bench { exchange, clock, folder: Folder::new() }
+    }
+
+    fn worker(&self, fail: &'static str) -> Worker<Failing, SeatsRole, Inline> {
+        let bus = Failing { bus: self.exchange.bus(RoleName::Seats), fail };
+        let book =
+            Book::new(seats_role(), store(&self.folder, RoleName::Seats), self.clock.clone());
+        let pulse = Pulse::new(Duration::MAX);
+        Worker::new(bus, Arc::new(book), "", Limits::default(), pulse, Metrics::default(), 1)
+    }
+
+    fn later(&self) {
+        self.clock.advance(SignedDuration::from_mins(20));
+    }
+}
+
+#[tokio::test]
+async fn a11_what_is_committed_and_cannot_be_published_is_given_back_and_said_later() {
+    let bench = Bench::new();
+    let request = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
+    bench.exchange.publish_text(Kind::BookingRequested, &request);
+    assert_eq!(bench.worker("publish").step(10).await.unwrap(), [Ended::Retry]);
+    assert_eq!(bench.exchange.published(Kind::SeatBooked), 0);
+    assert_eq!(bench.exchange.depth(RoleName::Seats), 1, "still on its queue");
+    bench.later();
+    assert_eq!(bench.worker("").step(10).await.unwrap(), [Ended::Done]);
+    assert_eq!(bench.exchange.published(Kind::SeatBooked), 1);
+    assert_eq!(bench.exchange.depth(RoleName::Seats), 0);
+}
+
+#[tokio::test]
+async fn a9_a10_what_cannot_be_deleted_comes_again_and_is_said_again() {
+    let bench = Bench::new();
+    let request = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
+    bench.exchange.publish_text(Kind::BookingRequested, &request);
+    bench.worker("delete").step(10).await.unwrap();
+    assert_eq!(bench.exchange.depth(RoleName::Seats), 1);
+    bench.later();
+    assert_eq!(bench.worker("").step(10).await.unwrap(), [Ended::Done]);
+    assert_eq!(bench.exchange.published(Kind::SeatBooked), 2, "the same event, twice");
+    assert_eq!(bench.exchange.depth(RoleName::Seats), 0);
+}
+
+#[tokio::test]
+async fn a14_poison_is_copied_before_it_is_deleted_and_hurts_nobody_else() {
+    let bench = Bench::new();
+    bench.exchange.put_raw(RoleName::Seats, "{not json");
+    bench.exchange.publish_text(
+        Kind::BookingRequested,
+        &Sketch::new("b-1", &["12A"], "tok_visa").cloud_event(),
+    );
+    bench.worker("set aside").step(10).await.unwrap();
+    assert_eq!(bench.exchange.depth(RoleName::Seats), 1, "not copied, so not deleted");
+    assert_eq!(bench.exchange.published(Kind::SeatBooked), 1, "its neighbour went through");
+    bench.later();
+    assert_eq!(bench.worker("").step(10).await.unwrap(), [Ended::Poison]);
+    let dead = bench.exchange.dead(RoleName::Seats);
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].body, "{not json");
+    assert!(dead[0].attributes.contains(&("class", "malformed".to_owned())));
+    assert!(dead[0].attributes.iter().all(|(_, it)| it.len() <= 1024));
+    assert!(dead[0].attributes.len() <= 10);
+}
+
+#[tokio::test]
+async fn a24_a_message_that_comes_days_late_never_undoes_an_ending() {
+    let bench = Bench::new();
+    let (a, b) = (Sketch::new("a", &["12A"], "tok_visa"), Sketch::new("b", &["12A"], "tok_visa"));
+    let book = seats_book(&bench.folder);
+    book.attend(&a.event()).await.unwrap();
+    let decline = about(&a, Kind::PaymentFailed);
+    assert_eq!(said(&book.attend(&decline).await.unwrap()), [Kind::SeatReleased]);
+    assert_eq!(said(&book.attend(&b.event()).await.unwrap()), [Kind::SeatBooked]);
+    // C8: the decline again, under another event id, as a redrive days later would bring it.
+    let again =
+        Event { cause: Cause { id: "redriven".into(), ..decline.cause.clone() }, ..decline };
+    assert_eq!(said(&book.attend(&again).await.unwrap()), []);
+    let paid = about(&b, Kind::PaymentOk);
+    book.attend(&paid).await.unwrap();
+    let kept = look_up::<Row>(book.store(), &b.booking()).await.unwrap().unwrap();
+    assert!(format!("{:?}", kept.row).contains("Confirmed"), "{:?}", kept.row);
+}

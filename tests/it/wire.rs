@@ -91,8 +91,12 @@ fn a_booking_id_comes_from_data_then_subject_then_the_event() {
     assert_eq!(read(&raw(&data.to_string())).booking.as_str(), "mine");
     assert_eq!(read(&raw(&changed("/subject", json!("theirs")))).booking.as_str(), "theirs");
     let derived = read(&raw(&changed("/subject", Value::Null))).booking;
-    assert_eq!(derived, read(&enveloped("booking-requested", &changed("/subject", Value::Null))).booking);
-    let both = changed("/subject", json!("one")).replace("\"seats\"", "\"booking_id\":\"other\",\"seats\"");
+    assert_eq!(
+        derived,
+        read(&enveloped("booking-requested", &changed("/subject", Value::Null))).booking
+    );
+    let both = changed("/subject", json!("one"))
+        .replace("\"seats\"", "\"booking_id\":\"other\",\"seats\"");
     refused(&raw(&both), Why::Malformed, "subject: expected the same booking as data.booking_id");
 }
 
@@ -130,7 +134,11 @@ fn a15_unknown_fields_are_ignored_and_another_major_version_is_set_aside() {
     read(&raw(&changed("/dataschema", Value::Null)));
     read(&raw(&changed("/extension", json!({"deep": [1, 2, 3]}))));
     let newer = changed("/dataschema", json!("urn:booking:schema:booking-requested:2"));
-    refused(&raw(&newer), Why::UnsupportedVersion, "dataschema: expected a schema that ends in version 1");
+    refused(
+        &raw(&newer),
+        Why::UnsupportedVersion,
+        "dataschema: expected a schema that ends in version 1",
+    );
     refused(&raw(&changed("/specversion", json!("0.3"))), Why::UnsupportedVersion, "specversion");
 }
 
@@ -144,8 +152,16 @@ fn a16_a_type_or_topic_that_nobody_knows_is_set_aside() {
 #[test]
 fn a17_a_type_that_is_not_its_topics_is_set_aside() {
     let text = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
-    refused(&enveloped("payment-ok", &text), Why::Malformed, "type: expected the type that belongs");
-    refused(&enveloped("payment-ok", "{}"), Why::Malformed, "only a booking-requested may be bare data");
+    refused(
+        &enveloped("payment-ok", &text),
+        Why::Malformed,
+        "type: expected the type that belongs",
+    );
+    refused(
+        &enveloped("payment-ok", "{}"),
+        Why::Malformed,
+        "only a booking-requested may be bare data",
+    );
 }
 
 #[test]
@@ -157,13 +173,33 @@ fn a14_what_is_no_event_says_where_and_what_was_expected_and_never_what_was_ther
         ("/data/seats", json!([secret]), "data.seats[0]: expected a seat such as 12A"),
         ("/data/seats", json!(secret), "data.seats: expected an array"),
         ("/data/passenger", json!(secret), "data.passenger: expected an object"),
-        ("/data/passenger/email", json!(secret), "data.passenger.email: expected an e-mail address"),
+        (
+            "/data/passenger/email",
+            json!(secret),
+            "data.passenger.email: expected an e-mail address",
+        ),
         ("/data/passenger/name", json!(7), "data.passenger.name: expected a string"),
-        ("/data/payment/token", json!("hunter2 4111"), "data.payment.token: expected a payment token"),
-        ("/data/payment/amount/minor", json!(secret), "data.payment.amount.minor: expected an integer"),
+        (
+            "/data/payment/token",
+            json!("hunter2 4111"),
+            "data.payment.token: expected a payment token",
+        ),
+        (
+            "/data/payment/amount/minor",
+            json!(secret),
+            "data.payment.amount.minor: expected an integer",
+        ),
         ("/data/payment/amount/minor", json!(-5), "data.payment.amount.minor: expected an integer"),
-        ("/data/payment/amount/minor", json!(12.5), "data.payment.amount.minor: expected an integer"),
-        ("/data/payment/amount/currency", json!(secret), "data.payment.amount.currency: expected an ISO"),
+        (
+            "/data/payment/amount/minor",
+            json!(12.5),
+            "data.payment.amount.minor: expected an integer",
+        ),
+        (
+            "/data/payment/amount/currency",
+            json!(secret),
+            "data.payment.amount.currency: expected an ISO",
+        ),
         ("/data", json!(secret), "data: expected an object"),
         ("/time", json!(secret), "time: expected an instant"),
         ("/subject", json!("hunter2/4111"), "subject: expected a booking id"),
@@ -200,7 +236,8 @@ fn card_numbers_are_refused_wherever_they_stand_in_data() {
         let refusal = refused(&raw(&changed(field, json!(card))), Why::CardNumber, "card number");
         assert!(!refusal.to_string().contains("4111"));
     }
-    let hidden = changed("/data/passenger", json!({"notes": {"4111111111111111": [5500000000000004_u64]}}));
+    let hidden =
+        changed("/data/passenger", json!({"notes": {"4111111111111111": [5500000000000004_u64]}}));
     let refusal = refused(&raw(&hidden), Why::CardNumber, "data.passenger.notes.…[0]");
     assert!(!refusal.to_string().contains("4111"));
     // Not ids, times, traces and digests.
@@ -226,7 +263,8 @@ fn an_outcome_says_which_request_it_answers() {
 
 #[test]
 fn a32_a_reason_of_a_newer_version_is_kept() {
-    let topic = booking::topics::all().into_iter().find(|it| it.topic == Kind::PaymentFailed).unwrap();
+    let topic =
+        booking::topics::all().into_iter().find(|it| it.topic == Kind::PaymentFailed).unwrap();
     let mut event = topic.example;
     event["data"]["reason"] = json!("card_expired");
     let event = read(&raw(&event.to_string()));
@@ -236,7 +274,10 @@ fn a32_a_reason_of_a_newer_version_is_kept() {
 #[test]
 fn a_trace_is_handed_on_and_never_costs_a_booking() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    assert_eq!(read(&raw(&changed("/traceparent", json!(trace)))).traceparent.as_deref(), Some(trace));
+    assert_eq!(
+        read(&raw(&changed("/traceparent", json!(trace)))).traceparent.as_deref(),
+        Some(trace)
+    );
     for bad in [json!("00-nothing"), json!(7), json!(format!("{trace}-more"))] {
         assert_eq!(read(&raw(&changed("/traceparent", bad))).traceparent, None);
     }

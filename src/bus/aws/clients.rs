@@ -3,10 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use aws_config::{
-    BehaviorVersion, SdkConfig,
-    retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig,
-    timeout::TimeoutConfig,
+    BehaviorVersion, SdkConfig, retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
 };
 use aws_sdk_sqs::{
     config::{
@@ -53,7 +51,9 @@ pub enum AwsError {
     #[error("no AWS region is set: set AWS_REGION, or a region in the AWS profile")]
     NoRegion,
     /// There is no such queue, or it is not ours to use.
-    #[error("cannot use the queue `{queue}` in {region}: {said} (was terraform/ applied with this prefix, account and region?)")]
+    #[error(
+        "cannot use the queue `{queue}` in {region}: {said} (was terraform/ applied with this prefix, account and region?)"
+    )]
     NoQueue {
         /// Its name.
         queue: String,
@@ -85,8 +85,9 @@ impl Clients {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        let retries =
-            RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(RETRY_PAUSE_MAX);
+        let retries = RetryConfig::standard()
+            .with_max_attempts(ATTEMPTS_MAX)
+            .with_max_backoff(RETRY_PAUSE_MAX);
         // By name, not `latest()`: its defaults change under us otherwise.
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .retry_config(retries)
@@ -161,7 +162,8 @@ impl Clients {
         if let Some(account) = account {
             return Ok(Home::new(&self.region, account));
         }
-        let unreachable = |source| AwsError::Unreachable { asked: "learn the account".to_owned(), source };
+        let unreachable =
+            |source| AwsError::Unreachable { asked: "learn the account".to_owned(), source };
         let identity = self.sts.get_caller_identity().send().await;
         let identity = identity.map_err(|it| unreachable(it.into()))?;
         let account = identity.account.ok_or_else(|| unreachable("STS names no account".into()))?;

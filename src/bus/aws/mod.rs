@@ -37,7 +37,11 @@ impl AwsBus {
     ///
     /// # Errors
     /// When the queue is not there, may not be used, or AWS cannot be reached.
-    pub async fn connect(clients: &Clients, names: &Names, role: RoleName) -> Result<AwsBus, AwsError> {
+    pub async fn connect(
+        clients: &Clients,
+        names: &Names,
+        role: RoleName,
+    ) -> Result<AwsBus, AwsError> {
         let queue = names.queue(role);
         let queue_url = clients.queue_url(&queue).await?;
         let dead_letter_url = clients.queue_url(&names.dead_letter_queue(role)).await?;
@@ -87,8 +91,13 @@ impl Bus for AwsBus {
     }
 
     async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
-        let deleted =
-            self.sqs.delete_message().queue_url(&self.queue_url).receipt_handle(&handle.0).send().await;
+        let deleted = self
+            .sqs
+            .delete_message()
+            .queue_url(&self.queue_url)
+            .receipt_handle(&handle.0)
+            .send()
+            .await;
         match deleted {
             Ok(_) => Ok(()),
             Err(it) if stale(&it) => Ok(()),
@@ -107,7 +116,9 @@ impl Bus for AwsBus {
             .await;
         match changed {
             Ok(_) => Ok(()),
-            Err(it) if it.as_service_error().is_some_and(|it| it.is_message_not_inflight()) => Ok(()),
+            Err(it) if it.as_service_error().is_some_and(|it| it.is_message_not_inflight()) => {
+                Ok(())
+            }
             Err(it) if stale(&it) => Ok(()),
             Err(it) => Err(failure("give back to", &self.queue, it)),
         }
@@ -121,7 +132,8 @@ impl Bus for AwsBus {
             if value.is_empty() {
                 continue;
             }
-            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            let value =
+                MessageAttributeValue::builder().data_type("String").string_value(value).build();
             let value = value.expect("the data type is given");
             send = send.message_attributes(*name, value);
         }

@@ -157,7 +157,8 @@ impl Letter {
         let own = own.as_ref().and_then(|it| it.optional("booking_id"));
         let derived = id.as_deref().map(|it| BookingId::of_event(&source, it));
         // First whatever can be read, so that a refusal is filed where somebody looks for it.
-        let readable = |it: Option<Node<'_, '_>>| it.and_then(|it| it.parsed(BookingId::parse).ok());
+        let readable =
+            |it: Option<Node<'_, '_>>| it.and_then(|it| it.parsed(BookingId::parse).ok());
         self.booking = readable(own).or_else(|| readable(subject)).or_else(|| derived.clone());
 
         let version = top.required("specversion")?;
@@ -193,7 +194,8 @@ impl Letter {
     /// `data` alone, as somebody types it after `aws sns publish`.
     fn bare(&mut self, top: &Fields<'_, '_>) -> Read<Event> {
         if self.topic.is_some_and(|it| it != Kind::BookingRequested) {
-            let flaw = top.node().flaw("expected a CloudEvent: only a booking-requested may be bare data");
+            let flaw =
+                top.node().flaw("expected a CloudEvent: only a booking-requested may be bare data");
             return Err(flaw.into());
         }
         self.claims = Some(Kind::BookingRequested);
@@ -214,7 +216,9 @@ impl Letter {
         };
         self.claims = Some(kind);
         if self.topic.is_some_and(|it| it != kind) {
-            return Err(said.flaw("expected the type that belongs to the topic it came from").into());
+            return Err(said
+                .flaw("expected the type that belongs to the topic it came from")
+                .into());
         }
         Ok(kind)
     }
@@ -228,7 +232,8 @@ impl Letter {
         kind: Kind,
         derived: Option<BookingId>,
     ) -> Read<BookingId> {
-        let parsed = |it: Option<Node<'_, '_>>| it.map(|it| it.parsed(BookingId::parse)).transpose();
+        let parsed =
+            |it: Option<Node<'_, '_>>| it.map(|it| it.parsed(BookingId::parse)).transpose();
         match (parsed(own)?, parsed(subject)?) {
             (Some(own), Some(other)) if own != other => {
                 let here = subject.expect("it was just read");
@@ -284,7 +289,9 @@ fn read_data(kind: Kind, data: &Node<'_, '_>) -> Read<Data> {
             reason: fields.required("reason")?.parsed(Freed::parse)?,
             seats: seats(&fields, 0)?,
         },
-        Kind::PaymentOk => Data::PaymentOk(Charge { charge: reference("charge")?, amount: amount()? }),
+        Kind::PaymentOk => {
+            Data::PaymentOk(Charge { charge: reference("charge")?, amount: amount()? })
+        }
         Kind::PaymentFailed => {
             Data::PaymentFailed { reason: fields.required("reason")?.parsed(NoCharge::parse)? }
         }
@@ -368,7 +375,8 @@ fn traceparent(text: &str) -> Result<String, Expected> {
     let parts: Vec<&str> = text.split('-').collect();
     match parts[..] {
         ["00", trace, parent, flags]
-            if (trace.len(), parent.len(), flags.len()) == (32, 16, 2) && parts.iter().all(|it| hex(it)) =>
+            if (trace.len(), parent.len(), flags.len()) == (32, 16, 2)
+                && parts.iter().all(|it| hex(it)) =>
         {
             Ok(text.to_owned())
         }
@@ -384,8 +392,8 @@ fn major_version(schema: &str) -> Option<u32> {
 
 /// The digest of a request: of its `data` as it was received, so that old and new binaries agree.
 fn digest_of(data: &Node<'_, '_>) -> Read<Digest> {
-    let value: Value =
-        serde_json::from_str(data.text()).map_err(|_| data.flaw("expected JSON nested less deeply"))?;
+    let value: Value = serde_json::from_str(data.text())
+        .map_err(|_| data.flaw("expected JSON nested less deeply"))?;
     if let Some(path) = card_number(&value, "data") {
         let problem = "holds what could be a card number; send the provider's token for it instead";
         return Err((Why::CardNumber, Flaw { path, ..data.flaw(problem) }));
@@ -399,7 +407,8 @@ pub fn digest(mut data: Value) -> Digest {
     if let Some(fields) = data.as_object_mut() {
         fields.remove("booking_id");
     }
-    let canonical = serde_json_canonicalizer::to_vec(&data).expect("a JSON value has a canonical form");
+    let canonical =
+        serde_json_canonicalizer::to_vec(&data).expect("a JSON value has a canonical form");
     Digest::new(Sha256::digest(&canonical).into())
 }
 
@@ -410,14 +419,18 @@ fn card_number(value: &Value, path: &str) -> Option<String> {
         Value::Null | Value::Bool(_) => None,
         Value::Number(it) => suspicious(&it.to_string()),
         Value::String(it) => suspicious(it),
-        Value::Array(list) => list
-            .iter()
-            .enumerate()
-            .find_map(|(at, it)| card_number(it, &format!("{path}[{at}]"))),
+        Value::Array(list) => {
+            list.iter().enumerate().find_map(|(at, it)| card_number(it, &format!("{path}[{at}]")))
+        }
         Value::Object(fields) => fields.iter().find_map(|(name, it)| {
-            let plain = name.len() <= 32 && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+            let plain =
+                name.len() <= 32 && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
             let own_id = name == "booking_id" && path == "data";
-            if own_id { None } else { card_number(it, &format!("{path}.{}", if plain { name } else { "…" })) }
+            if own_id {
+                None
+            } else {
+                card_number(it, &format!("{path}.{}", if plain { name } else { "…" }))
+            }
         }),
     }
 }

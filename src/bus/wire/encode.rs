@@ -98,7 +98,9 @@ fn body(data: &Data) -> Body<'_> {
     match data {
         Data::BookingRequested(request) => Body::Any(request_data(request)),
         Data::SeatBooked(seating) => Body::Seats(seating),
-        Data::SeatUnavailable { reason, seating } => Body::NoSeat { reason: reason.as_str(), seating },
+        Data::SeatUnavailable { reason, seating } => {
+            Body::NoSeat { reason: reason.as_str(), seating }
+        }
         Data::SeatReleased { reason, seats } => Body::Freed { reason: reason.as_str(), seats },
         Data::PaymentOk(charge) => Body::Charge(charge),
         Data::PaymentFailed { reason } => Body::Reason { reason: reason.as_str() },

@@ -64,7 +64,8 @@ impl<'a> Node<'a, 'static> {
             // The category only: serde's own words can quote the value.
             Err(error) => Err(Flaw {
                 path: "message".to_owned(),
-                problem: if error.is_eof() { "JSON that ends too early" } else { "expected JSON" }.to_owned(),
+                problem: if error.is_eof() { "JSON that ends too early" } else { "expected JSON" }
+                    .to_owned(),
                 line: error.line(),
                 column: error.column(),
             }),
@@ -84,7 +85,8 @@ impl<'a, 'p> Node<'a, 'p> {
     /// # Errors
     /// When it is something else.
     pub(super) fn object(self) -> Result<Fields<'a, 'p>, Flaw> {
-        let fields = serde_json::from_str(self.text).map_err(|_| self.flaw("expected an object"))?;
+        let fields =
+            serde_json::from_str(self.text).map_err(|_| self.flaw("expected an object"))?;
         Ok(Fields { node: self, fields })
     }
 
@@ -110,7 +112,10 @@ impl<'a, 'p> Node<'a, 'p> {
     ///
     /// # Errors
     /// When it is something else, or `parse` says what was expected.
-    pub(super) fn parsed<T>(&self, parse: impl FnOnce(&str) -> Result<T, Expected>) -> Result<T, Flaw> {
+    pub(super) fn parsed<T>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, Expected>,
+    ) -> Result<T, Flaw> {
         parse(&self.string()?).map_err(|it| self.flaw(&it.to_string()))
     }
 

@@ -11,8 +11,7 @@ use crate::{domain::RoleName, durability::Durability};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The schema, version by version: `PRAGMA user_version` says how many have been applied.
-const MIGRATIONS: [&str; 1] = [
-    "CREATE TABLE meta (role TEXT NOT NULL) STRICT;
+const MIGRATIONS: [&str; 1] = ["CREATE TABLE meta (role TEXT NOT NULL) STRICT;
      CREATE TABLE rows (
          key     TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
@@ -23,8 +22,7 @@ const MIGRATIONS: [&str; 1] = [
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
      CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
-     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;",
-];
+     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;"];
 
 /// One role's file, open.
 #[derive(Debug)]
@@ -45,7 +43,10 @@ impl Engine {
         let mut engine = Engine { file: file.clone(), connection };
         engine.connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
         engine.connection.pragma_update(None, "journal_mode", "WAL").map_err(&failed)?;
-        engine.connection.pragma_update(None, "synchronous", durability.synchronous()).map_err(&failed)?;
+        engine
+            .connection
+            .pragma_update(None, "synchronous", durability.synchronous())
+            .map_err(&failed)?;
         engine.connection.set_prepared_statement_cache_capacity(32);
         engine.migrate(role)?;
         Ok(engine)
@@ -54,8 +55,10 @@ impl Engine {
     fn migrate(&mut self, role: RoleName) -> Result<(), StoreError> {
         let failed = failure(&self.file, "migrate");
         // Immediate, so that two processes that open a new file do not both make its tables.
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&failed)?;
         let applied: usize = transaction
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(&failed)?;
@@ -72,11 +75,14 @@ impl Engine {
             transaction.execute_batch(migration).map_err(&failed)?;
         }
         if applied == 0 {
-            transaction.execute("INSERT INTO meta VALUES (?1)", [role.as_str()]).map_err(&failed)?;
+            transaction
+                .execute("INSERT INTO meta VALUES (?1)", [role.as_str()])
+                .map_err(&failed)?;
         }
         transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(&failed)?;
-        let owner: String =
-            transaction.query_row("SELECT role FROM meta", [], |row| row.get(0)).map_err(&failed)?;
+        let owner: String = transaction
+            .query_row("SELECT role FROM meta", [], |row| row.get(0))
+            .map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         if owner != role.as_str() {
             return Err(StoreError::Unusable {
@@ -112,8 +118,10 @@ impl Engine {
     /// When the transaction fails: then no lot was written.
     pub fn commit_all(&mut self, lots: &[&[Write]]) -> Result<Vec<Commit>, StoreError> {
         let failed = failure(&self.file, "commit");
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&failed)?;
         let ends = lots
             .iter()
             .map(|lot| write(&transaction, lot))
@@ -134,7 +142,9 @@ impl Engine {
         let select = |sql: &str, phase: Option<&str>| {
             let mut statement = self.connection.prepare_cached(sql)?;
             match phase {
-                Some(phase) => statement.query_map(params![phase, limit], pair)?.collect::<Result<_, _>>(),
+                Some(phase) => {
+                    statement.query_map(params![phase, limit], pair)?.collect::<Result<_, _>>()
+                }
                 None => statement.query_map(params![limit], pair)?.collect(),
             }
         };
@@ -160,9 +170,12 @@ impl Engine {
     /// When the file cannot be read.
     pub fn all(&self) -> Result<Vec<(String, String)>, StoreError> {
         let failed = failure(&self.file, "read");
-        let mut statement =
-            self.connection.prepare_cached("SELECT key, body FROM rows ORDER BY key").map_err(&failed)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&failed)?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT key, body FROM rows ORDER BY key")
+            .map_err(&failed)?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&failed)?;
         rows.collect::<Result<_, _>>().map_err(&failed)
     }
 }

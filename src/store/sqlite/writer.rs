@@ -36,8 +36,9 @@ impl Sqlite {
     /// When the machine gives no thread.
     pub fn start(engine: Engine) -> std::io::Result<Sqlite> {
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
-        let thread =
-            std::thread::Builder::new().name("store".to_owned()).spawn(move || work(engine, queue))?;
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || work(engine, queue))?;
         Ok(Sqlite { jobs: Some(jobs), thread: Some(thread) })
     }
 

@@ -1,7 +1,7 @@
 //! Topics and queues of a test's own in LocalStack, made by the SDK from `topics/`: faster than
 //! Terraform, which has tests of its own.
 
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
     bus::aws::{AwsBus, Clients, Names},
     domain::{RoleName, event::Kind},
@@ -61,11 +61,13 @@ impl Account {
         }
         for topic in topics::all() {
             let name = account.names.topic(topic.topic);
-            let arn = account.sns.create_topic().name(name).send().await.unwrap().topic_arn.unwrap();
+            let arn =
+                account.sns.create_topic().name(name).send().await.unwrap().topic_arn.unwrap();
             for it in topic.subscribers {
                 let queue = account.names.queue(it.role);
                 let subscribe = account.sns.subscribe().topic_arn(&arn).protocol("sqs");
-                let subscribe = subscribe.endpoint(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"));
+                let subscribe =
+                    subscribe.endpoint(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"));
                 let subscribe = subscribe.attributes("RawMessageDelivery", raw.to_string());
                 subscribe.send().await.unwrap();
             }
@@ -101,8 +103,11 @@ impl Account {
             let receive = receive.message_attribute_names("All").visibility_timeout(600);
             for message in receive.send().await.unwrap().messages.unwrap_or_default() {
                 let attributes = message.message_attributes.unwrap_or_default();
-                let text = |it: aws_sdk_sqs::types::MessageAttributeValue| it.string_value.unwrap_or_default();
-                let attributes = attributes.into_iter().map(|(name, it)| (name, text(it))).collect();
+                let text = |it: aws_sdk_sqs::types::MessageAttributeValue| {
+                    it.string_value.unwrap_or_default()
+                };
+                let attributes =
+                    attributes.into_iter().map(|(name, it)| (name, text(it))).collect();
                 letters.push(Letter { body: message.body.unwrap(), attributes });
             }
             (letters.len() >= count).then_some(())
@@ -117,18 +122,10 @@ impl Account {
         let visible = QueueAttributeName::ApproximateNumberOfMessages;
         let hidden = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         let ask = self.sqs.get_queue_attributes().queue_url(url);
-        let answer = ask.attribute_names(visible.clone()).attribute_names(hidden.clone()).send().await;
+        let answer =
+            ask.attribute_names(visible.clone()).attribute_names(hidden.clone()).send().await;
         let attributes = answer.unwrap().attributes.unwrap();
         let number = |name| attributes.get(name).map_or(0, |it: &String| it.parse().unwrap());
         (number(&visible), number(&hidden))
-    }
-
-    /// How often the message that a receive would bring has been received before.
-    pub async fn receive_count(&self, role: RoleName) -> Option<u32> {
-        let url = self.url(&self.names.queue(role)).await;
-        let name = MessageSystemAttributeName::ApproximateReceiveCount;
-        let receive = self.sqs.receive_message().queue_url(url).message_system_attribute_names(name.clone());
-        let messages = receive.visibility_timeout(0).send().await.unwrap().messages?;
-        messages.first()?.attributes.as_ref()?.get(&name)?.parse().ok()
     }
 }

@@ -38,18 +38,29 @@ impl Service {
         let address = format!("127.0.0.1:{port}");
         let log = data.join(format!("{role}.log"));
         let mut command = binary();
-        command.args([role.as_str(), "--log-format", "json", "--http", &address, "--prefix", prefix]);
+        command.args([
+            role.as_str(),
+            "--log-format",
+            "json",
+            "--http",
+            &address,
+            "--prefix",
+            prefix,
+        ]);
         command.arg("--data").arg(data).args(["--long-poll", "1s", "--visibility", "5s"]);
         command.args(["--effect-timeout", "2s", "--drain", "10s"]).args(more);
         match role {
             RoleName::Seats => command.args(["--flights", "sample"]),
-            RoleName::Payment => command.args(["--gateway", "simulated", "--gateway-patience", "200ms"]),
+            RoleName::Payment => {
+                command.args(["--gateway", "simulated", "--gateway-patience", "200ms"])
+            }
             RoleName::Receipt => command.args(["--mailer", "folder"]),
             RoleName::Status => &mut command,
         };
         command.envs(LocalStack::running().environment());
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         let mut service = Service { role, address, log, child };
         eventually(&format!("{role} to poll"), async || {
             let ended = service.child.try_wait().unwrap();
@@ -67,16 +78,15 @@ impl Service {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success(), "kill -{name} {}", self.role);
     }
 
     /// Waits until it has ended, and returns its exit code.
     pub async fn ended(mut self) -> Option<i32> {
         let role = self.role;
-        eventually(&format!("{role} to end"), async || self.child.try_wait().unwrap())
-            .await
-        .code()
+        eventually(&format!("{role} to end"), async || self.child.try_wait().unwrap()).await.code()
     }
 
     /// What it answers at a path: code and JSON.

@@ -48,7 +48,10 @@ impl Sketch {
     pub fn event(&self) -> Event {
         let request = self.request();
         Event {
-            cause: Cause { source: "/test".into(), id: format!("request-{}-{:?}", self.id, self.seats) },
+            cause: Cause {
+                source: "/test".into(),
+                id: format!("request-{}-{:?}", self.id, self.seats),
+            },
             booking: self.booking(),
             time: "2027-02-01T09:30:00Z".parse().unwrap(),
             digest: wire::digest(wire::request_data(&request)),
