@@ -24,7 +24,7 @@ use crate::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done, and the answer is good
-  1   done, and the answer is not: a booking did not complete, is unknown, or an invariant is violated
+  1   done, and the answer is no: a booking did not complete or is unknown, an invariant is broken
   2   the command line makes no sense
   70  a bug or a damaged file
   75  something cannot be reached just now: try again

@@ -32,11 +32,15 @@ use crate::{
     wiring::aws_fault,
 };
 
+const USAGE: &str = "booking request --flight WA117 --date 2027-03-01 --seat 12A\n       \
+    --name NAME --email ADDRESS --token TOKEN --amount 'EUR 129.00' [OPTIONS]";
+
 /// How often a watched booking is asked after.
 const WATCH_EVERY: Duration = Duration::from_millis(300);
 
 /// `booking request`
 #[derive(Debug, Args)]
+#[command(override_usage = USAGE)]
 pub struct RequestArgs {
     /// Flight, such as WA117
     #[arg(long, value_parser = parser(FlightNo::parse))]

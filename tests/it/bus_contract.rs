@@ -216,6 +216,12 @@ async fn aws_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn a_long_poll_of_the_greatest_length_that_brings_nothing_is_no_error() {
+    let bus = Account::make(false).await.bus(RoleName::Payment).await;
+    assert!(bus.receive(10, Duration::from_secs(20), HIDDEN).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a17_raw_and_enveloped_deliveries_are_read_alike() {
     let account = Account::make(true).await;
     let bus = account.bus(RoleName::Payment).await;

@@ -193,6 +193,8 @@ fn polls(config: &SdkConfig, count: Count) -> aws_sdk_sqs::Config {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(LONG_POLL_MAX + RECEIVE_SLACK)
+        // What is not said here is taken from the other clients, whose limit is below a long poll.
+        .disable_operation_timeout()
         .build();
     aws_sdk_sqs::config::Builder::from(config)
         .timeout_config(timeouts)

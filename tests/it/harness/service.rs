@@ -38,25 +38,18 @@ impl Service {
         let address = format!("127.0.0.1:{port}");
         let log = data.join(format!("{role}.log"));
         let mut command = binary();
-        command.args([
-            role.as_str(),
-            "--log-format",
-            "json",
-            "--http",
-            &address,
-            "--prefix",
-            prefix,
+        command.args([role.as_str(), "--log-format", "json", "--http", &address]).args(more);
+        // By environment, so that a test can say otherwise with a flag.
+        command.env("BOOKING_PREFIX", prefix).env("BOOKING_DATA", data).envs([
+            ("BOOKING_LONG_POLL", "1s"),
+            ("BOOKING_VISIBILITY", "5s"),
+            ("BOOKING_EFFECT_TIMEOUT", "2s"),
+            ("BOOKING_DRAIN", "10s"),
+            ("BOOKING_FLIGHTS", "sample"),
+            ("BOOKING_GATEWAY", "simulated"),
+            ("BOOKING_GATEWAY_PATIENCE", "200ms"),
+            ("BOOKING_MAILER", "folder"),
         ]);
-        command.arg("--data").arg(data).args(["--long-poll", "1s", "--visibility", "5s"]);
-        command.args(["--effect-timeout", "2s", "--drain", "10s"]).args(more);
-        match role {
-            RoleName::Seats => command.args(["--flights", "sample"]),
-            RoleName::Payment => {
-                command.args(["--gateway", "simulated", "--gateway-patience", "200ms"])
-            }
-            RoleName::Receipt => command.args(["--mailer", "folder"]),
-            RoleName::Status => &mut command,
-        };
         command.envs(LocalStack::running().environment());
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let child =
