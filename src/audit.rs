@@ -320,7 +320,19 @@ impl Evidence {
                     found.add("H8 an ending of G", id, "both paid and not paid".to_owned());
                     continue;
                 }
-                _ => (false, 0, false),
+                Phase::PaymentFailed
+                | Phase::SeatUnavailable
+                | Phase::SeatAndPaymentFailed
+                | Phase::Refunded
+                | Phase::Rejected => (false, 0, false),
+                Phase::Requested
+                | Phase::SeatBooked
+                | Phase::Paid
+                | Phase::Confirmed
+                | Phase::RefundPending => {
+                    found.add("H8 an ending of G", id, format!("{} as an ending", standing.phase));
+                    continue;
+                }
             };
             if is != expected {
                 let found_is =

@@ -5,7 +5,7 @@
 //! sends again, under the same receipt number and Message-ID. A receipt is valid exactly while it
 //! is issued and no `seat-unavailable` is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -135,16 +135,15 @@ impl Join {
     /// With what a request says; `None` when there are too many already.
     fn requested(mut self, digest: Digest, request: &Request) -> Option<Join> {
         let full = self.requests.len() >= REQUESTS_MAX;
-        if !self.requests.contains_key(&digest) {
+        if let Entry::Vacant(place) = self.requests.entry(digest) {
             if full {
                 return None;
             }
-            let wanted = Wanted {
+            place.insert(Wanted {
                 seating: request.seating.clone(),
                 passenger: request.passenger.clone(),
                 amount: request.payment.amount,
-            };
-            self.requests.insert(digest, wanted);
+            });
         }
         Some(self)
     }

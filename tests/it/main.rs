@@ -3,6 +3,8 @@
 //! `harness` brings up what the tests talk to; LocalStack and Terraform are the real ones.
 
 #![allow(unreachable_pub, reason = "everything here is of one crate")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names the one case it is about")]
 
 mod harness;
 

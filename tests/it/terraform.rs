@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Folder, root, skipped};
+use crate::harness::{Folder, root, say, skipped};
 
 #[track_caller]
 fn passes(action: &[&str]) {
@@ -24,7 +24,7 @@ fn passes(action: &[&str]) {
          (or leave these tests out with BOOKING_TEST_SKIP=terraform)\n{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    eprintln!("{said}");
+    say(said.lines().last().unwrap_or_default());
 }
 
 #[test]

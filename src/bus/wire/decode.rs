@@ -186,7 +186,13 @@ impl Letter {
         let data = top.required("data")?;
         let digest = match kind {
             Kind::BookingRequested => digest_of(&data)?,
-            _ => top.required("requestdigest")?.parsed(Digest::parse)?,
+            Kind::SeatBooked
+            | Kind::SeatUnavailable
+            | Kind::SeatReleased
+            | Kind::PaymentOk
+            | Kind::PaymentFailed
+            | Kind::PaymentRefunded
+            | Kind::ReceiptSent => top.required("requestdigest")?.parsed(Digest::parse)?,
         };
         self.event(booking, kind, id, source, time, digest, &data)
     }

@@ -1,8 +1,8 @@
 //! The real LocalStack: one for all tests of a run, ended with the run.
 
 use std::{
-    io::{BufRead, BufReader},
-    process::{ChildStdin, Command, Stdio},
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Stdio},
     sync::OnceLock,
 };
 
@@ -19,8 +19,8 @@ pub const REGION: &str = "eu-central-1";
 /// A LocalStack that answers.
 pub struct LocalStack {
     pub endpoint: String,
-    /// LocalStack ends when this closes, however the test process ends.
-    _leash: Option<ChildStdin>,
+    /// Holds its stdin: LocalStack ends when that closes, however the test process ends.
+    _leash: Option<Child>,
 }
 
 impl LocalStack {
@@ -29,7 +29,7 @@ impl LocalStack {
         static RUNNING: OnceLock<LocalStack> = OnceLock::new();
         RUNNING.get_or_init(|| match std::env::var("AWS_ENDPOINT_URL") {
             Ok(endpoint) => {
-                eprintln!("tests use the endpoint of AWS_ENDPOINT_URL: {endpoint}");
+                say(&format!("tests use the endpoint of AWS_ENDPOINT_URL: {endpoint}"));
                 LocalStack { endpoint, _leash: None }
             }
             Err(_) => LocalStack::start(),
@@ -44,14 +44,13 @@ impl LocalStack {
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3 must be installed: https://www.python.org/downloads/");
-        let leash = child.stdin.take();
         let mut line = String::new();
         let stdout = child.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let endpoint = line.trim().strip_prefix("ready ").unwrap_or_else(|| {
             panic!("LocalStack did not start; localstack/serve.py says why above, run it by hand to see")
         });
-        LocalStack { endpoint: endpoint.to_owned(), _leash: leash }
+        LocalStack { endpoint: endpoint.to_owned(), _leash: Some(child) }
     }
 
     /// What the SDKs need to talk to it.
@@ -81,7 +80,12 @@ pub fn skipped(what: &str) -> bool {
     let left_out = std::env::var("BOOKING_TEST_SKIP").unwrap_or_default();
     let skip = left_out.split(',').any(|it| it.trim() == what);
     if skip {
-        eprintln!("SKIPPED: {what}, because BOOKING_TEST_SKIP={left_out}");
+        say(&format!("SKIPPED: {what}, because BOOKING_TEST_SKIP={left_out}"));
     }
     skip
+}
+
+/// Says something that is seen also when the test passes: libtest keeps `eprintln!` to itself.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -6,7 +6,7 @@ mod service;
 mod sketch;
 
 pub use account::Account;
-pub use localstack::{LocalStack, skipped};
+pub use localstack::{LocalStack, say, skipped};
 pub use service::{Service, all_four, binary};
 pub use sketch::{Sketch, bare};
 
