@@ -63,6 +63,10 @@ pub struct ServiceArgs {
     #[arg(long, env = "BOOKING_VISIBILITY", default_value = "60s", value_name = "TIME")]
     pub visibility: Span,
 
+    /// How long one message may be worked on, its visibility timeout extended again and again
+    #[arg(long, env = "BOOKING_HEARTBEAT_CAP", default_value = "10m", value_name = "TIME")]
+    pub heartbeat_cap: Span,
+
     /// How long a charge, a refund or a mail may take
     #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME")]
     pub effect_timeout: Span,
@@ -94,6 +98,7 @@ impl ServiceArgs {
         Limits {
             long_poll: self.long_poll.0,
             visibility: self.visibility.0,
+            heartbeat_cap: self.heartbeat_cap.0,
             effect_timeout: self.effect_timeout.0,
             drain: self.drain.0,
             in_hand_max: self.in_hand.into(),

@@ -5,11 +5,13 @@ mod payment;
 mod receipt;
 mod seats;
 mod status;
+mod timely;
 
 pub use payment::PaymentRole;
 pub use receipt::ReceiptRole;
 pub use seats::SeatsRole;
 pub use status::StatusRole;
+pub use timely::Timely;
 
 use std::{error::Error, future::Future};
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+use super::{Lease, LeaseLost};
 use crate::{
     bus::{
         Message,
@@ -63,6 +64,9 @@ pub enum BookError {
     /// An outside effect had no answer.
     #[error("could not finish the outside effect")]
     Effect(#[from] EffectError),
+    /// The delivery is not ours any more.
+    #[error("stopped before the next commit")]
+    Lease(#[from] LeaseLost),
     /// Others kept changing the same rows.
     #[error("gave up after {CONFLICTS_MAX} version conflicts")]
     Contended,
@@ -133,6 +137,11 @@ impl<R: Role, S: Store> Book<R, S> {
         Book { role, store, clock }
     }
 
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The store.
     pub fn store(&self) -> &S {
         &self.store
@@ -147,6 +156,14 @@ impl<R: Role, S: Store> Book<R, S> {
     /// When it could not be dealt with this time. What was claimed stays claimed; the same event
     /// must come again.
     pub async fn attend(&self, event: &Event) -> Result<Outcome, BookError> {
+        self.attend_under(event, &Lease::endless(&self.clock)).await
+    }
+
+    /// As [`Book::attend`], and commits nothing once the lease is over.
+    ///
+    /// # Errors
+    /// Also when the lease is over.
+    pub async fn attend_under(&self, event: &Event, lease: &Lease) -> Result<Outcome, BookError> {
         let own = Key::Booking(event.booking.clone());
         let mut answers = Vec::new();
         let mut conflicts = 0;
@@ -168,6 +185,7 @@ impl<R: Role, S: Store> Book<R, S> {
                 match self.role.rules().decide(&seen.rows, event, &answers, now) {
                     Step::Read(keys) => self.see_more(&mut seen, keys).await?,
                     Step::Ask { claim, effect } => {
+                        lease.check()?;
                         if let Some(claim) = claim {
                             let writes = vec![seen.write::<R>(claim, None)?];
                             if self.store.commit(writes).await? == Commit::Conflict {
@@ -185,18 +203,15 @@ impl<R: Role, S: Store> Book<R, S> {
                             conflicts,
                         });
                     }
-                    Step::Settle(decision) => match self
-                        .settle(&seen, &own, event, decision)
-                        .await?
-                    {
-                        Some(messages) => {
-                            return Ok(Outcome::Announce { messages, recalled: false, conflicts });
-                        }
-                        None => {
+                    Step::Settle(decision) => {
+                        lease.check()?;
+                        let Some(messages) = self.settle(&seen, &own, event, decision).await?
+                        else {
                             conflicts += 1;
                             continue 'read;
-                        }
-                    },
+                        };
+                        return Ok(Outcome::Announce { messages, recalled: false, conflicts });
+                    }
                     Step::SetAside(reason) => return Ok(Outcome::SetAside(reason)),
                 }
             }

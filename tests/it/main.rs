@@ -16,6 +16,7 @@ mod endings;
 mod gateway;
 mod kill;
 mod layers;
+mod leases;
 mod mailer;
 mod processes;
 mod shutdown;

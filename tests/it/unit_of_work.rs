@@ -261,6 +261,13 @@ impl Bus for Failing {
     async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
         self.bus.give_back(handle, after).await
     }
+    async fn extend(
+        &self,
+        handles: &[ReceiptHandle],
+        visibility: Duration,
+    ) -> Result<Vec<bool>, BusError> {
+        self.bus.extend(handles, visibility).await
+    }
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
         if self.fail == "set aside" {
             down("set aside from")

@@ -90,6 +90,31 @@ pub fn decode(delivery: &Delivery, prefix: &str) -> Result<Event, Refusal> {
     })
 }
 
+/// Where a message came from, as far as that can be read: for who has to find out why it died.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The SNS MessageId.
+    pub message_id: Option<String>,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
+}
+
+/// The origin of a body that may be anything.
+#[must_use]
+pub fn origin(body: &str) -> Origin {
+    let Ok(outer) = Node::parse(body).and_then(Node::object) else { return Origin::default() };
+    let id = optional_parsed(&outer, "MessageId", BookingId::parse).ok().flatten();
+    let message = outer.optional("Message").and_then(|it| it.string().ok());
+    let trace = |fields: &Fields<'_, '_>| {
+        optional_parsed(fields, "traceparent", traceparent).ok().flatten()
+    };
+    let inner = message.as_deref().and_then(|it| Node::parse(it).and_then(Node::object).ok());
+    Origin {
+        message_id: id.map(|it| it.as_str().to_owned()),
+        traceparent: inner.as_ref().map_or_else(|| trace(&outer), trace),
+    }
+}
+
 type Read<T> = Result<T, (Why, Flaw)>;
 
 impl From<Flaw> for (Why, Flaw) {
