@@ -19,6 +19,7 @@ mod layers;
 mod leases;
 mod mailer;
 mod processes;
+mod replay;
 mod shutdown;
 mod store_contract;
 mod stories;
