@@ -32,7 +32,7 @@ impl<R: Role> Role for Timely<R> {
     ) -> Result<<R::Rules as Rules>::Answer, EffectError> {
         let answer = tokio::time::timeout(self.limit, self.role.perform(effect)).await;
         answer.unwrap_or_else(|elapsed| {
-            Err(EffectError {
+            Err(EffectError::NoAnswer {
                 from: "the outside",
                 asked: "what was asked within --effect-timeout",
                 source: Box::new(elapsed),

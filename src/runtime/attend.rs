@@ -20,7 +20,7 @@ use crate::{
         status::Rejection,
     },
     metrics::Metrics,
-    roles::Role,
+    roles::{EffectError, Role},
     store::Store,
 };
 
@@ -105,6 +105,10 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 return Ok(Verdict::Poison(Poison { class: "conflict", reason, booking }));
             }
             Err(BookError::Lease(lost)) => return Err(lost),
+            Err(BookError::Effect(refused @ EffectError::Refused { .. })) => {
+                let (reason, booking) = (Chain(&refused).to_string(), Some(event.booking.clone()));
+                return Ok(Verdict::Poison(Poison { class: "refused", reason, booking }));
+            }
             Err(error) => return Ok(Verdict::Retry(error.into())),
         };
         for message in &messages {

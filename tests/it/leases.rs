@@ -13,11 +13,12 @@ use booking::{
     bus::{
         Bus,
         memory::{Exchange, MemoryBus, Unkindness},
+        wire,
     },
     clock::Clock,
     domain::{
         RoleName,
-        event::{Charge, Kind, Refund},
+        event::{Charge, Data, Event, Kind, NoSeat, Refund},
         ids::BookingId,
         money::Money,
         payment::Payment,
@@ -191,6 +192,64 @@ async fn a5_a_heartbeat_that_hears_that_the_message_is_gone_drops_the_handler() 
     bench.clock.advance(SignedDuration::from_secs(-20));
     assert_eq!(bench.worker.heartbeat().await, Beat { extended: 0, lost: 1 });
     assert_eq!(working.await.unwrap(), [Ended::Lost], "without waiting for the gateway");
+}
+
+#[tokio::test]
+async fn d13_a_refund_that_is_refused_for_good_is_set_aside_for_a_person() {
+    let bench = manual();
+    bench.gateway.at_once.store(true, Ordering::SeqCst);
+    bench.request("b-1");
+    assert_eq!(bench.worker.step(1).await.unwrap(), [Ended::Done]);
+    bench.exchange.publish_text(Kind::SeatUnavailable, &no_seat("b-1"));
+    assert_eq!(bench.worker.step(1).await.unwrap(), [Ended::Poison]);
+    let dead = bench.exchange.dead(RoleName::Payment).remove(0);
+    let attribute = |name: &str| dead.attributes.iter().find(|it| it.0 == name).unwrap().1.clone();
+    assert_eq!((attribute("class").as_str(), attribute("booking").as_str()), ("refused", "b-1"));
+    assert!(attribute("reason").contains("nothing is refunded here"), "{}", attribute("reason"));
+    assert!(
+        matches!(bench.row().await, Payment::Ok { .. }),
+        "the money is still known to be taken"
+    );
+}
+
+/// Seats says that there is none, for the request of that id.
+fn no_seat(id: &str) -> String {
+    let request = Sketch::new(id, &["12A"], "tok_visa").event();
+    let seating = Sketch::new(id, &["12A"], "tok_visa").request().seating;
+    let data = Data::SeatUnavailable { reason: NoSeat::Taken, seating };
+    let said = Event::outcome(RoleName::Seats, &request.about(), request.time, data);
+    wire::encode(&said).unwrap().body
+}
+
+#[tokio::test]
+async fn a19_a20_no_more_is_received_than_can_be_worked_on_and_a_slow_one_holds_up_nobody() {
+    let limits =
+        Limits { long_poll: Duration::from_millis(50), in_hand_max: 3, ..Limits::default() };
+    let bench = bench(Clock::Machine, limits);
+    for at in 0..10 {
+        bench.request(&format!("slow-{at}"));
+    }
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(Arc::clone(&bench.worker).run(stop.clone()));
+    let asked = || bench.gateway.asked.load(Ordering::SeqCst);
+    eventually("three to be in hand", async || (asked() == 3).then_some(())).await;
+    // The rest is not hidden: another replica could have it.
+    let bus = bench.exchange.bus(RoleName::Payment);
+    let others = bus.receive(10, Duration::ZERO, Duration::ZERO).await.unwrap();
+    assert_eq!(others.len(), 7);
+    // One goes through: its place is taken by the next, while two are still slow.
+    bench.gateway.let_go.notify_one();
+    eventually("the next one to begin", async || (asked() == 4).then_some(())).await;
+    assert_eq!(bench.exchange.published(Kind::PaymentOk), 1);
+    bench.gateway.at_once.store(true, Ordering::SeqCst);
+    bench.gateway.let_go.notify_waiters();
+    eventually("all to be paid", async || {
+        bench.gateway.let_go.notify_waiters();
+        (bench.exchange.published(Kind::PaymentOk) == 10).then_some(())
+    })
+    .await;
+    stop.cancel();
+    working.await.unwrap();
 }
 
 #[tokio::test]

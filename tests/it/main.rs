@@ -10,6 +10,7 @@ mod harness;
 
 mod bus_contract;
 mod cli;
+mod coverage;
 mod demo;
 mod documents;
 mod endings;
@@ -20,6 +21,7 @@ mod leases;
 mod mailer;
 mod processes;
 mod replay;
+mod resend;
 mod shutdown;
 mod store_contract;
 mod stories;
