@@ -6,7 +6,8 @@ use std::error::Error;
 use tracing::{Instrument, error, field, info, info_span, warn};
 
 use super::{
-    BookError, Chain, Lease, LeaseLost, Outcome, Worker, delay::give_back_delay, worker::Ended,
+    BookError, Breaker, Chain, Depends, Lease, LeaseLost, Outcome, Worker, delay::give_back_delay,
+    worker::Ended,
 };
 use crate::{
     bus::{
@@ -30,10 +31,10 @@ const ATTRIBUTE_BYTES_MAX: usize = 1024;
 /// How one delivery ended. The only three ways there are, unless its time is over first.
 #[derive(Debug)]
 enum Verdict {
-    /// Everything it caused is committed and published: delete it.
-    Done,
-    /// Not now: give it back.
-    Retry(Box<dyn Error + Send + Sync>),
+    /// Everything it caused is committed and published: delete it. With what it needed for that.
+    Done(Vec<Depends>),
+    /// Not now: give it back. With what failed, unless it was only bad luck.
+    Retry(Option<Depends>, Box<dyn Error + Send + Sync>),
     /// Not ever: to the dead-letter queue, now.
     Poison(Poison),
 }
@@ -57,7 +58,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             booking.id = field::Empty,
             delivery.attempt = delivery.attempt,
         );
-        let _counted = Counted::new(&self.metrics);
+        let _in_hand = InHand::new(&self.metrics, &self.breaker);
         let limits = &self.limits;
         let lease = Lease::new(self.book.clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
@@ -93,9 +94,12 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// Commits and publishes; nothing more once the lease is over.
     async fn judge(&self, event: &Event, lease: &Lease) -> Result<Verdict, LeaseLost> {
         note(event);
+        let mut needed = vec![Depends::Store];
         let messages = match self.book.attend_under(event, lease).await {
-            Ok(Outcome::Announce { messages, recalled, conflicts }) => {
+            Ok(Outcome::Announce { messages, recalled, conflicts, answers }) => {
                 self.metrics.conflicts(conflicts);
+                needed.extend((answers > 0).then_some(Depends::Outside));
+                needed.extend((!messages.is_empty()).then_some(Depends::Topics));
                 let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
                 info!(announces = said.join(" "), recalled, "settled");
                 messages
@@ -109,16 +113,16 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 let (reason, booking) = (Chain(&refused).to_string(), Some(event.booking.clone()));
                 return Ok(Verdict::Poison(Poison { class: "refused", reason, booking }));
             }
-            Err(error) => return Ok(Verdict::Retry(error.into())),
+            Err(error) => return Ok(Verdict::Retry(depends(&error), error.into())),
         };
         for message in &messages {
             lease.check()?;
             if let Err(error) = self.bus.publish(message).await {
-                return Ok(Verdict::Retry(error.into()));
+                return Ok(Verdict::Retry(Some(Depends::Topics), error.into()));
             }
             self.metrics.published(message.kind.topic());
         }
-        Ok(Verdict::Done)
+        Ok(Verdict::Done(needed))
     }
 
     /// A message that is no event. Who keeps such things remembers a refused request first, so that
@@ -130,7 +134,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             tracing::Span::current().record("booking.id", field::display(booking));
             let rejection = Rejection { time: refusal.sent_at, reason: reason.clone() };
             if let Err(error) = self.book.reject(booking, &rejection).await {
-                return Verdict::Retry(error.into());
+                return Verdict::Retry(depends(&error), error.into());
             }
         }
         Verdict::Poison(Poison { class: refusal.why.as_str(), reason, booking: refusal.booking })
@@ -139,21 +143,20 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     async fn file(&self, delivery: &Delivery, verdict: Verdict) -> (Ended, &'static str) {
         let handle = &delivery.receipt_handle;
         let (ended, word, filed) = match verdict {
-            Verdict::Done => {
-                if self.breaker.worked() {
+            Verdict::Done(needed) => {
+                if self.breaker.worked(&needed) {
                     info!("works again: polling goes on");
                 }
                 (Ended::Done, "done", self.bus.delete(handle).await)
             }
-            Verdict::Retry(cause) => {
+            Verdict::Retry(on, cause) => {
                 let after = give_back_delay(delivery.attempt, &mut self.jitter());
                 warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
-                self.trip(&*cause);
+                self.trip(on, &*cause);
                 (Ended::Retry, "retry", self.bus.give_back(handle, after).await)
             }
             Verdict::Poison(poison) => {
                 error!(class = poison.class, reason = poison.reason, "set aside");
-                self.breaker.untried();
                 let letter = dead_letter(R::Rules::ROLE.as_str(), delivery, poison);
                 (Ended::Poison, "poison", self.bury(delivery, &letter).await)
             }
@@ -170,21 +173,17 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         self.bus.delete(&delivery.receipt_handle).await
     }
 
-    /// Tells the breaker of a failure. Who merely lost too many races depends on nothing that is down.
-    fn trip(&self, cause: &(dyn Error + Send + Sync + 'static)) {
-        if matches!(cause.downcast_ref(), Some(BookError::Contended)) {
-            self.breaker.untried();
-            return;
-        }
+    /// Tells the breaker what failed.
+    fn trip(&self, on: Option<Depends>, cause: &(dyn Error + 'static)) {
+        let Some(on) = on else { return };
         let (why, now) = (Chain(cause).to_string(), self.book.clock().now());
-        if self.breaker.failed(&why, now, &mut self.jitter()) {
+        if self.breaker.failed(on, &why, now, &mut self.jitter()) {
             error!(why, "too many failures in a row: polling stops until one goes through");
         }
     }
 
     /// Its time is over. At the cap the message is still ours to give back; else it is somebody's.
     async fn let_go(&self, delivery: &Delivery, lease: &Lease) -> Ended {
-        self.breaker.untried();
         if lease.at_cap() {
             let after = give_back_delay(delivery.attempt, &mut self.jitter());
             error!(after_s = after.as_secs(), "worked on for too long: dropped and given back");
@@ -196,19 +195,36 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     }
 }
 
-/// One more delivery in hand, for as long as this lives: also when its handler is dropped.
-struct Counted<'a>(&'a Metrics);
-
-impl<'a> Counted<'a> {
-    fn new(metrics: &'a Metrics) -> Counted<'a> {
-        metrics.in_hand.inc();
-        Counted(metrics)
+/// What a failure is a failure of. Who merely lost too many races depends on nothing that is down.
+fn depends(error: &BookError) -> Option<Depends> {
+    match error {
+        BookError::Effect(_) => Some(Depends::Outside),
+        BookError::Contended | BookError::Lease(_) => None,
+        BookError::Store(_)
+        | BookError::Row { .. }
+        | BookError::TooLarge(_)
+        | BookError::Endless => Some(Depends::Store),
     }
 }
 
-impl Drop for Counted<'_> {
+/// One more delivery in hand, for as long as this lives: also when its handler is dropped or panics.
+struct InHand<'a> {
+    metrics: &'a Metrics,
+    breaker: &'a Breaker,
+}
+
+impl<'a> InHand<'a> {
+    fn new(metrics: &'a Metrics, breaker: &'a Breaker) -> InHand<'a> {
+        metrics.in_hand.inc();
+        InHand { metrics, breaker }
+    }
+}
+
+impl Drop for InHand<'_> {
     fn drop(&mut self) {
-        self.0.in_hand.dec();
+        self.metrics.in_hand.dec();
+        // A trial that ended without a word leaves the next one its turn.
+        self.breaker.untried();
     }
 }
 

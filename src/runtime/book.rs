@@ -50,6 +50,8 @@ pub enum Outcome {
         recalled: bool,
         /// How many version conflicts were met on the way.
         conflicts: u32,
+        /// How many answers the outside gave on the way.
+        answers: usize,
     },
     /// Nothing was changed; a person should look.
     SetAside(String),
@@ -75,9 +77,9 @@ pub enum BookError {
     Row {
         /// Which.
         key: String,
-        /// What is wrong with it.
+        /// Where; serde's own words could quote what somebody's row says.
         #[source]
-        source: serde_json::Error,
+        source: Unreadable,
     },
     /// An outcome is larger than SNS takes: nothing was committed.
     #[error("could not announce the outcome")]
@@ -85,6 +87,21 @@ pub enum BookError {
     /// The rules asked for more than they ever should.
     #[error("the rules did not come to an end after {STEPS_MAX} steps")]
     Endless,
+}
+
+/// Where a row stopped being readable.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{category:?} error at line {line} column {column}")]
+pub struct Unreadable {
+    category: serde_json::error::Category,
+    line: usize,
+    column: usize,
+}
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(it: serde_json::Error) -> Unreadable {
+        Unreadable { category: it.classify(), line: it.line(), column: it.column() }
+    }
 }
 
 /// A stored row: the role's state, and in a booking's row its memos.
@@ -197,10 +214,12 @@ impl<R: Role, S: Store> Book<R, S> {
                         continue 'read;
                     }
                     Step::Settle(decision) if decision.writes.is_empty() => {
+                        let (messages, answers) = (Vec::new(), answers.len());
                         return Ok(Outcome::Announce {
-                            messages: Vec::new(),
+                            messages,
                             recalled: false,
                             conflicts,
+                            answers,
                         });
                     }
                     Step::Settle(decision) => {
@@ -210,7 +229,13 @@ impl<R: Role, S: Store> Book<R, S> {
                             conflicts += 1;
                             continue 'read;
                         };
-                        return Ok(Outcome::Announce { messages, recalled: false, conflicts });
+                        let answers = answers.len();
+                        return Ok(Outcome::Announce {
+                            messages,
+                            recalled: false,
+                            conflicts,
+                            answers,
+                        });
                     }
                     Step::SetAside(reason) => return Ok(Outcome::SetAside(reason)),
                 }
@@ -301,7 +326,7 @@ impl<T> Seen<T> {
         let listing = R::Rules::listing(&row);
         let key = key.to_string();
         let body = serde_json::to_string(&Kept { row, memos });
-        let body = body.map_err(|source| BookError::Row { key: key.clone(), source })?;
+        let body = body.map_err(|it| BookError::Row { key: key.clone(), source: it.into() })?;
         Ok(Write { key, read_version, body, listing })
     }
 }
@@ -320,7 +345,8 @@ pub async fn look_up<T: DeserializeOwned>(
 }
 
 fn parse<T: DeserializeOwned>(key: &str, row: &Versioned) -> Result<Kept<T>, BookError> {
-    serde_json::from_str(&row.body).map_err(|source| BookError::Row { key: key.to_owned(), source })
+    serde_json::from_str(&row.body)
+        .map_err(|it| BookError::Row { key: key.to_owned(), source: Unreadable::from(it) })
 }
 
 fn announced(message: &Message) -> Announced {
@@ -333,7 +359,7 @@ fn recall<T>(seen: &Seen<T>, own: &Key, event: &Event, conflicts: u32) -> Option
     let (_, memos) = seen.versions.get(own)?;
     let memo = memos.iter().find(|it| it.cause == event.cause)?;
     Some(if memo.digest == event.digest {
-        Outcome::Announce { messages: memo.messages(), recalled: true, conflicts }
+        Outcome::Announce { messages: memo.messages(), recalled: true, conflicts, answers: 0 }
     } else {
         Outcome::SetAside("the same event id with different content".to_owned())
     })

@@ -1,8 +1,8 @@
 //! Stops polling while a dependency is down: messages then wait on their queue, where waiting costs
 //! nothing, instead of being received again and again until SQS moves them to the dead-letter queue.
 //!
-//! Opens after several deliveries in a row that had to be given back; after a pause one delivery is
-//! tried, and the breaker closes by itself when that one goes through.
+//! Opens after several deliveries in a row that had to be given back; after a pause one delivery
+//! at a time is tried, and the breaker closes by itself when one that needs it goes through.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,14 +18,26 @@ const FAILURES_MAX: u32 = 5;
 /// How long other pollers wait while one delivery is being tried.
 const TRIAL_WAIT: Duration = Duration::from_millis(500);
 
+/// What a delivery depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depends {
+    /// The role's own store.
+    Store,
+    /// The gateway, or the mailer.
+    Outside,
+    /// The topics.
+    Topics,
+}
+
 /// The breaker of one role.
 #[derive(Debug, Default)]
 pub struct Breaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Failures in a row.
+    /// Failures in a row of what failed last: a delivery that does not need it says nothing about it.
     failures: u32,
+    failing: Option<Depends>,
     /// How often in a row it opened.
     opened: u32,
     /// Until when nothing is received; none when closed.
@@ -53,9 +65,17 @@ pub enum Gate {
 
 impl Breaker {
     /// A delivery had to be given back because of what it depends on. True when polling stops now.
-    pub fn failed(&self, why: &str, now: Timestamp, jitter: &mut fastrand::Rng) -> bool {
+    pub fn failed(
+        &self,
+        on: Depends,
+        why: &str,
+        now: Timestamp,
+        jitter: &mut fastrand::Rng,
+    ) -> bool {
         let mut state = self.lock();
-        state.failures = state.failures.saturating_add(1);
+        state.failures =
+            if state.failing == Some(on) { state.failures.saturating_add(1) } else { 1 };
+        state.failing = Some(on);
         why.clone_into(&mut state.why);
         let open = state.until.is_some();
         if (open && !state.trying) || (!open && state.failures < FAILURES_MAX) {
@@ -69,9 +89,13 @@ impl Breaker {
         !open
     }
 
-    /// A delivery went through. True when polling goes on now.
-    pub fn worked(&self) -> bool {
+    /// A delivery went through that needed all of these. True when polling goes on now.
+    pub fn worked(&self, needed: &[Depends]) -> bool {
         let mut state = self.lock();
+        if !state.failing.is_some_and(|it| needed.contains(&it)) {
+            state.trying = false;
+            return false;
+        }
         let was_open = state.until.is_some();
         *state = State::default();
         was_open
@@ -110,7 +134,8 @@ mod tests {
 
     fn fail(breaker: &Breaker, times: u32, now: Timestamp) -> bool {
         let mut jitter = fastrand::Rng::with_seed(1);
-        (0..times).any(|_| breaker.failed("the gateway is down", now, &mut jitter))
+        (0..times)
+            .any(|_| breaker.failed(Depends::Outside, "the gateway is down", now, &mut jitter))
     }
 
     #[test]
@@ -129,9 +154,20 @@ mod tests {
         let breaker = Breaker::default();
         for _ in 0..10 {
             assert!(!fail(&breaker, 4, at(0)));
-            breaker.worked();
+            breaker.worked(&[Depends::Store, Depends::Outside]);
         }
         assert_eq!(breaker.gate(at(0)), Gate::Closed);
+    }
+
+    #[test]
+    fn a21_what_does_not_need_it_says_nothing_about_it() {
+        let breaker = Breaker::default();
+        fail(&breaker, 4, at(0));
+        assert!(!breaker.worked(&[Depends::Store, Depends::Topics]));
+        assert!(fail(&breaker, 1, at(0)));
+        assert_eq!(breaker.gate(at(60)), Gate::Trial);
+        assert!(!breaker.worked(&[Depends::Store]), "still not known whether the gateway works");
+        assert_eq!(breaker.gate(at(60)), Gate::Trial, "and the next one is tried");
     }
 
     #[test]
@@ -142,7 +178,7 @@ mod tests {
         assert!(matches!(breaker.gate(at(60)), Gate::Open { .. }), "only one");
         breaker.untried();
         assert_eq!(breaker.gate(at(60)), Gate::Trial);
-        assert!(breaker.worked());
+        assert!(breaker.worked(&[Depends::Outside]));
         assert_eq!(breaker.gate(at(60)), Gate::Closed);
     }
 

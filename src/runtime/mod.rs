@@ -19,7 +19,7 @@ mod pulse;
 mod worker;
 
 pub use book::{Book, BookError, Kept, Memo, Outcome, look_up};
-pub use breaker::{Breaker, Gate};
+pub use breaker::{Breaker, Depends, Gate};
 pub use delay::{give_back_delay, pause};
 pub use lease::{Beat, Lease, LeaseLost, Leases};
 pub use limits::{Contradiction, Limits};

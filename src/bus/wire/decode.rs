@@ -11,10 +11,11 @@ use super::{
 };
 use crate::domain::{
     Expected,
+    card::holds_card_number,
     event::{Charge, Data, Event, Freed, Kind, NoCharge, NoSeat, Refund},
     ids::{BookingId, Cause, Digest, request_id},
     money::{Currency, Money},
-    request::{Passenger, Payment, PaymentToken, Request, holds_card_number},
+    request::{Passenger, Payment, PaymentToken, Request},
     seat::{FlightNo, SEATS_MAX, SeatId, Seating, parse_date},
 };
 
@@ -85,7 +86,7 @@ pub fn decode(delivery: &Delivery, prefix: &str) -> Result<Event, Refusal> {
         why,
         flaw,
         booking: letter.booking.clone().or_else(|| letter.message_id.clone()),
-        kind: letter.claims.or(letter.topic),
+        kind: letter.topic.or(letter.claims),
         sent_at: letter.sent_at,
     })
 }
@@ -423,8 +424,9 @@ fn major_version(schema: &str) -> Option<u32> {
 
 /// The digest of a request: of its `data` as it was received, so that old and new binaries agree.
 fn digest_of(data: &Node<'_, '_>) -> Read<Digest> {
-    let value: Value = serde_json::from_str(data.text())
-        .map_err(|_| data.flaw("expected JSON nested less deeply"))?;
+    let value: Value = serde_json::from_str(data.text()).map_err(|_| {
+        data.flaw("expected JSON without impossible numbers, broken escapes or deep nesting")
+    })?;
     if let Some(path) = card_number(&value, "data") {
         let problem = "holds what could be a card number; send the provider's token for it instead";
         return Err((Why::CardNumber, Flaw { path, ..data.flaw(problem) }));
