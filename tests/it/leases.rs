@@ -260,6 +260,8 @@ async fn a21_a_dependency_that_is_down_stops_polling_says_why_and_closes_by_itse
     bench.gateway.down.store(true, Ordering::SeqCst);
     for at in 0..100 {
         bench.request(&format!("down-{at}"));
+        // What goes through without the gateway says nothing about the gateway.
+        bench.exchange.publish_text(Kind::SeatUnavailable, &no_seat(&format!("no-seat-{at}")));
     }
     let stop = CancellationToken::new();
     let working = tokio::spawn(Arc::clone(&bench.worker).run(stop.clone()));

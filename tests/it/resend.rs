@@ -3,7 +3,12 @@
 use booking::{
     audit::Evidence,
     clock::Clock,
-    domain::{RoleName, event::Kind, schedule::Schedule, seats::Seats},
+    domain::{
+        RoleName,
+        event::{Event, Kind},
+        schedule::Schedule,
+        seats::Seats,
+    },
     durability::Durability,
     http::view::BookingView,
     roles::SeatsRole,
@@ -71,20 +76,24 @@ async fn f10_f13_f14_an_open_booking_says_what_it_waits_for_since_when_and_that_
     let folder = Folder::new();
     let file = folder.join("status.db");
     let engine = Engine::open(&file, RoleName::Status, Durability::PowerFailure).unwrap();
-    let book = Book::new(booking::roles::StatusRole, Inline::new(engine), Clock::Machine);
-    let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
+    let heard: jiff::Timestamp = "2027-02-01T09:30:00Z".parse().unwrap();
+    let store = Inline::new(engine);
+    let book = Book::new(booking::roles::StatusRole, store, Clock::manual(heard));
+    // A client may say what time it likes: what counts is when it was heard.
+    let time = "9999-01-01T00:00:00Z".parse().unwrap();
+    let request = Event { time, ..Sketch::new("b-1", &["12A"], "tok_visa").event() };
     book.attend(&request).await.unwrap();
     // From the store alone: no queue is asked.
     let kept = look_up(book.store(), &request.booking).await.unwrap().unwrap();
     let view = |minutes| {
-        let now = request.time + SignedDuration::from_mins(minutes);
+        let now = heard + SignedDuration::from_mins(minutes);
         BookingView::of(&request.booking, &kept.row, now, SignedDuration::from_mins(2))
     };
     assert!(!view(1).stuck && view(3).stuck);
-    assert_eq!(view(3).as_of, Some(request.time), "how old the newest fact is");
+    assert_eq!(view(3).as_of, Some(heard), "how old the newest fact is");
     let waits: Vec<(String, String)> =
         view(3).waiting_for.into_iter().map(|it| (it.event, it.from)).collect();
     let wanted = [(Kind::SeatBooked, "seats"), (Kind::PaymentOk, "payment")];
     assert_eq!(waits, wanted.map(|(kind, from)| (kind.to_string(), from.to_owned())));
-    assert!(view(3).waiting_for.iter().all(|it| it.since == request.time));
+    assert!(view(3).waiting_for.iter().all(|it| it.since == heard));
 }
