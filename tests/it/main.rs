@@ -9,6 +9,7 @@
 mod harness;
 
 mod bus_contract;
+mod chaos;
 mod cli;
 mod demo;
 mod documents;
