@@ -19,6 +19,10 @@ chaos bookings="3000" seed="":
     [ -z "$seed" ] || export BOOKING_CHAOS_SEED=$seed
     cargo test --test it chaos::
 
+# messages nobody thought of, so many a property, for the wire decoder
+fuzz cases="1000000":
+    PROPTEST_CASES={{cases}} cargo test --release --test it hardening:: -- --skip no_log_line
+
 # what CI runs
 ci:
     bash .ci/run

@@ -15,6 +15,7 @@ mod demo;
 mod documents;
 mod endings;
 mod gateway;
+mod hardening;
 mod kill;
 mod layers;
 mod mailer;
