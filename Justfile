@@ -10,6 +10,19 @@ demo *args:
 test *args:
     cargo test {{args}}
 
+# bookings through four real processes that are killed, stopped and frozen; CI has 320 of them
+chaos bookings="3000" seed="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export BOOKING_CHAOS_BOOKINGS={{bookings}}
+    seed={{seed}}
+    [ -z "$seed" ] || export BOOKING_CHAOS_SEED=$seed
+    cargo test --test it chaos::
+
+# messages nobody thought of, so many a property, for the wire decoder
+fuzz cases="1000000":
+    PROPTEST_CASES={{cases}} cargo test --release --test it hardening:: -- --skip no_log_line
+
 # what CI runs
 ci:
     bash .ci/run

@@ -3,6 +3,8 @@
 
 Prints one line on stdout when LocalStack really answers: `ready http://127.0.0.1:PORT`.
 All else goes to stderr and to `localstack.log` in the state folder.
+
+SIGUSR1 freezes LocalStack: it takes connections and answers nothing. SIGUSR2 lets it go on.
 """
 
 import argparse
@@ -67,6 +69,8 @@ def serve(options, state, stopped):
             return
         if options.detach:
             instance.leave_running()
+        signal.signal(signal.SIGUSR1, lambda *_: instance.freeze())
+        signal.signal(signal.SIGUSR2, lambda *_: instance.thaw())
         print(f"ready http://127.0.0.1:{port}", flush=True)
         while not options.detach and not stopped(wait_s=0.2):
             instance.must_be_alive()
@@ -131,6 +135,18 @@ class Instance:
         (self.state / "running.json").write_text(json.dumps({"pid": self.process.pid, "container": self.container}))
         print(f"LocalStack runs with pid {self.process.pid}, log {self.log}", file=sys.stderr)
 
+    def freeze(self):
+        self.pause("pause", signal.SIGSTOP)
+
+    def thaw(self):
+        self.pause("unpause", signal.SIGCONT)
+
+    def pause(self, verb, number):
+        if self.container:
+            subprocess.run(["docker", verb, self.container], capture_output=True, check=False)
+        else:
+            os.killpg(self.process.pid, number)
+
     def end(self):
         end(self.process.pid, self.container, lambda: self.process.poll() is not None)
 
@@ -172,6 +188,8 @@ def end(group, container, ended):
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(group, number)
+            # What is frozen hears no SIGTERM.
+            os.killpg(group, signal.SIGCONT)
         except ProcessLookupError:
             return
         deadline = time.monotonic() + END_WITHIN_S

@@ -9,12 +9,14 @@
 mod harness;
 
 mod bus_contract;
+mod chaos;
 mod cli;
 mod coverage;
 mod demo;
 mod documents;
 mod endings;
 mod gateway;
+mod hardening;
 mod kill;
 mod layers;
 mod leases;

@@ -35,7 +35,11 @@ pub struct Letter {
 impl Account {
     /// What somebody else made under `prefix`.
     pub async fn existing(prefix: &str) -> Account {
-        let config = LocalStack::running().config().await;
+        Account::at(LocalStack::running(), prefix).await
+    }
+
+    async fn at(localstack: &LocalStack, prefix: &str) -> Account {
+        let config = localstack.config().await;
         let count = RequestCount::default();
         Account {
             prefix: prefix.to_owned(),
@@ -49,7 +53,12 @@ impl Account {
 
     /// Topics, queues and subscriptions as `topics/` has them. `raw`: without the SNS envelope.
     pub async fn make(raw: bool) -> Account {
-        let account = Account::existing(&unique("t")).await;
+        Account::make_in(LocalStack::running(), raw).await
+    }
+
+    /// The same in a LocalStack of the test's own.
+    pub async fn make_in(localstack: &LocalStack, raw: bool) -> Account {
+        let account = Account::at(localstack, &unique("t")).await;
         for role in RoleName::ALL {
             let dead = account.names.dead_letter_queue(role);
             account.sqs.create_queue().queue_name(&dead).send().await.unwrap();
@@ -116,9 +125,30 @@ impl Account {
         letters
     }
 
+    /// What all receipt handles of this account have in common: LocalStack makes them of the queue's
+    /// ARN, in base64.
+    pub async fn handle_piece(&self) -> String {
+        let mut pieces = Vec::new();
+        for role in [RoleName::Seats, RoleName::Status] {
+            let url = self.url(&self.names.dead_letter_queue(role)).await;
+            self.sqs.send_message().queue_url(&url).message_body("look").send().await.unwrap();
+            let received = self.sqs.receive_message().queue_url(&url).send().await.unwrap();
+            let handle = received.messages.unwrap().remove(0).receipt_handle.unwrap();
+            // Behind a UUID, and before the name of the queue.
+            pieces.push(handle[52..92].to_owned());
+        }
+        assert_eq!(pieces[0], pieces[1]);
+        pieces.remove(0)
+    }
+
     /// Messages on a role's queue: visible and in flight.
     pub async fn depth(&self, role: RoleName) -> (u64, u64) {
-        let url = self.url(&self.names.queue(role)).await;
+        self.depth_of(&self.names.queue(role)).await
+    }
+
+    /// Messages on any queue: visible and in flight.
+    pub async fn depth_of(&self, queue: &str) -> (u64, u64) {
+        let url = self.url(queue).await;
         let visible = QueueAttributeName::ApproximateNumberOfMessages;
         let hidden = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         let ask = self.sqs.get_queue_attributes().queue_url(url);

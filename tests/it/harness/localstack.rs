@@ -1,4 +1,5 @@
-//! The real LocalStack: one for all tests of a run, ended with the run.
+//! The real LocalStack: one for all tests of a run, ended with the run; and one of its own for a test
+//! that would disturb the others.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -20,7 +21,7 @@ pub const REGION: &str = "eu-central-1";
 pub struct LocalStack {
     pub endpoint: String,
     /// Holds its stdin: LocalStack ends when that closes, however the test process ends.
-    _leash: Option<Child>,
+    leash: Option<Child>,
 }
 
 impl LocalStack {
@@ -30,13 +31,14 @@ impl LocalStack {
         RUNNING.get_or_init(|| match std::env::var("AWS_ENDPOINT_URL") {
             Ok(endpoint) => {
                 say(&format!("tests use the endpoint of AWS_ENDPOINT_URL: {endpoint}"));
-                LocalStack { endpoint, _leash: None }
+                LocalStack { endpoint, leash: None }
             }
             Err(_) => LocalStack::start(),
         })
     }
 
-    fn start() -> LocalStack {
+    /// Another one, ended when dropped. For a test that treats it badly.
+    pub fn start() -> LocalStack {
         let mut child = Command::new("python3")
             .arg(root().join("localstack/serve.py"))
             .args(["--port", "0", "--until-stdin-closes"])
@@ -50,7 +52,30 @@ impl LocalStack {
         let endpoint = line.trim().strip_prefix("ready ").unwrap_or_else(|| {
             panic!("LocalStack did not start; localstack/serve.py says why above, run it by hand to see")
         });
-        LocalStack { endpoint: endpoint.to_owned(), _leash: Some(child) }
+        LocalStack { endpoint: endpoint.to_owned(), leash: Some(child) }
+    }
+
+    /// Stops it where it stands: it takes connections and answers nothing.
+    pub fn freeze(&self) {
+        self.signal("USR1");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("USR2");
+    }
+
+    fn signal(&self, name: &str) {
+        let child = self.leash.as_ref().expect("only what a test started is its to stop");
+        signal(child, name);
+    }
+
+    /// Whether it answers within a second.
+    pub async fn answers(&self) -> bool {
+        let ask = reqwest::get(format!("{}/_localstack/health", self.endpoint));
+        tokio::time::timeout(std::time::Duration::from_secs(1), ask)
+            .await
+            .is_ok_and(|it| it.is_ok())
     }
 
     /// What the SDKs need to talk to it.
@@ -73,6 +98,12 @@ impl LocalStack {
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ]
     }
+}
+
+/// Sends a signal by name.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.unwrap().success(), "kill -{name} {}", child.id());
 }
 
 /// Whether the user left this part out; said aloud.

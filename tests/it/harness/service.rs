@@ -9,7 +9,7 @@ use std::{
 use booking::domain::RoleName;
 use serde_json::Value;
 
-use super::{LocalStack, eventually};
+use super::{LocalStack, eventually, localstack};
 
 /// The binary under test.
 pub fn binary() -> Command {
@@ -34,11 +34,26 @@ pub struct Service {
 impl Service {
     /// Starts a role on LocalStack and waits until it polls. Logs to `<data>/<role>.log`.
     pub async fn start(role: RoleName, prefix: &str, data: &Path, more: &[&str]) -> Service {
+        let mut service = Service::spawn(LocalStack::running(), role, prefix, data, |it| {
+            it.args(more);
+        });
+        service.polls().await;
+        service
+    }
+
+    /// Starts a role and does not wait. `adapt` has the last word on arguments and environment.
+    pub fn spawn(
+        localstack: &LocalStack,
+        role: RoleName,
+        prefix: &str,
+        data: &Path,
+        adapt: impl FnOnce(&mut Command),
+    ) -> Service {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let log = data.join(format!("{role}.log"));
         let mut command = binary();
-        command.args([role.as_str(), "--log-format", "json", "--http", &address]).args(more);
+        command.args([role.as_str(), "--http", &address]);
         // By environment, so that a test can say otherwise with a flag.
         command.env("BOOKING_PREFIX", prefix).env("BOOKING_DATA", data).envs([
             ("BOOKING_LONG_POLL", "1s"),
@@ -50,19 +65,28 @@ impl Service {
             ("BOOKING_GATEWAY_PATIENCE", "200ms"),
             ("BOOKING_MAILER", "folder"),
         ]);
-        command.envs(LocalStack::running().environment());
+        command.env("BOOKING_LOG_FORMAT", "json").envs(localstack.environment());
+        adapt(&mut command);
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        let mut service = Service { role, address, log, child };
+        Service { role, address, log, child }
+    }
+
+    /// Waits until it polls.
+    pub async fn polls(&mut self) {
+        let role = self.role;
         eventually(&format!("{role} to poll"), async || {
-            let ended = service.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{role} ended at once:\n{}", service.logged());
-            let asked = reqwest::get(format!("http://{}/health", service.address)).await.ok()?;
+            assert!(!self.has_ended(), "{role} ended at once:\n{}", self.logged());
+            let asked = reqwest::get(format!("http://{}/health", self.address)).await.ok()?;
             asked.json::<Value>().await.ok()?["health"]["last_poll_age_s"].as_f64()
         })
         .await;
-        service
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub fn logged(&self) -> String {
@@ -71,9 +95,7 @@ impl Service {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let sent =
-            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(sent.unwrap().success(), "kill -{name} {}", self.role);
+        localstack::signal(&self.child, name);
     }
 
     /// Waits until it has ended, and returns its exit code.
