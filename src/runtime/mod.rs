@@ -12,12 +12,14 @@
 mod book;
 mod delay;
 mod limits;
+mod preview;
 mod pulse;
 mod worker;
 
 pub use book::{Book, BookError, Kept, Memo, Outcome, look_up};
 pub use delay::{give_back_delay, pause};
 pub use limits::{Contradiction, Limits};
+pub use preview::{Preview, preview};
 pub use pulse::{Health, Pulse};
 pub use worker::{Ended, Worker};
 
