@@ -11,6 +11,7 @@ mod harness;
 mod bus_contract;
 mod cli;
 mod demo;
+mod dlq;
 mod documents;
 mod endings;
 mod gateway;
