@@ -94,7 +94,7 @@ impl Tell for Seats {
     fn already(row: &Row) -> String {
         match row {
             Row::Booking(Hold::Paid { .. }) => "paid, its request has not come".to_owned(),
-            Row::Booking(Hold::Held(held)) => format!("holds {}", seat_list(&held.seating.seats)),
+            Row::Booking(Hold::Held(held)) => format!("holding {}", seat_list(&held.seating.seats)),
             Row::Booking(Hold::Confirmed { seating, .. }) => {
                 format!("confirmed for {}", seat_list(&seating.seats))
             }
@@ -252,3 +252,7 @@ impl Tell for Statuses {
         decision.writes.iter().map(|(_, record)| told(record)).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "words_tests.rs"]
+mod tests;
