@@ -16,7 +16,8 @@ use crate::{
     cli::{
         Fault,
         config::{
-            GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, StatusArgs,
+            GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, Span,
+            StatusArgs,
         },
     },
     clock::Clock,
@@ -61,6 +62,30 @@ pub fn open_store(data: &Path, role: RoleName, durability: Durability) -> Result
     Engine::open(&store_file(data, role), role, durability).map_err(|it| Fault::config(&it))
 }
 
+/// The file of a role in a data folder, which must be there.
+///
+/// # Errors
+/// When it is not: this is not where the role's data is.
+pub fn existing_store_file(data: &Path, role: RoleName) -> Result<PathBuf, Fault> {
+    let file = store_file(data, role);
+    if file.exists() {
+        return Ok(file);
+    }
+    Err(Fault::Config(format!(
+        "{} is not there: run this where the data of {role} is, or give --data",
+        file.display()
+    )))
+}
+
+/// Opens a role's store to look at it, also while its service is at work.
+///
+/// # Errors
+/// When the file is not there or cannot be read.
+pub fn read_store(data: &Path, role: RoleName) -> Result<Engine, Fault> {
+    let file = existing_store_file(data, role)?;
+    Engine::open_read_only(&file, role).map_err(|it| Fault::config(&it))
+}
+
 /// Makes the data folder if it is not there.
 ///
 /// # Errors
@@ -75,10 +100,10 @@ pub fn make_folder(data: &Path) -> Result<(), Fault> {
 ///
 /// # Errors
 /// When the schedule cannot be read.
-pub fn seats_role(args: &SeatsArgs) -> Result<SeatsRole, Fault> {
-    let hold_limit = jiff::SignedDuration::try_from(args.hold_limit.0)
+pub fn seats_rules(flights: &str, hold_limit: Span) -> Result<Seats, Fault> {
+    let hold_limit = jiff::SignedDuration::try_from(hold_limit.0)
         .map_err(|_| Fault::Config("--hold-limit is too long".to_owned()))?;
-    Ok(SeatsRole(Seats { schedule: schedule(&args.flights)?, hold_limit }))
+    Ok(Seats { schedule: schedule(flights)?, hold_limit })
 }
 
 fn schedule(flights: &str) -> Result<Schedule, Fault> {
@@ -127,7 +152,7 @@ pub fn mailer(args: &ReceiptArgs, data: &Path) -> Result<FolderMailer, Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_seats(args: SeatsArgs) -> Result<(), Fault> {
-    let role = seats_role(&args)?;
+    let role = SeatsRole(seats_rules(&args.flights, args.hold_limit)?);
     Service::prepare(RoleName::Seats, args.service).await?.run(role, no_routes).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, process::ExitCode};
 
-use crate::runtime::Chain;
+use crate::{bus::BusError, runtime::Chain};
 
 /// Why a command ends other than well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ impl Fault {
     /// Something that does not answer.
     pub fn unreachable(error: &(dyn Error + 'static)) -> Fault {
         Fault::Unreachable(Chain(error).to_string())
+    }
+
+    /// A queue or a topic: to be mended when it was refused, to be tried again when it failed.
+    pub fn bus(error: &BusError) -> Fault {
+        match error {
+            BusError::Refused { .. } => Fault::config(error),
+            BusError::Failed { .. } => Fault::unreachable(error),
+        }
     }
 
     /// The exit code: see `booking --help`.

@@ -2,6 +2,7 @@
 
 pub mod config;
 mod demo;
+mod dlq;
 mod fault;
 mod healthcheck;
 mod request;
@@ -91,6 +92,13 @@ pub enum Command {
     /// drops it. For receipt the receipt is sent again too, under its number. Run it where the
     /// role's data is.
     Resend(resend::ResendArgs),
+    /// Messages that died: list them, say why, put them back
+    ///
+    /// Each role has two dead-letter queues. `dlq` has what the role set aside because it can never
+    /// be dealt with, and what SQS moved there after too many receives. `undelivered` has what SNS
+    /// could not deliver to the role's queue. Card numbers, addresses, names and tokens are masked.
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
     /// Ask a service on this machine whether its poll loop lives: a container probe
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -141,6 +149,7 @@ impl Cli {
                 TopicsFormat::Json => topics::json(),
             }),
             Command::Resend(args) => resend::run(args).await,
+            Command::Dlq(command) => dlq::run(command).await,
             Command::Healthcheck(args) => healthcheck::run(args).await,
         }
     }

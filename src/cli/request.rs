@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     bus::{
-        BusError, Message,
+        Message,
         aws::{AwsTopics, Clients, Names},
         wire,
     },
@@ -172,10 +172,7 @@ async fn publish(args: &RequestArgs, message: &Message) -> Result<(String, Strin
     let clients = Clients::load(RequestCount::default()).await.map_err(aws_fault)?;
     let home = clients.home(args.account.as_deref()).await.map_err(aws_fault)?;
     let topics = AwsTopics::new(&clients, Names::new(&args.aws.prefix), home);
-    let id = topics.publish(message).await.map_err(|it| match &it {
-        BusError::Refused { .. } => Fault::config(&it),
-        BusError::Failed { .. } => Fault::unreachable(&it),
-    })?;
+    let id = topics.publish(message).await.map_err(|it| Fault::bus(&it))?;
     Ok((id, topics.arn(Kind::BookingRequested)))
 }
 

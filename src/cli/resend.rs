@@ -47,14 +47,7 @@ pub struct ResendArgs {
 /// Publishes what was decided, again.
 pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
-    let file = wiring::store_file(&args.data, args.role);
-    if !file.exists() {
-        return Err(Fault::Config(format!(
-            "{} is not there: run this where the data of {} is, or give --data",
-            file.display(),
-            args.role
-        )));
-    }
+    wiring::existing_store_file(&args.data, args.role)?;
     let messages = kept(&args, &id).await?;
     if messages.is_empty() {
         return Err(Fault::No(format!("{} has announced nothing about booking {}", args.role, id)));
@@ -63,7 +56,7 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     let names = Names::new(&args.aws.prefix);
     let bus = AwsBus::connect(&clients, &names, args.role).await.map_err(wiring::aws_fault)?;
     for message in &messages {
-        bus.publish(message).await.map_err(|it| Fault::unreachable(&it))?;
+        bus.publish(message).await.map_err(|it| Fault::bus(&it))?;
         out(&format!("announced again: {}", message.kind))?;
     }
     Ok(())

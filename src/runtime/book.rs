@@ -29,7 +29,7 @@ use crate::{
 /// How often a version conflict is answered by deciding again before the event is given back.
 const CONFLICTS_MAX: u32 = 16;
 /// How often a decision may ask for more rows or an effect: more than any rule does.
-const STEPS_MAX: u32 = 16;
+pub(super) const STEPS_MAX: u32 = 16;
 
 /// A role's rules over its rows.
 #[derive(Debug)]
@@ -143,8 +143,8 @@ impl Memo {
 type State<R> = <<R as Role>::Rules as Rules>::State;
 
 /// The rows that were read for one decision, with what is needed to write them again.
-struct Seen<T> {
-    rows: Rows<T>,
+pub(super) struct Seen<T> {
+    pub(super) rows: Rows<T>,
     versions: BTreeMap<Key, (u64, Vec<Memo>)>,
 }
 
@@ -189,7 +189,7 @@ impl<R: Role, S: Store> Book<R, S> {
             if conflicts > CONFLICTS_MAX {
                 return Err(BookError::Contended);
             }
-            let mut seen = self.see(own.clone()).await?;
+            let mut seen = see(&self.store, own.clone()).await?;
             if let Some(outcome) = recall(&seen, &own, event, conflicts) {
                 return Ok(outcome);
             }
@@ -200,7 +200,7 @@ impl<R: Role, S: Store> Book<R, S> {
                 }
                 let now = self.clock.now();
                 match self.role.rules().decide(&seen.rows, event, &answers, now) {
-                    Step::Read(keys) => self.see_more(&mut seen, keys).await?,
+                    Step::Read(keys) => see_more(&self.store, &mut seen, keys).await?,
                     Step::Ask { claim, effect } => {
                         lease.check()?;
                         if let Some(claim) = claim {
@@ -280,7 +280,7 @@ impl<R: Role, S: Store> Book<R, S> {
     ) -> Result<(), BookError> {
         let own = Key::Booking(booking.clone());
         for _ in 0..=CONFLICTS_MAX {
-            let seen = self.see(own.clone()).await?;
+            let seen = see(&self.store, own.clone()).await?;
             let Some(row) = self.role.rejected(seen.rows.get(&own), rejection.clone()) else {
                 return Ok(());
             };
@@ -290,27 +290,6 @@ impl<R: Role, S: Store> Book<R, S> {
             }
         }
         Err(BookError::Contended)
-    }
-
-    async fn see(&self, own: Key) -> Result<Seen<State<R>>, BookError> {
-        let mut seen = Seen { rows: Rows::default(), versions: BTreeMap::new() };
-        self.see_more(&mut seen, vec![own]).await?;
-        Ok(seen)
-    }
-
-    async fn see_more(&self, seen: &mut Seen<State<R>>, keys: Vec<Key>) -> Result<(), BookError> {
-        let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        let rows = self.store.read(names.clone()).await?;
-        for ((key, name), row) in keys.into_iter().zip(names).zip(rows) {
-            let Some(versioned) = row else {
-                seen.rows.insert(key, None);
-                continue;
-            };
-            let kept: Kept<State<R>> = parse(&name, &versioned)?;
-            seen.versions.insert(key.clone(), (versioned.version, kept.memos));
-            seen.rows.insert(key, Some(kept.row));
-        }
-        Ok(())
     }
 }
 
@@ -329,6 +308,36 @@ impl<T> Seen<T> {
         let body = body.map_err(|it| BookError::Row { key: key.clone(), source: it.into() })?;
         Ok(Write { key, read_version, body, listing })
     }
+}
+
+/// The row of one booking, to begin a decision with.
+pub(super) async fn see<T: DeserializeOwned>(
+    store: &impl Store,
+    own: Key,
+) -> Result<Seen<T>, BookError> {
+    let mut seen = Seen { rows: Rows::default(), versions: BTreeMap::new() };
+    see_more(store, &mut seen, vec![own]).await?;
+    Ok(seen)
+}
+
+/// Adds rows that a decision asked for.
+pub(super) async fn see_more<T: DeserializeOwned>(
+    store: &impl Store,
+    seen: &mut Seen<T>,
+    keys: Vec<Key>,
+) -> Result<(), BookError> {
+    let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let rows = store.read(names.clone()).await?;
+    for ((key, name), row) in keys.into_iter().zip(names).zip(rows) {
+        let Some(versioned) = row else {
+            seen.rows.insert(key, None);
+            continue;
+        };
+        let kept: Kept<T> = parse(&name, &versioned)?;
+        seen.versions.insert(key.clone(), (versioned.version, kept.memos));
+        seen.rows.insert(key, Some(kept.row));
+    }
+    Ok(())
 }
 
 /// The row of a booking with its memos, if there is one.
@@ -355,7 +364,12 @@ fn announced(message: &Message) -> Announced {
 }
 
 /// What this cause announced when it was settled; or that it is another request under the same id.
-fn recall<T>(seen: &Seen<T>, own: &Key, event: &Event, conflicts: u32) -> Option<Outcome> {
+pub(super) fn recall<T>(
+    seen: &Seen<T>,
+    own: &Key,
+    event: &Event,
+    conflicts: u32,
+) -> Option<Outcome> {
     let (_, memos) = seen.versions.get(own)?;
     let memo = memos.iter().find(|it| it.cause == event.cause)?;
     Some(if memo.digest == event.digest {

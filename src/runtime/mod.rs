@@ -15,6 +15,7 @@ mod breaker;
 mod delay;
 mod lease;
 mod limits;
+mod preview;
 mod pulse;
 mod worker;
 
@@ -23,6 +24,7 @@ pub use breaker::{Breaker, Depends, Gate};
 pub use delay::{give_back_delay, pause};
 pub use lease::{Beat, Lease, LeaseLost, Leases};
 pub use limits::{Contradiction, Limits};
+pub use preview::{Preview, preview};
 pub use pulse::{Health, Pulse};
 pub use worker::{Ended, Worker};
 

@@ -67,8 +67,12 @@ fn help_reads_like_a_manual_page() {
         "topics",
         "resend",
         "healthcheck",
+        "dlq",
+        "dlq ls",
+        "dlq show",
+        "dlq redrive",
     ] {
-        let args = if command.is_empty() { vec!["--help"] } else { vec![command, "--help"] };
+        let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let output = run(&args);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains("Usage: booking"), "{command}: {text}");
@@ -100,6 +104,9 @@ fn what_makes_no_sense_is_refused_with_what_was_expected() {
     fails(&["status", "--long-poll", "0s"], 2, "asks all the time");
     fails(&["status", "--visibility", "13h"], 2, "1s to 12h");
     fails(&["status", "--effect-timeout", "0s"], 2, "more than no time");
+    fails(&["dlq", "ls", "pilots"], 2, "expected seats, payment, receipt or status");
+    fails(&["dlq", "ls", "seats", "--limit", "0"], 2, "1..=1000");
+    fails(&["dlq", "show", "seats", "--message", "x"], 2, "at least its first 4 letters");
     fails(&request_with("--flight", "wa117"), 2, "expected a flight such as WA117");
     fails(&request_with("--date", "1.3.2027"), 2, "expected a day as YYYY-MM-DD");
     fails(&request_with("--seat", "12Z"), 2, "expected a seat such as 12A");
@@ -149,6 +156,9 @@ fn what_has_to_be_mended_first_is_said_with_exit_code_78() {
     );
     fails(&["status", "--data", "/proc/none"], 78, "(--data)");
     fails(&["show", "b-1", "--status-url", "nonsense"], 78, "(--status-url) is no URL");
+    fails(&["dlq", "ls", "seats"], 78, "set AWS_REGION");
+    fails(&["dlq", "redrive", "seats", "--dry-run"], 78, "has with --flights");
+    fails(&["dlq", "redrive", "payment", "--dry-run"], 78, "run this where the data of payment is");
     fails(&["resend", "seats", "b-1"], 78, "run this where the data of seats is");
 }
 

@@ -10,10 +10,11 @@ use booking::{
     },
     domain::{
         RoleName,
+        card::holds_card_number,
         event::{Charge, Data, Event, Freed, Kind, NoCharge, NoSeat, Refund},
         ids::{BookingId, Cause, Digest},
         money::{Currency, MINOR_MAX, Money},
-        request::{Passenger, Payment, PaymentToken, Request, holds_card_number},
+        request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SEATS_MAX, SeatId, Seating},
     },
 };

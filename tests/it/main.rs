@@ -13,6 +13,7 @@ mod chaos;
 mod cli;
 mod coverage;
 mod demo;
+mod dlq;
 mod documents;
 mod endings;
 mod gateway;

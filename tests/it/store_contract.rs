@@ -159,6 +159,29 @@ fn the_file_of_another_role_is_refused() {
     assert!(error.contains("belongs to seats, not to payment"), "{error}");
 }
 
+#[tokio::test]
+async fn a_file_can_be_read_without_being_touched_also_while_its_service_is_at_work() {
+    let folder = Folder::new();
+    let file = folder.join("seats.db");
+    assert!(Engine::open_read_only(&file, RoleName::Seats).is_err(), "it is not there");
+    assert!(!file.exists(), "and was not made");
+
+    let writer = Inline::new(engine(&folder));
+    writer.commit(vec![write("a", 0, "one")]).await.unwrap();
+    let reader = Inline::new(Engine::open_read_only(&file, RoleName::Seats).unwrap());
+    assert_eq!(body(&reader, "a").await.as_deref(), Some("one"));
+    writer.commit(vec![write("a", 1, "two")]).await.unwrap();
+    assert_eq!(body(&reader, "a").await.as_deref(), Some("two"));
+    assert!(reader.commit(vec![write("a", 2, "three")]).await.is_err());
+
+    // And when nobody has it open.
+    drop((reader, writer));
+    let reader = Inline::new(Engine::open_read_only(&file, RoleName::Seats).unwrap());
+    assert_eq!(body(&reader, "a").await.as_deref(), Some("two"));
+    let other = Engine::open_read_only(&file, RoleName::Payment).unwrap_err().to_string();
+    assert!(other.contains("it belongs to seats, not to payment"), "{other}");
+}
+
 #[test]
 fn a32_the_file_of_a_newer_binary_is_refused() {
     let folder = Folder::new();

@@ -1,10 +1,12 @@
-//! The real bus: SNS topics and one SQS queue with its dead-letter queue.
+//! The real bus: SNS topics and one SQS queue with its dead-letter queues.
 
 mod clients;
+mod dead_letters;
 mod names;
 mod topics;
 
 pub use clients::{AwsError, Clients};
+pub use dead_letters::{Dead, DeadLetters, Found, Place, Queue};
 pub use names::{Home, Names};
 pub use topics::AwsTopics;
 

@@ -38,6 +38,12 @@ impl Names {
     pub fn dead_letter_queue(&self, role: RoleName) -> String {
         format!("{}booking-{role}-dlq", self.prefix)
     }
+
+    /// What SNS could not deliver to the role's queue.
+    #[must_use]
+    pub fn undelivered_queue(&self, role: RoleName) -> String {
+        format!("{}booking-{role}-undelivered", self.prefix)
+    }
 }
 
 /// Where an account's topics are: partition, region and account.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use super::super::{Commit, Find, StoreError, Versioned, Write};
 use crate::{domain::RoleName, durability::Durability};
@@ -52,6 +52,31 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Opens the file of `role` to read it, also while its service is at work. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be opened, belongs to another role, or was written by another version.
+    pub fn open_read_only(path: &Path, role: RoleName) -> Result<Engine, StoreError> {
+        let file = path.display().to_string();
+        let failed = failure(&file, "open");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
+        let applied: usize = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(&failed)?;
+        if applied != MIGRATIONS.len() {
+            let problem = format!(
+                "its schema version is {applied}, this binary reads {}; use the binary that runs {role}",
+                MIGRATIONS.len()
+            );
+            return Err(StoreError::Unusable { file, problem });
+        }
+        let owner = owner(&connection).map_err(&failed)?;
+        owned_by(&file, &owner, role)?;
+        Ok(Engine { file, connection })
+    }
+
     fn migrate(&mut self, role: RoleName) -> Result<(), StoreError> {
         let failed = failure(&self.file, "migrate");
         // Immediate, so that two processes that open a new file do not both make its tables.
@@ -80,17 +105,9 @@ impl Engine {
                 .map_err(&failed)?;
         }
         transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(&failed)?;
-        let owner: String = transaction
-            .query_row("SELECT role FROM meta", [], |row| row.get(0))
-            .map_err(&failed)?;
+        let owner = owner(&transaction).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
-        if owner != role.as_str() {
-            return Err(StoreError::Unusable {
-                file: self.file.clone(),
-                problem: format!("it belongs to {owner}, not to {role}"),
-            });
-        }
-        Ok(())
+        owned_by(&self.file, &owner, role)
     }
 
     /// The rows of these keys, in their order.
@@ -178,6 +195,19 @@ impl Engine {
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&failed)?;
         rows.collect::<Result<_, _>>().map_err(&failed)
     }
+}
+
+/// The role that made the file.
+fn owner(connection: &Connection) -> Result<String, rusqlite::Error> {
+    connection.query_row("SELECT role FROM meta", [], |row| row.get(0))
+}
+
+fn owned_by(file: &str, owner: &str, role: RoleName) -> Result<(), StoreError> {
+    if owner == role.as_str() {
+        return Ok(());
+    }
+    let problem = format!("it belongs to {owner}, not to {role}");
+    Err(StoreError::Unusable { file: file.to_owned(), problem })
 }
 
 /// Looks at all versions before it writes the first row, so that a conflict leaves nothing behind.

@@ -62,11 +62,9 @@ impl Account {
         for role in RoleName::ALL {
             let dead = account.names.dead_letter_queue(role);
             account.sqs.create_queue().queue_name(&dead).send().await.unwrap();
-            let redrive = format!(
-                r#"{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}","maxReceiveCount":10}}"#
-            );
-            let queue = account.sqs.create_queue().queue_name(account.names.queue(role));
-            queue.attributes(QueueAttributeName::RedrivePolicy, redrive).send().await.unwrap();
+            let undelivered = account.names.undelivered_queue(role);
+            account.sqs.create_queue().queue_name(&undelivered).send().await.unwrap();
+            account.make_queue(role).await;
         }
         for topic in topics::all() {
             let name = account.names.topic(topic.topic);
@@ -78,10 +76,25 @@ impl Account {
                 let subscribe =
                     subscribe.endpoint(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"));
                 let subscribe = subscribe.attributes("RawMessageDelivery", raw.to_string());
+                let undelivered = account.names.undelivered_queue(it.role);
+                let redrive = format!(
+                    r#"{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:{ACCOUNT}:{undelivered}"}}"#
+                );
+                let subscribe = subscribe.attributes("RedrivePolicy", redrive);
                 subscribe.send().await.unwrap();
             }
         }
         account
+    }
+
+    /// A role's queue alone.
+    pub async fn make_queue(&self, role: RoleName) {
+        let dead = self.names.dead_letter_queue(role);
+        let redrive = format!(
+            r#"{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}","maxReceiveCount":10}}"#
+        );
+        let queue = self.sqs.create_queue().queue_name(self.names.queue(role));
+        queue.attributes(QueueAttributeName::RedrivePolicy, redrive).send().await.unwrap();
     }
 
     pub async fn bus(&self, role: RoleName) -> AwsBus {
@@ -96,6 +109,12 @@ impl Account {
     pub async fn publish(&self, kind: Kind, text: &str) -> String {
         let publish = self.sns.publish().topic_arn(self.topic_arn(kind)).message(text);
         publish.send().await.unwrap().message_id.unwrap()
+    }
+
+    /// Puts any text on any queue, as it is.
+    pub async fn put(&self, queue: &str, text: &str) {
+        let send = self.sqs.send_message().queue_url(self.url(queue).await);
+        send.message_body(text).send().await.unwrap();
     }
 
     pub async fn url(&self, queue: &str) -> String {

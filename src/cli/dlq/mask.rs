@@ -1,0 +1,255 @@
+//! What of a dead message may be seen on a terminal. A message that died is one that was not what it
+//! should be, so nothing is taken for harmless because of where it stands: a value is shown only
+//! under a name that is known to hold no secret, and even there card numbers and e-mail addresses
+//! are masked.
+
+use serde_json::Value;
+
+use crate::domain::card::holds_card_number;
+
+/// What stands for a value that is not shown.
+const HIDDEN: &str = "***";
+/// The name whose whole subtree is somebody's own.
+const PASSENGER: &str = "passenger";
+/// The names whose values are no secret, in an event and in the SNS envelope around it.
+const HARMLESS: [&str; 29] = [
+    "Message",
+    "MessageId",
+    "SignatureVersion",
+    "Timestamp",
+    "TopicArn",
+    "Type",
+    "booking_id",
+    "charge",
+    "currency",
+    "data",
+    "datacontenttype",
+    "dataschema",
+    "date",
+    "flight",
+    "id",
+    "message",
+    "minor",
+    "reason",
+    "receipt",
+    "refund",
+    "requestdigest",
+    "seat",
+    "seats",
+    "source",
+    "specversion",
+    "subject",
+    "time",
+    "traceparent",
+    "type",
+];
+
+/// A body as people may see it: indented JSON with the SNS envelope opened and secrets masked. What
+/// is no JSON may hold anything, and is told by its length and by where it stops being JSON.
+pub(super) fn body(text: &str) -> String {
+    let masked = match serde_json::from_str(text) {
+        Ok(value) => value_of(value, true),
+        Err(error) => return no_json(text, &error),
+    };
+    visible(&format!("{masked:#}"))
+}
+
+fn value_of(value: Value, harmless: bool) -> Value {
+    match value {
+        Value::Null | Value::Bool(_) => value,
+        Value::Number(it) if !harmless || holds_card_number(&it.to_string()) => HIDDEN.into(),
+        Value::Number(_) => value,
+        Value::String(it) => string(&it, harmless),
+        Value::Array(list) => list.into_iter().map(|it| value_of(it, harmless)).collect(),
+        Value::Object(fields) => {
+            let inside = |(name, it): (String, Value)| {
+                let masked = if name.eq_ignore_ascii_case(PASSENGER) {
+                    secret(it)
+                } else {
+                    value_of(it, HARMLESS.contains(&name.as_str()))
+                };
+                (line(&name), masked)
+            };
+            Value::Object(fields.into_iter().map(inside).collect())
+        }
+    }
+}
+
+/// Nothing of it but its shape, and the outline of e-mail addresses.
+fn secret(value: Value) -> Value {
+    match value {
+        Value::Null | Value::Bool(_) => value,
+        Value::Number(_) => HIDDEN.into(),
+        Value::String(it) => string(&it, false),
+        Value::Array(list) => list.into_iter().map(secret).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, it)| (line(&name), secret(it))).collect()
+        }
+    }
+}
+
+/// JSON within a string, as in the SNS envelope, is opened; what only begins like JSON is not shown.
+fn string(text: &str, harmless: bool) -> Value {
+    let nested = text.trim_start().starts_with(['{', '[']);
+    if nested && harmless {
+        return match serde_json::from_str(text) {
+            Ok(value) => value_of(value, true),
+            Err(error) => no_json(text, &error).into(),
+        };
+    }
+    match e_mail(text) {
+        Some(it) if !harmless => it.into(),
+        _ if harmless => line(text).into(),
+        _ => HIDDEN.into(),
+    }
+}
+
+/// One line of text from somebody else: addresses and what could be a card number masked, and
+/// nothing in it that a terminal would obey.
+pub(super) fn line(text: &str) -> String {
+    if holds_card_number(text) {
+        return HIDDEN.to_owned();
+    }
+    let masked: String = text
+        .split_inclusive(|it: char| !in_address(it))
+        .map(|part| {
+            let word = part.trim_end_matches(|it: char| !in_address(it));
+            match e_mail(word) {
+                Some(it) => format!("{it}{}", &part[word.len()..]),
+                None => part.to_owned(),
+            }
+        })
+        .collect();
+    visible(&masked).replace('\n', "\\n")
+}
+
+/// `a***@e***.com`, if the text looks like an e-mail address.
+fn e_mail(text: &str) -> Option<String> {
+    let (who, host) = text.rsplit_once('@')?;
+    let first = |it: &str| it.chars().next();
+    let ending = match host.rsplit_once('.') {
+        Some((_, it)) if it.chars().all(|it| it.is_ascii_alphabetic()) => format!(".{it}"),
+        _ => String::new(),
+    };
+    let plain = text.chars().all(in_address);
+    plain.then_some(format!("{}***@{}***{ending}", first(who)?, first(host)?))
+}
+
+/// Whether a character can be part of an e-mail address, as far as anybody writes them.
+fn in_address(letter: char) -> bool {
+    letter.is_alphanumeric() || "@.!#$%&'*+-/=?^_`{|}~".contains(letter)
+}
+
+fn no_json(text: &str, error: &serde_json::Error) -> String {
+    let how = if error.is_eof() { "JSON that ends too early" } else { "no JSON" };
+    format!(
+        "({} bytes that are not shown: {how}, line {} column {})",
+        text.len(),
+        error.line(),
+        error.column()
+    )
+}
+
+/// With everything written out that moves the cursor, colours or turns the text of a terminal.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if letter != '\n' && (letter.is_control() || turns) {
+            shown.extend(letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_only_where_no_secret_can_be() {
+        for (what, given, wanted) in [
+            (
+                "a passenger",
+                json!({"passenger": {"name": "Ada Lovelace", "email": "ada@example.com"}}),
+                json!({"passenger": {"name": "***", "email": "a***@e***.com"}}),
+            ),
+            (
+                "a passenger of another shape",
+                json!({"Passenger": ["Ada", {"type": "Lovelace", "seats": [7]}]}),
+                json!({"Passenger": ["***", {"type": "***", "seats": ["***"]}]}),
+            ),
+            (
+                "a passenger that is a text",
+                json!({"passenger": "Ada"}),
+                json!({"passenger": "***"}),
+            ),
+            (
+                "a token, and what it costs",
+                json!({"payment": {"token": "tok_visa", "amount": {"minor": 12900, "currency": "EUR"}}}),
+                json!({"payment": {"token": "***", "amount": {"minor": 12900, "currency": "EUR"}}}),
+            ),
+            (
+                "a card number as number and as text, where neither belongs",
+                json!({"flight": "4111 1111 1111 1111", "seats": [4111111111111111_u64], "id": "4111-1111-1111-1111"}),
+                json!({"flight": "***", "seats": ["***"], "id": "***"}),
+            ),
+            (
+                "a name that nobody knows",
+                json!({"nmae": "Ada", "phone": 491701234567_u64, "vip": true, "x": null}),
+                json!({"nmae": "***", "phone": "***", "vip": true, "x": null}),
+            ),
+            (
+                "an address in a harmless place",
+                json!({"source": "mail from <ada@example.com>, twice", "subject": "a@b"}),
+                json!({"source": "mail from <a***@e***.com>, twice", "subject": "a***@b***"}),
+            ),
+            (
+                "secrets that are names of fields",
+                json!({"ada@example.com": 1, "4111111111111111": {"flight": "WA117"}}),
+                json!({"a***@e***.com": "***", "***": {"flight": "WA117"}}),
+            ),
+            (
+                "what is no secret",
+                json!({"flight": "WA117", "date": "2027-03-01", "seats": ["12A"], "reason": "taken"}),
+                json!({"flight": "WA117", "date": "2027-03-01", "seats": ["12A"], "reason": "taken"}),
+            ),
+        ] {
+            let shown: Value = serde_json::from_str(&body(&given.to_string())).unwrap();
+            assert_eq!(shown, wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_opened_before_it_is_masked() {
+        let event = json!({"flight": "WA117", "passenger": {"name": "Ada"}}).to_string();
+        let shown = body(&json!({"Type": "Notification", "Message": event}).to_string());
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["Message"], json!({"flight": "WA117", "passenger": {"name": "***"}}));
+        let broken = body(&json!({"Message": "{\"name\": \"Ada\", "}).to_string());
+        assert!(!broken.contains("Ada"), "{broken}");
+        assert!(broken.contains("16 bytes that are not shown"), "{broken}");
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_by_length_and_place_only() {
+        let shown = body("{\"a\": 1,\n ada@example.com}");
+        assert_eq!(shown, "(26 bytes that are not shown: no JSON, line 2 column 2)");
+        assert_eq!(
+            body("{"),
+            "(1 bytes that are not shown: JSON that ends too early, line 1 column 1)"
+        );
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_would_obey_reaches_it() {
+        let text = "a\u{1b}[2Jb\u{9b}c\u{202e}d\r\n";
+        assert_eq!(line(text), "a\\u{1b}[2Jb\\u{9b}c\\u{202e}d\\u{d}\\n");
+        let shown = body(&json!({"flight": text}).to_string());
+        assert!(shown.chars().all(|it| it == '\n' || !it.is_control()), "{shown:?}");
+    }
+}

@@ -1,0 +1,84 @@
+//! `booking dlq show`
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{
+    super::{Fault, out, show::now, timeline::length},
+    Case, Which, mask,
+};
+
+/// The attributes whose values are no secret: ours, and those that SNS writes.
+const KNOWN: [&str; 10] = [
+    "ErrorCode",
+    "ErrorMessage",
+    "RequestID",
+    "attempt",
+    "booking",
+    "class",
+    "message_id",
+    "reason",
+    "role",
+    "type",
+];
+
+/// `booking dlq show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Print bodies as they are, with all the names, addresses and card data that may be in them,
+    /// and whatever a terminal would obey: dangerous, never paste it anywhere
+    #[arg(long)]
+    raw: bool,
+}
+
+/// Shows them.
+pub(super) async fn run(args: ShowArgs) -> Result<(), Fault> {
+    let desk = args.which.desk().await?;
+    let picked = args.which.look(&desk).await?;
+    if picked.cases.is_empty() {
+        return args.which.nothing(picked.more);
+    }
+    let now = now();
+    for case in &picked.cases {
+        out(&page(case, desk.letters.name(case.dead.place), now, args.raw))?;
+    }
+    match args.which.beyond(picked.more).strip_prefix("; ") {
+        Some(it) => out(it),
+        None => Ok(()),
+    }
+}
+
+/// Everything of one message.
+fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> String {
+    let delivery = &case.dead.delivery;
+    let age = length(now.duration_since(delivery.sent_at));
+    let mut text = format!("message {} on {queue}\n", delivery.message_id);
+    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
+    line("class", &case.why.class);
+    line("why", &case.why.reason);
+    if let Err(refusal) = &case.read
+        && !case.why.reason.contains(&refusal.to_string())
+    {
+        line("and", &format!("it cannot be read: {refusal}"));
+    }
+    line("event", case.kind());
+    line("booking", case.booking());
+    line("sent", &format!("{}, {age} ago", delivery.sent_at.strftime("%Y-%m-%d %H:%M:%S UTC")));
+    line("received", &format!("{} times, this look included", delivery.attempt));
+    if !case.dead.attributes.is_empty() {
+        text.push_str("attributes\n");
+        for (name, value) in &case.dead.attributes {
+            let value = match KNOWN.contains(&name.as_str()) {
+                true => mask::line(value),
+                false => "***".to_owned(),
+            };
+            text.push_str(&format!("  {:<12} {value}\n", mask::line(name)));
+        }
+    }
+    let body = if raw { delivery.body.clone() } else { mask::body(&delivery.body) };
+    let how = if raw { "body, unmasked" } else { "body, secrets masked" };
+    text.push_str(&format!("{how}\n{body}\n"));
+    text
+}
