@@ -28,7 +28,9 @@ const CASES: u32 = 256;
 
 fn cases() -> ProptestConfig {
     let chosen = std::env::var_os("PROPTEST_CASES").is_some();
-    if chosen { ProptestConfig::default() } else { ProptestConfig::with_cases(CASES) }
+    let config = if chosen { ProptestConfig::default() } else { ProptestConfig::with_cases(CASES) };
+    // What is drawn and is no address, name or token is drawn again: many times in a million cases.
+    ProptestConfig { max_local_rejects: u32::MAX, max_global_rejects: u32::MAX, ..config }
 }
 
 fn delivery(body: String) -> Delivery {
@@ -103,7 +105,7 @@ fn money() -> impl Strategy<Value = Money> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let email = "[a-z0-9.+-]{1,20}@[a-z0-9-]{1,20}\\.[a-z]{2,8}"
+    let email = "[a-z0-9+-]{1,12}(\\.[a-z0-9+-]{1,8})?@[a-z0-9]{1,9}(-[a-z0-9]{1,9})?\\.[a-z]{2,8}"
         .prop_filter("an address", |it| Passenger::parse_email(it).is_ok());
     let token =
         "[A-Za-z0-9._:/+=-]{1,64}".prop_filter_map("a token", |it| PaymentToken::parse(&it).ok());
