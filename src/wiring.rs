@@ -26,7 +26,7 @@ use crate::{
     http,
     mailer::folder::FolderMailer,
     metrics::{Metrics, RequestCount},
-    roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
+    roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole, Timely},
     runtime::{Book, Chain, Pulse, Worker},
     store::sqlite::{Engine, Sqlite},
 };
@@ -137,6 +137,7 @@ pub async fn run_seats(args: SeatsArgs) -> Result<(), Fault> {
 /// When it cannot begin.
 pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
     let role = PaymentRole(gateway(&args, &args.service.data)?);
+    let role = Timely::new(role, args.service.effect_timeout.0);
     Service::prepare(RoleName::Payment, args.service).await?.run(role, no_routes).await
 }
 
@@ -146,6 +147,7 @@ pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
 /// When it cannot begin.
 pub async fn run_receipt(args: ReceiptArgs) -> Result<(), Fault> {
     let role = ReceiptRole(mailer(&args, &args.service.data)?);
+    let role = Timely::new(role, args.service.effect_timeout.0);
     Service::prepare(RoleName::Receipt, args.service).await?.run(role, no_routes).await
 }
 

@@ -289,6 +289,23 @@ impl Bus for MemoryBus {
         Ok(())
     }
 
+    async fn extend(
+        &self,
+        handles: &[ReceiptHandle],
+        visibility: Duration,
+    ) -> Result<Vec<bool>, BusError> {
+        let visibility = SignedDuration::try_from(visibility).unwrap_or(SignedDuration::MAX);
+        let now = self.exchange.clock.now();
+        let mut state = self.exchange.lock();
+        let queue = state.queues.entry(self.role).or_default();
+        let extend = |handle: &ReceiptHandle| {
+            let hidden = |it: &&mut Queued| it.handle == handle.0 && it.visible_at > now;
+            let found = queue.iter_mut().find(hidden);
+            found.map(|it| it.visible_at = now + visibility).is_some()
+        };
+        Ok(handles.iter().map(extend).collect())
+    }
+
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
         let dead = Dead { body: delivery.body.clone(), attributes: why.attributes.clone() };
         self.exchange.lock().dead.entry(self.role).or_default().push(dead);

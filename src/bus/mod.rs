@@ -78,6 +78,14 @@ pub trait Bus: Send + Sync + 'static {
         after: Duration,
     ) -> impl Future<Output = Result<(), BusError>> + Send;
 
+    /// Hides what was received for `visibility` from now on, all in as few requests as there can be.
+    /// Says for each handle, in order, whether it is still good; what nobody knows counts as good.
+    fn extend(
+        &self,
+        handles: &[ReceiptHandle],
+        visibility: Duration,
+    ) -> impl Future<Output = Result<Vec<bool>, BusError>> + Send;
+
     /// Puts a copy of the body, untouched, on the role's dead-letter queue. The message itself is
     /// still to be deleted: dying in between leaves it twice, never lost.
     fn set_aside(

@@ -60,11 +60,15 @@ pub struct ServiceArgs {
     pub long_poll: Span,
 
     /// How long a received message is hidden from other replicas
-    #[arg(long, env = "BOOKING_VISIBILITY", default_value = "60s", value_name = "TIME")]
+    #[arg(long, env = "BOOKING_VISIBILITY", default_value = "60s", value_name = "TIME", value_parser = visibility)]
     pub visibility: Span,
 
+    /// How long one message may be worked on, its visibility timeout extended again and again
+    #[arg(long, env = "BOOKING_HEARTBEAT_CAP", default_value = "10m", value_name = "TIME")]
+    pub heartbeat_cap: Span,
+
     /// How long a charge, a refund or a mail may take
-    #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME")]
+    #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = not_zero)]
     pub effect_timeout: Span,
 
     /// How long work in hand may take after SIGTERM
@@ -84,7 +88,26 @@ pub struct ServiceArgs {
 
 fn long_poll(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
-    if span.0 <= Duration::from_secs(20) { Ok(span) } else { Err("SQS waits at most 20s") }
+    match span.0.as_secs() {
+        0 => Err("a receive that waits less than 1s asks all the time"),
+        20.. if span.0 > Duration::from_secs(20) => Err("SQS waits at most 20s"),
+        _ => Ok(span),
+    }
+}
+
+fn visibility(text: &str) -> Result<Span, &'static str> {
+    let span: Span = text.parse()?;
+    let hours = Duration::from_secs(12 * 3600);
+    if (Duration::from_secs(1)..=hours).contains(&span.0) {
+        Ok(span)
+    } else {
+        Err("SQS hides a message for 1s to 12h")
+    }
+}
+
+fn not_zero(text: &str) -> Result<Span, &'static str> {
+    let span: Span = text.parse()?;
+    if span.0.is_zero() { Err("expected more than no time at all") } else { Ok(span) }
 }
 
 impl ServiceArgs {
@@ -94,6 +117,7 @@ impl ServiceArgs {
         Limits {
             long_poll: self.long_poll.0,
             visibility: self.visibility.0,
+            heartbeat_cap: self.heartbeat_cap.0,
             effect_timeout: self.effect_timeout.0,
             drain: self.drain.0,
             in_hand_max: self.in_hand.into(),

@@ -86,9 +86,13 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     let report = Report { args, data, evidence, violations, published, duplicates, seconds };
     let well = report.violations.is_empty() && report.evidence.endings().1 == 0;
     if report.args.json {
-        out_json(&report.json())?
+        out_json(&report.json())?;
+        // For programs, which have what they want; a person may want to open a receipt.
+        if report.args.data.is_none() {
+            let _ = std::fs::remove_dir_all(&report.data);
+        }
     } else {
-        out(&report.text())?
+        out(&report.text())?;
     }
     if well { Ok(()) } else { Err(Fault::No("the demo did not end well: see above".to_owned())) }
 }
@@ -132,7 +136,7 @@ impl Report {
             "seed": self.args.seed,
             "published": self.published,
             "duplicates": self.duplicates,
-            "data": self.data,
+            "data": self.args.data,
         })
     }
 

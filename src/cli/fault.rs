@@ -9,6 +9,8 @@ use crate::runtime::Chain;
 pub enum Fault {
     /// It was done, and the answer is no. Empty when the answer is already printed.
     No(String),
+    /// The command line makes no sense.
+    Usage(String),
     /// A bug, or a damaged file.
     Internal(String),
     /// Something cannot be reached just now.
@@ -35,6 +37,7 @@ impl Fault {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Fault::No(_) => 1,
+            Fault::Usage(_) => 2,
             Fault::Internal(_) => 70,
             Fault::Unreachable(_) => 75,
             Fault::Config(_) => 78,
@@ -46,9 +49,11 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::No(it) | Fault::Internal(it) | Fault::Unreachable(it) | Fault::Config(it) => {
-                f.write_str(it)
-            }
+            Fault::No(it)
+            | Fault::Usage(it)
+            | Fault::Internal(it)
+            | Fault::Unreachable(it)
+            | Fault::Config(it) => f.write_str(it),
             Fault::Interrupted => f.write_str("stopped at once by a second signal"),
         }
     }

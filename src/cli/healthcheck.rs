@@ -32,7 +32,7 @@ pub(super) async fn run(args: HealthcheckArgs) -> Result<(), Fault> {
     let address = args.http.unwrap_or_else(|| default_http(args.role).to_owned());
     let address = address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
     let no = |problem: String| Fault::No(format!("{address} is not healthy: {problem}"));
-    let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build();
+    let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build();
     let http = http.map_err(|it| Fault::Internal(Chain(&it).to_string()))?;
     let answer = http.get(format!("http://{address}/health")).send().await;
     let answer = answer.map_err(|it| no(Chain(&it.without_url()).to_string()))?;

@@ -21,10 +21,11 @@ use crate::{
     clock::Clock,
     domain::{
         Expected,
+        card::holds_card_number,
         event::{Data, Event, Kind},
         ids::{BookingId, Cause},
         money::Money,
-        request::{Passenger, Payment, PaymentToken, Request, holds_card_number},
+        request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SEATS_MAX, SeatId, Seating, parse_date},
         status::Phase,
     },
@@ -52,21 +53,21 @@ pub struct RequestArgs {
     #[arg(long = "seat", required = true, value_parser = parser(SeatId::parse))]
     seats: Vec<SeatId>,
     /// Who flies
-    #[arg(long, value_parser = parser(Passenger::parse_name))]
+    #[arg(long)]
     name: String,
     /// Where the receipt goes
-    #[arg(long, value_parser = parser(Passenger::parse_email))]
+    #[arg(long)]
     email: String,
     /// The payment provider's token for the card; for the simulated gateway tok_visa, tok_declined,
     /// tok_insufficient_funds or tok_timeout_then_ok
-    #[arg(long, env = "BOOKING_TOKEN", hide_env_values = true, value_parser = parser(PaymentToken::parse))]
-    token: PaymentToken,
+    #[arg(long, env = "BOOKING_TOKEN", hide_env_values = true)]
+    token: String,
     /// What it costs, such as 'EUR 129.00'
     #[arg(long, value_parser = parser(Money::parse))]
     amount: Money,
     /// The booking's id [default: a new one]
-    #[arg(long, value_parser = booking_id)]
-    id: Option<BookingId>,
+    #[arg(long)]
+    id: Option<String>,
     #[command(flatten)]
     aws: AwsArgs,
     /// The account the topics are in [default: the one of the credentials, by asking STS]
@@ -98,9 +99,10 @@ fn account(text: &str) -> Result<String, &'static str> {
 
 /// Publishes the request, and follows it if asked to.
 pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
-    let booking = args.id.clone().unwrap_or_else(|| {
-        BookingId::parse(&Uuid::now_v7().to_string()).expect("a UUID is a booking id")
-    });
+    let booking = match &args.id {
+        Some(id) => booking_id(id)?,
+        None => BookingId::parse(&Uuid::now_v7().to_string()).expect("a UUID is a booking id"),
+    };
     let request = request(&args)?;
     let mut data = wire::request_data(&request);
     let digest = wire::digest(data.clone());
@@ -113,8 +115,11 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
         data: Data::BookingRequested(request),
     };
     let message = wire::encode(&event).map_err(|it| Fault::config(&it))?;
-    // Who follows should know at once when there is nobody to ask.
     let desk = if args.watch { Some(Desk::new(&args.status)?) } else { None };
+    if let Some(desk) = &desk {
+        // Before anything is published: who tries again then makes no second booking.
+        desk.booking(&booking).await?;
+    }
     let (message_id, arn) = publish(&args, &message).await?;
 
     if let Some(fields) = data.as_object_mut() {
@@ -135,23 +140,31 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
     }
 }
 
+/// What is personal is not read by clap, which repeats what it refuses.
 fn request(args: &RequestArgs) -> Result<Request, Fault> {
     let named = args.seats.len();
     let seats: BTreeSet<SeatId> = args.seats.iter().copied().collect();
     if seats.len() < named || named > SEATS_MAX {
-        return Err(Fault::Config(format!("--seat: expected 1 to {SEATS_MAX} different seats")));
+        return Err(Fault::Usage(format!("--seat: expected 1 to {SEATS_MAX} different seats")));
     }
     if holds_card_number(&args.name) {
-        return Err(Fault::Config("--name holds what could be a card number".to_owned()));
+        return Err(Fault::Usage("--name holds what could be a card number".to_owned()));
     }
+    let bad = |flag: &'static str| move |it: Expected| Fault::Usage(format!("{flag}: {it}"));
     Ok(Request {
         seating: Seating {
             flight: args.flight.clone(),
             date: args.date,
             seats: seats.into_iter().collect(),
         },
-        passenger: Passenger { name: args.name.clone(), email: args.email.clone() },
-        payment: Payment { token: args.token.clone(), amount: args.amount },
+        passenger: Passenger {
+            name: Passenger::parse_name(&args.name).map_err(bad("--name"))?,
+            email: Passenger::parse_email(&args.email).map_err(bad("--email"))?,
+        },
+        payment: Payment {
+            token: PaymentToken::parse(&args.token).map_err(bad("--token"))?,
+            amount: args.amount,
+        },
     })
 }
 
@@ -171,7 +184,14 @@ async fn watch(desk: &Desk, booking: &BookingId, limit: Duration, json: bool) ->
     let deadline = tokio::time::Instant::now() + limit;
     let mut printed = 0;
     loop {
-        if let Some(view) = desk.booking(booking).await? {
+        let asked = desk.booking(booking).await;
+        let late = tokio::time::Instant::now() >= deadline;
+        if let Err(error) = asked {
+            // A status service that restarts is back soon; the booking goes on meanwhile.
+            if late {
+                return Err(error);
+            }
+        } else if let Ok(Some(view)) = asked {
             if !json {
                 let lines = timeline::lines(&view.timeline);
                 // Late facts can sort before printed ones: the whole is printed again at the end.
@@ -191,7 +211,7 @@ async fn watch(desk: &Desk, booking: &BookingId, limit: Duration, json: bool) ->
                 return if well { Ok(()) } else { Err(Fault::No(String::new())) };
             }
         }
-        if tokio::time::Instant::now() >= deadline {
+        if late {
             return Err(Fault::Unreachable(format!(
                 "booking {booking} is not at its end after {limit:?}; `booking show {booking}` says what it waits for"
             )));

@@ -33,8 +33,7 @@ pub struct ResendArgs {
     #[arg(value_parser = role)]
     role: RoleName,
     /// About which booking
-    #[arg(value_parser = booking_id)]
-    id: BookingId,
+    id: String,
     #[command(flatten)]
     aws: AwsArgs,
     /// Folder of the role's data
@@ -47,6 +46,7 @@ pub struct ResendArgs {
 
 /// Publishes what was decided, again.
 pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
+    let id = booking_id(&args.id)?;
     let file = wiring::store_file(&args.data, args.role);
     if !file.exists() {
         return Err(Fault::Config(format!(
@@ -55,12 +55,9 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
             args.role
         )));
     }
-    let messages = kept(&args).await?;
+    let messages = kept(&args, &id).await?;
     if messages.is_empty() {
-        return Err(Fault::No(format!(
-            "{} has announced nothing about booking {}",
-            args.role, args.id
-        )));
+        return Err(Fault::No(format!("{} has announced nothing about booking {}", args.role, id)));
     }
     let clients = Clients::load(RequestCount::default()).await.map_err(wiring::aws_fault)?;
     let names = Names::new(&args.aws.prefix);
@@ -73,15 +70,15 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
 }
 
 /// What the role's store has about the booking. A receipt is sent again on the way.
-async fn kept(args: &ResendArgs) -> Result<Vec<Message>, Fault> {
+async fn kept(args: &ResendArgs, id: &BookingId) -> Result<Vec<Message>, Fault> {
     let store = Inline::new(wiring::open_store(&args.data, args.role, Durability::PowerFailure)?);
     match args.role {
-        RoleName::Seats => seats(&store, &args.id).await,
-        RoleName::Payment => Ok(messages(look::<Payment>(&store, &args.id).await?.as_ref())),
+        RoleName::Seats => seats(&store, id).await,
+        RoleName::Payment => Ok(messages(look::<Payment>(&store, id).await?.as_ref())),
         RoleName::Receipt => {
-            let kept = look::<Join>(&store, &args.id).await?;
+            let kept = look::<Join>(&store, id).await?;
             let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
-            if let Some(receipt) = sent.and_then(|it| it.row.receipt(&args.id)) {
+            if let Some(receipt) = sent.and_then(|it| it.row.receipt(id)) {
                 let folder = wiring::receipts_folder(&args.data);
                 let mailer = FolderMailer::open(&folder, &args.mail_from, Durability::PowerFailure);
                 let mailer = mailer.map_err(|it| Fault::Config(it.to_string()))?;

@@ -20,8 +20,7 @@ const ANSWER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The booking
-    #[arg(value_parser = booking_id)]
-    id: BookingId,
+    id: String,
     #[command(flatten)]
     status: StatusUrl,
     /// Print what the status service answers, as JSON
@@ -48,9 +47,10 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// Reads a booking id on the command line.
-pub(super) fn booking_id(text: &str) -> Result<BookingId, String> {
-    BookingId::parse(text).map_err(|it| it.to_string())
+/// Reads a booking id on the command line. Not by clap, which repeats what it refuses: somebody may
+/// have typed a card number.
+pub(super) fn booking_id(text: &str) -> Result<BookingId, Fault> {
+    BookingId::parse(text).map_err(|it| Fault::Usage(format!("ID: {it}")))
 }
 
 fn phase(text: &str) -> Result<Phase, String> {
@@ -62,17 +62,17 @@ fn phase(text: &str) -> Result<Phase, String> {
 
 /// Shows one booking.
 pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
+    let id = booking_id(&args.id)?;
     let desk = Desk::new(&args.status)?;
-    match desk.booking(&args.id).await? {
+    match desk.booking(&id).await? {
         Some(view) if args.json => out_json(&view),
         Some(view) => out(&timeline::render(&view, now())),
         None if args.json => {
-            out_json(&serde_json::json!({"booking_id": args.id, "phase": "unknown"}))?;
+            out_json(&serde_json::json!({"booking_id": id, "phase": "unknown"}))?;
             Err(Fault::No(String::new()))
         }
         None => Err(Fault::No(format!(
-            "booking {} has not been seen yet: the status service knows nothing of it",
-            args.id
+            "booking {id} has not been seen yet: the status service knows nothing of it"
         ))),
     }
 }
@@ -131,8 +131,11 @@ impl Desk {
         if let Err(error) = reqwest::Url::parse(&url) {
             return Err(Fault::Config(format!("{url} (--status-url) is no URL: {error}")));
         }
-        let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build();
-        let http = http.map_err(|it| Fault::Internal(Chain(&it).to_string()))?;
+        let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT);
+        // A proxy has no business between two programs of one machine.
+        let home = ["localhost", "127.", "[::1]"].iter().any(|it| url.contains(&format!("//{it}")));
+        let http = if home { http.no_proxy() } else { http };
+        let http = http.build().map_err(|it| Fault::Internal(Chain(&it).to_string()))?;
         Ok(Desk { http, url })
     }
 

@@ -169,7 +169,7 @@ impl<S> Rows<S> {
 pub struct Listing {
     /// The phase.
     pub phase: String,
-    /// When the newest fact was said, in milliseconds since 1970.
+    /// When the newest fact was heard, in milliseconds since 1970.
     pub at_ms: i64,
     /// Whether the booking still waits for something.
     pub open: bool,

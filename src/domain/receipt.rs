@@ -134,7 +134,9 @@ impl Rules for Receipts {
 impl Join {
     /// With what a request says; `None` when there are too many already.
     fn requested(mut self, digest: Digest, request: &Request) -> Option<Join> {
-        let full = self.requests.len() >= REQUESTS_MAX;
+        // The one that seats or payment accepted always has room.
+        let accepted = self.booked == Some(digest) || self.paid.is_some_and(|(it, _)| it == digest);
+        let full = self.requests.len() >= REQUESTS_MAX && !accepted;
         if let Entry::Vacant(place) = self.requests.entry(digest) {
             if full {
                 return None;

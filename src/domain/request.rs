@@ -43,8 +43,10 @@ impl Passenger {
     /// When it cannot be an address.
     pub fn parse_email(text: &str) -> Result<String, Expected> {
         const WANTED: Expected = Expected("an e-mail address such as ada@example.com");
-        text.parse::<lettre::Address>().map_err(|_| WANTED)?;
-        if text.len() > 254 { Err(WANTED) } else { Ok(text.to_owned()) }
+        let address: lettre::Address = text.parse().map_err(|_| WANTED)?;
+        // What the standard allows and the mailer cannot write: quoted names, numbers for a domain.
+        let odd = address.user().contains('"') || address.domain().starts_with('[');
+        if odd || text.len() > 254 { Err(WANTED) } else { Ok(text.to_owned()) }
     }
 }
 
@@ -95,97 +97,9 @@ impl std::fmt::Debug for PaymentToken {
     }
 }
 
-/// Whether the text holds what could be a card number: a whole run of 13 to 19 digits between
-/// non-alphanumerics, single spaces or hyphens allowed, first digit 2 to 6, Luhn valid. Text in the
-/// form of a UUID is none.
-#[must_use]
-pub fn holds_card_number(text: &str) -> bool {
-    if uuid::Uuid::try_parse(text).is_ok() {
-        return false;
-    }
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        if !bytes[at].is_ascii_alphanumeric() {
-            at += 1;
-            continue;
-        }
-        let (end, digits) = run_of_digits(bytes, at);
-        if digits
-            .is_some_and(|it| (13..=19).contains(&it.len()) && matches!(it[0], 2..=6) && luhn(&it))
-        {
-            return true;
-        }
-        at = end;
-    }
-    false
-}
-
-/// The run of alphanumerics from `start`, single separators between digits included: where it ends,
-/// and its digits if it is made of nothing else.
-fn run_of_digits(bytes: &[u8], start: usize) -> (usize, Option<Vec<u8>>) {
-    let mut digits = Some(Vec::new());
-    let mut at = start;
-    while let Some(byte) = bytes.get(at) {
-        let next = bytes.get(at + 1);
-        match byte {
-            b'0'..=b'9' => {
-                if let Some(it) = digits.as_mut() {
-                    it.push(byte - b'0');
-                }
-            }
-            b' ' | b'-' if digits.is_some() && next.is_some_and(u8::is_ascii_digit) => {}
-            _ if byte.is_ascii_alphanumeric() => digits = None,
-            _ => break,
-        }
-        at += 1;
-    }
-    (at, digits)
-}
-
-fn luhn(digits: &[u8]) -> bool {
-    let doubled = |it: u8| if it > 4 { it * 2 - 9 } else { it * 2 };
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, it)| u32::from(if place % 2 == 1 { doubled(*it) } else { *it }))
-        .sum();
-    sum.is_multiple_of(10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn card_numbers_are_seen_however_they_are_grouped() {
-        for card in [
-            "4111111111111111",
-            "4111 1111 1111 1111",
-            "5500-0000-0000-0004",
-            "card: 378282246310005.",
-            "tok_x (6011111111111117)",
-        ] {
-            assert!(holds_card_number(card), "{card}");
-        }
-    }
-
-    #[test]
-    fn what_only_looks_like_a_card_number_is_let_through() {
-        for other in [
-            "4111111111111112",                     // Luhn
-            "1111111111111117",                     // first digit
-            "tok_4111111111111111x",                // part of a word
-            "41111111",                             // short
-            "4111  1111 1111 1111",                 // two spaces
-            "01997f6e-2f10-7d9a-9c53-6f2f5a1c9e01", // a UUID
-            "49927398716-1997",
-            "Ada Lovelace",
-        ] {
-            assert!(!holds_card_number(other), "{other}");
-        }
-    }
 
     #[test]
     fn a_token_has_a_letter_and_is_never_printed() {
@@ -199,9 +113,16 @@ mod tests {
     #[test]
     fn an_address_can_be_written_on_an_envelope() {
         assert!(Passenger::parse_email("ada@example.com").is_ok());
-        for bad in
-            ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nBcc: x@y.z"]
-        {
+        for bad in [
+            "",
+            "ada",
+            "ada@",
+            "@example.com",
+            "a b@example.com",
+            "ada@example.com\r\nBcc: x@y.z",
+            "\"a b\"@example.com",
+            "ada@[127.0.0.1]",
+        ] {
             assert!(Passenger::parse_email(bad).is_err(), "{bad}");
         }
     }

@@ -128,7 +128,7 @@ impl From<FlightNo> for String {
 pub fn parse_date(text: &str) -> Result<Date, Expected> {
     const WANTED: Expected = Expected("a day as YYYY-MM-DD");
     let date: Date = text.parse().map_err(|_| WANTED)?;
-    if date.to_string() == text { Ok(date) } else { Err(WANTED) }
+    if text.len() == 10 && date.to_string() == text { Ok(date) } else { Err(WANTED) }
 }
 
 /// Seats on one departure: what a booking wants, holds or loses. The seats are distinct and sorted.
@@ -175,9 +175,15 @@ mod tests {
             assert!(FlightNo::parse(bad).is_err(), "{bad}");
         }
         assert!(parse_date("2027-03-01").is_ok());
-        for bad in
-            ["2027-3-1", "2027-02-30", "01.03.2027", "20270301", "2027-03-01T00:00", " 2027-03-01"]
-        {
+        for bad in [
+            "2027-3-1",
+            "2027-02-30",
+            "01.03.2027",
+            "20270301",
+            "-000001-01-01",
+            "2027-03-01T00:00",
+            " 2027-03-01",
+        ] {
             assert!(parse_date(bad).is_err(), "{bad}");
         }
     }

@@ -166,6 +166,7 @@ impl Seats {
         }
 
         let mut taken = Vec::new();
+        let mut moved_on = Vec::new();
         let mut displaced = Vec::<(&BookingId, &Held)>::new();
         for seat in &wanted.seats {
             let Some(rival) = holder(rows, wanted, *seat) else { continue };
@@ -175,15 +176,17 @@ impl Seats {
                         displaced.push((rival, held));
                     }
                 }
-                Some(
-                    Hold::Held(_)
-                    | Hold::Paid { .. }
-                    | Hold::Confirmed { .. }
-                    | Hold::Refused { .. }
-                    | Hold::Released { .. },
-                )
-                | None => taken.push(*seat),
+                // It let go between our reading the seat and our reading it: see who has it now.
+                Some(Hold::Refused { .. } | Hold::Released { .. }) => {
+                    moved_on.push(Key::seat(wanted, *seat));
+                }
+                Some(Hold::Held(_) | Hold::Paid { .. } | Hold::Confirmed { .. }) | None => {
+                    taken.push(*seat);
+                }
             }
+        }
+        if !moved_on.is_empty() {
+            return Step::Read(moved_on);
         }
         if !taken.is_empty() {
             return refuse(event, &wanted.with(taken), NoSeat::Taken, now);

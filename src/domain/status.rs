@@ -17,8 +17,11 @@ use super::{
     seat::{SeatId, Seating},
 };
 
-/// The most facts that are kept about one booking; more can only be many requests under one id.
-pub const FACTS_MAX: usize = 32;
+/// The most different requests that are kept under one id. Outcomes always have room: there is one of
+/// each type for a request that was dealt with.
+pub const REQUESTS_MAX: usize = 16;
+/// The most outcomes that are kept under one id: far more than the services ever say.
+pub const OUTCOMES_MAX: usize = 64;
 /// The most refused requests that are kept under one id.
 pub const REJECTIONS_MAX: usize = 8;
 
@@ -46,6 +49,9 @@ pub struct Fact {
     pub source: String,
     /// The event's id.
     pub id: String,
+    /// When status heard of it first, by its own clock: a client may say what time it likes. Not part
+    /// of what the fact is.
+    pub heard: Timestamp,
     /// Why, where the event says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -193,12 +199,14 @@ impl Rules for Statuses {
         rows: &Rows<Record>,
         event: &Event,
         _: &[Never],
-        _: Timestamp,
+        now: Timestamp,
     ) -> Step<Record, Never> {
         let before = rows.booking(&event.booking);
         let mut record = before.cloned().unwrap_or_default();
-        if !record.add(Fact::of(event)) {
-            return Step::SetAside(format!("more than {FACTS_MAX} different facts under one id"));
+        if !record.add(Fact::of(event, now)) {
+            return Step::SetAside(format!(
+                "more than {REQUESTS_MAX} different requests, or {OUTCOMES_MAX} outcomes, under one id"
+            ));
         }
         if before == Some(&record) {
             Step::nothing()
@@ -220,13 +228,14 @@ impl Rules for Statuses {
 impl Fact {
     /// What is told again of an event: never a name, an address or a token.
     #[must_use]
-    pub fn of(event: &Event) -> Fact {
+    pub fn of(event: &Event, heard: Timestamp) -> Fact {
         let mut fact = Fact {
             kind: event.kind(),
             digest: event.digest,
             time: event.time,
             source: event.cause.source.clone(),
             id: event.cause.id.clone(),
+            heard,
             reason: None,
             seating: None,
             seats: Vec::new(),
@@ -256,18 +265,45 @@ impl Fact {
     }
 }
 
+impl Fact {
+    /// Since when it is a fact: when it was said, unless that is later than it was heard.
+    fn since(&self) -> Timestamp {
+        self.time.min(self.heard)
+    }
+}
+
 impl Record {
-    /// Adds a fact; of two tellings of one fact the lesser is kept, whichever came first. False when
-    /// there is no room.
-    fn add(&mut self, fact: Fact) -> bool {
+    /// Adds a fact; of two tellings of one fact the lesser is kept, whichever came first, and when the
+    /// first was heard. False when there is no room.
+    fn add(&mut self, mut fact: Fact) -> bool {
         let place = |it: &Fact| (it.kind, it.digest);
         match self.facts.binary_search_by_key(&place(&fact), place) {
-            Ok(at) if fact < self.facts[at] => self.facts[at] = fact,
-            Ok(_) => {}
-            Err(_) if self.facts.len() >= FACTS_MAX => return false,
+            Ok(at) => {
+                let known = &mut self.facts[at];
+                let heard = known.heard.min(fact.heard);
+                (known.heard, fact.heard) = (heard, heard);
+                if fact < *known {
+                    *known = fact;
+                }
+            }
+            Err(_) if self.full(fact.kind) => return false,
             Err(at) => self.facts.insert(at, fact),
         }
         true
+    }
+
+    fn full(&self, kind: Kind) -> bool {
+        let requests = self.facts.iter().filter(|it| it.kind == Kind::BookingRequested).count();
+        match kind {
+            Kind::BookingRequested => requests >= REQUESTS_MAX,
+            Kind::SeatBooked
+            | Kind::SeatUnavailable
+            | Kind::SeatReleased
+            | Kind::PaymentOk
+            | Kind::PaymentFailed
+            | Kind::PaymentRefunded
+            | Kind::ReceiptSent => self.facts.len() - requests >= OUTCOMES_MAX,
+        }
     }
 
     /// With a refused request; the same refusal twice is one.
@@ -294,11 +330,11 @@ impl Record {
         self.rejections.iter()
     }
 
-    /// When the newest fact was said.
+    /// When the newest fact was heard; of a request that was refused and nothing else, when it was sent.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
-        let facts = self.facts.iter().map(|it| it.time);
-        facts.chain(self.rejections.iter().map(|it| it.time)).max()
+        let heard = self.facts.iter().map(|it| it.heard).max();
+        heard.or_else(|| self.rejections.iter().map(|it| it.time).max())
     }
 
     /// What the booking is about, by a request if there is one, else by whatever names a departure.
@@ -330,7 +366,7 @@ impl Record {
         let waits = |event: Kind, from: RoleName, since: &[&Fact]| Waiting {
             event: event.topic().to_owned(),
             from: from.as_str().to_owned(),
-            since: since.iter().map(|it| it.time).max().unwrap_or(Timestamp::UNIX_EPOCH),
+            since: since.iter().map(|it| it.since()).max().unwrap_or(Timestamp::UNIX_EPOCH),
         };
         let ended = |phase| (phase, Vec::new());
         let open = |phase, waiting| (phase, vec![waiting]);
@@ -369,7 +405,14 @@ impl Record {
                     (_, Some(_)) => Phase::PaymentFailed,
                     (None, None) => Phase::Requested,
                 };
-                (phase, self.missing(requested, booked.or(released), None))
+                let mut missing = self.missing(requested, booked.or(released), None);
+                if released.is_some() {
+                    missing.retain(|it| it.event != Kind::PaymentOk.topic());
+                    missing.extend(
+                        released.map(|it| waits(Kind::PaymentFailed, RoleName::Payment, &[it])),
+                    );
+                }
+                (phase, missing)
             }
         };
         Standing { phase, is_final: waiting_for.is_empty(), waiting_for, conflict: self.conflict() }
@@ -382,8 +425,8 @@ impl Record {
         seats: Option<&Fact>,
         paid: Option<&Fact>,
     ) -> Vec<Waiting> {
-        let first = self.facts.iter().map(|it| it.time).min().unwrap_or(Timestamp::UNIX_EPOCH);
-        let since = requested.map_or(first, |it| it.time);
+        let first = self.facts.iter().map(Fact::since).min().unwrap_or(Timestamp::UNIX_EPOCH);
+        let since = requested.map_or(first, Fact::since);
         let parts = [
             (requested, Kind::BookingRequested, "client"),
             (seats, Kind::SeatBooked, RoleName::Seats.as_str()),

@@ -44,7 +44,7 @@ pub struct BookingView {
     pub rejections: Vec<String>,
     /// Every fact known, in the order in which they were said.
     pub timeline: Vec<Entry>,
-    /// When the newest of them was said: the answer may lag.
+    /// When status heard the newest of them: the answer may lag.
     pub as_of: Option<Timestamp>,
 }
 
@@ -161,7 +161,7 @@ pub struct Line {
     pub conflict: bool,
     /// Whether it has waited for longer than the limit.
     pub stuck: bool,
-    /// When its newest fact was said.
+    /// When status heard its newest fact.
     pub as_of: Option<Timestamp>,
     /// Whom it waits for.
     pub waiting_for: Vec<Waiting>,

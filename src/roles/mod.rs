@@ -5,11 +5,13 @@ mod payment;
 mod receipt;
 mod seats;
 mod status;
+mod timely;
 
 pub use payment::PaymentRole;
 pub use receipt::ReceiptRole;
 pub use seats::SeatsRole;
 pub use status::StatusRole;
+pub use timely::Timely;
 
 use std::{error::Error, future::Future};
 
@@ -40,15 +42,29 @@ pub trait Role: Send + Sync + 'static {
     }
 }
 
-/// An outside effect had no answer: nothing is known, and the same must be asked again.
+/// Why an outside effect has no answer that the rules could go on with.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer from {from} to {asked}")]
-pub struct EffectError {
-    /// Who was asked.
-    pub from: &'static str,
-    /// What was asked.
-    pub asked: &'static str,
-    /// What went wrong.
-    #[source]
-    pub source: Box<dyn Error + Send + Sync>,
+pub enum EffectError {
+    /// Nothing is known: the same must be asked again.
+    #[error("no answer from {from} to {asked}")]
+    NoAnswer {
+        /// Who was asked.
+        from: &'static str,
+        /// What was asked.
+        asked: &'static str,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It will not be done, however often it is asked: a person has to look.
+    #[error("{from} refuses {asked}")]
+    Refused {
+        /// Who was asked.
+        from: &'static str,
+        /// What was asked.
+        asked: &'static str,
+        /// What was said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
 }

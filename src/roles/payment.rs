@@ -3,7 +3,7 @@
 use super::{EffectError, Role};
 use crate::{
     domain::payment::{Answer, Effect, Payments},
-    gateway::{Charged, Gateway},
+    gateway::{Charged, Gateway, GatewayError},
 };
 
 /// The service that takes the money.
@@ -18,27 +18,34 @@ impl<G: Gateway> Role for PaymentRole<G> {
     }
 
     async fn perform(&self, effect: &Effect) -> Result<Answer, EffectError> {
-        let no_answer = |asked| {
-            move |source| EffectError { from: "the gateway", asked, source: Box::new(source) }
-        };
         match effect {
             Effect::Charge { booking, token, amount, asked_before } => {
                 // A gateway forgets keys sooner than a queue redelivers: after a first try, look.
                 if *asked_before
-                    && let Some(charge) =
-                        self.0.find(booking).await.map_err(no_answer("a look-up"))?
+                    && let Some(charge) = self.0.find(booking).await.map_err(failed("a look-up"))?
                 {
                     return Ok(Answer::Charged(charge));
                 }
-                match self.0.charge(booking, token, *amount).await.map_err(no_answer("a charge"))? {
+                match self.0.charge(booking, token, *amount).await.map_err(failed("a charge"))? {
                     Charged::Yes(charge) => Ok(Answer::Charged(charge)),
                     Charged::No(reason) => Ok(Answer::Declined(reason)),
                 }
             }
             Effect::Refund { booking, charge } => {
-                let refund = self.0.refund(booking, charge).await.map_err(no_answer("a refund"))?;
+                let refund = self.0.refund(booking, charge).await.map_err(failed("a refund"))?;
                 Ok(Answer::Refunded(refund))
             }
+        }
+    }
+}
+
+/// A time-out or a line that is down may be asked again; what the gateway refuses may not.
+fn failed(asked: &'static str) -> impl Fn(GatewayError) -> EffectError {
+    let from = "the gateway";
+    move |error| match error {
+        GatewayError::Refused(_) => EffectError::Refused { from, asked, source: Box::new(error) },
+        GatewayError::TimedOut | GatewayError::Unreachable(_) => {
+            EffectError::NoAnswer { from, asked, source: Box::new(error) }
         }
     }
 }

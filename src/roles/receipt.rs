@@ -3,7 +3,7 @@
 use super::{EffectError, Role};
 use crate::{
     domain::receipt::{Receipt, Receipts, Sent},
-    mailer::Mailer,
+    mailer::{MailError, Mailer},
 };
 
 /// The service that sends the receipt.
@@ -18,10 +18,14 @@ impl<M: Mailer> Role for ReceiptRole<M> {
     }
 
     async fn perform(&self, effect: &Receipt) -> Result<Sent, EffectError> {
-        self.0.send(effect).await.map(|()| Sent).map_err(|source| EffectError {
-            from: "the mailer",
-            asked: "a receipt",
-            source: Box::new(source),
+        let (from, asked) = ("the mailer", "a receipt");
+        self.0.send(effect).await.map(|()| Sent).map_err(|error| match error {
+            MailError::Unwritable { .. } => {
+                EffectError::Refused { from, asked, source: Box::new(error) }
+            }
+            MailError::Failed { .. } => {
+                EffectError::NoAnswer { from, asked, source: Box::new(error) }
+            }
         })
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+use super::{Lease, LeaseLost};
 use crate::{
     bus::{
         Message,
@@ -49,6 +50,8 @@ pub enum Outcome {
         recalled: bool,
         /// How many version conflicts were met on the way.
         conflicts: u32,
+        /// How many answers the outside gave on the way.
+        answers: usize,
     },
     /// Nothing was changed; a person should look.
     SetAside(String),
@@ -63,6 +66,9 @@ pub enum BookError {
     /// An outside effect had no answer.
     #[error("could not finish the outside effect")]
     Effect(#[from] EffectError),
+    /// The delivery is not ours any more.
+    #[error("stopped before the next commit")]
+    Lease(#[from] LeaseLost),
     /// Others kept changing the same rows.
     #[error("gave up after {CONFLICTS_MAX} version conflicts")]
     Contended,
@@ -71,9 +77,9 @@ pub enum BookError {
     Row {
         /// Which.
         key: String,
-        /// What is wrong with it.
+        /// Where; serde's own words could quote what somebody's row says.
         #[source]
-        source: serde_json::Error,
+        source: Unreadable,
     },
     /// An outcome is larger than SNS takes: nothing was committed.
     #[error("could not announce the outcome")]
@@ -81,6 +87,21 @@ pub enum BookError {
     /// The rules asked for more than they ever should.
     #[error("the rules did not come to an end after {STEPS_MAX} steps")]
     Endless,
+}
+
+/// Where a row stopped being readable.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{category:?} error at line {line} column {column}")]
+pub struct Unreadable {
+    category: serde_json::error::Category,
+    line: usize,
+    column: usize,
+}
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(it: serde_json::Error) -> Unreadable {
+        Unreadable { category: it.classify(), line: it.line(), column: it.column() }
+    }
 }
 
 /// A stored row: the role's state, and in a booking's row its memos.
@@ -133,6 +154,11 @@ impl<R: Role, S: Store> Book<R, S> {
         Book { role, store, clock }
     }
 
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The store.
     pub fn store(&self) -> &S {
         &self.store
@@ -147,6 +173,14 @@ impl<R: Role, S: Store> Book<R, S> {
     /// When it could not be dealt with this time. What was claimed stays claimed; the same event
     /// must come again.
     pub async fn attend(&self, event: &Event) -> Result<Outcome, BookError> {
+        self.attend_under(event, &Lease::endless(&self.clock)).await
+    }
+
+    /// As [`Book::attend`], and commits nothing once the lease is over.
+    ///
+    /// # Errors
+    /// Also when the lease is over.
+    pub async fn attend_under(&self, event: &Event, lease: &Lease) -> Result<Outcome, BookError> {
         let own = Key::Booking(event.booking.clone());
         let mut answers = Vec::new();
         let mut conflicts = 0;
@@ -168,6 +202,7 @@ impl<R: Role, S: Store> Book<R, S> {
                 match self.role.rules().decide(&seen.rows, event, &answers, now) {
                     Step::Read(keys) => self.see_more(&mut seen, keys).await?,
                     Step::Ask { claim, effect } => {
+                        lease.check()?;
                         if let Some(claim) = claim {
                             let writes = vec![seen.write::<R>(claim, None)?];
                             if self.store.commit(writes).await? == Commit::Conflict {
@@ -179,24 +214,29 @@ impl<R: Role, S: Store> Book<R, S> {
                         continue 'read;
                     }
                     Step::Settle(decision) if decision.writes.is_empty() => {
+                        let (messages, answers) = (Vec::new(), answers.len());
                         return Ok(Outcome::Announce {
-                            messages: Vec::new(),
+                            messages,
                             recalled: false,
                             conflicts,
+                            answers,
                         });
                     }
-                    Step::Settle(decision) => match self
-                        .settle(&seen, &own, event, decision)
-                        .await?
-                    {
-                        Some(messages) => {
-                            return Ok(Outcome::Announce { messages, recalled: false, conflicts });
-                        }
-                        None => {
+                    Step::Settle(decision) => {
+                        lease.check()?;
+                        let Some(messages) = self.settle(&seen, &own, event, decision).await?
+                        else {
                             conflicts += 1;
                             continue 'read;
-                        }
-                    },
+                        };
+                        let answers = answers.len();
+                        return Ok(Outcome::Announce {
+                            messages,
+                            recalled: false,
+                            conflicts,
+                            answers,
+                        });
+                    }
                     Step::SetAside(reason) => return Ok(Outcome::SetAside(reason)),
                 }
             }
@@ -286,7 +326,7 @@ impl<T> Seen<T> {
         let listing = R::Rules::listing(&row);
         let key = key.to_string();
         let body = serde_json::to_string(&Kept { row, memos });
-        let body = body.map_err(|source| BookError::Row { key: key.clone(), source })?;
+        let body = body.map_err(|it| BookError::Row { key: key.clone(), source: it.into() })?;
         Ok(Write { key, read_version, body, listing })
     }
 }
@@ -305,7 +345,8 @@ pub async fn look_up<T: DeserializeOwned>(
 }
 
 fn parse<T: DeserializeOwned>(key: &str, row: &Versioned) -> Result<Kept<T>, BookError> {
-    serde_json::from_str(&row.body).map_err(|source| BookError::Row { key: key.to_owned(), source })
+    serde_json::from_str(&row.body)
+        .map_err(|it| BookError::Row { key: key.to_owned(), source: Unreadable::from(it) })
 }
 
 fn announced(message: &Message) -> Announced {
@@ -318,7 +359,7 @@ fn recall<T>(seen: &Seen<T>, own: &Key, event: &Event, conflicts: u32) -> Option
     let (_, memos) = seen.versions.get(own)?;
     let memo = memos.iter().find(|it| it.cause == event.cause)?;
     Some(if memo.digest == event.digest {
-        Outcome::Announce { messages: memo.messages(), recalled: true, conflicts }
+        Outcome::Announce { messages: memo.messages(), recalled: true, conflicts, answers: 0 }
     } else {
         Outcome::SetAside("the same event id with different content".to_owned())
     })

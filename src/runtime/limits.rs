@@ -9,6 +9,8 @@ pub struct Limits {
     pub long_poll: Duration,
     /// How long a received message is hidden from others.
     pub visibility: Duration,
+    /// How long one delivery may be worked on, its visibility timeout extended again and again.
+    pub heartbeat_cap: Duration,
     /// How long an outside effect may take.
     pub effect_timeout: Duration,
     /// How long work in hand may take after SIGTERM.
@@ -29,6 +31,7 @@ impl Default for Limits {
         Limits {
             long_poll: Duration::from_secs(20),
             visibility: Duration::from_secs(60),
+            heartbeat_cap: Duration::from_secs(600),
             effect_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(25),
             in_hand_max: 64,
@@ -71,6 +74,12 @@ impl Limits {
                 ("--visibility", self.visibility),
                 ("--effect-timeout", self.effect_timeout),
                 MARGIN,
+            ),
+            (
+                "the heartbeat may not give up before the first visibility timeout is over",
+                ("--heartbeat-cap", self.heartbeat_cap),
+                ("--visibility", self.visibility),
+                Duration::ZERO,
             ),
         ];
         for (rule, (left, left_value), (right, right_value), margin) in rules {

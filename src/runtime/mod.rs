@@ -9,14 +9,19 @@
 //! the delete: dying anywhere in between leaves the message on its queue, and its redelivery finds
 //! the memo and says the same again.
 
+mod attend;
 mod book;
+mod breaker;
 mod delay;
+mod lease;
 mod limits;
 mod pulse;
 mod worker;
 
 pub use book::{Book, BookError, Kept, Memo, Outcome, look_up};
+pub use breaker::{Breaker, Depends, Gate};
 pub use delay::{give_back_delay, pause};
+pub use lease::{Beat, Lease, LeaseLost, Leases};
 pub use limits::{Contradiction, Limits};
 pub use pulse::{Health, Pulse};
 pub use worker::{Ended, Worker};

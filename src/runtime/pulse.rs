@@ -22,6 +22,7 @@ struct State {
     polled: Option<Instant>,
     failures: u32,
     problem: Option<String>,
+    paused: Option<String>,
 }
 
 /// What `/health` says.
@@ -36,13 +37,22 @@ pub struct Health {
     /// Why the last one failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What is down, while polling has stopped because of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
 }
 
 impl Pulse {
     /// A loop that is about to begin, and should poll at least every `age_max`.
     #[must_use]
     pub fn new(age_max: Duration) -> Pulse {
-        let state = State { started: Instant::now(), polled: None, failures: 0, problem: None };
+        let state = State {
+            started: Instant::now(),
+            polled: None,
+            failures: 0,
+            problem: None,
+            paused: None,
+        };
         Pulse { state: Arc::new(Mutex::new(state)), age_max }
     }
 
@@ -52,6 +62,14 @@ impl Pulse {
         state.polled = Some(Instant::now());
         state.failures = 0;
         state.problem = None;
+        state.paused = None;
+    }
+
+    /// Polling has stopped on purpose, and this is why: the loop lives, and a restart mends nothing.
+    pub fn rest(&self, why: String) {
+        let mut state = self.lock();
+        state.polled = Some(Instant::now());
+        state.paused = Some(why);
     }
 
     /// A receive failed. Returns how many have in a row.
@@ -73,6 +91,7 @@ impl Pulse {
             last_poll_age_s: state.polled.map(|it| it.elapsed().as_secs_f64()),
             failures: state.failures,
             problem: state.problem.clone(),
+            paused: state.paused.clone(),
         }
     }
 

@@ -1,8 +1,7 @@
 //! Receives, gives every delivery its verdict, and stops gracefully.
 
 use std::{
-    error::Error,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,61 +10,33 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument, debug, error, field, info, info_span, warn};
+use tracing::{debug, info, warn};
 
 use super::{
-    Book, Chain, Limits, Outcome, Pulse,
-    delay::{give_back_delay, pause},
-    limits::BATCH_MAX,
+    Beat, Book, Breaker, Chain, Gate, Leases, Limits, Pulse, delay::pause, limits::BATCH_MAX,
 };
 use crate::{
-    bus::{
-        Bus, BusError, DeadLetter, Delivery, ReceiptHandle,
-        wire::{self, Refusal},
-    },
-    domain::{
-        decision::Rules,
-        event::{Event, Kind},
-        ids::BookingId,
-        status::Rejection,
-    },
+    bus::{Bus, BusError, Delivery, ReceiptHandle},
     metrics::Metrics,
     roles::Role,
     store::Store,
 };
 
-/// The most bytes of one attribute of a dead letter.
-const ATTRIBUTE_BYTES_MAX: usize = 1024;
+/// How many heartbeats there are in a visibility timeout: one may fail and another still be in time.
+const HEARTBEATS_PER_VISIBILITY: u32 = 4;
 
 /// One role at work on its queue.
 #[derive(Debug)]
 pub struct Worker<B, R, S> {
-    bus: B,
-    book: Arc<Book<R, S>>,
-    prefix: String,
-    limits: Limits,
+    pub(super) bus: B,
+    pub(super) book: Arc<Book<R, S>>,
+    pub(super) prefix: String,
+    pub(super) limits: Limits,
     pulse: Pulse,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
+    pub(super) leases: Leases,
+    pub(super) breaker: Breaker,
     jitter: Mutex<fastrand::Rng>,
-}
-
-/// How one delivery ended. The only three ways there are.
-#[derive(Debug)]
-enum Verdict {
-    /// Everything it caused is committed and published: delete it.
-    Done,
-    /// Not now: give it back.
-    Retry(Box<dyn Error + Send + Sync>),
-    /// Not ever: to the dead-letter queue, now.
-    Poison(Poison),
-}
-
-/// Why a message can never be dealt with.
-#[derive(Debug)]
-struct Poison {
-    class: &'static str,
-    reason: String,
-    booking: Option<BookingId>,
 }
 
 /// How one delivery ended, for whoever steps the worker.
@@ -77,6 +48,8 @@ pub enum Ended {
     Retry,
     /// Moved to the dead-letter queue.
     Poison,
+    /// Its visibility timeout was over first: it is whoever's who receives it next.
+    Lost,
 }
 
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
@@ -92,7 +65,18 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         seed: u64,
     ) -> Self {
         let jitter = Mutex::new(fastrand::Rng::with_seed(seed));
-        Worker { bus, book, prefix: prefix.to_owned(), limits, pulse, metrics, jitter }
+        let (leases, breaker) = (Leases::default(), Breaker::default());
+        Worker {
+            bus,
+            book,
+            prefix: prefix.to_owned(),
+            limits,
+            pulse,
+            metrics,
+            leases,
+            breaker,
+            jitter,
+        }
     }
 
     /// What it works on.
@@ -123,6 +107,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         let permits = Arc::new(Semaphore::new(self.limits.in_hand_max));
         let in_hand = TaskTracker::new();
         let cut = CancellationToken::new();
+        let at_rest = CancellationToken::new();
+        let heartbeat = tokio::spawn(Arc::clone(&self).keep_leases(at_rest.clone()));
         let mut pollers = JoinSet::new();
         for _ in 0..self.limits.pollers.max(1) {
             let worker = Arc::clone(&self);
@@ -144,7 +130,28 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             // Bounded: each has only its message to give back.
             let _ = tokio::time::timeout(self.limits.effect_timeout, in_hand.wait()).await;
         }
+        at_rest.cancel();
+        let _ = heartbeat.await;
         info!("stopped");
+    }
+
+    /// Extends the visibility timeout of what is in hand, until nothing is.
+    async fn keep_leases(self: Arc<Self>, at_rest: CancellationToken) {
+        let every = self.limits.visibility / HEARTBEATS_PER_VISIBILITY;
+        while at_rest.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+            self.heartbeat().await;
+        }
+    }
+
+    /// One heartbeat: for whoever steps the worker, too.
+    pub async fn heartbeat(&self) -> Beat {
+        match self.leases.beat(&self.bus, self.limits.visibility).await {
+            Ok(beat) => beat,
+            Err(error) => {
+                warn!(error = %Chain(&error), "no heartbeat: leases run out unless the next one works");
+                Beat::default()
+            }
+        }
     }
 
     /// One receive after another, never for more than there are permits.
@@ -156,11 +163,30 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         cut: CancellationToken,
     ) {
         while let Some(Some(mut free)) = stop.run_until_cancelled(free_permits(&permits)).await {
-            // Not cancelled by `stop`: what SQS hands to a receive that went away stays hidden.
+            let trial = match self.breaker.gate(self.book.clock().now()) {
+                Gate::Closed => false,
+                Gate::Trial => {
+                    free.truncate(1);
+                    true
+                }
+                Gate::Open { wait, why } => {
+                    drop(free);
+                    self.pulse.rest(why);
+                    let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+                    continue;
+                }
+            };
             let limits = &self.limits;
-            match self.bus.receive(free.len(), limits.long_poll, limits.visibility).await {
+            // Not cancelled by `stop`: what SQS hands to a receive that went away stays hidden.
+            let received = self.bus.receive(free.len(), limits.long_poll, limits.visibility).await;
+            if trial && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
+                self.breaker.untried();
+            }
+            match received {
                 Ok(deliveries) => {
-                    self.pulse.beat();
+                    if !trial {
+                        self.pulse.beat();
+                    }
                     for delivery in deliveries {
                         if stop.is_cancelled() {
                             self.give_back(&delivery.receipt_handle, Duration::ZERO).await;
@@ -197,113 +223,13 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         }
     }
 
-    /// Gives one delivery its verdict and files it.
-    pub async fn attend(&self, delivery: Delivery) -> Ended {
-        let span = info_span!(
-            "delivery",
-            role = %R::Rules::ROLE,
-            event.kind = field::Empty,
-            event.id = field::Empty,
-            booking.id = field::Empty,
-            delivery.attempt = delivery.attempt,
-        );
-        self.metrics.in_hand.inc();
-        let ended = self.judge_and_file(delivery).instrument(span).await;
-        self.metrics.in_hand.dec();
-        ended
-    }
-
-    async fn judge_and_file(&self, delivery: Delivery) -> Ended {
-        let decoded = wire::decode(&delivery, &self.prefix);
-        let kind = match &decoded {
-            Ok(event) => Some(event.kind()),
-            Err(refusal) => refusal.kind,
-        };
-        let verdict = match decoded {
-            Ok(event) => self.judge(&event).await,
-            Err(refusal) => self.refuse(refusal).await,
-        };
-        let (ended, filed) = self.file(&delivery, verdict).await;
-        if let Err(error) = filed {
-            warn!(error = %Chain(&error), "verdict not filed: expect a redelivery");
-        }
-        let verdict = match ended {
-            Ended::Done => "done",
-            Ended::Retry => "retry",
-            Ended::Poison => "poison",
-        };
-        self.metrics.delivered(kind.map(Kind::topic), verdict);
-        ended
-    }
-
-    async fn judge(&self, event: &Event) -> Verdict {
-        note(event);
-        let messages = match self.book.attend(event).await {
-            Ok(Outcome::Announce { messages, recalled, conflicts }) => {
-                self.metrics.conflicts(conflicts);
-                let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
-                info!(announces = said.join(" "), recalled, "settled");
-                messages
-            }
-            Ok(Outcome::SetAside(reason)) => {
-                let booking = Some(event.booking.clone());
-                return Verdict::Poison(Poison { class: "conflict", reason, booking });
-            }
-            Err(error) => return Verdict::Retry(error.into()),
-        };
-        for message in &messages {
-            if let Err(error) = self.bus.publish(message).await {
-                return Verdict::Retry(error.into());
-            }
-            self.metrics.published(message.kind.topic());
-        }
-        Verdict::Done
-    }
-
-    /// A message that is no event. Who keeps such things remembers a refused request first, so that
-    /// its client can be told.
-    async fn refuse(&self, refusal: Refusal) -> Verdict {
-        let reason = refusal.flaw.to_string();
-        let request = refusal.kind == Some(Kind::BookingRequested);
-        if let Some(booking) = refusal.booking.as_ref().filter(|_| request) {
-            tracing::Span::current().record("booking.id", field::display(booking));
-            let rejection = Rejection { time: refusal.sent_at, reason: reason.clone() };
-            if let Err(error) = self.book.reject(booking, &rejection).await {
-                return Verdict::Retry(error.into());
-            }
-        }
-        Verdict::Poison(Poison { class: refusal.why.as_str(), reason, booking: refusal.booking })
-    }
-
-    async fn file(&self, delivery: &Delivery, verdict: Verdict) -> (Ended, Result<(), BusError>) {
-        let handle = &delivery.receipt_handle;
-        match verdict {
-            Verdict::Done => (Ended::Done, self.bus.delete(handle).await),
-            Verdict::Retry(cause) => {
-                let after = give_back_delay(delivery.attempt, &mut self.jitter());
-                warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
-                (Ended::Retry, self.bus.give_back(handle, after).await)
-            }
-            Verdict::Poison(poison) => {
-                error!(class = poison.class, reason = poison.reason, "set aside");
-                let letter = dead_letter(R::Rules::ROLE.as_str(), delivery, poison);
-                // The copy first: dying in between leaves the message twice, never lost.
-                let filed = match self.bus.set_aside(delivery, &letter).await {
-                    Ok(()) => self.bus.delete(handle).await,
-                    Err(error) => Err(error),
-                };
-                (Ended::Poison, filed)
-            }
-        }
-    }
-
-    async fn give_back(&self, handle: &ReceiptHandle, after: Duration) {
+    pub(super) async fn give_back(&self, handle: &ReceiptHandle, after: Duration) {
         if let Err(error) = self.bus.give_back(handle, after).await {
             debug!(error = %Chain(&error), "could not give back: it comes again by itself");
         }
     }
 
-    fn jitter(&self) -> std::sync::MutexGuard<'_, fastrand::Rng> {
+    pub(super) fn jitter(&self) -> MutexGuard<'_, fastrand::Rng> {
         self.jitter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -318,33 +244,4 @@ async fn free_permits(permits: &Arc<Semaphore>) -> Option<Vec<OwnedSemaphorePerm
         free.push(next);
     }
     Some(free)
-}
-
-/// Writes the event's names on the span. An id that a client made up may be anything, so it is only
-/// told when it has the form of a booking id.
-fn note(event: &Event) {
-    let span = tracing::Span::current();
-    span.record("event.kind", event.kind().topic());
-    span.record("booking.id", field::display(&event.booking));
-    if BookingId::parse(&event.cause.id).is_ok() {
-        span.record("event.id", &event.cause.id);
-    }
-}
-
-fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
-    let clip = |text: &str| {
-        let end = text.floor_char_boundary(ATTRIBUTE_BYTES_MAX.min(text.len()));
-        text[..end].to_owned()
-    };
-    let mut attributes = vec![
-        ("class", poison.class.to_owned()),
-        ("reason", clip(&poison.reason)),
-        ("role", role.to_owned()),
-        ("message_id", clip(&delivery.message_id)),
-        ("attempt", delivery.attempt.to_string()),
-    ];
-    if let Some(booking) = poison.booking {
-        attributes.push(("booking", booking.as_str().to_owned()));
-    }
-    DeadLetter { attributes }
 }

@@ -77,6 +77,7 @@ async fn nothing_comes(bus: &impl Bus) {
 async fn the_contract(world: impl Anywhere) {
     every_subscriber_gets_it_and_nobody_else(&world).await;
     what_is_received_is_hidden_until_it_is_given_back(&world).await;
+    what_is_extended_stays_hidden_and_a_stale_handle_is_told(&world).await;
     what_is_deleted_never_comes_again(&world).await;
     a_handle_that_is_no_longer_good_is_no_error(&world).await;
     a_receive_brings_at_most_what_was_asked_for(&world).await;
@@ -132,6 +133,26 @@ async fn what_is_received_is_hidden_until_it_is_given_back(world: &impl Anywhere
     let third = take(&bus, HIDDEN).await;
     assert_eq!(third.attempt, 3);
     bus.delete(&third.receipt_handle).await.unwrap();
+}
+
+async fn what_is_extended_stays_hidden_and_a_stale_handle_is_told(world: &impl Anywhere) {
+    let bus = world.bus(RoleName::Payment).await;
+    for at in 0..12 {
+        bus.publish(&message(&format!("extended-{at}"))).await.unwrap();
+    }
+    let mut handles = Vec::new();
+    while handles.len() < 12 {
+        handles.push(take(&bus, Duration::from_secs(5)).await.receipt_handle);
+    }
+    bus.delete(&handles[4]).await.unwrap();
+    // More than fit into one batch request; each is answered for itself.
+    let ours = bus.extend(&handles, HIDDEN).await.unwrap();
+    let told: Vec<usize> = (0..12).filter(|it| !ours[*it]).collect();
+    assert_eq!(told, [4]);
+    nothing_comes(&bus).await;
+    for handle in &handles {
+        bus.delete(handle).await.unwrap();
+    }
 }
 
 async fn what_is_deleted_never_comes_again(world: &impl Anywhere) {

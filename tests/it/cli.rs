@@ -97,12 +97,38 @@ fn what_makes_no_sense_is_refused_with_what_was_expected() {
     fails(&["show", "4111111111111111"], 2, "card number");
     fails(&["list", "--phase", "done"], 2, "expected one of requested, seat_booked");
     fails(&["list", "--limit", "0"], 2, "1..=500");
+    fails(&["status", "--long-poll", "0s"], 2, "asks all the time");
+    fails(&["status", "--visibility", "13h"], 2, "1s to 12h");
+    fails(&["status", "--effect-timeout", "0s"], 2, "more than no time");
     fails(&request_with("--flight", "wa117"), 2, "expected a flight such as WA117");
     fails(&request_with("--date", "1.3.2027"), 2, "expected a day as YYYY-MM-DD");
     fails(&request_with("--seat", "12Z"), 2, "expected a seat such as 12A");
     fails(&request_with("--amount", "129"), 2, "expected an amount such as 'EUR 129.00'");
     fails(&request_with("--token", "4111111111111111"), 2, "expected a payment token");
     fails(&request_with("--email", "ada"), 2, "expected an e-mail address");
+}
+
+#[test]
+fn what_is_personal_is_never_repeated() {
+    for args in [
+        vec!["show", "4111111111111111"],
+        vec!["resend", "seats", "4111111111111111"],
+        request_with("--token", "4111 1111 1111 1111"),
+        request_with("--name", "4111 1111 1111 1111"),
+        request_with("--email", "4111"),
+        [request_with("--seat", "1A"), vec!["--id", "4111111111111111"]].concat(),
+    ] {
+        let output = run(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(text.starts_with("booking: ") && !text.contains("4111"), "{text}");
+    }
+}
+
+#[test]
+fn who_would_watch_publishes_nothing_when_nobody_can_be_asked() {
+    let args = [&REQUEST[..], &["--watch", "--status-url", "http://127.0.0.1:9"]].concat();
+    fails(&args, 75, "cannot ask the status service at");
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::{
     mailer,
 };
 
+/// What nobody should ever send, and some do.
+const CARD: &str = "4111111111111111";
+
 /// Runs `localstack/terraform` in a folder of its own.
 fn terraform(folder: &Folder, prefix: &str, action: &[&str]) -> (Option<i32>, String) {
     let output = Command::new("python3")
@@ -124,25 +127,46 @@ async fn bookings_end_as_they_should(account: &Account, status: &Service, folder
 }
 
 async fn what_makes_no_sense_is_rejected(account: &Account, status: &Service) {
-    let text = "{\"flight\": 4111111111111111}";
-    let id = account.publish(Kind::BookingRequested, text).await;
-    let view = status.ending(&id).await;
-    assert_eq!(view["phase"], "rejected");
-    assert!(view["rejections"][0].as_str().unwrap().contains("flight: holds what could be a card"));
-    for role in RoleName::ALL {
-        let letter = account.dead_letters(role, 1).await.remove(0);
-        let envelope: Value = serde_json::from_str(&letter.body).unwrap();
-        assert_eq!(envelope["Message"], text, "{role}: the body is untouched");
-        assert_eq!(letter.attributes["class"], "card-number");
-        assert_eq!(letter.attributes["booking"], id);
+    let mut no_flight = bare(&["18A"], "tok_visa");
+    no_flight.as_object_mut().unwrap().remove("flight");
+    let mut free = bare(&["18A"], "tok_visa");
+    free["payment"]["amount"]["minor"] = json!(0);
+    let ten = ["1A", "1B", "1C", "1D", "1E", "1F", "2A", "2B", "2C", "2D"];
+    let cases = [
+        ("not json".to_owned(), "malformed", "message: expected JSON (line 1 column 2)"),
+        (no_flight.to_string(), "malformed", "flight: is missing"),
+        (
+            bare(&["18A"], CARD).to_string(),
+            "card-number",
+            "payment.token: holds what could be a card",
+        ),
+        (bare(&ten, "tok_visa").to_string(), "malformed", "seats: expected 1 to 9 different seats"),
+        (free.to_string(), "malformed", "payment.amount.minor: expected an integer from 1"),
+    ];
+    let mut ids = Vec::new();
+    for (text, _, _) in &cases {
+        ids.push(account.publish(Kind::BookingRequested, text).await);
     }
-    let url = format!("http://{}", status.address);
-    let shown = binary().args(["show", &id, "--status-url", &url]).output().unwrap();
-    let text = String::from_utf8(shown.stdout).unwrap();
-    assert!(
-        text.contains("REJECTED") && text.contains("flight: holds what could be a card"),
-        "{text}"
-    );
+    for (id, (_, _, says)) in ids.iter().zip(&cases) {
+        let view = status.ending(id).await;
+        assert_eq!(view["phase"], "rejected");
+        assert!(view["rejections"][0].as_str().unwrap().contains(says), "{view}");
+        let url = format!("http://{}", status.address);
+        let shown = binary().args(["show", id, "--status-url", &url]).output().unwrap();
+        let text = String::from_utf8(shown.stdout).unwrap();
+        assert!(text.contains("REJECTED") && text.contains(says), "{text}");
+    }
+    for role in RoleName::ALL {
+        let letters = account.dead_letters(role, cases.len()).await;
+        for (id, (text, class, says)) in ids.iter().zip(&cases) {
+            let letter = letters.iter().find(|it| it.attributes["booking"] == *id).unwrap();
+            let envelope: Value = serde_json::from_str(&letter.body).unwrap();
+            assert_eq!(envelope["Message"], text.as_str(), "{role}: the body is untouched");
+            assert_eq!(letter.attributes["class"], *class);
+            assert_eq!(letter.attributes["sns_message_id"], *id);
+            assert!(letter.attributes["reason"].contains(says), "{:?}", letter.attributes);
+        }
+    }
 }
 
 fn the_command_line_requests_shows_and_lists(prefix: &str, status: &Service) {

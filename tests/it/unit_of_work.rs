@@ -16,7 +16,7 @@ use booking::{
     clock::Clock,
     domain::{
         RoleName,
-        event::{Event, Kind},
+        event::{Charge, Data, Event, Kind},
         ids::Cause,
         payment::Payment,
         schedule::Schedule,
@@ -26,7 +26,7 @@ use booking::{
     gateway::simulated::SimulatedGateway,
     metrics::Metrics,
     roles::{PaymentRole, SeatsRole},
-    runtime::{Book, Ended, Limits, Outcome, Pulse, Worker, look_up},
+    runtime::{Book, BookError, Ended, Limits, Outcome, Pulse, Worker, look_up},
     store::{
         Commit, Find, Store, StoreError, Versioned, Write,
         sqlite::{Engine, Inline},
@@ -96,7 +96,7 @@ fn about(sketch: &Sketch, kind: Kind) -> Event {
 }
 
 #[tokio::test]
-async fn a7_a_redelivery_after_the_commit_says_the_same_events_with_the_same_ids() {
+async fn a1_a7_a_redelivery_after_the_commit_says_the_same_events_with_the_same_ids() {
     let folder = Folder::new();
     let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
     let first = messages(seats_book(&folder).attend(&request).await.unwrap());
@@ -222,6 +222,64 @@ async fn c3_who_loses_the_race_for_a_seat_reads_again_and_is_refused() {
 }
 
 #[tokio::test]
+async fn a37_who_loses_every_race_gives_the_message_back_and_nothing_is_half_done() {
+    let folder = Folder::new();
+    let inner = store(&folder, RoleName::Seats);
+    let rival = |version: u64| Write {
+        key: "seat/WA117/2027-03-01/12A".into(),
+        read_version: version,
+        body: r#"{"row":{"seat":{"holder":null}}}"#.into(),
+        listing: None,
+    };
+    let rivals = Arc::new(Mutex::new((0..50).rev().map(rival).collect()));
+    let book = Book::new(seats_role(), Contested { inner: inner.clone(), rivals }, clock());
+    let error = book.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap_err();
+    assert!(matches!(error, BookError::Contended), "{error}");
+    assert!(
+        look_up::<Row>(&inner, &Sketch::new("b-1", &["1A"], "x").booking())
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn a39_an_event_that_sns_would_not_take_is_refused_before_anything_is_committed() {
+    let event = about(&Sketch::new("b-1", &["12A"], "tok_visa"), Kind::PaymentOk);
+    let Data::PaymentOk(charge) = &event.data else { panic!("it is a payment-ok") };
+    let charge = Charge { charge: "x".repeat(wire::EVENT_BYTES_MAX), ..charge.clone() };
+    let error = wire::encode(&Event { data: Data::PaymentOk(charge), ..event }).unwrap_err();
+    assert!(error.to_string().contains("larger than the 245760 bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn c20_another_schedule_never_touches_a_hold() {
+    let folder = Folder::new();
+    let (a, b) = (Sketch::new("a", &["12A"], "tok_visa"), Sketch::new("b", &["12A"], "tok_visa"));
+    seats_book(&folder).attend(&a.event()).await.unwrap();
+    let none = Schedule::parse(r#"{"flights":[]}"#).unwrap();
+    let role = SeatsRole(Seats { schedule: none, hold_limit: SignedDuration::from_mins(15) });
+    let book = Book::new(role, store(&folder, RoleName::Seats), clock());
+    assert_eq!(said(&book.attend(&about(&a, Kind::PaymentOk)).await.unwrap()), []);
+    assert_eq!(
+        said(&seats_book(&folder).attend(&b.event()).await.unwrap()),
+        [Kind::SeatUnavailable]
+    );
+}
+
+#[tokio::test]
+async fn a3_the_same_event_published_twice_is_one_event() {
+    let bench = Bench::new();
+    let request = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
+    // Two SNS MessageIds, as after a retry whose first reply was lost.
+    let first = bench.exchange.publish_text(Kind::BookingRequested, &request);
+    assert_ne!(bench.exchange.publish_text(Kind::BookingRequested, &request), first);
+    assert_eq!(bench.worker("").step(10).await.unwrap(), [Ended::Done, Ended::Done]);
+    let rows = store(&bench.folder, RoleName::Seats).engine().all().unwrap();
+    assert_eq!(rows.len(), 2, "one booking, one seat");
+}
+
+#[tokio::test]
 async fn a2_two_workers_with_one_message_commit_once_and_say_the_same() {
     let folder = Folder::new();
     let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
@@ -260,6 +318,13 @@ impl Bus for Failing {
     }
     async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
         self.bus.give_back(handle, after).await
+    }
+    async fn extend(
+        &self,
+        handles: &[ReceiptHandle],
+        visibility: Duration,
+    ) -> Result<Vec<bool>, BusError> {
+        self.bus.extend(handles, visibility).await
     }
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
         if self.fail == "set aside" {

@@ -12,13 +12,18 @@ use std::time::Duration;
 
 use aws_sdk_sqs::{
     error::ProvideErrorMetadata,
-    types::{MessageAttributeValue, MessageSystemAttributeName},
+    types::{
+        ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
+    },
 };
 use jiff::Timestamp;
 
 use self::clients::failure;
 use super::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle};
 use crate::domain::RoleName;
+
+/// The most entries of one batch request.
+const BATCH_MAX: usize = 10;
 
 /// One role's queue, and every topic.
 #[derive(Clone, Debug)]
@@ -100,7 +105,7 @@ impl Bus for AwsBus {
             .await;
         match deleted {
             Ok(_) => Ok(()),
-            Err(it) if stale(&it) => Ok(()),
+            Err(it) if stale(it.code(), it.message()) => Ok(()),
             Err(it) => Err(failure("delete from", &self.queue, it)),
         }
     }
@@ -116,12 +121,41 @@ impl Bus for AwsBus {
             .await;
         match changed {
             Ok(_) => Ok(()),
-            Err(it) if it.as_service_error().is_some_and(|it| it.is_message_not_inflight()) => {
-                Ok(())
-            }
-            Err(it) if stale(&it) => Ok(()),
+            Err(it) if stale(it.code(), it.message()) => Ok(()),
             Err(it) => Err(failure("give back to", &self.queue, it)),
         }
+    }
+
+    async fn extend(
+        &self,
+        handles: &[ReceiptHandle],
+        visibility: Duration,
+    ) -> Result<Vec<bool>, BusError> {
+        let mut ours = vec![true; handles.len()];
+        for (chunk, handles) in handles.chunks(BATCH_MAX).enumerate() {
+            let mut change = self.sqs.change_message_visibility_batch().queue_url(&self.queue_url);
+            for (at, handle) in handles.iter().enumerate() {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(at.to_string())
+                    .receipt_handle(&handle.0)
+                    .visibility_timeout(seconds(visibility))
+                    .build()
+                    .expect("id and receipt handle are given");
+                change = change.entries(entry);
+            }
+            let changed = change.send().await;
+            let changed = changed.map_err(|it| failure("extend messages of", &self.queue, it))?;
+            for failed in changed.failed {
+                // What SQS could not do for its own reasons may be done by the next heartbeat.
+                if stale(Some(&failed.code), failed.message.as_deref())
+                    && let Ok(at) = failed.id.parse::<usize>()
+                    && let Some(ours) = ours.get_mut(chunk * BATCH_MAX + at)
+                {
+                    *ours = false;
+                }
+            }
+        }
+        Ok(ours)
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
@@ -141,17 +175,14 @@ impl Bus for AwsBus {
     }
 }
 
-/// Whether SQS says that the receipt handle is no longer good, in either of its two ways.
-fn stale(error: &impl ProvideErrorMetadata) -> bool {
-    let message = error.message().unwrap_or_default();
-    match error.code() {
-        Some("ReceiptHandleIsInvalid") => true,
-        Some("InvalidParameterValue") => {
-            message.contains("not available for visibility timeout change")
-                || message.contains("receipt handle has expired")
-        }
-        _ => false,
-    }
+/// Whether SQS says that the receipt handle is no longer good, in any of its ways.
+fn stale(code: Option<&str>, message: Option<&str>) -> bool {
+    let (code, message) = (code.unwrap_or_default(), message.unwrap_or_default());
+    let gone = message.contains("not available for visibility timeout change")
+        || message.contains("receipt handle has expired");
+    code.contains("ReceiptHandleIsInvalid")
+        || code.contains("MessageNotInflight")
+        || (code.contains("InvalidParameterValue") && gone)
 }
 
 /// Whole seconds, rounded up: SQS knows no smaller unit.

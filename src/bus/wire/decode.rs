@@ -11,10 +11,11 @@ use super::{
 };
 use crate::domain::{
     Expected,
+    card::holds_card_number,
     event::{Charge, Data, Event, Freed, Kind, NoCharge, NoSeat, Refund},
     ids::{BookingId, Cause, Digest, request_id},
     money::{Currency, Money},
-    request::{Passenger, Payment, PaymentToken, Request, holds_card_number},
+    request::{Passenger, Payment, PaymentToken, Request},
     seat::{FlightNo, SEATS_MAX, SeatId, Seating, parse_date},
 };
 
@@ -85,9 +86,34 @@ pub fn decode(delivery: &Delivery, prefix: &str) -> Result<Event, Refusal> {
         why,
         flaw,
         booking: letter.booking.clone().or_else(|| letter.message_id.clone()),
-        kind: letter.claims.or(letter.topic),
+        kind: letter.topic.or(letter.claims),
         sent_at: letter.sent_at,
     })
+}
+
+/// Where a message came from, as far as that can be read: for who has to find out why it died.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The SNS MessageId.
+    pub message_id: Option<String>,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
+}
+
+/// The origin of a body that may be anything.
+#[must_use]
+pub fn origin(body: &str) -> Origin {
+    let Ok(outer) = Node::parse(body).and_then(Node::object) else { return Origin::default() };
+    let id = optional_parsed(&outer, "MessageId", BookingId::parse).ok().flatten();
+    let message = outer.optional("Message").and_then(|it| it.string().ok());
+    let trace = |fields: &Fields<'_, '_>| {
+        optional_parsed(fields, "traceparent", traceparent).ok().flatten()
+    };
+    let inner = message.as_deref().and_then(|it| Node::parse(it).and_then(Node::object).ok());
+    Origin {
+        message_id: id.map(|it| it.as_str().to_owned()),
+        traceparent: inner.as_ref().map_or_else(|| trace(&outer), trace),
+    }
 }
 
 type Read<T> = Result<T, (Why, Flaw)>;
@@ -398,8 +424,9 @@ fn major_version(schema: &str) -> Option<u32> {
 
 /// The digest of a request: of its `data` as it was received, so that old and new binaries agree.
 fn digest_of(data: &Node<'_, '_>) -> Read<Digest> {
-    let value: Value = serde_json::from_str(data.text())
-        .map_err(|_| data.flaw("expected JSON nested less deeply"))?;
+    let value: Value = serde_json::from_str(data.text()).map_err(|_| {
+        data.flaw("expected JSON without impossible numbers, broken escapes or deep nesting")
+    })?;
     if let Some(path) = card_number(&value, "data") {
         let problem = "holds what could be a card number; send the provider's token for it instead";
         return Err((Why::CardNumber, Flaw { path, ..data.flaw(problem) }));

@@ -7,7 +7,7 @@ mod decode;
 mod encode;
 mod node;
 
-pub use decode::{Refusal, Why, decode, digest};
+pub use decode::{Origin, Refusal, Why, decode, digest, origin};
 pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};
 pub use node::Flaw;
 

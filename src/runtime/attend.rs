@@ -1,0 +1,261 @@
+//! One delivery: decoded, dealt with, published, and given its verdict. The one place where failure
+//! becomes policy.
+
+use std::error::Error;
+
+use tracing::{Instrument, error, field, info, info_span, warn};
+
+use super::{
+    BookError, Breaker, Chain, Depends, Lease, LeaseLost, Outcome, Worker, delay::give_back_delay,
+    worker::Ended,
+};
+use crate::{
+    bus::{
+        Bus, BusError, DeadLetter, Delivery,
+        wire::{self, Refusal},
+    },
+    domain::{
+        decision::Rules,
+        event::{Event, Kind},
+        ids::BookingId,
+        status::Rejection,
+    },
+    metrics::Metrics,
+    roles::{EffectError, Role},
+    store::Store,
+};
+
+/// The most bytes of one attribute of a dead letter.
+const ATTRIBUTE_BYTES_MAX: usize = 1024;
+
+/// How one delivery ended. The only three ways there are, unless its time is over first.
+#[derive(Debug)]
+enum Verdict {
+    /// Everything it caused is committed and published: delete it. With what it needed for that.
+    Done(Vec<Depends>),
+    /// Not now: give it back. With what failed, unless it was only bad luck.
+    Retry(Option<Depends>, Box<dyn Error + Send + Sync>),
+    /// Not ever: to the dead-letter queue, now.
+    Poison(Poison),
+}
+
+/// Why a message can never be dealt with.
+#[derive(Debug)]
+struct Poison {
+    class: &'static str,
+    reason: String,
+    booking: Option<BookingId>,
+}
+
+impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
+    /// Gives one delivery its verdict and files it.
+    pub async fn attend(&self, delivery: Delivery) -> Ended {
+        let span = info_span!(
+            "delivery",
+            role = %R::Rules::ROLE,
+            event.kind = field::Empty,
+            event.id = field::Empty,
+            booking.id = field::Empty,
+            delivery.attempt = delivery.attempt,
+        );
+        let _in_hand = InHand::new(&self.metrics, &self.breaker);
+        let limits = &self.limits;
+        let lease = Lease::new(self.book.clock(), limits.visibility, limits.heartbeat_cap);
+        let lease = self.leases.hold(&delivery.receipt_handle, lease);
+        let attended = async {
+            tokio::select! {
+                // First of all whether it is still ours: work in hand is dropped before its next step.
+                biased;
+                () = lease.lost() => self.let_go(&delivery, &lease).await,
+                ended = self.judge_and_file(&delivery, &lease) => ended,
+            }
+        };
+        attended.instrument(span).await
+    }
+
+    async fn judge_and_file(&self, delivery: &Delivery, lease: &Lease) -> Ended {
+        let decoded = wire::decode(delivery, &self.prefix);
+        let kind = match &decoded {
+            Ok(event) => Some(event.kind()),
+            Err(refusal) => refusal.kind,
+        };
+        let judged = match decoded {
+            Ok(event) => self.judge(&event, lease).await,
+            Err(refusal) => Ok(self.refuse(refusal).await),
+        };
+        let (ended, word) = match judged {
+            Ok(verdict) => self.file(delivery, verdict).await,
+            Err(LeaseLost) => (self.let_go(delivery, lease).await, "lost"),
+        };
+        self.metrics.delivered(kind.map(Kind::topic), word);
+        ended
+    }
+
+    /// Commits and publishes; nothing more once the lease is over.
+    async fn judge(&self, event: &Event, lease: &Lease) -> Result<Verdict, LeaseLost> {
+        note(event);
+        let mut needed = vec![Depends::Store];
+        let messages = match self.book.attend_under(event, lease).await {
+            Ok(Outcome::Announce { messages, recalled, conflicts, answers }) => {
+                self.metrics.conflicts(conflicts);
+                needed.extend((answers > 0).then_some(Depends::Outside));
+                needed.extend((!messages.is_empty()).then_some(Depends::Topics));
+                let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
+                info!(announces = said.join(" "), recalled, "settled");
+                messages
+            }
+            Ok(Outcome::SetAside(reason)) => {
+                let booking = Some(event.booking.clone());
+                return Ok(Verdict::Poison(Poison { class: "conflict", reason, booking }));
+            }
+            Err(BookError::Lease(lost)) => return Err(lost),
+            Err(BookError::Effect(refused @ EffectError::Refused { .. })) => {
+                let (reason, booking) = (Chain(&refused).to_string(), Some(event.booking.clone()));
+                return Ok(Verdict::Poison(Poison { class: "refused", reason, booking }));
+            }
+            Err(error) => return Ok(Verdict::Retry(depends(&error), error.into())),
+        };
+        for message in &messages {
+            lease.check()?;
+            if let Err(error) = self.bus.publish(message).await {
+                return Ok(Verdict::Retry(Some(Depends::Topics), error.into()));
+            }
+            self.metrics.published(message.kind.topic());
+        }
+        Ok(Verdict::Done(needed))
+    }
+
+    /// A message that is no event. Who keeps such things remembers a refused request first, so that
+    /// its client can be told.
+    async fn refuse(&self, refusal: Refusal) -> Verdict {
+        let reason = refusal.flaw.to_string();
+        let request = refusal.kind == Some(Kind::BookingRequested);
+        if let Some(booking) = refusal.booking.as_ref().filter(|_| request) {
+            tracing::Span::current().record("booking.id", field::display(booking));
+            let rejection = Rejection { time: refusal.sent_at, reason: reason.clone() };
+            if let Err(error) = self.book.reject(booking, &rejection).await {
+                return Verdict::Retry(depends(&error), error.into());
+            }
+        }
+        Verdict::Poison(Poison { class: refusal.why.as_str(), reason, booking: refusal.booking })
+    }
+
+    async fn file(&self, delivery: &Delivery, verdict: Verdict) -> (Ended, &'static str) {
+        let handle = &delivery.receipt_handle;
+        let (ended, word, filed) = match verdict {
+            Verdict::Done(needed) => {
+                if self.breaker.worked(&needed) {
+                    info!("works again: polling goes on");
+                }
+                (Ended::Done, "done", self.bus.delete(handle).await)
+            }
+            Verdict::Retry(on, cause) => {
+                let after = give_back_delay(delivery.attempt, &mut self.jitter());
+                warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
+                self.trip(on, &*cause);
+                (Ended::Retry, "retry", self.bus.give_back(handle, after).await)
+            }
+            Verdict::Poison(poison) => {
+                error!(class = poison.class, reason = poison.reason, "set aside");
+                let letter = dead_letter(R::Rules::ROLE.as_str(), delivery, poison);
+                (Ended::Poison, "poison", self.bury(delivery, &letter).await)
+            }
+        };
+        if let Err(error) = filed {
+            warn!(error = %Chain(&error), "verdict not filed: expect a redelivery");
+        }
+        (ended, word)
+    }
+
+    /// The copy first: dying in between leaves the message twice, never lost.
+    async fn bury(&self, delivery: &Delivery, letter: &DeadLetter) -> Result<(), BusError> {
+        self.bus.set_aside(delivery, letter).await?;
+        self.bus.delete(&delivery.receipt_handle).await
+    }
+
+    /// Tells the breaker what failed.
+    fn trip(&self, on: Option<Depends>, cause: &(dyn Error + 'static)) {
+        let Some(on) = on else { return };
+        let (why, now) = (Chain(cause).to_string(), self.book.clock().now());
+        if self.breaker.failed(on, &why, now, &mut self.jitter()) {
+            error!(why, "too many failures in a row: polling stops until one goes through");
+        }
+    }
+
+    /// Its time is over. At the cap the message is still ours to give back; else it is somebody's.
+    async fn let_go(&self, delivery: &Delivery, lease: &Lease) -> Ended {
+        if lease.at_cap() {
+            let after = give_back_delay(delivery.attempt, &mut self.jitter());
+            error!(after_s = after.as_secs(), "worked on for too long: dropped and given back");
+            self.give_back(&delivery.receipt_handle, after).await;
+        } else {
+            warn!("visibility timeout over: dropped, the redelivery goes on where it stood");
+        }
+        Ended::Lost
+    }
+}
+
+/// What a failure is a failure of. Who merely lost too many races depends on nothing that is down.
+fn depends(error: &BookError) -> Option<Depends> {
+    match error {
+        BookError::Effect(_) => Some(Depends::Outside),
+        BookError::Contended | BookError::Lease(_) => None,
+        BookError::Store(_)
+        | BookError::Row { .. }
+        | BookError::TooLarge(_)
+        | BookError::Endless => Some(Depends::Store),
+    }
+}
+
+/// One more delivery in hand, for as long as this lives: also when its handler is dropped or panics.
+struct InHand<'a> {
+    metrics: &'a Metrics,
+    breaker: &'a Breaker,
+}
+
+impl<'a> InHand<'a> {
+    fn new(metrics: &'a Metrics, breaker: &'a Breaker) -> InHand<'a> {
+        metrics.in_hand.inc();
+        InHand { metrics, breaker }
+    }
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        self.metrics.in_hand.dec();
+        // A trial that ended without a word leaves the next one its turn.
+        self.breaker.untried();
+    }
+}
+
+/// Writes the event's names on the span. An id that a client made up may be anything, so it is only
+/// told when it has the form of a booking id.
+fn note(event: &Event) {
+    let span = tracing::Span::current();
+    span.record("event.kind", event.kind().topic());
+    span.record("booking.id", field::display(&event.booking));
+    if BookingId::parse(&event.cause.id).is_ok() {
+        span.record("event.id", &event.cause.id);
+    }
+}
+
+/// Eight attributes at most; SQS takes ten.
+fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
+    let clip = |text: &str| {
+        let end = text.floor_char_boundary(ATTRIBUTE_BYTES_MAX.min(text.len()));
+        text[..end].to_owned()
+    };
+    let origin = wire::origin(&delivery.body);
+    let mut attributes = vec![
+        ("class", poison.class.to_owned()),
+        ("reason", clip(&poison.reason)),
+        ("role", role.to_owned()),
+        ("message_id", clip(&delivery.message_id)),
+        ("attempt", delivery.attempt.to_string()),
+    ];
+    let booking = poison.booking.map(|it| it.as_str().to_owned());
+    attributes.extend(booking.map(|it| ("booking", it)));
+    attributes.extend(origin.message_id.map(|it| ("sns_message_id", it)));
+    attributes.extend(origin.traceparent.map(|it| ("traceparent", it)));
+    DeadLetter { attributes }
+}

@@ -1,0 +1,200 @@
+//! Stops polling while a dependency is down: messages then wait on their queue, where waiting costs
+//! nothing, instead of being received again and again until SQS moves them to the dead-letter queue.
+//!
+//! Opens after several deliveries in a row that had to be given back; after a pause one delivery
+//! at a time is tried, and the breaker closes by itself when one that needs it goes through.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::delay::pause;
+
+/// So many deliveries in a row must fail before polling stops.
+const FAILURES_MAX: u32 = 5;
+/// How long other pollers wait while one delivery is being tried.
+const TRIAL_WAIT: Duration = Duration::from_millis(500);
+
+/// What a delivery depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depends {
+    /// The role's own store.
+    Store,
+    /// The gateway, or the mailer.
+    Outside,
+    /// The topics.
+    Topics,
+}
+
+/// The breaker of one role.
+#[derive(Debug, Default)]
+pub struct Breaker(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Failures in a row of what failed last: a delivery that does not need it says nothing about it.
+    failures: u32,
+    failing: Option<Depends>,
+    /// How often in a row it opened.
+    opened: u32,
+    /// Until when nothing is received; none when closed.
+    until: Option<Timestamp>,
+    /// Whether one delivery is being tried.
+    trying: bool,
+    why: String,
+}
+
+/// Whether a receive may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// As many as there are permits.
+    Closed,
+    /// One message, to see whether it works again. Tell the breaker how it went.
+    Trial,
+    /// None, for so long; and why.
+    Open {
+        /// How long to wait before asking again.
+        wait: Duration,
+        /// What failed last.
+        why: String,
+    },
+}
+
+impl Breaker {
+    /// A delivery had to be given back because of what it depends on. True when polling stops now.
+    pub fn failed(
+        &self,
+        on: Depends,
+        why: &str,
+        now: Timestamp,
+        jitter: &mut fastrand::Rng,
+    ) -> bool {
+        let mut state = self.lock();
+        state.failures =
+            if state.failing == Some(on) { state.failures.saturating_add(1) } else { 1 };
+        state.failing = Some(on);
+        why.clone_into(&mut state.why);
+        let open = state.until.is_some();
+        if (open && !state.trying) || (!open && state.failures < FAILURES_MAX) {
+            return false;
+        }
+        state.trying = false;
+        state.opened = state.opened.saturating_add(1);
+        let pause =
+            SignedDuration::try_from(pause(state.opened, jitter)).unwrap_or(SignedDuration::MAX);
+        state.until = Some(now.saturating_add(pause).unwrap_or(Timestamp::MAX));
+        !open
+    }
+
+    /// A delivery went through that needed all of these. True when polling goes on now.
+    pub fn worked(&self, needed: &[Depends]) -> bool {
+        let mut state = self.lock();
+        if !state.failing.is_some_and(|it| needed.contains(&it)) {
+            state.trying = false;
+            return false;
+        }
+        let was_open = state.until.is_some();
+        *state = State::default();
+        was_open
+    }
+
+    /// The trial brought no message: try again with the next receive.
+    pub fn untried(&self) {
+        self.lock().trying = false;
+    }
+
+    /// Whether a receive may begin now.
+    pub fn gate(&self, now: Timestamp) -> Gate {
+        let mut state = self.lock();
+        let Some(until) = state.until else { return Gate::Closed };
+        let left = until.duration_since(now);
+        if left.is_positive() || state.trying {
+            let wait = Duration::try_from(left).unwrap_or(TRIAL_WAIT).max(TRIAL_WAIT);
+            return Gate::Open { wait, why: state.why.clone() };
+        }
+        state.trying = true;
+        Gate::Trial
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(s: i64) -> Timestamp {
+        Timestamp::from_second(s).unwrap()
+    }
+
+    fn fail(breaker: &Breaker, times: u32, now: Timestamp) -> bool {
+        let mut jitter = fastrand::Rng::with_seed(1);
+        (0..times)
+            .any(|_| breaker.failed(Depends::Outside, "the gateway is down", now, &mut jitter))
+    }
+
+    #[test]
+    fn a21_it_opens_after_failures_in_a_row_and_says_why() {
+        let breaker = Breaker::default();
+        assert!(!fail(&breaker, 4, at(0)));
+        assert_eq!(breaker.gate(at(0)), Gate::Closed);
+        assert!(fail(&breaker, 1, at(0)));
+        assert!(
+            matches!(breaker.gate(at(0)), Gate::Open { why, .. } if why == "the gateway is down")
+        );
+    }
+
+    #[test]
+    fn a21_one_that_works_in_between_keeps_it_closed() {
+        let breaker = Breaker::default();
+        for _ in 0..10 {
+            assert!(!fail(&breaker, 4, at(0)));
+            breaker.worked(&[Depends::Store, Depends::Outside]);
+        }
+        assert_eq!(breaker.gate(at(0)), Gate::Closed);
+    }
+
+    #[test]
+    fn a21_what_does_not_need_it_says_nothing_about_it() {
+        let breaker = Breaker::default();
+        fail(&breaker, 4, at(0));
+        assert!(!breaker.worked(&[Depends::Store, Depends::Topics]));
+        assert!(fail(&breaker, 1, at(0)));
+        assert_eq!(breaker.gate(at(60)), Gate::Trial);
+        assert!(!breaker.worked(&[Depends::Store]), "still not known whether the gateway works");
+        assert_eq!(breaker.gate(at(60)), Gate::Trial, "and the next one is tried");
+    }
+
+    #[test]
+    fn a21_after_a_pause_one_delivery_is_tried_and_closes_it() {
+        let breaker = Breaker::default();
+        fail(&breaker, 5, at(0));
+        assert_eq!(breaker.gate(at(60)), Gate::Trial);
+        assert!(matches!(breaker.gate(at(60)), Gate::Open { .. }), "only one");
+        breaker.untried();
+        assert_eq!(breaker.gate(at(60)), Gate::Trial);
+        assert!(breaker.worked(&[Depends::Outside]));
+        assert_eq!(breaker.gate(at(60)), Gate::Closed);
+    }
+
+    #[test]
+    fn a21_a_trial_that_fails_opens_it_for_longer() {
+        let breaker = Breaker::default();
+        fail(&breaker, 5, at(0));
+        let mut now = 60;
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            assert_eq!(breaker.gate(at(now)), Gate::Trial);
+            fail(&breaker, 1, at(now));
+            let Gate::Open { wait, .. } = breaker.gate(at(now)) else { panic!("it is open") };
+            waits.push(wait);
+            now += 60;
+        }
+        assert!(waits.last() > waits.first(), "{waits:?}");
+    }
+}

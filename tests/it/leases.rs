@@ -1,0 +1,283 @@
+//! The lease on a delivery, the heartbeat, and the breaker: on the memory bus with a hand-turned
+//! clock, and a gateway that answers when it is told to.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use booking::{
+    bus::{
+        Bus,
+        memory::{Exchange, MemoryBus, Unkindness},
+        wire,
+    },
+    clock::Clock,
+    domain::{
+        RoleName,
+        event::{Charge, Data, Event, Kind, NoSeat, Refund},
+        ids::BookingId,
+        money::Money,
+        payment::Payment,
+        request::PaymentToken,
+    },
+    durability::Durability,
+    gateway::{Charged, Gateway, GatewayError},
+    metrics::Metrics,
+    roles::PaymentRole,
+    runtime::{Beat, Book, Ended, Limits, Pulse, Worker, look_up},
+    store::sqlite::{Engine, Inline},
+};
+use jiff::SignedDuration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{Folder, Sketch, eventually};
+
+/// A gateway that says when it was asked, and answers when it is let.
+#[derive(Default)]
+struct Told {
+    asked: AtomicUsize,
+    let_go: Notify,
+    at_once: AtomicBool,
+    down: AtomicBool,
+}
+
+#[derive(Clone)]
+struct ToldGateway(Arc<Told>);
+
+impl Gateway for ToldGateway {
+    async fn find(&self, _: &BookingId) -> Result<Option<Charge>, GatewayError> {
+        Ok(None)
+    }
+
+    async fn charge(
+        &self,
+        _: &BookingId,
+        _: &PaymentToken,
+        amount: Money,
+    ) -> Result<Charged, GatewayError> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        if self.0.down.load(Ordering::SeqCst) {
+            return Err(GatewayError::Unreachable("no route to the gateway".into()));
+        }
+        if !self.0.at_once.load(Ordering::SeqCst) {
+            self.0.let_go.notified().await;
+        }
+        Ok(Charged::Yes(Charge { charge: "ch".into(), amount }))
+    }
+
+    async fn refund(&self, _: &BookingId, _: &Charge) -> Result<Refund, GatewayError> {
+        Err(GatewayError::Refused("nothing is refunded here"))
+    }
+}
+
+type Payments = Worker<MemoryBus, PaymentRole<ToldGateway>, Inline>;
+
+struct Bench {
+    exchange: Exchange,
+    clock: Clock,
+    gateway: Arc<Told>,
+    worker: Arc<Payments>,
+    pulse: Pulse,
+    _folder: Folder,
+}
+
+fn bench(clock: Clock, limits: Limits) -> Bench {
+    let folder = Folder::new();
+    let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
+    let file = folder.join("payment.db");
+    let engine = Engine::open(&file, RoleName::Payment, Durability::PowerFailure).unwrap();
+    let gateway = Arc::new(Told::default());
+    let role = PaymentRole(ToldGateway(Arc::clone(&gateway)));
+    let book = Book::new(role, Inline::new(engine), clock.clone());
+    let pulse = Pulse::new(Duration::from_secs(60));
+    let bus = exchange.bus(RoleName::Payment);
+    let worker = Worker::new(bus, Arc::new(book), "", limits, pulse.clone(), Metrics::default(), 1);
+    Bench { exchange, clock, gateway, worker: Arc::new(worker), pulse, _folder: folder }
+}
+
+fn manual() -> Bench {
+    let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
+    bench(clock, Limits { heartbeat_cap: Duration::from_secs(300), ..Limits::default() })
+}
+
+impl Bench {
+    fn request(&self, id: &str) {
+        let text = Sketch::new(id, &["12A"], "tok_visa").cloud_event();
+        self.exchange.publish_text(Kind::BookingRequested, &text);
+    }
+
+    /// A worker that has got the message and waits for the gateway.
+    async fn in_mid_handler(&self) -> tokio::task::JoinHandle<Vec<Ended>> {
+        self.request("b-1");
+        let worker = Arc::clone(&self.worker);
+        let working = tokio::spawn(async move { worker.step(1).await.unwrap() });
+        eventually("the gateway to be asked", async || {
+            (self.gateway.asked.load(Ordering::SeqCst) > 0).then_some(())
+        })
+        .await;
+        working
+    }
+
+    async fn is_visible(&self) -> bool {
+        let bus = self.exchange.bus(RoleName::Payment);
+        let received = bus.receive(1, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
+        !received.is_empty()
+    }
+
+    async fn row(&self) -> Payment {
+        let id = BookingId::parse("b-1").unwrap();
+        look_up(self.worker.book().store(), &id).await.unwrap().unwrap().row
+    }
+}
+
+#[tokio::test]
+async fn a4_the_heartbeat_keeps_a_slow_delivery_from_others() {
+    let bench = manual();
+    let working = bench.in_mid_handler().await;
+    assert_eq!(bench.worker.heartbeat().await, Beat::default(), "nothing is due yet");
+    // Twice the visibility timeout of 60 s, with a heartbeat every 30 s.
+    for _ in 0..4 {
+        bench.clock.advance(SignedDuration::from_secs(30));
+        assert_eq!(bench.worker.heartbeat().await, Beat { extended: 1, lost: 0 });
+        assert!(!bench.is_visible().await);
+    }
+    bench.gateway.let_go.notify_one();
+    assert_eq!(working.await.unwrap(), [Ended::Done]);
+    assert_eq!(bench.exchange.published(Kind::PaymentOk), 1);
+    assert_eq!(bench.exchange.depth(RoleName::Payment), 0);
+}
+
+#[tokio::test]
+async fn a4_past_the_cap_the_handler_is_dropped_and_the_message_given_back() {
+    let bench = manual();
+    let working = bench.in_mid_handler().await;
+    for _ in 0..9 {
+        bench.clock.advance(SignedDuration::from_secs(30));
+        assert_eq!(bench.worker.heartbeat().await, Beat { extended: 1, lost: 0 });
+    }
+    bench.clock.advance(SignedDuration::from_secs(30));
+    assert_eq!(bench.worker.heartbeat().await, Beat { extended: 0, lost: 1 });
+    assert_eq!(working.await.unwrap(), [Ended::Lost]);
+    assert!(matches!(bench.row().await, Payment::Claimed { .. }), "nothing was settled");
+    assert_eq!(bench.exchange.published(Kind::PaymentOk), 0);
+    bench.clock.advance(SignedDuration::from_secs(3));
+    assert!(bench.is_visible().await, "given back, not left to run out");
+}
+
+#[tokio::test]
+async fn a5_who_lost_the_message_neither_commits_nor_announces() {
+    let bench = manual();
+    let working = bench.in_mid_handler().await;
+    // No heartbeat came in time, and somebody else has received it.
+    bench.clock.advance(SignedDuration::from_secs(61));
+    assert!(bench.is_visible().await);
+    bench.gateway.let_go.notify_one();
+    assert_eq!(working.await.unwrap(), [Ended::Lost]);
+    assert!(matches!(bench.row().await, Payment::Claimed { .. }), "nothing was settled");
+    assert_eq!(bench.exchange.published(Kind::PaymentOk), 0);
+    assert_eq!(bench.exchange.depth(RoleName::Payment), 1, "and nothing was deleted");
+}
+
+#[tokio::test]
+async fn a5_a_heartbeat_that_hears_that_the_message_is_gone_drops_the_handler() {
+    let bench = manual();
+    let working = bench.in_mid_handler().await;
+    bench.clock.advance(SignedDuration::from_secs(61));
+    assert!(bench.is_visible().await);
+    bench.clock.advance(SignedDuration::from_secs(-20));
+    assert_eq!(bench.worker.heartbeat().await, Beat { extended: 0, lost: 1 });
+    assert_eq!(working.await.unwrap(), [Ended::Lost], "without waiting for the gateway");
+}
+
+#[tokio::test]
+async fn d13_a_refund_that_is_refused_for_good_is_set_aside_for_a_person() {
+    let bench = manual();
+    bench.gateway.at_once.store(true, Ordering::SeqCst);
+    bench.request("b-1");
+    assert_eq!(bench.worker.step(1).await.unwrap(), [Ended::Done]);
+    bench.exchange.publish_text(Kind::SeatUnavailable, &no_seat("b-1"));
+    assert_eq!(bench.worker.step(1).await.unwrap(), [Ended::Poison]);
+    let dead = bench.exchange.dead(RoleName::Payment).remove(0);
+    let attribute = |name: &str| dead.attributes.iter().find(|it| it.0 == name).unwrap().1.clone();
+    assert_eq!((attribute("class").as_str(), attribute("booking").as_str()), ("refused", "b-1"));
+    assert!(attribute("reason").contains("nothing is refunded here"), "{}", attribute("reason"));
+    assert!(
+        matches!(bench.row().await, Payment::Ok { .. }),
+        "the money is still known to be taken"
+    );
+}
+
+/// Seats says that there is none, for the request of that id.
+fn no_seat(id: &str) -> String {
+    let request = Sketch::new(id, &["12A"], "tok_visa").event();
+    let seating = Sketch::new(id, &["12A"], "tok_visa").request().seating;
+    let data = Data::SeatUnavailable { reason: NoSeat::Taken, seating };
+    let said = Event::outcome(RoleName::Seats, &request.about(), request.time, data);
+    wire::encode(&said).unwrap().body
+}
+
+#[tokio::test]
+async fn a19_a20_no_more_is_received_than_can_be_worked_on_and_a_slow_one_holds_up_nobody() {
+    let limits =
+        Limits { long_poll: Duration::from_millis(50), in_hand_max: 3, ..Limits::default() };
+    let bench = bench(Clock::Machine, limits);
+    for at in 0..10 {
+        bench.request(&format!("slow-{at}"));
+    }
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(Arc::clone(&bench.worker).run(stop.clone()));
+    let asked = || bench.gateway.asked.load(Ordering::SeqCst);
+    eventually("three to be in hand", async || (asked() == 3).then_some(())).await;
+    // The rest is not hidden: another replica could have it.
+    let bus = bench.exchange.bus(RoleName::Payment);
+    let others = bus.receive(10, Duration::ZERO, Duration::ZERO).await.unwrap();
+    assert_eq!(others.len(), 7);
+    // One goes through: its place is taken by the next, while two are still slow.
+    bench.gateway.let_go.notify_one();
+    eventually("the next one to begin", async || (asked() == 4).then_some(())).await;
+    assert_eq!(bench.exchange.published(Kind::PaymentOk), 1);
+    bench.gateway.at_once.store(true, Ordering::SeqCst);
+    bench.gateway.let_go.notify_waiters();
+    eventually("all to be paid", async || {
+        bench.gateway.let_go.notify_waiters();
+        (bench.exchange.published(Kind::PaymentOk) == 10).then_some(())
+    })
+    .await;
+    stop.cancel();
+    working.await.unwrap();
+}
+
+#[tokio::test]
+async fn a21_a_dependency_that_is_down_stops_polling_says_why_and_closes_by_itself() {
+    let limits = Limits { long_poll: Duration::from_millis(50), ..Limits::default() };
+    let bench = bench(Clock::Machine, limits);
+    bench.gateway.at_once.store(true, Ordering::SeqCst);
+    bench.gateway.down.store(true, Ordering::SeqCst);
+    for at in 0..100 {
+        bench.request(&format!("down-{at}"));
+        // What goes through without the gateway says nothing about the gateway.
+        bench.exchange.publish_text(Kind::SeatUnavailable, &no_seat(&format!("no-seat-{at}")));
+    }
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(Arc::clone(&bench.worker).run(stop.clone()));
+    let why = eventually("polling to stop", async || bench.pulse.health().paused).await;
+    assert!(why.contains("no route to the gateway"), "{why}");
+    assert!(bench.pulse.health().healthy, "a restart would mend nothing");
+    let asked = bench.gateway.asked.load(Ordering::SeqCst);
+    assert!(asked < 100, "{asked} of 100 messages were tried before polling stopped");
+
+    bench.gateway.down.store(false, Ordering::SeqCst);
+    eventually("every booking to be paid", async || {
+        (bench.exchange.published(Kind::PaymentOk) >= 100).then_some(())
+    })
+    .await;
+    assert_eq!(bench.pulse.health().paused, None);
+    assert!(bench.exchange.dead(RoleName::Payment).is_empty(), "none was set aside");
+    stop.cancel();
+    working.await.unwrap();
+}
