@@ -10,10 +10,11 @@ use booking::{
     },
     domain::{
         RoleName,
+        card::holds_card_number,
         event::{Charge, Data, Event, Freed, Kind, NoCharge, NoSeat, Refund},
         ids::{BookingId, Cause, Digest},
         money::{Currency, MINOR_MAX, Money},
-        request::{Passenger, Payment, PaymentToken, Request, holds_card_number},
+        request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SEATS_MAX, SeatId, Seating},
     },
 };
@@ -427,6 +428,12 @@ fn card() -> impl Strategy<Value = String> {
     })
 }
 
+/// What may stand before a card number: nothing, a word, or any one character that is no part of one.
+fn before() -> impl Strategy<Value = String> {
+    let other = any::<char>().prop_filter("no part of a word", |it| !it.is_alphanumeric());
+    prop_oneof!["([a-z]+[ :(])?", other.prop_map(String::from)]
+}
+
 /// Single spaces and hyphens between digits, wherever the seed puts them.
 fn grouped(card: &str, seed: u64) -> String {
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -531,7 +538,7 @@ proptest! {
 
     #[test]
     fn a_card_number_is_refused_wherever_it_stands_in_the_data_of_a_request(
-        card in card(), seed in any::<u64>(), before in "([^\\pN\\pL]|[a-z]+[ :(])?", after in "([ .,)][a-z]*)?",
+        card in card(), seed in any::<u64>(), before in before(), after in "([ .,)][a-z]*)?",
         place in select(vec!["/data/flight", "/data/passenger/name", "/data/passenger/email",
             "/data/payment/token", "/data/payment/amount/currency", "/data/seats/0", "/data/note"]),
     ) {
@@ -724,7 +731,6 @@ async fn every_kind_of_booking(account: &Account, status: &Service) -> String {
     publish("good", "12A", "tok_visa", "a hidden remark").await;
     publish("no", "12B", "pm_9Zq7SecretWxyz", "a hidden remark").await;
     publish("late", "12C", "tok_timeout_then_ok", "a hidden remark").await;
-    publish("taken", "12A", "tok_visa", "a hidden remark").await;
     publish("card", "12D", "tok_visa", "4111 1111 1111 1111").await;
     publish("wrong", "Quentin", "pm_9Zq7SecretWxyz", "a hidden remark").await;
     let no_json = "{\"name\": Quentin Oxenstierna, \"token\": pm_9Zq7SecretWxyz}";
@@ -733,7 +739,8 @@ async fn every_kind_of_booking(account: &Account, status: &Service) -> String {
     for (id, phase) in [&ends[..], &[("card", "rejected"), ("wrong", "rejected")]].concat() {
         assert_eq!(status.ending(id).await["phase"], phase, "{id}");
     }
-    status.ending("taken").await;
+    publish("taken", "12A", "tok_visa", "a hidden remark").await;
+    assert_ne!(status.ending("taken").await["phase"], "completed");
     for role in RoleName::ALL {
         account.dead_letters(role, 3).await;
         eventually(&format!("the queue of {role} to be empty"), async || {
