@@ -15,27 +15,23 @@ pub fn holds_card_number(text: &str) -> bool {
 /// letter in it belongs to no group.
 fn groups_of_digits(text: &str) -> Vec<Vec<&[u8]>> {
     let mut groups = vec![Vec::new()];
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     while !rest.is_empty() {
-        let end = rest.iter().position(|it| !is_word(*it)).unwrap_or(rest.len());
+        // Letters and digits of any script are part of a word; signs of any script are not.
+        let end = rest.find(|it: char| !it.is_alphanumeric()).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
-        let gap = after.iter().position(|it| is_word(*it)).unwrap_or(after.len());
+        let gap = after.find(char::is_alphanumeric).unwrap_or(after.len());
         let (between, next) = after.split_at(gap);
-        let digits = !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+        let digits = !word.is_empty() && word.bytes().all(|it| it.is_ascii_digit());
         if let Some(group) = groups.last_mut().filter(|_| digits) {
-            group.push(word);
+            group.push(word.as_bytes());
         }
-        if !digits || !matches!(between, b" " | b"-") {
+        if !digits || !matches!(between, " " | "-") {
             groups.push(Vec::new());
         }
         rest = next;
     }
     groups
-}
-
-/// Part of a word: also every letter that is not ASCII.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
 /// Whether some words in a row make a card number.
@@ -79,6 +75,9 @@ mod tests {
             "12 4111111111111111",
             "a_4111111111111111",
             "naïve: 4111111111111111",
+            "€4111111111111111",
+            "4111 1111 1111 1111–",
+            "card\u{a0}4111111111111111",
         ] {
             assert!(holds_card_number(card), "{card}");
         }
@@ -90,6 +89,7 @@ mod tests {
             "4111111111111112",                     // Luhn
             "1111111111111117",                     // first digit
             "tok_4111111111111111x",                // part of a word
+            "é4111111111111111",                    // the same
             "41111111",                             // short
             "4111  1111 1111 1111",                 // two spaces
             "01997f6e-2f10-7d9a-9c53-6f2f5a1c9e01", // a UUID

@@ -29,7 +29,9 @@ const CASES: u32 = 256;
 
 fn cases() -> ProptestConfig {
     let chosen = std::env::var_os("PROPTEST_CASES").is_some();
-    if chosen { ProptestConfig::default() } else { ProptestConfig::with_cases(CASES) }
+    let config = if chosen { ProptestConfig::default() } else { ProptestConfig::with_cases(CASES) };
+    // What is drawn and is no address, name or token is drawn again: many times in a million cases.
+    ProptestConfig { max_local_rejects: u32::MAX, max_global_rejects: u32::MAX, ..config }
 }
 
 fn delivery(body: String) -> Delivery {
@@ -104,7 +106,7 @@ fn money() -> impl Strategy<Value = Money> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let email = "[a-z0-9.+-]{1,20}@[a-z0-9-]{1,20}\\.[a-z]{2,8}"
+    let email = "[a-z0-9+-]{1,12}(\\.[a-z0-9+-]{1,8})?@[a-z0-9]{1,9}(-[a-z0-9]{1,9})?\\.[a-z]{2,8}"
         .prop_filter("an address", |it| Passenger::parse_email(it).is_ok());
     let token =
         "[A-Za-z0-9._:/+=-]{1,64}".prop_filter_map("a token", |it| PaymentToken::parse(&it).ok());
@@ -426,6 +428,12 @@ fn card() -> impl Strategy<Value = String> {
     })
 }
 
+/// What may stand before a card number: nothing, a word, or any one character that is no part of one.
+fn before() -> impl Strategy<Value = String> {
+    let other = any::<char>().prop_filter("no part of a word", |it| !it.is_alphanumeric());
+    prop_oneof!["([a-z]+[ :(])?", other.prop_map(String::from)]
+}
+
 /// Single spaces and hyphens between digits, wherever the seed puts them.
 fn grouped(card: &str, seed: u64) -> String {
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -530,7 +538,7 @@ proptest! {
 
     #[test]
     fn a_card_number_is_refused_wherever_it_stands_in_the_data_of_a_request(
-        card in card(), seed in any::<u64>(), before in "([^\\pN\\pL]|[a-z]+[ :(])?", after in "([ .,)][a-z]*)?",
+        card in card(), seed in any::<u64>(), before in before(), after in "([ .,)][a-z]*)?",
         place in select(vec!["/data/flight", "/data/passenger/name", "/data/passenger/email",
             "/data/payment/token", "/data/payment/amount/currency", "/data/seats/0", "/data/note"]),
     ) {
@@ -572,9 +580,10 @@ proptest! {
     }
 
     #[test]
-    fn a_booking_id_is_safe_in_a_url_a_file_name_and_a_log(text in "[ -~]{0,70}|\\PC{0,70}|[0-9-]{1,24}") {
+    fn a_booking_id_is_safe_in_a_url_a_file_name_and_a_log(text in "[ -~]{0,70}|\\PC{0,70}|[0-9-]{1,24}|[a-z]-[0-9]{13,19}") {
         if let Ok(id) = BookingId::parse(&text) {
             prop_assert_eq!(id.as_str(), &text);
+            prop_assert!(!holds_card_number(&text));
             prop_assert!(text.len() <= 64 && !text.starts_with(['-', '_', '.']));
             prop_assert!(text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it)));
             let digits = text.bytes().filter(u8::is_ascii_digit).count();
@@ -723,7 +732,6 @@ async fn every_kind_of_booking(account: &Account, status: &Service) -> String {
     publish("good", "12A", "tok_visa", "a hidden remark").await;
     publish("no", "12B", "pm_9Zq7SecretWxyz", "a hidden remark").await;
     publish("late", "12C", "tok_timeout_then_ok", "a hidden remark").await;
-    publish("taken", "12A", "tok_visa", "a hidden remark").await;
     publish("card", "12D", "tok_visa", "4111 1111 1111 1111").await;
     publish("wrong", "Quentin", "pm_9Zq7SecretWxyz", "a hidden remark").await;
     let no_json = "{\"name\": Quentin Oxenstierna, \"token\": pm_9Zq7SecretWxyz}";
@@ -732,7 +740,8 @@ async fn every_kind_of_booking(account: &Account, status: &Service) -> String {
     for (id, phase) in [&ends[..], &[("card", "rejected"), ("wrong", "rejected")]].concat() {
         assert_eq!(status.ending(id).await["phase"], phase, "{id}");
     }
-    status.ending("taken").await;
+    publish("taken", "12A", "tok_visa", "a hidden remark").await;
+    assert_ne!(status.ending("taken").await["phase"], "completed");
     for role in RoleName::ALL {
         account.dead_letters(role, 3).await;
         eventually(&format!("the queue of {role} to be empty"), async || {
