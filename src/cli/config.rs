@@ -178,7 +178,7 @@ pub struct PaymentArgs {
 /// Who takes the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GatewayName {
-    /// A provider in a file, <data>/gateway.db: the token says how a charge ends
+    /// A provider in a file, gateway.db in the data folder: the token says how a charge ends
     Simulated,
 }
 
@@ -208,7 +208,7 @@ fn sender(text: &str) -> Result<String, &'static str> {
 /// How receipts go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum MailerName {
-    /// One e-mail file each, <data>/receipts/<number>.eml
+    /// One e-mail file each, receipts/NUMBER.eml in the data folder
     Folder,
 }
 

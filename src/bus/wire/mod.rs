@@ -1,6 +1,6 @@
 //! Events as text: CloudEvents 1.0 in structured JSON mode, inside an SNS envelope or raw.
 //!
-//! What a service may rely on: [`decode`] gives an event whose every part was checked, or a
+//! What a service may rely on: [`decode()`] gives an event whose every part was checked, or a
 //! [`Refusal`] that says where and what was expected and never quotes the message.
 
 mod decode;
