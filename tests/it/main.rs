@@ -20,6 +20,7 @@ mod leases;
 mod mailer;
 mod processes;
 mod shutdown;
+mod simulation;
 mod store_contract;
 mod stories;
 mod terraform;
