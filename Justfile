@@ -10,6 +10,10 @@ demo *args:
 test *args:
     cargo test {{args}}
 
+# the real runtime under every fault, so many seeds of 100 bookings: just sim 10000
+sim seeds="2000":
+    BOOKING_SIM_SEEDS={{seeds}} cargo test --release --test it simulation -- --nocapture --test-threads 1
+
 # what CI runs
 ci:
     bash .ci/run

@@ -216,7 +216,7 @@ impl Run {
             let world = &mut *self.sim.lock();
             let place = world.places[&id];
             world.note(format_args!("{role}/{slot} hand {id}: next {:?}", place.next));
-            if world.unkind && world.rng.u32(0..250) == 0 {
+            if world.unkind && world.rng.u32(0..120) == 0 {
                 let long_ms = [2_000, 2_000, 2_000, 30_000, 120_000, 900_000];
                 let long_ms = world.rng.choice(long_ms).expect("there are some");
                 self.hands[at].asleep_until_ms = world.now_ms + world.rng.i64(0..long_ms);

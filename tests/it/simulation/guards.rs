@@ -68,8 +68,11 @@ pub struct Altered<R> {
     rules: R,
     without: Option<Guard>,
     /// What each booking asked for: who releases without looking has to know what.
-    wanted: Arc<Mutex<BTreeMap<String, Seating>>>,
+    wanted: Wanted,
 }
+
+/// The seats of each request, by booking. Copies share it.
+pub type Wanted = Arc<Mutex<BTreeMap<String, Seating>>>;
 
 /// A role whose rules may be altered.
 pub struct SimRole<R: Role> {
@@ -78,8 +81,8 @@ pub struct SimRole<R: Role> {
 }
 
 impl<R: Role<Rules: Clone>> SimRole<R> {
-    pub fn new(role: R, without: Option<Guard>) -> SimRole<R> {
-        let rules = Altered { rules: role.rules().clone(), without, wanted: Arc::default() };
+    pub fn new(role: R, without: Option<Guard>, wanted: Wanted) -> SimRole<R> {
+        let rules = Altered { rules: role.rules().clone(), without, wanted };
         SimRole { role, rules }
     }
 }

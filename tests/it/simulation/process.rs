@@ -15,10 +15,10 @@ use jiff::SignedDuration;
 
 use super::{
     bus::SimBus,
-    guards::{Alter, Guard, SimRole},
+    guards::{Alter, Guard, SimRole, Wanted},
     outside::{SimGateway, SimMailer},
     store::SimStore,
-    world::Sim,
+    world::{Sim, World},
 };
 
 /// How long a received message is hidden, as the limits have it.
@@ -87,10 +87,11 @@ pub fn start(
     role: RoleName,
     rows: &Inline,
     clock: Clock,
-    without: Option<Guard>,
-    seed: u64,
+    world: &mut World,
 ) -> Box<dyn Process> {
-    let parts = Parts { sim: sim.clone(), rows: rows.clone(), clock, without, seed };
+    let guards = (world.without, Wanted::clone(&world.wanted));
+    let seed = world.rng.u64(..);
+    let parts = Parts { sim: sim.clone(), rows: rows.clone(), clock, guards, seed };
     let seats = Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
     match role {
         RoleName::Seats => parts.live(role, SeatsRole(seats)),
@@ -104,14 +105,15 @@ struct Parts {
     sim: Sim,
     rows: Inline,
     clock: Clock,
-    without: Option<Guard>,
+    guards: (Option<Guard>, Wanted),
     seed: u64,
 }
 
 impl Parts {
     fn live<R: Role<Rules: Alter + Clone>>(self, name: RoleName, role: R) -> Box<dyn Process> {
         let store = SimStore::new(self.sim.clone(), name, self.rows);
-        let book = Arc::new(Book::new(SimRole::new(role, self.without), store, self.clock));
+        let role = SimRole::new(role, self.guards.0, self.guards.1);
+        let book = Arc::new(Book::new(role, store, self.clock));
         let bus = SimBus { sim: self.sim, role: name };
         let (limits, pulse) = (Limits::default(), Pulse::new(Duration::MAX));
         let metrics = Metrics::default();

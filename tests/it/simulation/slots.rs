@@ -98,9 +98,8 @@ impl Run {
             }
             if slot.process.is_none() && slot.up_ms <= now_ms {
                 let clock = Clock::Manual(Arc::clone(&slot.clock));
-                let (without, seed) = (world.without, world.rng.u64(..));
                 let rows = &self.stores[&slot.role];
-                slot.process = Some(start(&self.sim, slot.role, rows, clock, without, seed));
+                slot.process = Some(start(&self.sim, slot.role, rows, clock, world));
                 slot.beat_ms = now_ms + BEAT_MS;
             }
         }
@@ -116,22 +115,26 @@ impl Run {
     /// Whom it kills, if anybody.
     fn stumble(&mut self) -> Option<usize> {
         let world = &mut *self.sim.lock();
-        if !world.unkind || world.rng.u8(0..100) > 0 {
+        if !world.unkind || world.rng.u8(0..50) > 0 {
             return None;
         }
-        let at = world.rng.usize(0..self.slots.len());
+        // Whoever has something in hand, where there is such a one: that is where it hurts.
+        let busy: Vec<usize> =
+            self.hands.iter().filter(|it| it.attends).map(|it| it.slot).collect();
+        let anybody = world.rng.usize(0..self.slots.len());
+        let at = world.rng.choice(busy).unwrap_or(anybody);
         let busy = self.hands.iter().any(|it| it.slot == at && it.attends);
         let slot = &mut self.slots[at];
         slot.process.as_ref()?;
-        if busy && !slot.paused && world.threatens(Fault::Zombie, 20) {
+        if busy && !slot.paused && world.threatens(Fault::Zombie, 120) {
             let long_ms = world.rng.i64(VISIBILITY_MS + 1..20 * VISIBILITY_MS);
             (slot.paused, slot.paused_until_ms) = (true, world.now_ms + long_ms);
         }
-        if world.strikes(Fault::ClockJump, slot.role, 20) {
+        if world.strikes(Fault::ClockJump, slot.role, 40) {
             let far_ms = if world.rng.u8(0..3) == 0 { 20 * 60_000 } else { 30_000 };
             slot.skew_ms = if world.rng.bool() { 0 } else { world.rng.i64(-far_ms..far_ms) };
         }
-        world.strikes(Fault::CrashAnywhere, slot.role, 20).then_some(at)
+        world.strikes(Fault::CrashAnywhere, slot.role, 60).then_some(at)
     }
 
     /// The process is gone with all it had in hand; another starts in its place, at once or later.

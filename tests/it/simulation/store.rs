@@ -48,6 +48,11 @@ impl SimStore {
         SimStore { sim, role, inner, stale: Arc::default() }
     }
 
+    /// Whether this is payment without its second look.
+    fn reads_once(&self, world: &World) -> bool {
+        world.without == Some(Guard::ReadAgain) && self.role == RoleName::Payment
+    }
+
     fn current(&self, key: &str) -> Result<u64, StoreError> {
         let row = self.inner.engine().read(&[key.to_owned()])?.pop().flatten();
         Ok(row.map_or(0, |it| it.version))
@@ -67,7 +72,7 @@ impl SimStore {
                     }
                     row.body = kept.to_string();
                 }
-                Some(row) if world.without == Some(Guard::ReadAgain) => {
+                Some(row) if self.reads_once(world) => {
                     let asked = world.places.get(&world.running).and_then(|it| it.before);
                     match stale.get(&place) {
                         Some(body) if asked == Some(Op::Effect) => row.body.clone_from(body),
@@ -120,7 +125,7 @@ impl Store for SimStore {
         }
         if end == Commit::Done {
             world.watch.committed(role, &writes);
-            if world.without == Some(Guard::ReadAgain) {
+            if self.reads_once(world) {
                 let mut stale = self.stale.lock().expect("one thread does everything");
                 for it in &writes {
                     stale.insert((world.running, it.key.clone()), it.body.clone());

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     faults::{Fault, Tally},
-    guards::Guard,
+    guards::{Guard, Wanted},
     outside::{Gateway, Mailbox},
     queues::Queues,
     watch::Watch,
@@ -66,6 +66,7 @@ pub struct World {
     /// Whether anything goes wrong.
     pub unkind: bool,
     pub without: Option<Guard>,
+    pub wanted: Wanted,
     /// How much of each fault this seed has: none of some, a lot of others.
     intensity: Vec<u32>,
     pub tally: Tally,
@@ -90,6 +91,7 @@ impl Sim {
             now_ms: START_MS,
             unkind: true,
             without,
+            wanted: Wanted::default(),
             intensity,
             tally: Tally::default(),
             queues: Queues::default(),
