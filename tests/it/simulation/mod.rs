@@ -3,6 +3,7 @@
 //! one future at a time, so that a seed is one run, whenever and wherever.
 
 mod bus;
+mod cases;
 mod driver;
 mod faults;
 mod guards;
