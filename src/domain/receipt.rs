@@ -14,7 +14,7 @@ use super::{
     RoleName,
     decision::{Key, Rows, Rules, Step},
     event::{About, Data, Event},
-    ids::{BookingId, Digest},
+    ids::{BookingId, Cause, Digest},
     money::Money,
     request::{Passenger, Request},
     seat::Seating,
@@ -41,6 +41,9 @@ pub struct Join {
     /// Whether the receipt went out.
     #[serde(default)]
     pub issued: Issued,
+    /// Which event claimed the sending, while it is claimed. None in rows of older binaries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_by: Option<Cause>,
 }
 
 /// What a receipt is about, as the request had it. The payment token is not kept.
@@ -200,6 +203,11 @@ fn go_on(
     now: Timestamp,
 ) -> Next {
     match join.issued {
+        // Its own event finishes it: that one's message is there until the receipt was said. Any other
+        // event may be a late delivery whose message is gone, and what it keeps might never be said.
+        Issued::Issuing { .. } if join.claimed_by.as_ref().is_some_and(|it| *it != event.cause) => {
+            Step::nothing()
+        }
         // Somebody claimed it and may have died: send again, also when the seat is gone meanwhile.
         Issued::Issuing { digest } => match (answers, join.receipt(&event.booking)) {
             ([], Some(receipt)) => Step::Ask { claim: None, effect: receipt },
@@ -208,13 +216,15 @@ fn go_on(
                 let data = Data::ReceiptSent { receipt: receipt.number };
                 let said = Event::outcome(RoleName::Receipt, &about, now, data);
                 let issued = Issued::Yes { digest };
-                Step::announcing(&event.booking, Join { issued, ..join }, vec![said])
+                let join = Join { issued, claimed_by: None, ..join };
+                Step::announcing(&event.booking, join, vec![said])
             }
             (_, None) => Step::SetAside("a receipt was claimed without its request".to_owned()),
         },
         Issued::No | Issued::Yes { .. } => match join.joined() {
             Some(digest) => {
-                let claimed = Join { issued: Issued::Issuing { digest }, ..join };
+                let claimed_by = Some(event.cause.clone());
+                let claimed = Join { issued: Issued::Issuing { digest }, claimed_by, ..join };
                 match claimed.receipt(&event.booking) {
                     Some(effect) => Step::Ask {
                         claim: Some((Key::Booking(event.booking.clone()), claimed)),
