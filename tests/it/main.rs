@@ -13,6 +13,7 @@ mod cli;
 mod demo;
 mod documents;
 mod endings;
+mod exhaustive;
 mod gateway;
 mod kill;
 mod layers;
