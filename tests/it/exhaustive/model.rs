@@ -1,23 +1,25 @@
-//! The world in numbers, and what one delivery does to it.
-//!
-//! What a role wrote down, a suspended worker, a message: each different one is kept once and has a
-//! number, so that a world is a few numbers. A delivery depends on nothing but its message, its
-//! role's rows and the role's clock: the real worker is run once for each different combination, in
-//! all the ways it can go, and what came of it is remembered.
+//! The world in numbers: what a role wrote down, a suspended worker, a message: each different one is
+//! kept once and has a number.
 
 use std::{collections::HashMap, rc::Rc};
 
 use booking::{
     bus::{Delivery, Message, ReceiptHandle, wire},
-    domain::{RoleName, event::Event, ids::BookingId, schedule::Schedule, seats::Seats},
-    roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
+    domain::{
+        RoleName,
+        event::Event,
+        ids::{BookingId, Cause, Digest},
+        schedule::Schedule,
+        seats::Seats,
+    },
     topics,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    hand::{self, Cell, Fault, Operation, Run, Step},
-    invariants::{self, Known},
+    hand::{Cell, Step},
+    known::Known,
+    ways::Effect,
 };
 
 /// The most bookings of a scenario.
@@ -61,33 +63,22 @@ pub enum Turn {
     Forget,
 }
 
-/// One way in which a turn can go.
-#[derive(Clone, Debug)]
-pub struct Effect {
-    pub written: u16,
-    pub suspended: u16,
-    pub published: u64,
-    pub gone: bool,
-    /// How it went, as a violation's path tells it.
-    pub words: String,
-}
-
 pub struct Letter {
     pub message: Message,
     pub event: Event,
     pub booking: usize,
 }
 
-struct Suspended {
-    message: u8,
-    steps: Vec<Step>,
+pub struct Suspended {
+    pub message: u8,
+    pub steps: Vec<Step>,
 }
 
 #[derive(Default)]
-struct Drawer {
-    written: Vec<(Cell, Known)>,
+pub struct Drawer {
+    pub written: Vec<(Cell, Known)>,
     numbers: HashMap<String, u16>,
-    suspended: Vec<Suspended>,
+    pub suspended: Vec<Suspended>,
     suspended_numbers: HashMap<String, u16>,
 }
 
@@ -96,22 +87,19 @@ pub struct Model {
     /// Whether requests contradict each other, so that messages may be set aside.
     pub conflicts: bool,
     pub letters: Vec<Letter>,
+    /// Which messages are the same event as far as a memo can tell: their bodies may differ, when
+    /// the same was said for another reason or at another time.
+    pub causes: Vec<((Cause, Digest), u64)>,
     /// By role: the messages it subscribes to.
     pub heard: [u64; 4],
     subscriptions: [Vec<booking::domain::event::Kind>; 4],
     numbers: HashMap<String, u8>,
-    drawers: [Drawer; CELLS],
-    turns: HashMap<(u8, u16, bool, Turn), Rc<[Effect]>>,
-    seats: Seats,
+    pub drawers: [Drawer; CELLS],
+    pub turns: HashMap<(u8, u16, bool, Turn), Rc<[Effect]>>,
+    pub seats: Seats,
 }
 
-const HOLD_LIMIT: SignedDuration = SignedDuration::from_mins(15);
-
-fn now_ms(role: RoleName, late: bool) -> i64 {
-    let start: Timestamp = "2027-02-01T09:30:00Z".parse().unwrap();
-    let later = late && role == RoleName::Seats;
-    start.as_millisecond() + if later { 2 * HOLD_LIMIT.as_millis() as i64 } else { 0 }
-}
+pub const HOLD_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 
 impl Model {
     pub fn new(bookings: Vec<BookingId>, conflicts: bool) -> Model {
@@ -119,6 +107,7 @@ impl Model {
             bookings,
             conflicts,
             letters: Vec::new(),
+            causes: Vec::new(),
             heard: [0; 4],
             subscriptions: RoleName::ALL.map(topics::subscriptions),
             numbers: HashMap::new(),
@@ -161,11 +150,6 @@ impl Model {
         Rc::clone(&self.turns[&(cell as u8, written, late && cell == 0, turn)])
     }
 
-    /// How often the worker was run for real, by what was different about it.
-    pub fn units(&self) -> usize {
-        self.turns.len()
-    }
-
     /// What is written down, for a person.
     pub fn describe(&self, world: &World) -> String {
         let facts = |it: usize| {
@@ -174,180 +158,7 @@ impl Model {
         (0..CELLS).map(|it| format!("\n  {} {}", Model::role_of(it), facts(it))).collect()
     }
 
-    /// All the ways in which this turn can go.
-    ///
-    /// # Errors
-    /// When one of them breaks an invariant.
-    pub fn effects(
-        &mut self,
-        cell: usize,
-        written: u16,
-        late: bool,
-        turn: Turn,
-    ) -> Result<Rc<[Effect]>, String> {
-        // Nobody but seats looks at the time.
-        let late = late && cell == 0;
-        let key = (cell as u8, written, late, turn);
-        if let Some(effects) = self.turns.get(&key) {
-            return Ok(Rc::clone(effects));
-        }
-        let mut effects = match turn {
-            Turn::Forget => self.forgotten(cell, written)?,
-            Turn::Deliver(message) => self.ways(cell, written, late, message, &[])?,
-            Turn::Resume(number) => {
-                let it = &self.drawers[cell].suspended[usize::from(number) - 1];
-                let (message, steps) = (it.message, it.steps.clone());
-                self.ways(cell, written, late, message, &steps)?
-            }
-        };
-        let mut different: Vec<Effect> = Vec::new();
-        for effect in effects.drain(..) {
-            let same = |it: &Effect| {
-                (it.written, it.suspended, it.published, it.gone)
-                    == (effect.written, effect.suspended, effect.published, effect.gone)
-            };
-            if !different.iter().any(same) {
-                different.push(effect);
-            }
-        }
-        let different: Rc<[Effect]> = different.into();
-        self.turns.insert(key, Rc::clone(&different));
-        Ok(different)
-    }
-
-    /// Lets the worker finish; stops it after each operation; suspends it where somebody could come
-    /// in between; and lets each operation fail, done and not done.
-    fn ways(
-        &mut self,
-        cell: usize,
-        written: u16,
-        late: bool,
-        message: u8,
-        before: &[Step],
-    ) -> Result<Vec<Effect>, String> {
-        let run = |model: &Model, stop_at, fault| {
-            let from = &model.drawers[cell].written[usize::from(written)].0;
-            model.run(cell, from, late, message, before, stop_at, fault)
-        };
-        let whole = run(self, usize::MAX, None);
-        if before.is_empty() {
-            self.check_ends(cell, late, message, &whole)?;
-        }
-        let named = |at: usize| -> String {
-            let operation = whole.steps[at].operation;
-            let of_kind = |it: &&Step| it.operation == operation;
-            let nth = whole.steps[..=at].iter().filter(of_kind).count();
-            match operation {
-                Operation::Publish => format!("publish {}", whole.published[nth - 1].kind),
-                Operation::Effect(name) => name.to_owned(),
-                Operation::Read | Operation::Commit if nth > 1 => {
-                    format!("{operation:?} no. {nth}")
-                }
-                _ => format!("{operation:?}"),
-            }
-            .to_lowercase()
-        };
-        let mut effects = Vec::new();
-        for stop_at in before.len() + 1..whole.steps.len() {
-            let stopped = run(self, stop_at, None);
-            let (last, next) = (named(stop_at - 1), named(stop_at));
-            if stopped.can_be_overtaken() {
-                let suspended = self.suspend(cell, message, &stopped.steps);
-                let words = format!("suspended after {last}, before {next}");
-                effects.push(self.effect(cell, written, message, &stopped, suspended, words)?);
-            }
-            let words = format!("dies after {last}, before {next}");
-            effects.push(self.effect(cell, written, message, &stopped, 0, words)?);
-        }
-        for at in before.len()..whole.steps.len() {
-            for done in [false, true] {
-                let failed = run(self, usize::MAX, Some(Fault { at, done }));
-                let how = if done { "is done, but its answer lost" } else { "fails" };
-                let words = format!("{} {how}", named(at));
-                effects.push(self.effect(cell, written, message, &failed, 0, words)?);
-            }
-        }
-        effects.insert(0, self.effect(cell, written, message, &whole, 0, "to the end".into())?);
-        Ok(effects)
-    }
-
-    /// H10, A1: a delivery that is let finish comes to its end within a few tries, and the same
-    /// message again is then a no-op that says nothing new.
-    fn check_ends(&self, cell: usize, late: bool, message: u8, whole: &Run) -> Result<(), String> {
-        let again = |from: &Cell| self.run(cell, from, late, message, &[], usize::MAX, None);
-        let mut last = again(&whole.cell);
-        for _ in 0..2 {
-            if last.deleted && whole.deleted {
-                break;
-            }
-            last = again(&last.cell);
-        }
-        if !last.deleted {
-            return Err("H10 it is never dealt with, however often it is tried".to_owned());
-        }
-        let repeated = again(&last.cell);
-        if format!("{:?}", repeated.cell.rows) != format!("{:?}", last.cell.rows)
-            || repeated.published != last.published
-        {
-            return Err("A1 the second delivery is not a no-op".to_owned());
-        }
-        Ok(())
-    }
-
-    fn forgotten(&mut self, cell: usize, written: u16) -> Result<Vec<Effect>, String> {
-        let mut after = self.drawers[cell].written[usize::from(written)].0.clone();
-        after.keys.clear();
-        let written = self.write_down(cell, after)?;
-        let words = "its keys are too old".to_owned();
-        Ok(vec![Effect { written, suspended: 0, published: 0, gone: false, words }])
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a delivery and how it goes")]
-    fn run(
-        &self,
-        cell: usize,
-        from: &Cell,
-        late: bool,
-        message: u8,
-        steps: &[Step],
-        stop_at: usize,
-        fault: Option<Fault>,
-    ) -> Run {
-        let role = Model::role_of(cell);
-        let from = (from, now_ms(role, late));
-        let message = &self.letters[usize::from(message)].message;
-        match role {
-            RoleName::Seats => {
-                let seats = |_| SeatsRole(self.seats.clone());
-                hand::run(seats, from, message, steps, stop_at, fault)
-            }
-            RoleName::Payment => hand::run(PaymentRole, from, message, steps, stop_at, fault),
-            RoleName::Receipt => hand::run(ReceiptRole, from, message, steps, stop_at, fault),
-            RoleName::Status => hand::run(|_| StatusRole, from, message, steps, stop_at, fault),
-        }
-    }
-
-    fn effect(
-        &mut self,
-        cell: usize,
-        before: u16,
-        message: u8,
-        run: &Run,
-        suspended: u16,
-        words: String,
-    ) -> Result<Effect, String> {
-        let written =
-            self.write_down(cell, run.cell.clone()).map_err(|it| format!("{it} ({words})"))?;
-        let drawer = &self.drawers[cell].written;
-        let (before, after) = (&drawer[usize::from(before)].1, &drawer[usize::from(written)].1);
-        let letter = &self.letters[usize::from(message)];
-        invariants::check_step(self.conflicts, before, after, letter, run)
-            .map_err(|it| format!("{it} ({words})"))?;
-        let published = self.bits(&run.published);
-        Ok(Effect { written, suspended, published, gone: run.deleted, words })
-    }
-
-    fn write_down(&mut self, at: usize, cell: Cell) -> Result<u16, String> {
+    pub fn write_down(&mut self, at: usize, cell: Cell) -> Result<u16, String> {
         let text = format!("{cell:?}");
         if let Some(number) = self.drawers[at].numbers.get(&text) {
             return Ok(*number);
@@ -360,7 +171,7 @@ impl Model {
         Ok(number)
     }
 
-    fn suspend(&mut self, cell: usize, message: u8, steps: &[Step]) -> u16 {
+    pub fn suspend(&mut self, cell: usize, message: u8, steps: &[Step]) -> u16 {
         let drawer = &mut self.drawers[cell];
         let text = format!("{message} {steps:?}");
         if let Some(number) = drawer.suspended_numbers.get(&text) {
@@ -370,6 +181,22 @@ impl Model {
         let number = u16::try_from(drawer.suspended.len()).expect("as many as a scenario has");
         drawer.suspended_numbers.insert(text, number);
         number
+    }
+
+    /// Those of the messages that are about this booking.
+    pub fn about(&self, messages: u64, booking: usize) -> u64 {
+        let about = |it: &u8| self.letters[usize::from(*it)].booking == booking;
+        places(messages).filter(about).fold(0, |bits, it| bits | 1 << it)
+    }
+
+    /// The booking that the first of these messages is about.
+    pub fn booking_of(&self, messages: u64) -> usize {
+        places(messages).next().map_or(0, |it| self.letters[usize::from(it)].booking)
+    }
+
+    /// The place of a memo's cause among `causes`.
+    pub fn cause(&self, cause: &Cause, digest: Digest) -> Option<usize> {
+        self.causes.iter().position(|((it, of), _)| it == cause && *of == digest)
     }
 
     /// These messages as bits.
@@ -398,6 +225,11 @@ impl Model {
             if subscriptions.contains(&message.kind) {
                 *heard |= 1 << number;
             }
+        }
+        let cause = (event.cause.clone(), event.digest);
+        match self.causes.iter_mut().find(|(it, _)| *it == cause) {
+            Some((_, bits)) => *bits |= 1 << number,
+            None => self.causes.push((cause, 1 << number)),
         }
         self.letters.push(Letter { message: message.clone(), event, booking });
         self.numbers.insert(message.body.clone(), number as u8);

@@ -2,18 +2,22 @@
 //! shortest one.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
-    hash::{BuildHasherDefault, Hasher},
+    collections::{BTreeSet, HashMap, VecDeque},
+    rc::Rc,
 };
 
 use booking::{
     bus::Message,
-    domain::{RoleName, ids::BookingId, seats::Hold, status::Phase},
+    domain::{RoleName, ids::BookingId, seats::Hold},
 };
 
 use super::{
-    invariants::{self, Facts},
-    model::{CELLS, Effect, Model, Turn, World, places},
+    fingerprint::{Seen, fingerprint},
+    invariants::{self, ReceiptEnd},
+    known::Facts,
+    listeners::End,
+    model::{CELLS, Model, Turn, World, places},
+    ways::Effect,
 };
 
 /// What is explored.
@@ -29,14 +33,24 @@ pub struct Scenario {
     pub expiry: bool,
     /// Whether the gateway can forget its idempotency keys.
     pub forgetting: bool,
-    /// How many workers can stand suspended at once, at most one a cell.
-    pub suspended_max: usize,
-    /// Explore status by itself, for every set of messages that the others may have said at rest.
-    /// Sound: it publishes nothing and its rows are its own, so that its deliveries commute with
-    /// everything else; and every message that is ever published is published at rest.
-    pub status_apart: bool,
+    /// How many workers can stand suspended at once, at most one a cell; and when receipt and status
+    /// are explored apart, how many there.
+    pub suspended_max: Suspended,
+    /// Explore receipt by itself, for every set of messages that seats and payment may have said at
+    /// rest, and then status by itself, for every set that receipt can make of it. Sound: what they
+    /// say is heard by nobody before them, and their rows are their own, so that their deliveries
+    /// commute with everything else; and every message that is ever published is published at rest.
+    pub listeners_apart: bool,
     /// All the endings there are, one text a booking.
     pub endings: BTreeSet<String>,
+}
+
+/// How many workers can stand suspended at once, by what is explored.
+#[derive(Clone, Copy, Debug)]
+pub struct Suspended {
+    pub together: usize,
+    pub receipt: usize,
+    pub status: usize,
 }
 
 /// How large it was.
@@ -44,7 +58,8 @@ pub struct Scenario {
 pub struct Size {
     pub states: usize,
     pub transitions: usize,
-    pub units: usize,
+    /// How many different deliveries were handed to the real worker, each in all the ways it can go.
+    pub deliveries: usize,
 }
 
 /// The most states of a search: one that is cut short has failed.
@@ -52,24 +67,27 @@ const STATES_MAX: usize = 60_000_000;
 
 /// What a search has found, besides its size.
 #[derive(Default)]
-struct Found {
-    size: Size,
-    endings: BTreeSet<String>,
+pub struct Found {
+    pub size: Size,
+    pub endings: BTreeSet<String>,
 }
 
 /// A step of a path: in which cell, whose turn, and which of the ways it can go.
 #[derive(Clone, Copy)]
-enum Move {
+pub enum Move {
     Turn { cell: u8, turn: Turn, way: u16 },
     Late,
 }
 
-struct Search<'a> {
-    scenario: &'a Scenario,
-    model: Model,
-    /// By booking and what was said about it: how status tells the end.
-    ends: HashMap<(usize, u64), (Phase, bool)>,
-    status: Size,
+pub struct Search<'a> {
+    pub scenario: &'a Scenario,
+    pub model: Model,
+    /// By booking and what seats and payment said about it: all that receipt and status can make of
+    /// it.
+    pub ends: HashMap<(usize, u64), Rc<[End]>>,
+    /// What the walk through the listeners has found so far.
+    pub met: Vec<(World, ReceiptEnd)>,
+    pub apart: Size,
 }
 
 /// Explores all of it.
@@ -78,9 +96,11 @@ struct Search<'a> {
 /// The first violation, with the path to it.
 pub fn explore(scenario: &Scenario) -> Result<Size, String> {
     let model = Model::new(scenario.bookings.clone(), scenario.conflicts);
-    let mut search = Search { scenario, model, ends: HashMap::new(), status: Size::default() };
+    let (ends, met, apart) = (HashMap::new(), Vec::new(), Size::default());
+    let mut search = Search { scenario, model, ends, met, apart };
     let start = search.model.start(&scenario.requests);
-    let roles = if scenario.status_apart { &RoleName::ALL[..3] } else { &RoleName::ALL[..] };
+    let together = if scenario.listeners_apart { 2 } else { 4 };
+    let roles = &RoleName::ALL[..together];
     let found = search.walk(start, roles, Search::rest)?;
     if found.endings != scenario.endings {
         return Err(format!(
@@ -90,18 +110,24 @@ pub fn explore(scenario: &Scenario) -> Result<Size, String> {
     }
     let Size { states, transitions, .. } = found.size;
     Ok(Size {
-        states: states + search.status.states,
-        transitions: transitions + search.status.transitions,
-        units: search.model.units(),
+        states: states + search.apart.states,
+        transitions: transitions + search.apart.transitions,
+        deliveries: search.model.turns.len(),
     })
 }
 
-type AtRest<'a> = fn(&mut Search<'a>, &World) -> Result<String, String>;
+/// What to do with a world at rest: its endings, or what is wrong with it.
+pub type AtRest<'a> = fn(&mut Search<'a>, &World) -> Result<Vec<String>, String>;
 
 impl<'a> Search<'a> {
-    fn walk(&mut self, start: World, roles: &[RoleName], at_rest: AtRest<'a>) -> Result<Found, String> {
+    pub fn walk(
+        &mut self,
+        start: World,
+        roles: &[RoleName],
+        at_rest: AtRest<'a>,
+    ) -> Result<Found, String> {
         let mut found = Found::default();
-        let mut seen = HashSet::<u128, BuildHasherDefault<AsIs>>::default();
+        let mut seen = Seen::default();
         let mut parents: Vec<(u32, Move)> = vec![(0, Move::Late)];
         let mut waiting = VecDeque::from([(start, 0u32)]);
         seen.insert(fingerprint(&start));
@@ -116,7 +142,7 @@ impl<'a> Search<'a> {
             let pending = roles.iter().any(|it| world.pending(&self.model, *it) != 0);
             if !pending && world.suspended == [0; CELLS] {
                 match at_rest(self, &world) {
-                    Ok(ending) => found.endings.insert(ending),
+                    Ok(endings) => found.endings.extend(endings),
                     Err(problem) => return Err(told(self, problem, None)),
                 };
             }
@@ -127,9 +153,7 @@ impl<'a> Search<'a> {
                 }
                 let index = u32::try_from(parents.len()).expect("fewer than STATES_MAX");
                 parents.push((number, step));
-                if roles.len() > 1
-                    && let Err(problem) = invariants::check(&self.model, &after)
-                {
+                if let Err(problem) = invariants::check(&self.model, &after, roles) {
                     return Err(self.told(start, &parents, index, None, problem));
                 }
                 assert!(parents.len() < STATES_MAX, "{}: cut short", self.scenario.name);
@@ -147,13 +171,18 @@ impl<'a> Search<'a> {
         roles: &[RoleName],
         next: &mut Vec<(World, Move)>,
     ) -> Result<(), (String, String)> {
+        let suspended_max = match roles {
+            [RoleName::Receipt] => self.scenario.suspended_max.receipt,
+            [RoleName::Status] => self.scenario.suspended_max.status,
+            _ => self.scenario.suspended_max.together,
+        };
         let standing = world.suspended.iter().filter(|it| **it != 0).count();
         for role in roles {
             // Also what is gone: a queue may always deliver once more.
             for message in places(world.published & self.model.heard[*role as usize]) {
                 let booking = self.model.letters[usize::from(message)].booking;
                 let cell = Model::cell_of(*role, booking);
-                let room = standing < self.scenario.suspended_max && world.suspended[cell] == 0;
+                let room = standing < suspended_max && world.suspended[cell] == 0;
                 self.turn(world, cell, Turn::Deliver(message), room, next)?;
             }
             for booking in 0..self.model.bookings.len() {
@@ -201,7 +230,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn after(&self, world: &World, cell: usize, turn: Turn, effect: &Effect) -> World {
+    pub fn after(&self, world: &World, cell: usize, turn: Turn, effect: &Effect) -> World {
         let mut after = *world;
         after.written[cell] = effect.written;
         after.published |= effect.published;
@@ -232,149 +261,5 @@ impl<'a> Search<'a> {
             }
         }
         after
-    }
-
-    /// The ending of each booking of a world at rest.
-    fn rest(&mut self, world: &World) -> Result<String, String> {
-        let mut endings = Vec::new();
-        for booking in 0..self.model.bookings.len() {
-            let end = if self.scenario.status_apart {
-                self.end_apart(world, booking)?
-            } else {
-                invariants::end_of(&self.model, world, booking)?
-            };
-            endings.push(invariants::ending(&self.model, world, booking, end)?);
-        }
-        Ok(endings.join(" | "))
-    }
-
-    /// How status tells the end of what was said about a booking, in whatever order it hears it.
-    fn end_apart(&mut self, world: &World, booking: usize) -> Result<(Phase, bool), String> {
-        let about = |it: &u8| self.model.letters[usize::from(*it)].booking == booking;
-        let said = places(world.published).filter(about).fold(0, |bits, it| bits | 1 << it);
-        if let Some(end) = self.ends.get(&(booking, said)) {
-            return Ok(*end);
-        }
-        let start = World {
-            written: [0; CELLS],
-            suspended: [0; CELLS],
-            published: said,
-            gone: [0; 4],
-            late: false,
-        };
-        let found = self.walk(start, &[RoleName::Status], |search, world| {
-            let booking = places(world.published)
-                .next()
-                .map(|it| search.model.letters[usize::from(it)].booking);
-            let (phase, conflict) =
-                invariants::end_of(&search.model, world, booking.unwrap_or_default())?;
-            search.ends.insert((booking.unwrap_or_default(), world.published), (phase, conflict));
-            Ok(format!("{phase} {conflict}"))
-        })?;
-        self.status.states += found.size.states;
-        self.status.transitions += found.size.transitions;
-        if found.endings.len() != 1 {
-            return Err(format!("F1 order changes what status says: {:?}", found.endings));
-        }
-        Ok(self.ends[&(booking, said)])
-    }
-
-    /// A violation and the whole way to it.
-    fn told(
-        &self,
-        start: World,
-        parents: &[(u32, Move)],
-        last: u32,
-        more: Option<String>,
-        problem: String,
-    ) -> String {
-        let mut moves = Vec::new();
-        let mut at = last;
-        while at != 0 {
-            let (before, step) = parents[at as usize];
-            moves.push(step);
-            at = before;
-        }
-        let mut world = start;
-        let mut text = format!("{}: {problem}\n", self.scenario.name);
-        for step in moves.into_iter().rev() {
-            match step {
-                Move::Late => {
-                    world.late = true;
-                    text.push_str("  the holds expire\n");
-                }
-                Move::Turn { cell, turn, way } => {
-                    let cell = usize::from(cell);
-                    let effects =
-                        self.model.remembered(cell, world.written[cell], world.late, turn);
-                    let effect = &effects[usize::from(way)];
-                    text.push_str(&format!("  {}\n", self.words(cell, turn, Some(effect))));
-                    world = self.after(&world, cell, turn, effect);
-                }
-            }
-        }
-        if let Some(more) = more {
-            text.push_str(&format!("  {more}\n"));
-        }
-        text.push_str(&format!("then: {}", self.model.describe(&world)));
-        text
-    }
-
-    fn words(&self, cell: usize, turn: Turn, effect: Option<&Effect>) -> String {
-        let role = Model::role_of(cell);
-        let letter = |it: u8| {
-            let letter = &self.model.letters[usize::from(it)];
-            format!(
-                "{} of {} ({})",
-                letter.message.kind, letter.event.booking, letter.event.cause.id
-            )
-        };
-        let turn = match turn {
-            Turn::Deliver(message) => format!("deliver {} to {role}", letter(message)),
-            Turn::Resume(number) => {
-                format!("{role} goes on with {}", letter(self.model.held_by(cell, number)))
-            }
-            Turn::Forget => "the gateway forgets".to_owned(),
-        };
-        effect.map_or_else(|| turn.clone(), |it| format!("{turn}: {}", it.words))
-    }
-}
-
-/// 128 bits of a world: two worlds among a thousand million with the same are not to be expected
-/// (one chance in 10^20).
-fn fingerprint(world: &World) -> u128 {
-    let fold = |a: u64, b: u64| {
-        let product = u128::from(a) * u128::from(b);
-        (product as u64) ^ ((product >> 64) as u64)
-    };
-    let (mut one, mut other) = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
-    let mut mix = |word: u64| {
-        one = fold(one ^ word, 0xff51_afd7_ed55_8ccd).wrapping_add(0x2545_f491_4f6c_dd1d);
-        other = fold(other ^ word.rotate_left(32), 0xbf58_476d_1ce4_e5b9).wrapping_add(word);
-    };
-    for cell in 0..CELLS {
-        mix(u64::from(world.written[cell]) << 16
-            | u64::from(world.suspended[cell])
-            | (cell as u64) << 40);
-    }
-    mix(world.published);
-    world.gone.into_iter().for_each(&mut mix);
-    mix(u64::from(world.late));
-    u128::from(one) << 64 | u128::from(other)
-}
-
-/// A fingerprint is its own hash.
-#[derive(Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only fingerprints are hashed");
-    }
-    fn write_u128(&mut self, it: u128) {
-        self.0 = it as u64 ^ (it >> 64) as u64;
     }
 }
