@@ -3,6 +3,10 @@
 //! A booking's row holds its memos: what each cause announced, complete with ids and times. State
 //! and memo are committed together, so a redelivery finds the memo and announces the same events
 //! without deciding again. SQS redelivery is the relay; there is no second loop.
+//!
+//! Whoever claimed an effect may die, and another event may be the one that settles it. The event
+//! that settles may be a late duplicate whose message is gone, so the memo is kept under the claiming
+//! event too: that one's message is on its queue until the outcome was published.
 
 use std::collections::BTreeMap;
 
@@ -109,6 +113,9 @@ impl From<serde_json::Error> for Unreadable {
 pub struct Kept<T> {
     /// The state.
     pub row: T,
+    /// Who claimed an effect whose outcome is not decided yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<Claimant>,
     /// What was announced, by cause; only causes that announced something are here.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub memos: Vec<Memo>,
@@ -121,7 +128,23 @@ pub struct Memo {
     pub cause: Cause,
     /// The request it was, or answered: the same cause with another one is a conflict (B3).
     pub digest: Digest,
+    /// The event that had claimed what this one settled, if it was another: it announces the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<Claimant>,
     announced: Vec<Announced>,
+}
+
+/// An event that claimed an effect; its message stays on the queue until the outcome was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Claimant {
+    cause: Cause,
+    digest: Digest,
+}
+
+impl Claimant {
+    fn of(event: &Event) -> Claimant {
+        Claimant { cause: event.cause.clone(), digest: event.digest }
+    }
 }
 
 /// The text of an event, as it was and will be published.
@@ -132,6 +155,12 @@ struct Announced {
 }
 
 impl Memo {
+    /// The events that announce this when they come again, each with its request's digest.
+    pub fn causes(&self) -> impl Iterator<Item = (&Cause, Digest)> {
+        let claim = self.claim.iter().map(|it| (&it.cause, it.digest));
+        std::iter::once((&self.cause, self.digest)).chain(claim)
+    }
+
     /// The messages, ready to be published again.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
@@ -145,7 +174,15 @@ type State<R> = <<R as Role>::Rules as Rules>::State;
 /// The rows that were read for one decision, with what is needed to write them again.
 pub(super) struct Seen<T> {
     pub(super) rows: Rows<T>,
-    versions: BTreeMap<Key, (u64, Vec<Memo>)>,
+    stored: BTreeMap<Key, Stored>,
+}
+
+/// What a row is stored with, beside its state.
+#[derive(Clone, Default)]
+struct Stored {
+    version: u64,
+    claim: Option<Claimant>,
+    memos: Vec<Memo>,
 }
 
 impl<R: Role, S: Store> Book<R, S> {
@@ -204,7 +241,8 @@ impl<R: Role, S: Store> Book<R, S> {
                     Step::Ask { claim, effect } => {
                         lease.check()?;
                         if let Some(claim) = claim {
-                            let writes = vec![seen.write::<R>(claim, None)?];
+                            let by = Change::Claim(Claimant::of(event));
+                            let writes = vec![seen.write::<R>(claim, by)?];
                             if self.store.commit(writes).await? == Commit::Conflict {
                                 conflicts += 1;
                                 continue 'read;
@@ -253,14 +291,10 @@ impl<R: Role, S: Store> Book<R, S> {
     ) -> Result<Option<Vec<Message>>, BookError> {
         let messages: Vec<Message> =
             decision.announce.iter().map(wire::encode).collect::<Result<_, _>>()?;
-        let memo = (!messages.is_empty()).then(|| Memo {
-            cause: event.cause.clone(),
-            digest: event.digest,
-            announced: messages.iter().map(announced).collect(),
-        });
         let write = |row: (Key, State<R>)| {
-            let memo = if row.0 == *own { memo.clone() } else { None };
-            seen.write::<R>(row, memo)
+            let announces = row.0 == *own && !messages.is_empty();
+            let change = if announces { Change::Settle(event, &messages) } else { Change::State };
+            seen.write::<R>(row, change)
         };
         let writes = decision.writes.into_iter().map(write).collect::<Result<Vec<_>, _>>()?;
         Ok(match self.store.commit(writes).await? {
@@ -284,7 +318,7 @@ impl<R: Role, S: Store> Book<R, S> {
             let Some(row) = self.role.rejected(seen.rows.get(&own), rejection.clone()) else {
                 return Ok(());
             };
-            let writes = vec![seen.write::<R>((own.clone(), row), None)?];
+            let writes = vec![seen.write::<R>((own.clone(), row), Change::State)?];
             if self.store.commit(writes).await? == Commit::Done {
                 return Ok(());
             }
@@ -293,18 +327,38 @@ impl<R: Role, S: Store> Book<R, S> {
     }
 }
 
+/// What a write is for, beside the state.
+enum Change<'a> {
+    /// Nothing else.
+    State,
+    /// An effect is about to be asked for.
+    Claim(Claimant),
+    /// It is decided what this event announces.
+    Settle(&'a Event, &'a [Message]),
+}
+
 impl<T> Seen<T> {
     /// The row as it is to be written over the version that was read, its memos with it.
     fn write<R: Role>(
         &self,
         (key, row): (Key, State<R>),
-        memo: Option<Memo>,
+        change: Change<'_>,
     ) -> Result<Write, BookError> {
-        let (read_version, mut memos) = self.versions.get(&key).cloned().unwrap_or_default();
-        memos.extend(memo);
+        let Stored { version: read_version, mut claim, mut memos } =
+            self.stored.get(&key).cloned().unwrap_or_default();
+        match change {
+            Change::State => {}
+            Change::Claim(by) => claim = Some(by),
+            Change::Settle(event, messages) => memos.push(Memo {
+                claim: claim.take().filter(|it| it.cause != event.cause),
+                cause: event.cause.clone(),
+                digest: event.digest,
+                announced: messages.iter().map(announced).collect(),
+            }),
+        }
         let listing = R::Rules::listing(&row);
         let key = key.to_string();
-        let body = serde_json::to_string(&Kept { row, memos });
+        let body = serde_json::to_string(&Kept { row, claim, memos });
         let body = body.map_err(|it| BookError::Row { key: key.clone(), source: it.into() })?;
         Ok(Write { key, read_version, body, listing })
     }
@@ -315,7 +369,7 @@ pub(super) async fn see<T: DeserializeOwned>(
     store: &impl Store,
     own: Key,
 ) -> Result<Seen<T>, BookError> {
-    let mut seen = Seen { rows: Rows::default(), versions: BTreeMap::new() };
+    let mut seen = Seen { rows: Rows::default(), stored: BTreeMap::new() };
     see_more(store, &mut seen, vec![own]).await?;
     Ok(seen)
 }
@@ -334,8 +388,9 @@ pub(super) async fn see_more<T: DeserializeOwned>(
             continue;
         };
         let kept: Kept<T> = parse(&name, &versioned)?;
-        seen.versions.insert(key.clone(), (versioned.version, kept.memos));
-        seen.rows.insert(key, Some(kept.row));
+        let Kept { row, claim, memos } = kept;
+        seen.stored.insert(key.clone(), Stored { version: versioned.version, claim, memos });
+        seen.rows.insert(key, Some(row));
     }
     Ok(())
 }
@@ -370,9 +425,11 @@ pub(super) fn recall<T>(
     event: &Event,
     conflicts: u32,
 ) -> Option<Outcome> {
-    let (_, memos) = seen.versions.get(own)?;
-    let memo = memos.iter().find(|it| it.cause == event.cause)?;
-    Some(if memo.digest == event.digest {
+    let under =
+        |it: &Memo| it.causes().find(|(cause, _)| **cause == event.cause).map(|(_, digest)| digest);
+    let memos = &seen.stored.get(own)?.memos;
+    let (memo, digest) = memos.iter().find_map(|it| Some((it, under(it)?)))?;
+    Some(if digest == event.digest {
         Outcome::Announce { messages: memo.messages(), recalled: true, conflicts, answers: 0 }
     } else {
         Outcome::SetAside("the same event id with different content".to_owned())

@@ -160,6 +160,27 @@ async fn d4_a_crash_after_the_charge_ends_in_one_charge_and_one_answer() {
 }
 
 #[tokio::test]
+async fn d5_whoever_claimed_says_what_another_event_settled() {
+    let folder = Folder::new();
+    let sketch = Sketch::new("b-1", &["12A"], "tok_timeout_then_ok");
+    let first = sketch.event();
+    payment_book(&folder).attend(&first).await.unwrap_err();
+    // A late duplicate of the same request under another id settles, and dies before it publishes.
+    let late = Event { cause: Cause { id: "late".into(), ..first.cause.clone() }, ..first.clone() };
+    let settled = payment_book(&folder).attend(&late).await.unwrap();
+    assert_eq!(said(&settled), [Kind::PaymentOk]);
+    let Outcome::Announce { messages: settled, .. } = settled else { unreachable!() };
+    let Outcome::Announce { messages, recalled, .. } =
+        payment_book(&folder).attend(&first).await.unwrap()
+    else {
+        panic!("it was set aside")
+    };
+    assert!(recalled);
+    assert_eq!(messages, settled);
+    assert_eq!(payment_role(&folder).0.ledger().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn d8_no_seat_while_the_charge_is_in_doubt_is_refunded_by_the_one_who_claimed() {
     let folder = Folder::new();
     let sketch = Sketch::new("b-1", &["12A"], "tok_timeout_then_ok");
