@@ -1,0 +1,195 @@
+//! What a worker talks to, one operation at a time: a store that keeps the contract of
+//! `booking::store`, a gateway, a mailer, and a bus of one message.
+
+use booking::{
+    bus::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle},
+    domain::{
+        event::{Charge, NoCharge, Refund},
+        ids::BookingId,
+        money::Money,
+        receipt::Receipt,
+        request::PaymentToken,
+    },
+    gateway::{Charged, Gateway, GatewayError},
+    mailer::{MailError, Mailer},
+    store::{Commit, Find, Store, StoreError, Versioned, Write},
+};
+
+use super::hand::{Hand, Movement, Operation, Reply, State};
+
+impl Store for Hand {
+    async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
+        let look = |state: &mut State| {
+            let row = |it: &String| state.cell.rows.get(it).cloned();
+            let versioned = |(version, body)| Versioned { version, body };
+            Reply::Rows(keys.iter().map(|it| row(it).map(versioned)).collect())
+        };
+        match self.operate(Operation::Read, look).await {
+            Reply::Rows(rows) => Ok(rows),
+            _ => Err(StoreError::Closed),
+        }
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        let write = |state: &mut State| {
+            let rows = &mut state.cell.rows;
+            let version = |it: &Write| rows.get(&it.key).map_or(0, |(version, _)| *version);
+            if writes.iter().any(|it| version(it) != it.read_version) {
+                return Reply::Committed(Commit::Conflict);
+            }
+            for it in writes {
+                rows.insert(it.key, (it.read_version + 1, it.body));
+            }
+            Reply::Committed(Commit::Done)
+        };
+        match self.operate(Operation::Commit, write).await {
+            Reply::Committed(commit) => Ok(commit),
+            _ => Err(StoreError::Closed),
+        }
+    }
+
+    async fn list(&self, _: Find, _: usize) -> Result<Vec<(String, String)>, StoreError> {
+        unreachable!("a worker lists nothing")
+    }
+}
+
+/// The tokens are those of the simulated gateway. It forgets keys (see `Cell::keys`), but it knows
+/// its ledger: nothing is refunded twice, whatever is asked.
+impl Gateway for Hand {
+    async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
+        let find = |state: &mut State| {
+            let line =
+                state.cell.ledger.iter().find(|line| !line.refund && line.booking == *booking);
+            Reply::Found(line.map(|line| charge_of(booking, line.amount)))
+        };
+        match self.operate(Operation::Effect("the look-up"), find).await {
+            Reply::Found(charge) => Ok(charge),
+            _ => Err(GatewayError::TimedOut),
+        }
+    }
+
+    async fn charge(
+        &self,
+        booking: &BookingId,
+        token: &PaymentToken,
+        amount: Money,
+    ) -> Result<Charged, GatewayError> {
+        let token = token.reveal();
+        let charge = |state: &mut State| {
+            let asked = format!("{amount} {token}");
+            let known = state.cell.keys.insert(booking.as_str().to_owned(), asked.clone());
+            if known.as_ref().is_some_and(|it| *it != asked) {
+                return Reply::KeyMisused;
+            }
+            if !matches!(token, "tok_visa" | "tok_timeout_then_ok") {
+                return Reply::Charged(Charged::No(NoCharge::Declined));
+            }
+            if known.is_none() {
+                let booking = booking.clone();
+                state.cell.ledger.push(Movement { refund: false, booking, amount });
+                if token == "tok_timeout_then_ok" {
+                    return Reply::TimedOut;
+                }
+            }
+            Reply::Charged(Charged::Yes(charge_of(booking, amount)))
+        };
+        match self.operate(Operation::Effect("the charge"), charge).await {
+            Reply::Charged(charged) => Ok(charged),
+            Reply::KeyMisused => Err(GatewayError::Refused("the key was used for something else")),
+            _ => Err(GatewayError::TimedOut),
+        }
+    }
+
+    async fn refund(&self, booking: &BookingId, charge: &Charge) -> Result<Refund, GatewayError> {
+        let amount = charge.amount;
+        let refund = |state: &mut State| {
+            let known = state.cell.ledger.iter().any(|it| it.refund && it.booking == *booking);
+            if !known {
+                let booking = booking.clone();
+                state.cell.ledger.push(Movement { refund: true, booking, amount });
+            }
+            let refund = format!("re_{booking}");
+            Reply::Refunded(Refund { refund, charge: charge.charge.clone(), amount })
+        };
+        match self.operate(Operation::Effect("the refund"), refund).await {
+            Reply::Refunded(refund) => Ok(refund),
+            _ => Err(GatewayError::TimedOut),
+        }
+    }
+}
+
+fn charge_of(booking: &BookingId, amount: Money) -> Charge {
+    Charge { charge: format!("ch_{booking}"), amount }
+}
+
+impl Mailer for Hand {
+    async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
+        let send = |state: &mut State| {
+            state.cell.mails.insert(format!("{receipt:?}"));
+            Reply::Done
+        };
+        match self.operate(Operation::Effect("the mail"), send).await {
+            Reply::Done => Ok(()),
+            _ => {
+                Err(MailError::Failed { number: receipt.number.clone(), source: "no reply".into() })
+            }
+        }
+    }
+}
+
+fn done(reply: &Reply, operation: &'static str) -> Result<(), BusError> {
+    match reply {
+        Reply::Done => Ok(()),
+        _ => Err(BusError::Failed { operation, name: "it".to_owned(), source: "no reply".into() }),
+    }
+}
+
+impl Bus for Hand {
+    async fn publish(&self, message: &Message) -> Result<(), BusError> {
+        let publish = |state: &mut State| {
+            state.published.push(message.clone());
+            Reply::Done
+        };
+        done(&self.operate(Operation::Publish, publish).await, "publish")
+    }
+
+    async fn delete(&self, _: &ReceiptHandle) -> Result<(), BusError> {
+        let delete = |state: &mut State| {
+            state.deleted = true;
+            Reply::Done
+        };
+        done(&self.operate(Operation::Delete, delete).await, "delete")
+    }
+
+    async fn set_aside(&self, _: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
+        let set_aside = |state: &mut State| {
+            let reason = why.attributes.iter().find(|(name, _)| *name == "reason");
+            state.set_aside = Some(reason.map(|(_, it)| it.clone()).unwrap_or_default());
+            Reply::Done
+        };
+        done(&self.operate(Operation::SetAside, set_aside).await, "set aside")
+    }
+
+    /// Given back is what a message is that was not deleted: nothing to do.
+    async fn give_back(&self, _: &ReceiptHandle, _: std::time::Duration) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    /// A lease is not seen here: a worker that has lost it does not commit, which is one that died.
+    async fn extend(
+        &self,
+        _: &[ReceiptHandle],
+        _: std::time::Duration,
+    ) -> Result<Vec<bool>, BusError> {
+        unreachable!("who has no heartbeat extends nothing")
+    }
+
+    async fn receive(
+        &self,
+        _: usize,
+        _: std::time::Duration,
+        _: std::time::Duration,
+    ) -> Result<Vec<Delivery>, BusError> {
+        unreachable!("deliveries are handed to the worker")
+    }
+}
