@@ -19,6 +19,14 @@ chaos bookings="3000" seed="":
     [ -z "$seed" ] || export BOOKING_CHAOS_SEED=$seed
     cargo test --test it chaos::
 
+# every order, duplicate and crash of a few bookings, on the real worker
+exhaustive:
+    cargo test --release --test it exhaustive -- --nocapture
+
+# the real runtime under every fault, so many seeds of 100 bookings: just sim 10000
+sim seeds="2000":
+    BOOKING_SIM_SEEDS={{seeds}} cargo test --release --test it simulation:: -- --nocapture --test-threads 1
+
 # messages nobody thought of, so many a property, for the wire decoder
 fuzz cases="1000000":
     PROPTEST_CASES={{cases}} cargo test --release --test it hardening:: -- --skip no_log_line

@@ -24,7 +24,7 @@ use crate::{
     durability::Durability,
     gateway::simulated::{Movement, SimulatedGateway},
     runtime::Kept,
-    store::sqlite::Engine,
+    store::{StoreError, sqlite::Engine},
     wiring::{gateway_file, receipts_folder, store_file},
 };
 
@@ -59,9 +59,29 @@ impl Evidence {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(data: &Path) -> anyhow::Result<Evidence> {
+        let gateway = SimulatedGateway::open(
+            &gateway_file(data),
+            std::time::Duration::ZERO,
+            Durability::ProcessDeath,
+        )?;
+        let stored =
+            |role| Engine::open(&store_file(data, role), role, Durability::ProcessDeath)?.all();
+        Evidence::gather(stored, gateway.ledger()?, letters(&receipts_folder(data))?)
+    }
+
+    /// Takes what each role has stored, key and row; the gateway's ledger; and the numbers of the
+    /// receipts that are out.
+    ///
+    /// # Errors
+    /// When a store cannot be read, or a row is not what it should be.
+    pub fn gather(
+        stored: impl Fn(RoleName) -> Result<Vec<(String, String)>, StoreError>,
+        ledger: Vec<Movement>,
+        letters: Vec<String>,
+    ) -> anyhow::Result<Evidence> {
         let mut holds = BTreeMap::new();
         let mut holders = BTreeMap::new();
-        for (key, kept) in rows::<Row>(data, RoleName::Seats)? {
+        for (key, kept) in rows::<Row>(stored(RoleName::Seats)?)? {
             match (key.strip_prefix("seat/"), &kept.row) {
                 (Some(seat), Row::Seat { holder: Some(holder) }) => {
                     holders.insert(seat.to_owned(), holder.clone());
@@ -72,19 +92,14 @@ impl Evidence {
                 }
             }
         }
-        let gateway = SimulatedGateway::open(
-            &gateway_file(data),
-            std::time::Duration::ZERO,
-            Durability::ProcessDeath,
-        )?;
         Ok(Evidence {
             holds,
             holders,
-            payments: bookings(data, RoleName::Payment)?,
-            joins: bookings(data, RoleName::Receipt)?,
-            records: bookings(data, RoleName::Status)?,
-            ledger: gateway.ledger()?,
-            letters: letters(&receipts_folder(data))?,
+            payments: bookings(stored(RoleName::Payment)?)?,
+            joins: bookings(stored(RoleName::Receipt)?)?,
+            records: bookings(stored(RoleName::Status)?)?,
+            ledger,
+            letters,
         })
     }
 
@@ -353,24 +368,19 @@ impl Findings {
 }
 
 fn rows<T: DeserializeOwned>(
-    data: &Path,
-    role: RoleName,
+    stored: Vec<(String, String)>,
 ) -> anyhow::Result<Vec<(String, Kept<T>)>> {
-    let file = store_file(data, role);
-    let engine = Engine::open(&file, role, Durability::ProcessDeath)?;
     let read = |(key, body): (String, String)| {
-        let kept =
-            serde_json::from_str(&body).with_context(|| format!("{key} in {}", file.display()))?;
+        let kept = serde_json::from_str(&body).with_context(|| format!("the row {key}"))?;
         Ok((key, kept))
     };
-    engine.all()?.into_iter().map(read).collect()
+    stored.into_iter().map(read).collect()
 }
 
 fn bookings<T: DeserializeOwned>(
-    data: &Path,
-    role: RoleName,
+    stored: Vec<(String, String)>,
 ) -> anyhow::Result<BTreeMap<BookingId, Kept<T>>> {
-    rows(data, role)?.into_iter().map(|(key, kept)| Ok((booking(&key)?, kept))).collect()
+    rows(stored)?.into_iter().map(|(key, kept)| Ok((booking(&key)?, kept))).collect()
 }
 
 fn booking(key: &str) -> anyhow::Result<BookingId> {

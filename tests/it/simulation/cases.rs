@@ -1,0 +1,94 @@
+//! What a seed once found, each as the shortest story that shows it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use booking::{
+    bus::{Delivery, Message, ReceiptHandle, wire},
+    clock::Clock,
+    domain::{
+        RoleName,
+        event::{Event, Kind},
+        receipt::Receipt,
+    },
+    durability::Durability,
+    mailer::{MailError, Mailer},
+    roles::ReceiptRole,
+    runtime::{Book, Outcome},
+    store::sqlite::{Engine, Inline},
+    topics,
+};
+
+use super::verdict::judge;
+use crate::harness::Sketch;
+
+/// Seeds that failed once, and what it was.
+const FAILED_ONCE: [(u64, &str); 1] = [(841, "a receipt that was sent and never said")];
+
+#[test]
+fn seeds_that_failed_once_hold() {
+    for (seed, what) in FAILED_ONCE {
+        let verdict = judge(seed, super::BOOKINGS, None, false);
+        assert_eq!(verdict.violations, Vec::<String>::new(), "seed {seed}: {what}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Moody(Arc<AtomicBool>);
+
+impl Mailer for Moody {
+    async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
+        if self.0.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(MailError::Failed { number: receipt.number.clone(), source: "421".into() })
+    }
+}
+
+/// An event of a topic's example, about the booking of a sketch.
+fn about(sketch: &Sketch, kind: Kind) -> Event {
+    let topic = topics::all().into_iter().find(|it| it.topic == kind).unwrap();
+    let mut text = topic.example;
+    text["subject"] = sketch.id.as_str().into();
+    text["id"] = format!("{kind}-of-{}", sketch.id).into();
+    text["requestdigest"] = sketch.event().digest.to_string().into();
+    let delivery = Delivery {
+        body: text.to_string(),
+        message_id: "m".into(),
+        attempt: 1,
+        sent_at: jiff::Timestamp::UNIX_EPOCH,
+        kind_attribute: None,
+        receipt_handle: ReceiptHandle("h".into()),
+    };
+    wire::decode(&delivery, "").unwrap()
+}
+
+/// The request is delivered twice at once. The first delivery is dealt with and the message deleted;
+/// the second sleeps, wakes while another event's receipt waits for the mailer, and dies between its
+/// commit and its publish. Its message is gone, so nobody says what it kept: the event that asked
+/// for the receipt must have been the one to settle it.
+#[tokio::test]
+async fn seed_841_a_delivery_whose_message_is_gone_has_not_the_last_word_on_a_receipt() {
+    let engine = Engine::open(":memory:".as_ref(), RoleName::Receipt, Durability::ProcessDeath);
+    let mailer = Moody::default();
+    let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
+    let book = Book::new(ReceiptRole(mailer.clone()), Inline::new(engine.unwrap()), clock);
+    let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
+    let request = sketch.event();
+    let (booked, paid) = (about(&sketch, Kind::SeatBooked), about(&sketch, Kind::PaymentOk));
+
+    book.attend(&request).await.unwrap();
+    book.attend(&paid).await.unwrap();
+    book.attend(&booked).await.unwrap_err();
+    mailer.0.store(true, Ordering::SeqCst);
+    // The second delivery of the request: whatever it commits, it publishes nothing.
+    book.attend(&request).await.unwrap();
+
+    let Outcome::Announce { messages, .. } = book.attend(&booked).await.unwrap() else {
+        panic!("it was set aside")
+    };
+    let said: Vec<Kind> = messages.iter().map(|it: &Message| it.kind).collect();
+    assert_eq!(said, [Kind::ReceiptSent]);
+}

@@ -1,0 +1,202 @@
+//! The payment provider and the post office: keyed by the booking as promised, and no better.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use booking::{
+    domain::{
+        RoleName,
+        event::{Charge, NoCharge, Refund},
+        ids::BookingId,
+        money::Money,
+        receipt::Receipt,
+        request::PaymentToken,
+    },
+    gateway::{self, Charged, GatewayError, simulated::Movement},
+    mailer::{MailError, Mailer},
+};
+
+use super::{
+    faults::Fault,
+    guards::Guard,
+    world::{Op, Outage, Sim, World},
+};
+
+/// The gateway remembers keys for two hours: longer than any process sleeps between its claim and
+/// its question, shorter than messages can be late.
+const KEYS_KEPT_MS: i64 = 2 * 3_600_000;
+const ROLE: RoleName = RoleName::Payment;
+
+/// What the provider knows, and its own ledger.
+#[derive(Default)]
+pub struct Gateway {
+    answers: BTreeMap<BookingId, (i64, Charged)>,
+    refunds: BTreeMap<String, Refund>,
+    pub ledger: Vec<Movement>,
+    made: u64,
+}
+
+impl Gateway {
+    fn moved(&self, movement: &str, booking: &BookingId) -> usize {
+        let same = |it: &&Movement| it.movement == movement && it.booking == *booking;
+        self.ledger.iter().filter(same).count()
+    }
+
+    fn reference(&mut self, kind: &str) -> String {
+        self.made += 1;
+        format!("{kind}_{}", self.made)
+    }
+}
+
+impl World {
+    fn moves(&mut self, movement: &str, booking: &BookingId, reference: &str, amount: Money) {
+        let line = Movement {
+            movement: movement.to_owned(),
+            booking: booking.clone(),
+            reference: reference.to_owned(),
+            amount,
+        };
+        self.note(format_args!("the gateway: {movement} of {amount} for {booking}"));
+        self.gateway.ledger.push(line);
+        let charges = self.gateway.moved("charge", booking);
+        let refunds = self.gateway.moved("refund", booking);
+        if charges > 1 || refunds > charges {
+            let found = format!("{booking} was charged {charges} and refunded {refunds} times");
+            self.watch.violates("H2 one net charge", found);
+        }
+    }
+}
+
+/// The gateway as payment sees it.
+#[derive(Clone)]
+pub struct SimGateway(pub Sim);
+
+fn unreachable(world: &mut World) -> Result<(), GatewayError> {
+    if world.down(Outage::Gateway, Fault::GatewayDown, ROLE, 4) {
+        return Err(GatewayError::Unreachable("no route to the gateway".into()));
+    }
+    Ok(())
+}
+
+impl gateway::Gateway for SimGateway {
+    async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
+        self.0.turn(Op::Effect).await;
+        let world = &mut *self.0.lock();
+        unreachable(world)?;
+        if world.without == Some(Guard::ChargeKey) {
+            return Ok(None);
+        }
+        let now_ms = world.now_ms;
+        let Some((at_ms, Charged::Yes(charge))) = world.gateway.answers.get(booking).cloned()
+        else {
+            return Ok(None);
+        };
+        if now_ms - at_ms > KEYS_KEPT_MS && world.unkind {
+            world.count(Fault::ForgottenKey, ROLE);
+        }
+        Ok(Some(charge))
+    }
+
+    async fn charge(
+        &self,
+        booking: &BookingId,
+        token: &PaymentToken,
+        amount: Money,
+    ) -> Result<Charged, GatewayError> {
+        self.0.turn(Op::Effect).await;
+        let world = &mut *self.0.lock();
+        unreachable(world)?;
+        if world.strikes(Fault::GatewayNever, ROLE, 10) {
+            return Err(GatewayError::TimedOut);
+        }
+        let now_ms = world.now_ms;
+        let known = world.gateway.answers.get(booking);
+        let known = known.filter(|(at_ms, _)| now_ms - at_ms <= KEYS_KEPT_MS);
+        if let Some((_, answer)) = known
+            && world.without != Some(Guard::ChargeKey)
+        {
+            return Ok(answer.clone());
+        }
+        let late = token.reveal() == "tok_timeout_then_ok";
+        let answer = match token.reveal() {
+            "tok_insufficient_funds" => Charged::No(NoCharge::InsufficientFunds),
+            "tok_declined" => Charged::No(NoCharge::Declined),
+            other => {
+                let charge = world.gateway.reference("ch");
+                let mut amount = amount;
+                if other == "tok_other_amount" {
+                    world.count(Fault::OtherAmount, ROLE);
+                    amount = Money::new(amount.minor() + 1, amount.currency()).expect("small");
+                }
+                world.moves("charge", booking, &charge, amount);
+                Charged::Yes(Charge { charge, amount })
+            }
+        };
+        world.gateway.answers.insert(booking.clone(), (now_ms, answer.clone()));
+        if matches!(answer, Charged::No(_)) {
+            world.count(Fault::Decline, ROLE);
+        } else if world.strikes(Fault::GatewayAfter, ROLE, 15) {
+            return Err(GatewayError::TimedOut);
+        } else if late {
+            world.count(Fault::GatewayAfter, ROLE);
+            return Err(GatewayError::TimedOut);
+        }
+        Ok(answer)
+    }
+
+    async fn refund(&self, booking: &BookingId, charge: &Charge) -> Result<Refund, GatewayError> {
+        self.0.turn(Op::Effect).await;
+        let world = &mut *self.0.lock();
+        unreachable(world)?;
+        // A charge can be given back once, however long ago that was and under whatever key.
+        if let Some(refund) = world.gateway.refunds.get(&charge.charge) {
+            return Ok(refund.clone());
+        }
+        let refund = Refund {
+            refund: world.gateway.reference("re"),
+            charge: charge.charge.clone(),
+            amount: charge.amount,
+        };
+        world.moves("refund", booking, &refund.refund, charge.amount);
+        world.gateway.refunds.insert(charge.charge.clone(), refund.clone());
+        if world.strikes(Fault::RefundAfter, ROLE, 40) {
+            return Err(GatewayError::TimedOut);
+        }
+        Ok(refund)
+    }
+}
+
+/// Every receipt that went out, by number: the same number is the same receipt.
+#[derive(Default)]
+pub struct Mailbox {
+    pub sent: BTreeMap<String, Receipt>,
+    bookings: BTreeSet<BookingId>,
+    pub times: u64,
+}
+
+/// The post office.
+#[derive(Clone)]
+pub struct SimMailer(pub Sim);
+
+impl Mailer for SimMailer {
+    async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
+        self.0.turn(Op::Effect).await;
+        let world = &mut *self.0.lock();
+        let failed =
+            |why: &str| MailError::Failed { number: receipt.number.clone(), source: why.into() };
+        if world.strikes(Fault::MailRefused, RoleName::Receipt, 20) {
+            return Err(failed("421 try again later"));
+        }
+        world.note(format_args!("the mailer sends {} for {}", receipt.number, receipt.booking));
+        world.mailbox.times += 1;
+        let before = world.mailbox.sent.insert(receipt.number.clone(), receipt.clone());
+        let first = world.mailbox.bookings.insert(receipt.booking.clone());
+        if before.as_ref().is_some_and(|it| it != receipt) || (before.is_none() && !first) {
+            let found = format!("{} got a second, different receipt", receipt.booking);
+            world.watch.violates("H4 one receipt", found);
+        }
+        if world.strikes(Fault::MailUnsure, RoleName::Receipt, 20) {
+            return Err(failed("the connection was lost after DATA"));
+        }
+        Ok(())
+    }
+}
