@@ -11,6 +11,7 @@ mod harness;
 mod bus_contract;
 mod chaos;
 mod cli;
+mod container;
 mod coverage;
 mod demo;
 mod dlq;
