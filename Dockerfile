@@ -15,7 +15,7 @@ COPY askama.toml ./
 COPY topics topics
 COPY src src
 # Newer than what was built from the stand-ins.
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin booking
+RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin booking && mkdir /data
 
 # The C library, CA certificates and nothing else: no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
@@ -25,7 +25,10 @@ LABEL org.opencontainers.image.title="booking" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /src/target/release/booking /booking
-# What is kept here ends with the container: on ECS, rows are kept in DynamoDB.
+# A volume takes its owner from here: Fargate mounts it writable for nobody else. What is kept in it
+# ends with the container: on ECS, rows are kept in DynamoDB.
+COPY --from=build --chown=65532:65532 /data /data
+VOLUME ["/data"]
 ENV BOOKING_DATA=/data \
     BOOKING_LOG_FORMAT=json
 USER 65532:65532

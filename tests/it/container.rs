@@ -137,6 +137,11 @@ fn the_image_runs_this_binary_and_holds_what_the_container_has_here() {
         last.contains("\nUSER 65532"),
         "a number: Kubernetes and ECS cannot tell who a name is"
     );
+    let owned = last.find("--chown=65532:65532 /data /data").expect("the user owns /data");
+    assert!(
+        last[owned..].contains("\nVOLUME [\"/data\"]"),
+        "Fargate asks the volume for its owner"
+    );
     let rust = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
     let wanted = rust.lines().find_map(|it| it.strip_prefix("rust-version = ")).unwrap();
     assert!(dockerfile.contains(&format!("FROM rust:{}-", wanted.trim_matches('"'))));
