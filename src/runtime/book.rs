@@ -155,7 +155,8 @@ struct Announced {
 }
 
 impl Memo {
-    /// The events that announce this when they come again, each with its request's digest.
+    /// The events that announce this when they come again, each with its request's digest; the last
+    /// one's message is there until it was announced.
     pub fn causes(&self) -> impl Iterator<Item = (&Cause, Digest)> {
         let claim = self.claim.iter().map(|it| (&it.cause, it.digest));
         std::iter::once((&self.cause, self.digest)).chain(claim)

@@ -25,7 +25,10 @@ use super::verdict::judge;
 use crate::harness::Sketch;
 
 /// Seeds that failed once, and what it was.
-const FAILED_ONCE: [(u64, &str); 1] = [(841, "a receipt that was sent and never said")];
+const FAILED_ONCE: [(u64, &str); 2] = [
+    (841, "a receipt that was sent and never said"),
+    (8138, "the watch blamed a late duplicate for what the event that claimed still owed"),
+];
 
 #[test]
 fn seeds_that_failed_once_hold() {
