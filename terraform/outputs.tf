@@ -18,6 +18,14 @@ output "queues" {
 }
 
 output "policy_arns" {
-  description = "ARN of each IAM policy, by role, and for clients under \"client\"."
-  value       = { for publisher, it in aws_iam_policy.publisher : publisher => it.arn }
+  description = "ARN of each IAM policy, by role, for clients under \"client\", and for people under \"operator\"."
+  value = merge(
+    { for publisher, it in aws_iam_policy.publisher : publisher => it.arn },
+    { operator = aws_iam_policy.operator.arn },
+  )
+}
+
+output "table_names" {
+  description = "Name of each role's table, by role; empty unless store is dynamodb."
+  value       = { for role, it in aws_dynamodb_table.role : role => it.name }
 }
