@@ -30,6 +30,11 @@ output "table_names" {
   value       = { for role, it in aws_dynamodb_table.role : role => it.name }
 }
 
+output "alarm_topic_arn" {
+  description = "ARN of the SNS topic the alarms go to: subscribe whoever should hear them. Null without monitoring."
+  value       = local.monitored ? local.alarm_topic_arn : null
+}
+
 output "cluster_arn" {
   description = "ARN of the ECS cluster the services run in; null without services."
   value       = length(local.running) > 0 ? local.cluster_arn : null
