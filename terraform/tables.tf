@@ -26,8 +26,8 @@ locals {
   }
 }
 
-# No TTL: a final state is never forgotten. A request redelivered next year must find that its
-# booking has ended, or its card is charged again.
+# No TTL: a final state is never forgotten. A request put back from a dead-letter queue weeks later
+# must find that its booking has ended, or its card is charged again.
 resource "aws_dynamodb_table" "role" {
   for_each = local.stored
 
