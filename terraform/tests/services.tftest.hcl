@@ -318,3 +318,32 @@ run "a_given_cluster" {
     error_message = "A given cluster is not used, or one is created beside it."
   }
 }
+
+# Ids are known only after an apply, here of the mocked provider.
+run "everything_belongs_to_its_own_role" {
+  command = apply
+  variables { status_ingress = ["10.0.0.0/16", "sg-0a1b2c3d"] }
+
+  assert {
+    condition = alltrue([
+      for role, it in aws_ecs_service.role :
+      it.task_definition == aws_ecs_task_definition.role[role].arn &&
+      it.network_configuration[0].security_groups == toset([aws_security_group.role[role].id])
+    ]) && length(distinct(values(aws_security_group.role)[*].id)) == length(run.topics.roles)
+    error_message = "A service runs the tasks, or is in the security group, of another role."
+  }
+
+  assert {
+    condition = alltrue([
+      for it in aws_vpc_security_group_ingress_rule.status : it.security_group_id == aws_security_group.role["status"].id
+    ]) && length(aws_vpc_security_group_ingress_rule.status) == 2
+    error_message = "Somebody gets in to another service than status."
+  }
+
+  assert {
+    condition = alltrue([
+      for role, it in aws_vpc_security_group_egress_rule.https : it.security_group_id == aws_security_group.role[role].id
+    ])
+    error_message = "A service cannot get out, or through the rule of another."
+  }
+}
