@@ -16,13 +16,12 @@ use booking::{
         status::{Phase, Record},
     },
     durability::Durability,
-    gateway::simulated::SimulatedGateway,
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
     runtime::{Book, Limits, Pulse, Worker},
     store::sqlite::{Engine, Sqlite},
-    wiring::{gateway_file, receipts_folder, store_file},
+    wiring::{gateway_in, receipts_folder, store_file},
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -118,7 +117,7 @@ impl Live {
         let live = Live { account, folder, stop, working };
         let data = live.folder.path();
         let safe = Durability::PowerFailure;
-        let gateway = SimulatedGateway::open(&gateway_file(data), Duration::ZERO, safe).unwrap();
+        let gateway = gateway_in(data, Duration::ZERO, safe).unwrap();
         let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, safe).unwrap();
         let seats =
             Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
