@@ -9,6 +9,7 @@
 mod harness;
 
 mod bus_contract;
+mod capacity;
 mod chaos;
 mod cli;
 mod coverage;

@@ -104,9 +104,7 @@ pub async fn config(endpoint: &str) -> SdkConfig {
 
 /// The four tables of one prefix.
 pub struct Tables {
-    pub prefix: String,
     pub names: Names,
-    pub client: Client,
     pub config: SdkConfig,
 }
 
@@ -124,7 +122,7 @@ impl Tables {
         for role in RoleName::ALL {
             make(&client, &names.table(role), role == RoleName::Status).await;
         }
-        Tables { prefix: prefix.to_owned(), names, client, config }
+        Tables { names, config }
     }
 
     /// A role's rows, as its service opens them.
@@ -139,6 +137,8 @@ impl Tables {
     /// What the four services wrote down about these bookings, by their keys: nothing is scanned. The
     /// seats are those that status heard of.
     pub async fn evidence(&self, ids: &[BookingId], data: &Path) -> Evidence {
+        // Who asked twice under one id is one booking.
+        let ids: BTreeSet<&BookingId> = ids.iter().collect();
         let bookings: Vec<String> = ids.iter().map(|it| format!("booking/{it}")).collect();
         let records = self.known(RoleName::Status, bookings.clone()).await;
         let mut stored = BTreeMap::new();
@@ -150,7 +150,7 @@ impl Tables {
             stored.insert(role, self.known(role, keys).await);
         }
         stored.insert(RoleName::Status, records);
-        let keys = ids.iter().map(simulated::key).collect();
+        let keys = ids.into_iter().map(simulated::key).collect();
         let ledger = simulated::movements(self.known(RoleName::Payment, keys).await).unwrap();
         Evidence::gather(
             |it| Ok(stored[&it].clone()),
