@@ -9,6 +9,7 @@
 mod harness;
 
 mod bus_contract;
+mod capacity;
 mod chaos;
 mod cli;
 mod container;
@@ -16,6 +17,7 @@ mod coverage;
 mod demo;
 mod dlq;
 mod documents;
+mod dynamodb;
 mod endings;
 mod exhaustive;
 mod gateway;
@@ -25,6 +27,7 @@ mod layers;
 mod leases;
 mod mailer;
 mod processes;
+mod race;
 mod replay;
 mod resend;
 mod shutdown;
