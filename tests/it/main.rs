@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod access;
 mod bus_contract;
 mod capacity;
 mod chaos;

@@ -1,0 +1,183 @@
+//! Each role may do exactly what it does: the calls that the SDK sent, recorded in a run of the four
+//! real processes, against the policies that Terraform plans. Nothing missing, nothing spare.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use booking::domain::{RoleName, event::Kind};
+use serde_json::Value;
+
+use crate::harness::{
+    Account, DynamoDbLocal, Folder, LocalStack, Service, Sketch, Tables, eventually, root, skipped,
+};
+
+type Actions = BTreeSet<String>;
+
+/// The action that IAM asks for.
+fn action(service: &str, operation: &str) -> String {
+    let operation = match operation {
+        "PublishBatch" => "Publish",
+        "DeleteMessageBatch" => "DeleteMessage",
+        "ChangeMessageVisibilityBatch" => "ChangeMessageVisibility",
+        // Of ours it holds conditional puts only.
+        "TransactWriteItems" => "PutItem",
+        other => other,
+    };
+    format!("{service}:{operation}")
+}
+
+/// What is needed and not allowed, and what is allowed and not needed.
+fn compare(done: &Actions, allowed: &Actions) -> (Actions, Actions) {
+    (done - allowed, allowed - done)
+}
+
+async fn done_by(service: &Service) -> Actions {
+    let label = |line: &str, name: &str| {
+        let rest = line.split(&format!("{name}=\"")).nth(1)?;
+        Some(rest.split('"').next()?.to_owned())
+    };
+    let metrics = service.metrics().await;
+    let lines = metrics.lines().filter(|it| it.starts_with("booking_aws_requests_total{"));
+    lines
+        .map(|it| action(&label(it, "service").unwrap(), &label(it, "operation").unwrap()))
+        .collect()
+}
+
+/// The policies that Terraform would attach: action => resources, by role.
+fn planned(folder: &Folder, prefix: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
+    let workdir = folder.join("terraform");
+    let file = folder.join("plan").display().to_string();
+    let run = |action: &[&str]| {
+        let output = Command::new("python3")
+            .arg(root().join("localstack/terraform"))
+            .args(["--workdir", &workdir.display().to_string()])
+            .args(["--endpoint", &LocalStack::running().endpoint])
+            .args(action)
+            .output()
+            .expect("python3 must be installed: https://www.python.org/downloads/");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "terraform {action:?} failed:\n{said}");
+        output.stdout
+    };
+    let prefix = format!("prefix={prefix}");
+    run(&["plan", "-out", &file, "-var", &prefix, "-var", "store=dynamodb"]);
+    let plan: Value = serde_json::from_slice(&run(&["show", "-json", &file])).unwrap();
+    let resources = plan["planned_values"]["root_module"]["resources"].as_array().unwrap();
+    let ours = |it: &&Value| it["type"] == "aws_iam_policy" && it["name"] == "publisher";
+    let policy = |it: &Value| {
+        let text = it["values"]["policy"].as_str().expect("the policy stands in the plan");
+        let policy: Value = serde_json::from_str(text).unwrap();
+        let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for statement in policy["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Effect"], "Allow");
+            for action in texts(&statement["Action"]) {
+                allowed.entry(action).or_default().extend(texts(&statement["Resource"]));
+            }
+        }
+        (it["index"].as_str().unwrap().to_owned(), allowed)
+    };
+    resources.iter().filter(ours).map(policy).collect()
+}
+
+fn texts(of: &Value) -> Vec<String> {
+    of.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+}
+
+/// Everything that a role ever calls: bookings to several ends, a retry, a heartbeat, poison, a list.
+async fn provoke(account: &Account, dynamodb: &DynamoDbLocal, services: &[Service]) {
+    let status = services.iter().find(|it| it.role == RoleName::Status).unwrap();
+    let publish = async |sketch: Sketch| {
+        account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
+    };
+    let ends = async |id: &str, phase: &str| assert_eq!(status.ending(id).await["phase"], phase);
+    publish(Sketch::new("happy", &["12A", "12B"], "tok_visa")).await;
+    ends("happy", "completed").await;
+    publish(Sketch::new("declined", &["14A"], "tok_declined")).await;
+    ends("declined", "payment_failed").await;
+    publish(Sketch::new("late", &["15A"], "tok_timeout_then_ok")).await;
+    ends("late", "completed").await;
+    // Nobody gets on while DynamoDB stands still: what is in hand is extended, and later given back.
+    dynamodb.freeze();
+    publish(Sketch::new("frozen", &["16A"], "tok_visa")).await;
+    for service in services {
+        eventually(&format!("{} to keep what it has in hand", service.role), async || {
+            done_by(service).await.contains("sqs:ChangeMessageVisibility").then_some(())
+        })
+        .await;
+    }
+    dynamodb.thaw();
+    ends("frozen", "completed").await;
+    account.publish(Kind::BookingRequested, "{").await;
+    for role in RoleName::ALL {
+        account.dead_letters(role, 1).await;
+    }
+    for query in ["", "?phase=completed", "?order=stalest"] {
+        assert_eq!(status.get(&format!("/bookings{query}")).await.0, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_policy_is_exactly_what_its_role_calls() {
+    if skipped("terraform") || skipped("dynamodb") {
+        return;
+    }
+    let (account, folder) = (Account::make(false).await, Folder::new());
+    let prefix = account.prefix.clone();
+    let dynamodb = DynamoDbLocal::start();
+    let _tables = Tables::make_in(&dynamodb, &prefix).await;
+    let mut services = Vec::new();
+    for role in RoleName::ALL {
+        let mut service =
+            Service::spawn(LocalStack::running(), role, &prefix, folder.path(), |it| {
+                it.envs(dynamodb.environment());
+            });
+        service.polls().await;
+        services.push(service);
+    }
+    provoke(&account, &dynamodb, &services).await;
+
+    let policies = planned(&folder, &prefix);
+    for service in &services {
+        let role = service.role;
+        let done = done_by(service).await;
+        let policy = &policies[role.as_str()];
+        let allowed: Actions = policy.keys().cloned().collect();
+        let nothing = (Actions::new(), Actions::new());
+        assert_eq!(compare(&done, &allowed), nothing, "{role}: missing, spare");
+        // The comparison can fail: one action less, one more.
+        for action in &allowed {
+            let mut fewer = allowed.clone();
+            fewer.remove(action);
+            assert_eq!(compare(&done, &fewer).0, Actions::from([action.clone()]), "{role}");
+        }
+        let more = &allowed | &Actions::from(["sqs:PurgeQueue".to_owned()]);
+        assert_eq!(compare(&done, &more).1, Actions::from(["sqs:PurgeQueue".to_owned()]));
+        for (action, resources) in policy {
+            for resource in resources {
+                assert!(is_own(&account, role, resource), "{role}: {action} on {resource}");
+            }
+        }
+    }
+    // A client publishes requests, and that is all.
+    let client: Vec<_> = policies["client"].iter().collect();
+    let topic = account.topic_arn(Kind::BookingRequested);
+    assert_eq!(client, [(&"sns:Publish".to_owned(), &BTreeSet::from([topic]))]);
+}
+
+/// Whether a role may have anything to do with it: its queue, its dead-letter queue, its table and
+/// the indexes of that, the topics it publishes to.
+fn is_own(account: &Account, role: RoleName, resource: &str) -> bool {
+    let name = resource.rsplit(':').next().unwrap();
+    let names = &account.names;
+    let table = format!("table/{}", names.table(role));
+    let published = booking::topics::all().into_iter().filter(|it| it.publisher == role.as_str());
+    name == names.queue(role)
+        || name == names.dead_letter_queue(role)
+        || name == table
+        || name
+            .strip_prefix(&format!("{table}/index/"))
+            .is_some_and(|it| role == RoleName::Status && ["newest", "stalest"].contains(&it))
+        || published.map(|it| account.topic_arn(it.topic)).any(|it| it == resource)
+}
