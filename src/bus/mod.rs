@@ -2,6 +2,7 @@
 //! contract suite. Only the runtime holds a [`Bus`]; a role can neither publish nor delete.
 
 pub mod aws;
+mod hands;
 pub mod memory;
 pub mod wire;
 
@@ -9,6 +10,7 @@ use std::{future::Future, time::Duration};
 
 use jiff::Timestamp;
 
+pub use self::hands::{Hands, InHand, Waiting};
 use crate::domain::event::Kind;
 
 /// An event's text on its way to its topic.
@@ -56,6 +58,12 @@ pub trait Bus: Send + Sync + 'static {
     /// Publishes to the topic of the message's kind. When it returns, every subscribed queue will
     /// get the message, at least once.
     fn publish(&self, message: &Message) -> impl Future<Output = Result<(), BusError>> + Send;
+
+    /// Says that a delivery is being worked on, until what it returns is dropped. A bus that sends
+    /// several calls as one request then knows whose call may still come.
+    fn in_hand(&self) -> InHand {
+        InHand::default()
+    }
 
     /// At most `max` (1 to 10) messages; waits up to `wait` for the first. Each is hidden from
     /// others for `visibility` from now on.

@@ -105,8 +105,13 @@ pub struct ServiceArgs {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub in_hand: u16,
 
-    /// How many receives may be open at once
-    #[arg(long, env = "BOOKING_POLLERS", default_value_t = 2, value_name = "N",
+    /// How long a message may wait to be received together with others. SQS charges for requests: 0ms
+    /// asks at once and costs most, 100ms is a fair middle, 500ms is the cheapest
+    #[arg(long, env = "BOOKING_LATENCY_TARGET", default_value = "100ms", value_name = "TIME", value_parser = latency_target)]
+    pub latency_target: Span,
+
+    /// The most receives open at once; there are that many only while they come back full
+    #[arg(long, env = "BOOKING_POLLERS", default_value_t = 4, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=32))]
     pub pollers: u16,
 }
@@ -130,6 +135,12 @@ fn visibility(text: &str) -> Result<Span, &'static str> {
     }
 }
 
+fn latency_target(text: &str) -> Result<Span, &'static str> {
+    let span: Span = text.parse()?;
+    let most = Duration::from_secs(5);
+    if span.0 <= most { Ok(span) } else { Err("a message that waits longer than 5s is late") }
+}
+
 fn not_zero(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
     if span.0.is_zero() { Err("expected more than no time at all") } else { Ok(span) }
@@ -147,6 +158,7 @@ impl ServiceArgs {
             drain: self.drain.0,
             in_hand_max: self.in_hand.into(),
             pollers: self.pollers.into(),
+            latency_target: self.latency_target.0,
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Limits {
     pub in_hand_max: usize,
     /// How many receives may be open at once.
     pub pollers: usize,
+    /// How long a message may wait to be received together with others; zero for not at all.
+    pub latency_target: Duration,
 }
 
 /// The most messages one receive can bring.
@@ -35,7 +37,8 @@ impl Default for Limits {
             effect_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(25),
             in_hand_max: 64,
-            pollers: 2,
+            pollers: 4,
+            latency_target: Duration::from_millis(100),
         }
     }
 }

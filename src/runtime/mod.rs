@@ -15,6 +15,7 @@ mod breaker;
 mod delay;
 mod lease;
 mod limits;
+mod pace;
 mod preview;
 mod pulse;
 mod worker;

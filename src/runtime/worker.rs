@@ -14,9 +14,10 @@ use tracing::{debug, info, warn};
 
 use super::{
     Beat, Book, Breaker, Chain, Gate, Leases, Limits, Pulse, delay::pause, limits::BATCH_MAX,
+    pace::Pace,
 };
 use crate::{
-    bus::{Bus, BusError, Delivery, ReceiptHandle},
+    bus::{Bus, BusError, Delivery, InHand, ReceiptHandle},
     metrics::Metrics,
     roles::Role,
     store::Store,
@@ -36,6 +37,7 @@ pub struct Worker<B, R, S> {
     pub(super) metrics: Metrics,
     pub(super) leases: Leases,
     pub(super) breaker: Breaker,
+    pace: Pace,
     jitter: Mutex<fastrand::Rng>,
 }
 
@@ -75,6 +77,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             metrics,
             leases,
             breaker,
+            pace: Pace::new(limits.latency_target, limits.pollers),
             jitter,
         }
     }
@@ -110,10 +113,10 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         let at_rest = CancellationToken::new();
         let heartbeat = tokio::spawn(Arc::clone(&self).keep_leases(at_rest.clone()));
         let mut pollers = JoinSet::new();
-        for _ in 0..self.limits.pollers.max(1) {
+        for number in 0..self.limits.pollers.max(1) {
             let worker = Arc::clone(&self);
             let (permits, in_hand) = (Arc::clone(&permits), in_hand.clone());
-            pollers.spawn(worker.poll(permits, in_hand, stop.clone(), cut.clone()));
+            pollers.spawn(worker.poll(number, permits, in_hand, stop.clone(), cut.clone()));
         }
         stop.cancelled().await;
         info!(in_hand = in_hand.len(), "stopping: no new receives, finishing work in hand");
@@ -157,12 +160,17 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// One receive after another, never for more than there are permits.
     async fn poll(
         self: Arc<Self>,
+        number: usize,
         permits: Arc<Semaphore>,
         in_hand: TaskTracker,
         stop: CancellationToken,
         cut: CancellationToken,
     ) {
-        while let Some(Some(mut free)) = stop.run_until_cancelled(free_permits(&permits)).await {
+        let wanted = async || {
+            self.pace.turn(number).await;
+            free_permits(&permits).await
+        };
+        while let Some(Some(mut free)) = stop.run_until_cancelled(wanted()).await {
             let trial = match self.breaker.gate(self.book.clock().now()) {
                 Gate::Closed => false,
                 Gate::Trial => {
@@ -187,16 +195,23 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                     if !trial {
                         self.pulse.beat();
                     }
+                    let rest = self.pace.after(free.len(), deliveries.len());
+                    // All of them, before the first begins: whoever batches waits for all.
+                    let mut hands: Vec<_> = deliveries.iter().map(|_| self.bus.in_hand()).collect();
                     for delivery in deliveries {
+                        let held = (free.pop(), hands.pop());
                         if stop.is_cancelled() {
                             self.give_back(&delivery.receipt_handle, Duration::ZERO).await;
                             continue;
                         }
-                        let permit = free.pop();
                         let worker = Arc::clone(&self);
                         let cut = cut.clone();
                         in_hand
-                            .spawn(async move { worker.attend_until(delivery, cut, permit).await });
+                            .spawn(async move { worker.attend_until(delivery, cut, held).await });
+                    }
+                    drop(free);
+                    if !rest.is_zero() {
+                        let _ = stop.run_until_cancelled(tokio::time::sleep(rest)).await;
                     }
                 }
                 Err(error) => {
@@ -215,7 +230,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         &self,
         delivery: Delivery,
         cut: CancellationToken,
-        _permit: Option<OwnedSemaphorePermit>,
+        _held: (Option<OwnedSemaphorePermit>, Option<InHand>),
     ) {
         let handle = delivery.receipt_handle.clone();
         if cut.run_until_cancelled(self.attend(delivery)).await.is_none() {

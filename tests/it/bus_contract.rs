@@ -227,12 +227,14 @@ async fn aws_keeps_the_contract() {
     let count = account.count.clone();
     the_contract(account).await;
     let metrics = booking::metrics::Metrics::new(count).render();
-    for operation in ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "SendMessage"] {
+    for operation in
+        ["ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "SendMessage"]
+    {
         let line =
             format!("booking_aws_requests_total{{service=\"sqs\",operation=\"{operation}\"}}");
         assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
     }
-    let line = "booking_aws_requests_total{service=\"sns\",operation=\"Publish\"}";
+    let line = "booking_aws_requests_total{service=\"sns\",operation=\"PublishBatch\"}";
     assert!(metrics.contains(line), "{line} is not in\n{metrics}");
 }
 

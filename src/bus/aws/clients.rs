@@ -226,11 +226,16 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let name = name.to_owned();
-    let refused = error.code().is_some_and(|it| REFUSALS.contains(&it));
+    let refused = error.code().is_some_and(refused);
     let source = error.into();
     if refused {
         BusError::Refused { operation, name, source }
     } else {
         BusError::Failed { operation, name, source }
     }
+}
+
+/// Whether a person has to mend it before trying again helps.
+pub(super) fn refused(code: &str) -> bool {
+    REFUSALS.contains(&code)
 }

@@ -1,8 +1,10 @@
 //! The real bus: SNS topics and one SQS queue with its dead-letter queues.
 
+mod batch;
 mod clients;
 mod dead_letters;
 mod names;
+mod requests;
 mod topics;
 
 pub use clients::{AwsError, Clients};
@@ -10,24 +12,26 @@ pub use dead_letters::{Dead, DeadLetters, Found, Place, Queue};
 pub use names::{Home, Names};
 pub use topics::AwsTopics;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use aws_sdk_sqs::{
-    error::ProvideErrorMetadata,
-    types::{
-        ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
-    },
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
 };
 use jiff::Timestamp;
 
-use self::clients::failure;
-use super::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle};
-use crate::domain::RoleName;
+use self::{
+    batch::{Batcher, ENTRIES_MAX},
+    clients::failure,
+    requests::{Answer, Queue as OwnQueue},
+};
+use super::{Bus, BusError, DeadLetter, Delivery, Hands, InHand, Message, ReceiptHandle};
+use crate::domain::{RoleName, event::Kind};
 
-/// The most entries of one batch request.
-const BATCH_MAX: usize = 10;
+/// What is counted with an entry's own bytes: attributes, ids.
+const ENTRY_BYTES: usize = 256;
 
-/// One role's queue, and every topic.
+/// One role's queue, and every topic. What is published, deleted and given back at the same time
+/// leaves in one request.
 #[derive(Clone, Debug)]
 pub struct AwsBus {
     sqs: aws_sdk_sqs::Client,
@@ -37,6 +41,10 @@ pub struct AwsBus {
     queue: String,
     queue_url: String,
     dead_letter_url: String,
+    hands: Hands,
+    publishes: BTreeMap<Kind, Batcher<String, Answer>>,
+    deletes: Batcher<ReceiptHandle, Answer>,
+    give_backs: Batcher<(ReceiptHandle, Duration), Answer>,
 }
 
 impl AwsBus {
@@ -53,10 +61,23 @@ impl AwsBus {
         let queue_url = clients.queue_url(&queue).await?;
         let dead_letter_url = clients.queue_url(&names.dead_letter_queue(role)).await?;
         let home = clients.home_of_queue(&queue, &queue_url).await?;
+        let topics = AwsTopics::new(clients, names.clone(), home);
+        let hands = Hands::default();
+        let publisher = |kind| {
+            let topic = topics.topic(kind);
+            (kind, Batcher::new(&hands, move |bodies| topic.clone().publish(bodies)))
+        };
+        let own =
+            OwnQueue { sqs: clients.sqs.clone(), name: queue.clone(), url: queue_url.clone() };
+        let other = own.clone();
         Ok(AwsBus {
             sqs: clients.sqs.clone(),
             polls: clients.polls.clone(),
-            topics: AwsTopics::new(clients, names.clone(), home),
+            publishes: Kind::ALL.into_iter().map(publisher).collect(),
+            deletes: Batcher::new(&hands, move |handles| own.clone().delete(handles)),
+            give_backs: Batcher::new(&hands, move |handles| other.clone().give_back(handles)),
+            hands,
+            topics,
             queue,
             queue_url,
             dead_letter_url,
@@ -72,7 +93,12 @@ impl AwsBus {
 
 impl Bus for AwsBus {
     async fn publish(&self, message: &Message) -> Result<(), BusError> {
-        self.topics.publish(message).await.map(drop)
+        let bytes = message.body.len() + ENTRY_BYTES;
+        self.publishes[&message.kind].join(message.body.clone(), bytes).await
+    }
+
+    fn in_hand(&self) -> InHand {
+        self.hands.take()
     }
 
     async fn receive(
@@ -98,34 +124,11 @@ impl Bus for AwsBus {
     }
 
     async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
-        let deleted = self
-            .sqs
-            .delete_message()
-            .queue_url(&self.queue_url)
-            .receipt_handle(&handle.0)
-            .send()
-            .await;
-        match deleted {
-            Ok(_) => Ok(()),
-            Err(it) if stale(it.code(), it.message()) => Ok(()),
-            Err(it) => Err(failure("delete from", &self.queue, it)),
-        }
+        self.deletes.join(handle.clone(), handle.0.len() + ENTRY_BYTES).await
     }
 
     async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
-        let changed = self
-            .sqs
-            .change_message_visibility()
-            .queue_url(&self.queue_url)
-            .receipt_handle(&handle.0)
-            .visibility_timeout(seconds(after))
-            .send()
-            .await;
-        match changed {
-            Ok(_) => Ok(()),
-            Err(it) if stale(it.code(), it.message()) => Ok(()),
-            Err(it) => Err(failure("give back to", &self.queue, it)),
-        }
+        self.give_backs.join((handle.clone(), after), handle.0.len() + ENTRY_BYTES).await
     }
 
     async fn extend(
@@ -134,7 +137,7 @@ impl Bus for AwsBus {
         visibility: Duration,
     ) -> Result<Vec<bool>, BusError> {
         let mut ours = vec![true; handles.len()];
-        for (chunk, handles) in handles.chunks(BATCH_MAX).enumerate() {
+        for (chunk, handles) in handles.chunks(ENTRIES_MAX).enumerate() {
             let mut change = self.sqs.change_message_visibility_batch().queue_url(&self.queue_url);
             for (at, handle) in handles.iter().enumerate() {
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -151,7 +154,7 @@ impl Bus for AwsBus {
                 // What SQS could not do for its own reasons may be done by the next heartbeat.
                 if stale(Some(&failed.code), failed.message.as_deref())
                     && let Ok(at) = failed.id.parse::<usize>()
-                    && let Some(ours) = ours.get_mut(chunk * BATCH_MAX + at)
+                    && let Some(ours) = ours.get_mut(chunk * ENTRIES_MAX + at)
                 {
                     *ours = false;
                 }

@@ -1,11 +1,10 @@
 //! Publishing: what a client of the choreography needs, and half of what a service does.
 
-use aws_sdk_sns::types::MessageAttributeValue;
-
 use super::{
     super::{BusError, Message},
     Clients, Home, Names,
     clients::failure,
+    requests::{Topic, kind_attribute},
 };
 use crate::domain::event::Kind;
 
@@ -30,22 +29,22 @@ impl AwsTopics {
         self.home.topic_arn(&self.names, kind)
     }
 
+    pub(super) fn topic(&self, kind: Kind) -> Topic {
+        let (name, arn) = (self.names.topic(kind), self.arn(kind));
+        Topic { sns: self.sns.clone(), kind, name, arn }
+    }
+
     /// Publishes, and returns the SNS MessageId.
     ///
     /// # Errors
     /// When SNS did not take it, or nobody knows whether it did.
     pub async fn publish(&self, message: &Message) -> Result<String, BusError> {
-        let kind = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(message.kind.topic())
-            .build()
-            .expect("the data type is given");
         let published = self
             .sns
             .publish()
             .topic_arn(self.arn(message.kind))
             .message(&message.body)
-            .message_attributes("type", kind)
+            .message_attributes("type", kind_attribute(message.kind))
             .send()
             .await
             .map_err(|it| failure("publish to", &self.names.topic(message.kind), it))?;

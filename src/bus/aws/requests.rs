@@ -1,0 +1,179 @@
+//! The batch requests of SNS and SQS: each entry gets its own answer, since one that fails fails alone.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+};
+
+use super::{
+    super::{BusError, ReceiptHandle},
+    clients::{failure, refused},
+    seconds, stale,
+};
+use crate::domain::event::Kind;
+
+/// What an entry is answered.
+pub(super) type Answer = Result<(), BusError>;
+
+/// One queue, as its messages are deleted and given back.
+#[derive(Clone, Debug)]
+pub(super) struct Queue {
+    pub(super) sqs: aws_sdk_sqs::Client,
+    pub(super) name: String,
+    pub(super) url: String,
+}
+
+/// One topic, as it is published to.
+#[derive(Clone, Debug)]
+pub(super) struct Topic {
+    pub(super) sns: aws_sdk_sns::Client,
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    pub(super) arn: String,
+}
+
+impl Topic {
+    pub(super) async fn publish(self, bodies: Vec<String>) -> Vec<Answer> {
+        let operation = "publish to";
+        let count = bodies.len();
+        let mut publish = self.sns.publish_batch().topic_arn(&self.arn);
+        for (at, body) in bodies.into_iter().enumerate() {
+            let entry = PublishBatchRequestEntry::builder()
+                .id(at.to_string())
+                .message(body)
+                .message_attributes("type", kind_attribute(self.kind))
+                .build()
+                .expect("id and message are given");
+            publish = publish.publish_batch_request_entries(entry);
+        }
+        match publish.send().await {
+            Ok(it) => {
+                let failed = it.failed.unwrap_or_default().into_iter();
+                let failed = failed.map(|it| (it.id, it.code, it.message));
+                each(count, failed, operation, &self.name)
+            }
+            Err(it) => all(count, failure(operation, &self.name, it)),
+        }
+    }
+}
+
+impl Queue {
+    pub(super) async fn delete(self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
+        let operation = "delete from";
+        let count = handles.len();
+        let mut delete = self.sqs.delete_message_batch().queue_url(&self.url);
+        for (at, handle) in handles.into_iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder()
+                .id(at.to_string())
+                .receipt_handle(handle.0)
+                .build()
+                .expect("id and receipt handle are given");
+            delete = delete.entries(entry);
+        }
+        match delete.send().await {
+            Ok(it) => {
+                let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
+                each(count, failed.filter(|it| !gone(it)), operation, &self.name)
+            }
+            Err(it) => all(count, failure(operation, &self.name, it)),
+        }
+    }
+
+    pub(super) async fn give_back(self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
+        let operation = "give back to";
+        let count = handles.len();
+        let mut change = self.sqs.change_message_visibility_batch().queue_url(&self.url);
+        for (at, (handle, after)) in handles.into_iter().enumerate() {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(at.to_string())
+                .receipt_handle(handle.0)
+                .visibility_timeout(seconds(after))
+                .build()
+                .expect("id and receipt handle are given");
+            change = change.entries(entry);
+        }
+        match change.send().await {
+            Ok(it) => {
+                let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
+                each(count, failed.filter(|it| !gone(it)), operation, &self.name)
+            }
+            Err(it) => all(count, failure(operation, &self.name, it)),
+        }
+    }
+}
+
+/// The message attribute for filter policies.
+pub(super) fn kind_attribute(kind: Kind) -> MessageAttributeValue {
+    MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value(kind.topic())
+        .build()
+        .expect("the data type is given")
+}
+
+/// An entry that failed: its id, the code and what else is said.
+type Failed = (String, String, Option<String>);
+
+fn gone((_, code, message): &Failed) -> bool {
+    stale(Some(code), message.as_deref())
+}
+
+/// The answers of a batch of which some failed.
+fn each(
+    count: usize,
+    failed: impl Iterator<Item = Failed>,
+    operation: &'static str,
+    name: &str,
+) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = (0..count).map(|_| Ok(())).collect();
+    for (id, code, message) in failed {
+        let Some(answer) = id.parse().ok().and_then(|at: usize| answers.get_mut(at)) else {
+            continue;
+        };
+        let refused = refused(&code);
+        let source = format!("{code}: {}", message.unwrap_or_default()).into();
+        let name = name.to_owned();
+        *answer = Err(if refused {
+            BusError::Refused { operation, name, source }
+        } else {
+            BusError::Failed { operation, name, source }
+        });
+    }
+    answers
+}
+
+/// The answers of a batch of which nothing is known but that it failed.
+fn all(count: usize, error: BusError) -> Vec<Answer> {
+    let (operation, name, source, refused) = match error {
+        BusError::Refused { operation, name, source } => (operation, name, source, true),
+        BusError::Failed { operation, name, source } => (operation, name, source, false),
+    };
+    let source = Shared(Arc::from(source));
+    let answer = |_| {
+        let (name, source) = (name.clone(), Box::new(source.clone()));
+        Err(if refused {
+            BusError::Refused { operation, name, source }
+        } else {
+            BusError::Failed { operation, name, source }
+        })
+    };
+    (0..count).map(answer).collect()
+}
+
+/// One failure that many have met.
+#[derive(Clone, Debug)]
+struct Shared(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
