@@ -11,7 +11,7 @@ test *args:
     cargo test {{args}}
 
 # bookings through real processes that are killed, stopped and frozen; CI has 320 of them on SQLite,
-# 160 on DynamoDB with two of every role: just chaos 3000 "" dynamodb
+# 96 on DynamoDB with two of every role: just chaos 3000 "" dynamodb
 chaos bookings="3000" seed="" store="sqlite":
     #!/usr/bin/env bash
     set -euo pipefail

@@ -36,7 +36,7 @@ use crate::harness::{
 /// How many bookings CI asks for.
 const BOOKINGS: usize = 320;
 /// How many it asks for where each costs an emulated table more than a file.
-const BOOKINGS_ON_TABLES: usize = 160;
+const BOOKINGS_ON_TABLES: usize = 96;
 /// One booking every so often.
 const PUBLISH_EVERY: Duration = Duration::from_millis(125);
 /// A client that has no answer by then says it again.

@@ -25,7 +25,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    DynamoDbLocal, Folder, LocalStack, Sketch, Tables, binary, dynamodb::config, skipped,
+    Account, DynamoDbLocal, Folder, LocalStack, Sketch, Tables, binary, dynamodb::config, skipped,
 };
 
 fn write(key: String, listing: Option<Listing>) -> Write {
@@ -175,6 +175,48 @@ async fn a_table_or_an_index_that_is_not_there_is_refused_by_name() {
     assert_eq!(code, Some(75), "it got as far as the queues: {said}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_find_the_rows_of_a_service_in_its_table() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let (account, folder) = (Account::make(false).await, Folder::new());
+    let tables = Tables::make_in(DynamoDbLocal::running(), &account.prefix).await;
+    // Seats decided, its message died, and a copy lies on the dead-letter queue.
+    let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
+    let rows = tables.open(RoleName::Seats).await;
+    let decided = Book::new(seats(), rows, Clock::Machine).attend(&sketch.event()).await.unwrap();
+    assert!(matches!(decided, Outcome::Announce { messages, .. } if messages.len() == 1));
+    account.put(&account.names.dead_letter_queue(RoleName::Seats), &sketch.cloud_event()).await;
+
+    let booking = |args: &[&str]| {
+        let output = binary()
+            .args(args)
+            .args(["--prefix", &account.prefix, "--store", "dynamodb"])
+            .arg("--data")
+            .arg(folder.join("nothing"))
+            .envs(LocalStack::running().environment())
+            .env("AWS_ENDPOINT_URL_DYNAMODB", &DynamoDbLocal::running().endpoint)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, said) = booking(&["resend", "seats", "b-1"]);
+    assert_eq!((code, said.as_str()), (Some(0), "announced again: seat-booked\n"));
+    assert_eq!(booking(&["resend", "seats", "nobody"]).0, Some(1));
+    let dry = ["dlq", "redrive", "seats", "--dry-run", "--flights", "sample"];
+    let (code, said) = booking(&dry);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("b-1") && said.contains("seat-booked"), "{said}");
+    assert!(!folder.join("nothing").exists(), "no folder is made for what is in a table");
+}
+
+fn seats() -> SeatsRole {
+    let hold_limit = SignedDuration::from_mins(15);
+    SeatsRole(Seats { schedule: Schedule::sample(), hold_limit })
+}
+
 /// What becomes of a request on its way.
 enum Fate {
     /// It is done, and answered.
@@ -322,10 +364,6 @@ async fn a_write_whose_answer_was_lost_is_found_again_by_its_memo() {
         return;
     }
     let tables = Tables::make().await;
-    let role = || {
-        let hold_limit = SignedDuration::from_mins(15);
-        SeatsRole(Seats { schedule: Schedule::sample(), hold_limit })
-    };
     // A refusal is one row, a hold is two: PutItem has no token, TransactWriteItems has.
     for (operation, sketch) in [
         ("TransactWriteItems", Sketch::new("held", &["12A"], "tok_visa")),
@@ -336,7 +374,7 @@ async fn a_write_whose_answer_was_lost_is_found_again_by_its_memo() {
             false => Fate::Pass,
         });
         let store = store_over(&lossy.await, &tables).await;
-        let book = Book::new(role(), store, Clock::Machine);
+        let book = Book::new(seats(), store, Clock::Machine);
         let outcome = book.attend(&sketch.event()).await.unwrap();
         let Outcome::Announce { messages, recalled, conflicts, .. } = outcome else { panic!() };
         let wanted = if operation == "PutItem" { Kind::SeatUnavailable } else { Kind::SeatBooked };

@@ -15,7 +15,7 @@ use crate::harness::{Folder, Tables, skipped};
 /// Where a provider's rows can be.
 enum Place {
     File(Folder),
-    Table(Tables),
+    Table(Box<Tables>),
 }
 
 impl Place {
@@ -23,7 +23,7 @@ impl Place {
     async fn all() -> Vec<Place> {
         let mut places = vec![Place::File(Folder::new())];
         if !skipped("dynamodb") {
-            places.push(Place::Table(Tables::make().await));
+            places.push(Place::Table(Box::new(Tables::make().await)));
         }
         places
     }
