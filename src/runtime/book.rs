@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How often a version conflict is answered by deciding again before the event is given back.
-const CONFLICTS_MAX: u32 = 16;
+pub(super) const CONFLICTS_MAX: u32 = 16;
 /// How often a decision may ask for more rows or an effect: more than any rule does.
 pub(super) const STEPS_MAX: u32 = 16;
 
