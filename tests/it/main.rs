@@ -10,6 +10,7 @@ mod harness;
 
 mod bus_contract;
 mod chaos;
+mod check;
 mod cli;
 mod coverage;
 mod demo;
