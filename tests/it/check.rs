@@ -265,6 +265,15 @@ async fn a_canary_is_not_sent_when_nobody_can_be_asked_about_it() {
     let (code, text, said) = run(&account, &["--canary", "--status-url", "http://127.0.0.1:9"]);
     assert_eq!((code, text.as_str()), (Some(75), ""), "{said}");
     assert!(said.contains("cannot ask the status service at"), "{said}");
+
+    // One that is older than canaries has no such path.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async { axum::serve(listener, axum::Router::new()).await });
+    let (code, text, said) = run(&account, &["--canary", "--status-url", &url]);
+    serving.abort();
+    assert_eq!((code, text.as_str()), (Some(78), ""), "{said}");
+    assert!(said.contains("knows no canaries"), "{said}");
     for role in RoleName::ALL {
         assert_eq!(account.depth(role).await, (0, 0), "{role}");
     }
