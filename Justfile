@@ -10,11 +10,12 @@ demo *args:
 test *args:
     cargo test {{args}}
 
-# bookings through four real processes that are killed, stopped and frozen; CI has 320 of them
-chaos bookings="3000" seed="":
+# bookings through real processes that are killed, stopped and frozen; CI has 320 of them on SQLite,
+# 160 on DynamoDB with two of every role: just chaos 3000 "" dynamodb
+chaos bookings="3000" seed="" store="sqlite":
     #!/usr/bin/env bash
     set -euo pipefail
-    export BOOKING_CHAOS_BOOKINGS={{bookings}}
+    export BOOKING_CHAOS_BOOKINGS={{bookings}} BOOKING_CHAOS_STORE={{store}}
     seed={{seed}}
     [ -z "$seed" ] || export BOOKING_CHAOS_SEED=$seed
     cargo test --test it chaos::

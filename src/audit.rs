@@ -22,7 +22,7 @@ use crate::{
         status::{Phase, Record},
     },
     durability::Durability,
-    gateway::simulated::{Movement, SimulatedGateway},
+    gateway::simulated::{Movement, movements},
     runtime::Kept,
     store::{StoreError, sqlite::Engine},
     wiring::{gateway_file, receipts_folder, store_file},
@@ -59,14 +59,10 @@ impl Evidence {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(data: &Path) -> anyhow::Result<Evidence> {
-        let gateway = SimulatedGateway::open(
-            &gateway_file(data),
-            std::time::Duration::ZERO,
-            Durability::ProcessDeath,
-        )?;
-        let stored =
-            |role| Engine::open(&store_file(data, role), role, Durability::ProcessDeath)?.all();
-        Evidence::gather(stored, gateway.ledger()?, letters(&receipts_folder(data))?)
+        let open = |file: &Path, role| Engine::open(file, role, Durability::ProcessDeath)?.all();
+        let ledger = movements(open(&gateway_file(data), RoleName::Payment)?)?;
+        let stored = |role| open(&store_file(data, role), role);
+        Evidence::gather(stored, ledger, letters(&receipts_folder(data))?)
     }
 
     /// Takes what each role has stored, key and row; the gateway's ledger; and the numbers of the
@@ -395,7 +391,11 @@ fn booking(key: &str) -> anyhow::Result<BookingId> {
     Ok(BookingId::parse(id)?)
 }
 
-fn letters(folder: &Path) -> anyhow::Result<Vec<String>> {
+/// The numbers of the receipts in a folder.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn letters(folder: &Path) -> anyhow::Result<Vec<String>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }

@@ -4,6 +4,7 @@
 //! [`runtime`] for how a message becomes a decision; [`wiring`] puts them together.
 
 pub mod audit;
+pub mod aws;
 pub mod bus;
 pub mod cli;
 pub mod clock;

@@ -1,6 +1,6 @@
 //! What `/metrics` shows. A registry that is a value: each process, and each test, has its own.
 
-use std::fmt;
+use std::{fmt, sync::atomic::AtomicU64};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -38,16 +38,30 @@ struct RequestLabels {
     operation: String,
 }
 
-/// Counts requests to AWS, retries included. Copies share the count.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CapacityLabels {
+    operation: &'static str,
+}
+
+/// Counts requests to AWS, retries included, and what DynamoDB says they took of its capacity.
+/// Copies share the count.
 #[derive(Clone, Debug, Default)]
-pub struct RequestCount(Family<RequestLabels, Counter>);
+pub struct RequestCount {
+    requests: Family<RequestLabels, Counter>,
+    capacity: Family<CapacityLabels, Counter<f64, AtomicU64>>,
+}
 
 impl RequestCount {
     /// One more request went out.
     pub fn add(&self, service: &str, operation: &str) {
         let labels =
             RequestLabels { service: service.to_lowercase(), operation: operation.to_owned() };
-        self.0.get_or_create(&labels).inc();
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// An operation on a table took so many capacity units.
+    pub fn took(&self, operation: &'static str, units: f64) {
+        self.capacity.get_or_create(&CapacityLabels { operation }).inc_by(units);
     }
 }
 
@@ -72,8 +86,10 @@ impl Metrics {
         registry.register("version_conflicts", "Commits tried again at once", conflicts.clone());
         registry.register("receives_failed", "Receives that failed", receives_failed.clone());
         registry.register("in_hand", "Deliveries being worked on", in_hand.clone());
-        let requests = aws_requests.0.clone();
+        let requests = aws_requests.requests.clone();
         registry.register("aws_requests", "Requests to AWS, retries included", requests);
+        let capacity = aws_requests.capacity.clone();
+        registry.register("capacity_units", "DynamoDB capacity units consumed", capacity);
         Metrics {
             registry: registry.into(),
             deliveries,

@@ -1,5 +1,9 @@
 //! Puts the parts together: the only place that names concrete adapters.
 
+mod stores;
+
+pub use stores::AnyStore;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -7,11 +11,13 @@ use std::{
     time::Duration,
 };
 
+use aws_config::SdkConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
+    aws,
     bus::aws::{AwsBus, AwsError, Clients, Names},
     cli::{
         Fault,
@@ -29,7 +35,10 @@ use crate::{
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole, Timely},
     runtime::{Book, Chain, Pulse, Worker},
-    store::sqlite::{Engine, Sqlite},
+    store::{
+        StoreError,
+        sqlite::{Engine, Inline},
+    },
 };
 
 /// A poll loop without a good receive for this many long polls is taken for dead.
@@ -117,19 +126,17 @@ fn schedule(flights: &str) -> Result<Schedule, Fault> {
         .map_err(|it| Fault::Config(format!("{flights} (--flights): {}", Chain(&it))))
 }
 
-/// The gateway that `--gateway` names.
+/// The simulated gateway over its file in a data folder, called in place: for demo and tests.
 ///
 /// # Errors
-/// When its file cannot be used.
-pub fn gateway(args: &PaymentArgs, data: &Path) -> Result<SimulatedGateway, Fault> {
-    make_folder(data)?;
-    match args.gateway {
-        GatewayName::Simulated => {
-            let patience = args.gateway_patience.0;
-            SimulatedGateway::open(&gateway_file(data), patience, Durability::PowerFailure)
-                .map_err(|it| Fault::config(&it))
-        }
-    }
+/// When the file cannot be opened.
+pub fn gateway_in(
+    data: &Path,
+    patience: Duration,
+    durability: Durability,
+) -> Result<SimulatedGateway<Inline>, StoreError> {
+    let engine = Engine::open(&gateway_file(data), RoleName::Payment, durability)?;
+    Ok(SimulatedGateway::new(Inline::new(engine), patience))
 }
 
 /// The mailer that `--mailer` names.
@@ -161,9 +168,14 @@ pub async fn run_seats(args: SeatsArgs) -> Result<(), Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
-    let role = PaymentRole(gateway(&args, &args.service.data)?);
-    let role = Timely::new(role, args.service.effect_timeout.0);
-    Service::prepare(RoleName::Payment, args.service).await?.run(role, no_routes).await
+    let service = Service::prepare(RoleName::Payment, args.service.clone()).await?;
+    let gateway = match args.gateway {
+        GatewayName::Simulated => {
+            SimulatedGateway::new(service.store.of_gateway(&args)?, args.gateway_patience.0)
+        }
+    };
+    let role = Timely::new(PaymentRole(gateway), args.service.effect_timeout.0);
+    service.run(role, no_routes).await
 }
 
 /// Runs `booking receipt` until it is told to stop.
@@ -189,7 +201,7 @@ pub async fn run_status(args: StatusArgs) -> Result<(), Fault> {
     Service::prepare(RoleName::Status, args.service).await?.run(StatusRole, routes).await
 }
 
-fn no_routes<R>(_: Arc<Book<R, Sqlite>>) -> axum::Router {
+fn no_routes<R>(_: Arc<Book<R, AnyStore>>) -> axum::Router {
     axum::Router::new()
 }
 
@@ -198,7 +210,7 @@ struct Service {
     role: RoleName,
     args: ServiceArgs,
     bus: AwsBus,
-    store: Sqlite,
+    store: AnyStore,
     listener: TcpListener,
     metrics: Metrics,
 }
@@ -207,14 +219,13 @@ impl Service {
     /// Whatever can be wrong with settings, folder, port or account is found out here.
     async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
         args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
-        let engine = open_store(&args.data, role, Durability::PowerFailure)?;
-        let store = Sqlite::start(engine).map_err(|it| Fault::Config(it.to_string()))?;
+        let (config, count): (SdkConfig, _) = (aws::load().await, RequestCount::default());
+        let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
         let http = args.http_or_default(role);
         let listener = TcpListener::bind(&http)
             .await
             .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
-        let count = RequestCount::default();
-        let clients = Clients::load(count.clone()).await.map_err(aws_fault)?;
+        let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
         let bus = AwsBus::connect(&clients, &Names::new(&args.aws.prefix), role)
             .await
             .map_err(aws_fault)?;
@@ -224,7 +235,7 @@ impl Service {
     async fn run<R: Role>(
         self,
         role: R,
-        routes: impl FnOnce(Arc<Book<R, Sqlite>>) -> axum::Router,
+        routes: impl FnOnce(Arc<Book<R, AnyStore>>) -> axum::Router,
     ) -> Result<(), Fault> {
         let limits = self.args.limits();
         let pulse = Pulse::new((limits.long_poll + Duration::from_secs(10)) * MISSED_POLLS_MAX);

@@ -20,12 +20,19 @@ locals {
   queue_names       = { for role in local.roles : role => "${var.prefix}booking-${role}" }
   dlq_names         = { for role, name in local.queue_names : role => "${name}-dlq" }
   undelivered_names = { for role, name in local.queue_names : role => "${name}-undelivered" }
+  table_names       = { for role in local.stored : role => "${var.prefix}booking-${role}" }
 
-  sns = "arn:${local.partition}:sns:${local.region}:${local.account_id}"
-  sqs = "arn:${local.partition}:sqs:${local.region}:${local.account_id}"
+  sns      = "arn:${local.partition}:sns:${local.region}:${local.account_id}"
+  sqs      = "arn:${local.partition}:sqs:${local.region}:${local.account_id}"
+  dynamodb = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}"
 
   topic_arns       = { for topic, name in local.topic_names : topic => "${local.sns}:${name}" }
   queue_arns       = { for role, name in local.queue_names : role => "${local.sqs}:${name}" }
   dlq_arns         = { for role, name in local.dlq_names : role => "${local.sqs}:${name}" }
   undelivered_arns = { for role, name in local.undelivered_names : role => "${local.sqs}:${name}" }
+
+  table_arns = { for role, name in local.table_names : role => "${local.dynamodb}:table/${name}" }
+  index_arns = {
+    for role, arn in local.table_arns : role => [for index in keys(local.role_indexes[role]) : "${arn}/index/${index}"]
+  }
 }

@@ -18,6 +18,36 @@ output "queues" {
 }
 
 output "policy_arns" {
-  description = "ARN of each IAM policy, by role, and for clients under \"client\"."
-  value       = { for publisher, it in aws_iam_policy.publisher : publisher => it.arn }
+  description = "ARN of each IAM policy, by role, for clients under \"client\", and for people under \"operator\"."
+  value = merge(
+    { for publisher, it in aws_iam_policy.publisher : publisher => it.arn },
+    { operator = aws_iam_policy.operator.arn },
+  )
+}
+
+output "table_names" {
+  description = "Name of each role's table, by role; empty unless store is dynamodb."
+  value       = { for role, it in aws_dynamodb_table.role : role => it.name }
+}
+
+output "alarm_topic_arn" {
+  description = "ARN of the SNS topic the alarms go to: subscribe whoever should hear them. Null without monitoring."
+  value       = local.monitored ? local.alarm_topic_arn : null
+}
+
+output "cluster_arn" {
+  description = "ARN of the ECS cluster the services run in; null without services."
+  value       = length(local.running) > 0 ? local.cluster_arn : null
+}
+
+output "services" {
+  description = "Name, security group, task role and log group of each ECS service, by role; empty without an image."
+  value = {
+    for role, it in aws_ecs_service.role : role => {
+      name              = it.name
+      security_group_id = aws_security_group.role[role].id
+      task_role_arn     = aws_iam_role.task[role].arn
+      log_group         = aws_cloudwatch_log_group.role[role].name
+    }
+  }
 }

@@ -20,10 +20,11 @@ provider "aws" {
     for_each = local.emulated ? [var.endpoint_url] : []
 
     content {
-      iam = endpoints.value
-      sns = endpoints.value
-      sqs = endpoints.value
-      sts = endpoints.value
+      dynamodb = endpoints.value
+      iam      = endpoints.value
+      sns      = endpoints.value
+      sqs      = endpoints.value
+      sts      = endpoints.value
     }
   }
 

@@ -47,11 +47,13 @@ variable "tags" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    A customer-managed KMS key for all queues and topics. Not given: queues are encrypted with
-    keys that SQS manages (SSE-SQS), and topics pass messages on without storing them encrypted.
-    The key policy must allow the service sns.amazonaws.com kms:Decrypt and kms:GenerateDataKey*,
+    A customer-managed KMS key for all queues, topics, tables and log groups. Not given: queues are
+    encrypted with keys that SQS manages (SSE-SQS), tables and logs with keys that DynamoDB and
+    CloudWatch own, and topics pass messages on without storing them encrypted.
+    The key policy must allow kms:Decrypt and kms:GenerateDataKey* to the service sns.amazonaws.com,
     best with the condition that aws:SourceArn is one of the topics; without it SNS cannot deliver
     to any of the queues. alias/aws/sqs and alias/aws/sns will not do: their policies cannot be changed.
+    README.md has the whole policy, with what alarms, logs and tables need.
   EOT
   type        = string
   default     = null
@@ -60,6 +62,25 @@ variable "kms_key_arn" {
     condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
     error_message = "kms_key_arn must be the ARN of a key (arn:aws:kms:…:key/…), not an alias or a bare id: IAM policies need the key itself."
   }
+}
+
+variable "store" {
+  description = "Where the services keep their state. sqlite: a file a role, for one host; nothing to create here. dynamodb: a table a role, for any number of replicas."
+  type        = string
+  default     = "sqlite"
+  nullable    = false
+
+  validation {
+    condition     = contains(["sqlite", "dynamodb"], var.store)
+    error_message = "store must be sqlite or dynamodb; it is ${var.store}."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the tables, whoever asks. Set it to false, and apply, before a destroy."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "max_receive_count" {

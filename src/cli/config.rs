@@ -21,11 +21,11 @@ impl FromStr for Span {
     }
 }
 
-/// Where the topics and queues are. Credentials, region and endpoints are the AWS SDK's own settings
+/// Where topics, queues and tables are. Credentials, region and endpoints are the AWS SDK's own settings
 /// (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …).
 #[derive(Clone, Debug, Args)]
 pub struct AwsArgs {
-    /// What the names of topics and queues begin with, such as `staging-`
+    /// What the names of topics, queues and tables begin with, such as `staging-`
     #[arg(long, env = "BOOKING_PREFIX", default_value = "", value_parser = prefix)]
     pub prefix: String,
 }
@@ -52,6 +52,23 @@ fn account(text: &str) -> Result<String, &'static str> {
     if digits { Ok(text.to_owned()) } else { Err("expected the 12 digits of an AWS account") }
 }
 
+/// Where a role keeps its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StoreName {
+    /// In a file of its own in the data folder: one host
+    Sqlite,
+    /// In a DynamoDB table of its own, PREFIXbooking-ROLE: any number of replicas
+    Dynamodb,
+}
+
+/// Which store a role has.
+#[derive(Clone, Debug, Args)]
+pub struct StoreArgs {
+    /// Where the role keeps its rows
+    #[arg(long, env = "BOOKING_STORE", value_enum, default_value_t = StoreName::Sqlite)]
+    pub store: StoreName,
+}
+
 /// What every service has.
 #[derive(Clone, Debug, Args)]
 pub struct ServiceArgs {
@@ -59,9 +76,17 @@ pub struct ServiceArgs {
     #[allow(missing_docs)]
     pub aws: AwsArgs,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub store: StoreArgs,
+
     /// Folder of this service's own data, one file a role
     #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
+
+    /// Keep SQLite although this is an ECS task: --data outlives the task, and there is one replica
+    #[arg(long, env = "BOOKING_SQLITE_ON_ECS")]
+    pub sqlite_on_ecs: bool,
 
     /// Address of /health and /metrics, and of the status API
     /// [default: 127.0.0.1:8080 for status, 8081 seats, 8082 payment, 8083 receipt]
@@ -191,7 +216,8 @@ pub struct PaymentArgs {
 /// Who takes the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GatewayName {
-    /// A provider in a file, gateway.db in the data folder: the token says how a charge ends
+    /// A fake: the token says how a charge ends. Its ledger is gateway.db in the data folder, or with
+    /// --store dynamodb in payment's table
     Simulated,
 }
 

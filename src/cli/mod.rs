@@ -98,7 +98,7 @@ pub enum Command {
     ///
     /// Publishes what the role's store says was decided, with the same ids; who heard it before
     /// drops it. For receipt the receipt is sent again too, under its number. Run it where the
-    /// role's data is.
+    /// role's data is, or with --store dynamodb.
     Resend(resend::ResendArgs),
     /// Messages that died: list them, say why, put them back
     ///

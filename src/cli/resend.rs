@@ -5,8 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use super::{Fault, config::AwsArgs, healthcheck::role, out, show::booking_id};
+use super::{
+    Fault,
+    config::{AwsArgs, StoreArgs},
+    healthcheck::role,
+    out,
+    show::booking_id,
+};
 use crate::{
+    aws,
     bus::{
         Bus, Message,
         aws::{AwsBus, Clients, Names},
@@ -21,9 +28,8 @@ use crate::{
     durability::Durability,
     mailer::{DEFAULT_SENDER, Mailer, folder::FolderMailer},
     metrics::RequestCount,
-    runtime::{Chain, Kept, Memo, look_up},
-    store::sqlite::Inline,
-    wiring,
+    runtime::{Kept, Memo, look_up},
+    wiring::{self, AnyStore},
 };
 
 /// `booking resend`
@@ -36,6 +42,8 @@ pub struct ResendArgs {
     id: String,
     #[command(flatten)]
     aws: AwsArgs,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Folder of the role's data
     #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
     data: PathBuf,
@@ -47,12 +55,15 @@ pub struct ResendArgs {
 /// Publishes what was decided, again.
 pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
-    wiring::existing_store_file(&args.data, args.role)?;
-    let messages = kept(&args, &id).await?;
+    let config = aws::load().await;
+    let (store, prefix) = (args.store.store, &args.aws.prefix);
+    let store = AnyStore::of_command(store, &args.data, prefix, args.role, &config).await?;
+    let messages = kept(&args, &store, &id).await?;
     if messages.is_empty() {
         return Err(Fault::No(format!("{} has announced nothing about booking {}", args.role, id)));
     }
-    let clients = Clients::load(RequestCount::default()).await.map_err(wiring::aws_fault)?;
+    let clients =
+        Clients::within_limits(&config, RequestCount::default()).map_err(wiring::aws_fault)?;
     let names = Names::new(&args.aws.prefix);
     let bus = AwsBus::connect(&clients, &names, args.role).await.map_err(wiring::aws_fault)?;
     for message in &messages {
@@ -63,13 +74,12 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
 }
 
 /// What the role's store has about the booking. A receipt is sent again on the way.
-async fn kept(args: &ResendArgs, id: &BookingId) -> Result<Vec<Message>, Fault> {
-    let store = Inline::new(wiring::open_store(&args.data, args.role, Durability::PowerFailure)?);
+async fn kept(args: &ResendArgs, store: &AnyStore, id: &BookingId) -> Result<Vec<Message>, Fault> {
     match args.role {
-        RoleName::Seats => seats(&store, id).await,
-        RoleName::Payment => Ok(messages(look::<Payment>(&store, id).await?.as_ref())),
+        RoleName::Seats => seats(store, id).await,
+        RoleName::Payment => Ok(messages(look::<Payment>(store, id).await?.as_ref())),
         RoleName::Receipt => {
-            let kept = look::<Join>(&store, id).await?;
+            let kept = look::<Join>(store, id).await?;
             let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
             if let Some(receipt) = sent.and_then(|it| it.row.receipt(id)) {
                 let folder = wiring::receipts_folder(&args.data);
@@ -86,7 +96,7 @@ async fn kept(args: &ResendArgs, id: &BookingId) -> Result<Vec<Message>, Fault> 
 
 /// Seats may have said the last word about a booking while it dealt with the one that took its hold
 /// over: that word is in the other's memo.
-async fn seats(store: &Inline, id: &BookingId) -> Result<Vec<Message>, Fault> {
+async fn seats(store: &AnyStore, id: &BookingId) -> Result<Vec<Message>, Fault> {
     let kept = look::<Row>(store, id).await?;
     let mut said = messages(kept.as_ref());
     if let Some(Row::Booking(Hold::Refused { taken_over_by: Some(other), .. })) =
@@ -103,10 +113,10 @@ async fn seats(store: &Inline, id: &BookingId) -> Result<Vec<Message>, Fault> {
 }
 
 async fn look<T: DeserializeOwned>(
-    store: &Inline,
+    store: &AnyStore,
     id: &BookingId,
 ) -> Result<Option<Kept<T>>, Fault> {
-    look_up(store, id).await.map_err(|it| Fault::Internal(Chain(&it).to_string()))
+    look_up(store, id).await.map_err(|it| store.fault(&it))
 }
 
 fn messages<T>(kept: Option<&Kept<T>>) -> Vec<Message> {

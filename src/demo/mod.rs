@@ -30,7 +30,7 @@ use crate::{
     roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
     runtime::{Book, Limits, Pulse, Worker},
     store::sqlite::{Engine, Inline},
-    wiring::{gateway_file, receipts_folder, store_file},
+    wiring::{gateway_in, receipts_folder, store_file},
 };
 
 /// An unpaid hold is safe for so long: far longer than the demo's own clock runs between a hold and
@@ -51,7 +51,7 @@ pub struct Stage {
     /// A service that gets nothing done for a while, as happens to every service.
     slow: Option<RoleName>,
     seats: Bench<SeatsRole>,
-    payment: Bench<PaymentRole<SimulatedGateway>>,
+    payment: Bench<PaymentRole<SimulatedGateway<Inline>>>,
     receipt: Bench<ReceiptRole<FolderMailer>>,
     status: Bench<StatusRole>,
 }
@@ -67,7 +67,7 @@ impl Stage {
         let clock = Clock::manual(start);
         let exchange = Exchange::new(clock.clone(), "", seed, unkindness);
         let lost = Durability::ProcessDeath;
-        let gateway = SimulatedGateway::open(&gateway_file(data), Duration::ZERO, lost)?;
+        let gateway = gateway_in(data, Duration::ZERO, lost)?;
         let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, lost)?;
         let seats = Seats { schedule: Schedule::sample(), hold_limit: HOLD_LIMIT };
         Ok(Stage {

@@ -1,4 +1,4 @@
-//! A payment provider in a file. The token says how a charge ends:
+//! A payment provider over a store. The token says how a charge ends:
 //!
 //! | token | ending |
 //! |---|---|
@@ -8,17 +8,15 @@
 //! | `tok_timeout_then_ok` | charged, but the first answer comes too late |
 //! | any other | declined |
 //!
-//! Idempotency keys and the ledger are in `gateway.db`, shared by all processes that open it, and
-//! survive the death of any of them. The ledger has one line for each movement of money: a charge
-//! made twice would stand there twice.
+//! What it knows of a booking is one row, `gateway/<booking>`: its answers by idempotency key, and a
+//! ledger with one line for each movement of money; a charge made twice would stand there twice. The
+//! row is written if it has not changed, so all processes over one store are one provider, and it
+//! survives the death of any of them. A fake: with `--store dynamodb` its rows are in payment's own
+//! table, where a real provider would have nothing.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Charged, Gateway, GatewayError};
@@ -26,30 +24,16 @@ use crate::{
     domain::{
         event::{Charge, NoCharge, Refund},
         ids::BookingId,
-        money::{Currency, Money},
+        money::Money,
         request::PaymentToken,
     },
-    durability::Durability,
+    store::{Commit, Store, StoreError, Write},
 };
 
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS answers (
-        key    TEXT PRIMARY KEY,
-        asked  TEXT NOT NULL,
-        answer TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS ledger (
-        line      INTEGER PRIMARY KEY,
-        movement  TEXT NOT NULL CHECK (movement IN ('charge', 'refund')),
-        booking   TEXT NOT NULL,
-        reference TEXT NOT NULL,
-        minor     INTEGER NOT NULL,
-        currency  TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX IF NOT EXISTS ledger_by_booking ON ledger (booking, movement);";
-
-/// How long to wait for another process that is writing.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the key of a booking's row begins with.
+const ROW: &str = "gateway/";
+/// How often a row that changed meanwhile is read again.
+const CONFLICTS_MAX: u32 = 16;
 
 /// A movement of money, as the ledger has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,104 +48,108 @@ pub struct Movement {
     pub amount: Money,
 }
 
-/// The provider in a file. Copies share it.
+/// The provider over a store of rows.
 #[derive(Clone, Debug)]
-pub struct SimulatedGateway {
-    file: Arc<Mutex<Connection>>,
+pub struct SimulatedGateway<S> {
+    rows: S,
     /// How long the late answer of `tok_timeout_then_ok` keeps its caller waiting.
     patience: Duration,
 }
 
-impl SimulatedGateway {
-    /// Opens the file, and makes it if it is not there. `patience`: how long a caller waits before
-    /// a late answer counts as none.
-    ///
-    /// # Errors
-    /// When the file cannot be opened.
-    pub fn open(
-        path: &Path,
-        patience: Duration,
-        durability: Durability,
-    ) -> Result<SimulatedGateway, GatewayError> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", durability.synchronous())?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(SimulatedGateway { file: Arc::new(Mutex::new(connection)), patience })
+/// What the provider knows of one booking.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Account {
+    /// By idempotency key.
+    answers: BTreeMap<String, Answered>,
+    ledger: Vec<Line>,
+}
+
+/// A question and its answer, for good.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Answered {
+    asked: String,
+    answer: Answer,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Charged(Charge),
+    Declined(NoCharge),
+    Refunded(Refund),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Line {
+    movement: String,
+    reference: String,
+    amount: Money,
+}
+
+impl<S: Store> SimulatedGateway<S> {
+    /// The provider whose rows are in `rows`. `patience`: how long a caller waits before a late
+    /// answer counts as none.
+    pub fn new(rows: S, patience: Duration) -> SimulatedGateway<S> {
+        SimulatedGateway { rows, patience }
     }
 
-    /// Every movement of money, in order.
+    /// Every movement of money of one booking, in order.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn ledger(&self) -> Result<Vec<Movement>, GatewayError> {
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut select = file.prepare(
-            "SELECT movement, booking, reference, minor, currency FROM ledger ORDER BY line",
-        )?;
-        let lines = select.query_map([], |row| {
-            let line: (String, String, String, u64, String) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-            Ok(line)
-        })?;
-        lines
-            .map(|line| {
-                let (movement, booking, reference, minor, currency) = line?;
-                let booking = BookingId::parse(&booking);
-                let amount = Currency::parse(&currency).and_then(|it| Money::new(minor, it));
-                match (booking, amount) {
-                    (Ok(booking), Ok(amount)) => {
-                        Ok(Movement { movement, booking, reference, amount })
-                    }
-                    _ => Err(GatewayError::Refused("the ledger has a line that no charge wrote")),
-                }
-            })
-            .collect()
+    /// When its row cannot be read.
+    pub async fn ledger_of(&self, booking: &BookingId) -> Result<Vec<Movement>, GatewayError> {
+        Ok(self.account(booking).await?.1.movements(booking))
     }
 
-    /// Does `work` in one transaction, away from the threads that poll.
-    async fn transact<T: Send + 'static>(
+    /// The booking's row, and the version it has.
+    async fn account(&self, booking: &BookingId) -> Result<(u64, Account), GatewayError> {
+        let key = key(booking);
+        let Some(row) = self.rows.read(vec![key.clone()]).await?.pop().flatten() else {
+            return Ok((0, Account::default()));
+        };
+        Ok((row.version, parse(&key, &row.body)?))
+    }
+
+    /// The answer under `key`: the one that was given before, or what `decide` does now. The same key
+    /// with another question is refused. True with an answer that is new.
+    async fn answer(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, GatewayError> + Send + 'static,
-    ) -> Result<T, GatewayError> {
-        let file = Arc::clone(&self.file);
-        let done = tokio::task::spawn_blocking(move || {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let answer = work(&transaction)?;
-            transaction.commit()?;
-            Ok(answer)
-        });
-        done.await.map_err(|it| GatewayError::Unreachable(Box::new(it)))?
+        booking: &BookingId,
+        key: &str,
+        asked: &str,
+        decide: impl Fn(&mut Account) -> Answer + Send,
+    ) -> Result<(Answer, bool), GatewayError> {
+        for _ in 0..=CONFLICTS_MAX {
+            let (read_version, mut account) = self.account(booking).await?;
+            match account.answers.get(key) {
+                Some(it) if it.asked == asked => return Ok((it.answer.clone(), false)),
+                Some(_) => {
+                    return Err(GatewayError::Refused(
+                        "the idempotency key was used for something else",
+                    ));
+                }
+                None => {}
+            }
+            let answer = decide(&mut account);
+            let answered = Answered { asked: asked.to_owned(), answer: answer.clone() };
+            account.answers.insert(key.to_owned(), answered);
+            let body = serde_json::to_string(&account)
+                .map_err(|it| GatewayError::Unreachable(Box::new(it)))?;
+            let write = Write { key: self::key(booking), read_version, body, listing: None };
+            // Whoever else asked under this key meanwhile has the answer for both.
+            if self.rows.commit(vec![write]).await? == Commit::Done {
+                return Ok((answer, true));
+            }
+        }
+        Err(GatewayError::Unreachable("others kept changing the row".into()))
     }
 }
 
-impl Gateway for SimulatedGateway {
+impl<S: Store> Gateway for SimulatedGateway<S> {
     async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
-        let booking = booking.clone();
-        self.transact(move |file| {
-            let line = file
-                .query_row(
-                    "SELECT reference, minor, currency FROM ledger
-                     WHERE booking = ?1 AND movement = 'charge'",
-                    [booking.as_str()],
-                    |row| {
-                        Ok((
-                            row.get::<_, String>(0)?,
-                            row.get::<_, u64>(1)?,
-                            row.get::<_, String>(2)?,
-                        ))
-                    },
-                )
-                .optional()?;
-            let Some((charge, minor, currency)) = line else { return Ok(None) };
-            let amount = Currency::parse(&currency).and_then(|it| Money::new(minor, it));
-            let amount =
-                amount.map_err(|_| GatewayError::Refused("an amount that no charge wrote"))?;
-            Ok(Some(Charge { charge, amount }))
-        })
-        .await
+        let (_, account) = self.account(booking).await?;
+        let line = account.ledger.into_iter().find(|it| it.movement == "charge");
+        Ok(line.map(|it| Charge { charge: it.reference, amount: it.amount }))
     }
 
     async fn charge(
@@ -170,95 +158,93 @@ impl Gateway for SimulatedGateway {
         token: &PaymentToken,
         amount: Money,
     ) -> Result<Charged, GatewayError> {
-        let (booking, token) = (booking.clone(), token.reveal().to_owned());
-        let late = token == "tok_timeout_then_ok";
-        let (answer, first) = self
-            .transact(move |file| {
-                let key = booking.as_str();
-                let asked = format!("charge {amount} {token}");
-                if let Some(answer) = known(file, key, &asked)? {
-                    return Ok((answer, false));
-                }
-                let charge = match token.as_str() {
-                    "tok_visa" | "tok_timeout_then_ok" => Ok(reference("ch", key)),
-                    "tok_insufficient_funds" => Err(NoCharge::InsufficientFunds),
-                    _ => Err(NoCharge::Declined),
-                };
-                if let Ok(reference) = &charge {
-                    write(file, "charge", &booking, reference, amount)?;
-                }
-                let answer = match charge {
-                    Ok(charge) => format!("ok {charge}"),
-                    Err(reason) => format!("no {reason}"),
-                };
-                keep(file, key, &asked, &answer)?;
-                Ok((answer, true))
-            })
-            .await?;
-        if first && late {
+        let (key, token) = (booking.as_str(), token.reveal());
+        let asked = format!("charge {amount} {token}");
+        let decide = |account: &mut Account| match token {
+            "tok_visa" | "tok_timeout_then_ok" => {
+                let charge = Charge { charge: reference("ch", key), amount };
+                account.move_money("charge", &charge.charge, amount);
+                Answer::Charged(charge)
+            }
+            "tok_insufficient_funds" => Answer::Declined(NoCharge::InsufficientFunds),
+            _ => Answer::Declined(NoCharge::Declined),
+        };
+        let (answer, first) = self.answer(booking, key, &asked, decide).await?;
+        if first && token == "tok_timeout_then_ok" {
             tokio::time::sleep(self.patience).await;
             return Err(GatewayError::TimedOut);
         }
-        match answer.split_once(' ') {
-            Some(("ok", charge)) => Ok(Charged::Yes(Charge { charge: charge.to_owned(), amount })),
-            Some(("no", reason)) => {
-                Ok(Charged::No(NoCharge::parse(reason).unwrap_or(NoCharge::Declined)))
-            }
-            _ => Err(GatewayError::Refused("an answer that no charge wrote")),
+        match answer {
+            Answer::Charged(charge) => Ok(Charged::Yes(charge)),
+            Answer::Declined(reason) => Ok(Charged::No(reason)),
+            Answer::Refunded(_) => Err(GatewayError::Refused("an answer that no charge wrote")),
         }
     }
 
     async fn refund(&self, booking: &BookingId, charge: &Charge) -> Result<Refund, GatewayError> {
-        let (booking, charge) = (booking.clone(), charge.clone());
-        self.transact(move |file| {
-            let key = format!("{booking}:refund");
-            let asked = format!("refund {} {}", charge.amount, charge.charge);
-            let refund = match known(file, &key, &asked)? {
-                Some(refund) => refund,
-                None => {
-                    let refund = reference("re", &key);
-                    write(file, "refund", &booking, &refund, charge.amount)?;
-                    keep(file, &key, &asked, &refund)?;
-                    refund
-                }
-            };
-            Ok(Refund { refund, charge: charge.charge, amount: charge.amount })
-        })
-        .await
+        let key = format!("{booking}:refund");
+        let asked = format!("refund {} {}", charge.amount, charge.charge);
+        let decide = |account: &mut Account| {
+            let refund = reference("re", &key);
+            account.move_money("refund", &refund, charge.amount);
+            Answer::Refunded(Refund {
+                refund,
+                charge: charge.charge.clone(),
+                amount: charge.amount,
+            })
+        };
+        match self.answer(booking, &key, &asked, decide).await?.0 {
+            Answer::Refunded(refund) => Ok(refund),
+            Answer::Charged(_) | Answer::Declined(_) => {
+                Err(GatewayError::Refused("an answer that no refund wrote"))
+            }
+        }
     }
 }
 
-/// The answer that was given under this key; the same key with another question is refused.
-fn known(file: &Transaction<'_>, key: &str, asked: &str) -> Result<Option<String>, GatewayError> {
-    let kept = file
-        .query_row("SELECT asked, answer FROM answers WHERE key = ?1", [key], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        })
-        .optional()?;
-    match kept {
-        Some((before, answer)) if before == asked => Ok(Some(answer)),
-        Some(_) => Err(GatewayError::Refused("the idempotency key was used for something else")),
-        None => Ok(None),
+impl Account {
+    fn move_money(&mut self, movement: &str, reference: &str, amount: Money) {
+        let (movement, reference) = (movement.to_owned(), reference.to_owned());
+        self.ledger.push(Line { movement, reference, amount });
+    }
+
+    fn movements(self, booking: &BookingId) -> Vec<Movement> {
+        let movement = |it: Line| Movement {
+            movement: it.movement,
+            booking: booking.clone(),
+            reference: it.reference,
+            amount: it.amount,
+        };
+        self.ledger.into_iter().map(movement).collect()
     }
 }
 
-fn keep(file: &Transaction<'_>, key: &str, asked: &str, answer: &str) -> Result<(), GatewayError> {
-    file.execute("INSERT INTO answers VALUES (?1, ?2, ?3)", [key, asked, answer])?;
-    Ok(())
+/// The movements of money in these rows, key and row: for audits.
+///
+/// # Errors
+/// When a row is not the provider's.
+pub fn movements(rows: Vec<(String, String)>) -> Result<Vec<Movement>, GatewayError> {
+    let mut found = Vec::new();
+    for (key, body) in rows {
+        let booking = key.strip_prefix(ROW).and_then(|it| BookingId::parse(it).ok());
+        let booking = booking.ok_or(GatewayError::Refused("a row of no booking"))?;
+        found.extend(parse(&key, &body)?.movements(&booking));
+    }
+    Ok(found)
 }
 
-fn write(
-    file: &Transaction<'_>,
-    movement: &str,
-    booking: &BookingId,
-    reference: &str,
-    amount: Money,
-) -> Result<(), GatewayError> {
-    file.execute(
-        "INSERT INTO ledger (movement, booking, reference, minor, currency) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![movement, booking.as_str(), reference, amount.minor(), amount.currency().code()],
-    )?;
-    Ok(())
+/// The key of a booking's row.
+#[must_use]
+pub fn key(booking: &BookingId) -> String {
+    format!("{ROW}{booking}")
+}
+
+fn parse(key: &str, body: &str) -> Result<Account, GatewayError> {
+    let unreadable = |it| format!("the row `{key}` cannot be read: {it}").into();
+    serde_json::from_str(body).map_err(|it: serde_json::Error| {
+        // Where, never what: serde's own words could quote the row.
+        GatewayError::Unreachable(unreadable(format!("line {} column {}", it.line(), it.column())))
+    })
 }
 
 /// A reference that follows from the key, so that a run with a seed can be repeated.
@@ -267,8 +253,8 @@ fn reference(kind: &str, key: &str) -> String {
     format!("{kind}_{}", &id[..24])
 }
 
-impl From<rusqlite::Error> for GatewayError {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<StoreError> for GatewayError {
+    fn from(error: StoreError) -> Self {
         GatewayError::Unreachable(Box::new(error))
     }
 }

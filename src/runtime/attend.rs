@@ -7,7 +7,7 @@ use tracing::{Instrument, error, field, info, info_span, warn};
 
 use super::{
     BookError, Breaker, CANARY, Chain, Depends, Lease, LeaseLost, Outcome, Worker,
-    delay::give_back_delay, worker::Ended,
+    book::CONFLICTS_MAX, delay::give_back_delay, worker::Ended,
 };
 use crate::{
     bus::{
@@ -120,7 +120,12 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 let (reason, booking) = (Chain(&refused).to_string(), Some(event.booking.clone()));
                 return Ok(Verdict::Poison(Poison { class: "refused", reason, booking }));
             }
-            Err(error) => return Ok(Verdict::Retry(depends(&error), error.into())),
+            Err(error) => {
+                if matches!(error, BookError::Contended) {
+                    self.metrics.conflicts(CONFLICTS_MAX + 1);
+                }
+                return Ok(Verdict::Retry(depends(&error), error.into()));
+            }
         };
         for message in &messages {
             lease.check()?;

@@ -155,7 +155,8 @@ struct Announced {
 }
 
 impl Memo {
-    /// The events that announce this when they come again, each with its request's digest.
+    /// The events that announce this when they come again, each with its request's digest; the last
+    /// one's message is there until it was announced.
     pub fn causes(&self) -> impl Iterator<Item = (&Cause, Digest)> {
         let claim = self.claim.iter().map(|it| (&it.cause, it.digest));
         std::iter::once((&self.cause, self.digest)).chain(claim)
@@ -350,7 +351,7 @@ impl<T> Seen<T> {
             Change::State => {}
             Change::Claim(by) => claim = Some(by),
             Change::Settle(event, messages) => memos.push(Memo {
-                claim: claim.take().filter(|it| it.cause != event.cause),
+                claim: claim.take().filter(|it| *it != Claimant::of(event)),
                 cause: event.cause.clone(),
                 digest: event.digest,
                 announced: messages.iter().map(announced).collect(),
@@ -425,13 +426,13 @@ pub(super) fn recall<T>(
     event: &Event,
     conflicts: u32,
 ) -> Option<Outcome> {
-    let under =
-        |it: &Memo| it.causes().find(|(cause, _)| **cause == event.cause).map(|(_, digest)| digest);
     let memos = &seen.stored.get(own)?.memos;
-    let (memo, digest) = memos.iter().find_map(|it| Some((it, under(it)?)))?;
-    Some(if digest == event.digest {
-        Outcome::Announce { messages: memo.messages(), recalled: true, conflicts, answers: 0 }
-    } else {
-        Outcome::SetAside("the same event id with different content".to_owned())
-    })
+    let of_cause = |it: &Memo| it.causes().any(|(cause, _)| *cause == event.cause);
+    let said_by = |it: &&Memo| it.causes().any(|by| by == (&event.cause, event.digest));
+    let memo = memos.iter().find(said_by);
+    if memo.is_none() && memos.iter().any(of_cause) {
+        return Some(Outcome::SetAside("the same event id with different content".to_owned()));
+    }
+    let messages = memo?.messages();
+    Some(Outcome::Announce { messages, recalled: true, conflicts, answers: 0 })
 }

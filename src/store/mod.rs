@@ -3,6 +3,7 @@
 //! A store does not look inside a row: what a booking's row holds besides its state is the runtime's
 //! business. Every store passes the one contract suite in `tests/it`.
 
+pub mod dynamodb;
 pub mod sqlite;
 
 use std::future::Future;
@@ -76,21 +77,21 @@ pub trait Store: Send + Sync + 'static {
 /// Why a store could not do it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file is not what it should be: a person has to look.
-    #[error("cannot use the store `{file}`: {problem}")]
+    /// The file or the table is not what it should be: a person has to look.
+    #[error("cannot use the store `{place}`: {problem}")]
     Unusable {
         /// Which.
-        file: String,
+        place: String,
         /// What is wrong with it.
         problem: String,
     },
     /// It did not work this time.
-    #[error("could not {operation} in `{file}`")]
+    #[error("could not {operation} in `{place}`")]
     Failed {
         /// What was tried.
         operation: &'static str,
-        /// Where.
-        file: String,
+        /// Which file or table.
+        place: String,
         /// What went wrong; shared, because one failed transaction fails many commits.
         #[source]
         source: std::sync::Arc<dyn std::error::Error + Send + Sync>,

@@ -1,5 +1,5 @@
-# Who may do what, exactly: the queue policies and the IAM policies. Statements are compared
-# whole, so that a right too many fails as surely as one too few.
+# Who may do what, exactly: the queue policies, the IAM policies, and who may act under them.
+# Statements are compared whole, so that a right too many fails as surely as one too few.
 
 mock_provider "aws" {
   mock_data "aws_partition" {
@@ -108,5 +108,194 @@ run "iam_policies" {
   assert {
     condition     = alltrue([for it in aws_iam_policy.publisher : length(it.policy) <= 6144])
     error_message = "An IAM policy is longer than the 6144 characters AWS takes."
+  }
+}
+
+run "iam_policies_with_tables" {
+  command = plan
+  variables { store = "dynamodb" }
+
+  # What tables add, and nothing else: everything but DynamoDB is compared above.
+  assert {
+    condition = toset(flatten([
+      for publisher, it in aws_iam_policy.publisher : [
+        for statement in jsondecode(it.policy).Statement : [
+          for pair in setproduct(statement.Action, statement.Resource) : "${publisher}: ${statement.Effect} ${pair[0]} ${trimprefix(pair[1], "arn:aws:dynamodb:eu-central-1:123456789012:")}"
+        ] if strcontains(jsonencode(statement), "dynamodb")
+      ]
+      ])) == toset([
+      "seats: Allow dynamodb:GetItem table/booking-seats",
+      "seats: Allow dynamodb:BatchGetItem table/booking-seats",
+      "seats: Allow dynamodb:PutItem table/booking-seats",
+      "payment: Allow dynamodb:GetItem table/booking-payment",
+      "payment: Allow dynamodb:PutItem table/booking-payment",
+      "receipt: Allow dynamodb:GetItem table/booking-receipt",
+      "receipt: Allow dynamodb:PutItem table/booking-receipt",
+      "status: Allow dynamodb:GetItem table/booking-status",
+      "status: Allow dynamodb:BatchGetItem table/booking-status",
+      "status: Allow dynamodb:PutItem table/booking-status",
+      "status: Allow dynamodb:Query table/booking-status/index/newest",
+      "status: Allow dynamodb:Query table/booking-status/index/stalest",
+    ])
+    error_message = "A policy allows more, or less, on tables than its role does."
+  }
+
+  # Queue, -dlq, own table, indexes, topics: each a statement, as far as the role has it.
+  assert {
+    condition = {
+      for publisher, it in aws_iam_policy.publisher : publisher => join(" ", [for statement in jsondecode(it.policy).Statement : statement.Sid])
+      } == {
+      for publisher in setunion(run.topics.roles, ["client"]) : publisher => join(" ", concat(
+        publisher == "client" ? [] : ["ConsumeOwnQueue", "SetAside"],
+        length(lookup(run.topics.publishes, publisher, [])) == 0 ? [] : ["PublishOwnTopics"],
+        publisher == "client" ? [] : ["KeepOwnState"],
+        publisher == "status" ? ["FindOwnState"] : [],
+      ))
+    }
+    error_message = "With tables a policy has other statements on queues and topics than without."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for it in aws_iam_policy.publisher : [
+        for statement in jsondecode(it.policy).Statement : keys(statement) == ["Action", "Effect", "Resource", "Sid"]
+      ]
+    ]))
+    error_message = "An IAM statement has other elements than Sid, Effect, Action and Resource."
+  }
+
+  # No service makes, destroys or goes through anything.
+  assert {
+    condition = alltrue(flatten([
+      for it in aws_iam_policy.publisher : [
+        for statement in jsondecode(it.policy).Statement : [
+          for action in statement.Action :
+          can(regex(":(Get|BatchGet|Put|Query|Receive|Send|ChangeMessageVisibility$|DeleteMessage$|Publish$)", action))
+        ]
+      ]
+    ]))
+    error_message = "A service may create, delete, list, purge or scan something."
+  }
+
+  assert {
+    condition     = alltrue([for it in aws_iam_policy.publisher : !strcontains(it.policy, "*")])
+    error_message = "An IAM policy has a wildcard."
+  }
+}
+
+run "operator_policy" {
+  command = plan
+  variables { store = "dynamodb" }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_policy.operator.policy).Statement : [
+        for pair in setproduct(statement.Action, statement.Resource) : "${statement.Effect} ${pair[0]} ${pair[1]}"
+      ]
+      ])) == toset(concat(
+      ["Allow sns:GetSubscriptionAttributes *"],
+      [
+        for pair in setproduct(["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish"], run.topics.topics) :
+        "Allow ${pair[0]} arn:aws:sns:eu-central-1:123456789012:${pair[1]}"
+      ],
+      [
+        for it in setproduct(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], run.topics.roles, ["", "-dlq", "-undelivered"]) :
+        "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}${it[2]}"
+      ],
+      [
+        for it in setproduct(["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"], run.topics.roles, ["-dlq", "-undelivered"]) :
+        "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}${it[2]}"
+      ],
+      [for role in run.topics.roles : "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:booking-${role}"],
+      [
+        for pair in setproduct(["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:BatchGetItem"], run.topics.roles) :
+        "Allow ${pair[0]} arn:aws:dynamodb:eu-central-1:123456789012:table/booking-${pair[1]}"
+      ],
+    ))
+    error_message = "The operator policy allows more, or less, than check, dlq and resend do."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_policy.operator.policy).Statement : keys(statement) == ["Action", "Effect", "Resource", "Sid"]
+    ])
+    error_message = "A statement of the operator policy has other elements than Sid, Effect, Action and Resource."
+  }
+}
+
+run "identities_of_tasks" {
+  command = plan
+
+  variables {
+    store      = "dynamodb"
+    image      = "999999999999.dkr.ecr.eu-west-1.amazonaws.com/team/booking:1.4.0"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+
+  assert {
+    condition = alltrue([
+      for it in concat(values(aws_iam_role.task), aws_iam_role.execution) : jsondecode(it.assume_role_policy) == jsondecode(jsonencode({
+        Version = "2012-10-17"
+        Statement = [{
+          Sid       = "RunTasks"
+          Effect    = "Allow"
+          Principal = { Service = "ecs-tasks.amazonaws.com" }
+          Action    = "sts:AssumeRole"
+          Condition = {
+            StringEquals = { "aws:SourceAccount" = "123456789012" }
+            ArnLike      = { "aws:SourceArn" = "arn:aws:ecs:eu-central-1:123456789012:*" }
+          }
+        }]
+      }))
+    ])
+    error_message = "Another than ECS, or ECS for another account, may act as a task."
+  }
+
+  assert {
+    condition = {
+      for role, it in aws_iam_role_policy_attachment.task : role => "${it.role} ${it.policy_arn}"
+      } == {
+      for role in run.topics.roles : role => "booking-${role}-task arn:aws:iam::123456789012:policy/booking-${role}"
+    }
+    error_message = "A task does not act under its role's own policy, and that alone."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.execution[0].policy).Statement : [
+        for pair in setproduct(statement.Action, statement.Resource) : "${statement.Effect} ${pair[0]} ${pair[1]}"
+      ]
+      ])) == toset(concat(
+      ["Allow ecr:GetAuthorizationToken *"],
+      formatlist("Allow ecr:%s arn:aws:ecr:eu-west-1:999999999999:repository/team/booking", ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]),
+      [
+        for pair in setproduct(["logs:CreateLogStream", "logs:PutLogEvents"], run.topics.roles) :
+        "Allow ${pair[0]} arn:aws:logs:eu-central-1:123456789012:log-group:/ecs/booking-${pair[1]}:log-stream:*"
+      ],
+    ))
+    error_message = "The execution role may do more, or less, than fetch this image and write these logs."
+  }
+}
+
+run "another_registry_asks_no_iam" {
+  command = plan
+
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example:5000/booking@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.execution[0].policy, "ecr:")
+    error_message = "The execution role may use ECR although the image lies elsewhere."
   }
 }

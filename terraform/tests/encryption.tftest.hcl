@@ -28,7 +28,7 @@ run "sse_sqs_by_default" {
   }
 
   assert {
-    condition     = alltrue([for it in aws_iam_policy.publisher : !strcontains(it.policy, "kms:")])
+    condition     = alltrue([for it in concat(values(aws_iam_policy.publisher), [aws_iam_policy.operator]) : !strcontains(it.policy, "kms:")])
     error_message = "An IAM policy allows KMS although there is no key."
   }
 }
@@ -38,21 +38,37 @@ run "customer_managed_key" {
 
   variables {
     kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    store       = "dynamodb"
+    image       = "registry.example/booking:1.4.0"
+    vpc_id      = "vpc-0a1b2c3d"
+    subnet_ids  = ["subnet-0a1b2c3d"]
+    flights     = "sample"
+    gateway     = "simulated"
+    mailer      = "folder"
   }
 
   # sqs_managed_sse_enabled cannot be asserted here: left out, it is only known after apply.
   assert {
     condition = alltrue([
       for it in concat(
-        values(aws_sqs_queue.role), values(aws_sqs_queue.dlq), values(aws_sqs_queue.undelivered), values(aws_sns_topic.topic)
+        values(aws_sqs_queue.role), values(aws_sqs_queue.dlq), values(aws_sqs_queue.undelivered),
+        values(aws_sns_topic.topic), aws_sns_topic.alarms
       ) : it.kms_master_key_id == var.kms_key_arn
     ])
     error_message = "A queue or a topic is not encrypted with the given key."
   }
 
   assert {
+    condition = alltrue(concat(
+      [for it in aws_dynamodb_table.role : it.server_side_encryption[0].enabled && it.server_side_encryption[0].kms_key_arn == var.kms_key_arn],
+      [for it in aws_cloudwatch_log_group.role : it.kms_key_id == var.kms_key_arn],
+    )) && length(aws_dynamodb_table.role) == 4 && length(aws_cloudwatch_log_group.role) == 4
+    error_message = "A table or a log group is not encrypted with the given key."
+  }
+
+  assert {
     condition = alltrue([
-      for it in aws_iam_policy.publisher : toset([
+      for it in concat(values(aws_iam_policy.publisher), [aws_iam_policy.operator]) : toset([
         for statement in jsondecode(it.policy).Statement : jsonencode(statement) if strcontains(jsonencode(statement), "kms")
         ]) == toset([jsonencode({
           Sid      = "UseKey"

@@ -28,6 +28,7 @@ run "prefix" {
     prefix     = "staging-"
     account_id = "123456789012"
     region     = "eu-central-1"
+    store      = "dynamodb"
   }
 
   assert {
@@ -38,6 +39,11 @@ run "prefix" {
         values(aws_sqs_queue.dlq)[*].name,
         values(aws_sqs_queue.undelivered)[*].name,
         values(aws_iam_policy.publisher)[*].name,
+        aws_iam_policy.operator[*].name,
+        values(aws_dynamodb_table.role)[*].name,
+        values(aws_cloudwatch_metric_alarm.queue_or_topic)[*].alarm_name,
+        aws_sns_topic.alarms[*].name,
+        aws_cloudwatch_dashboard.booking[*].dashboard_name,
       ) : startswith(name, "staging-") && !startswith(name, "staging-staging-")
     ])
     error_message = "A name does not begin with the prefix."
@@ -51,16 +57,18 @@ run "prefix" {
   # Whatever mentions an ARN of ours mentions it with the prefix.
   assert {
     condition = alltrue([
-      for arn in regexall("arn:[a-z-]+:s[nq]s:[a-z0-9-]+:[0-9]+:[a-z0-9-]+", jsonencode([
+      for arn in regexall("arn:[a-z-]+:(?:sns|sqs|dynamodb):[a-z0-9-]+:[0-9]+:(?:table/)?[a-z0-9-]+", jsonencode([
         values(aws_sqs_queue.role)[*].policy,
         values(aws_sqs_queue.undelivered)[*].policy,
         values(aws_sqs_queue.dlq)[*].redrive_allow_policy,
         values(aws_sqs_queue_redrive_policy.role)[*].redrive_policy,
         values(aws_iam_policy.publisher)[*].policy,
+        aws_iam_policy.operator.policy,
+        values(aws_cloudwatch_metric_alarm.queue_or_topic)[*].alarm_actions,
         values(aws_sns_topic_subscription.role)[*].topic_arn,
         values(aws_sns_topic_subscription.role)[*].endpoint,
         values(aws_sns_topic_subscription.role)[*].redrive_policy,
-      ])) : startswith(split(":", arn)[5], "staging-")
+      ])) : startswith(trimprefix(split(":", arn)[5], "table/"), "staging-")
     ])
     error_message = "An ARN in a policy or subscription lacks the prefix."
   }

@@ -103,3 +103,294 @@ run "side_by_side_on_aws" {
   variables { side_by_side = true }
   expect_failures = [var.side_by_side]
 }
+
+run "a_store_that_is_none" {
+  command = plan
+  variables { store = "postgres" }
+  expect_failures = [var.store]
+}
+
+# What follows is about services: everything they need, and one thing wrong at a time.
+
+run "services_on_sqlite" {
+  command = plan
+  variables {
+    image      = "registry.example/booking:1.4.0"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+  expect_failures = [var.image]
+}
+
+run "services_on_an_emulator" {
+  command = plan
+  variables {
+    store        = "dynamodb"
+    image        = "registry.example/booking:1.4.0"
+    vpc_id       = "vpc-0a1b2c3d"
+    subnet_ids   = ["subnet-0a1b2c3d"]
+    flights      = "sample"
+    gateway      = "simulated"
+    mailer       = "folder"
+    endpoint_url = "http://127.0.0.1:4566"
+  }
+  expect_failures = [var.image]
+}
+
+run "image_without_a_tag" {
+  command = plan
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example:5000/booking"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+  expect_failures = [var.image]
+}
+
+run "image_with_a_tag_that_moves" {
+  command = plan
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example/booking:latest"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+  expect_failures = [var.image]
+}
+
+run "services_without_a_vpc" {
+  command = plan
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example/booking:1.4.0"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+  expect_failures = [var.vpc_id]
+}
+
+run "services_without_a_subnet" {
+  command = plan
+  variables {
+    store   = "dynamodb"
+    image   = "registry.example/booking:1.4.0"
+    vpc_id  = "vpc-0a1b2c3d"
+    flights = "sample"
+    gateway = "simulated"
+    mailer  = "folder"
+  }
+  expect_failures = [var.subnet_ids]
+}
+
+run "a_subnet_that_is_none" {
+  command = plan
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example/booking:1.4.0"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["private-a"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+  expect_failures = [var.subnet_ids]
+}
+
+run "a_cluster_by_name" {
+  command = plan
+  variables {
+    store       = "dynamodb"
+    image       = "registry.example/booking:1.4.0"
+    vpc_id      = "vpc-0a1b2c3d"
+    subnet_ids  = ["subnet-0a1b2c3d"]
+    flights     = "sample"
+    gateway     = "simulated"
+    mailer      = "folder"
+    cluster_arn = "shared"
+  }
+  expect_failures = [var.cluster_arn]
+}
+
+run "an_architecture_that_is_none" {
+  command = plan
+  variables {
+    store            = "dynamodb"
+    image            = "registry.example/booking:1.4.0"
+    vpc_id           = "vpc-0a1b2c3d"
+    subnet_ids       = ["subnet-0a1b2c3d"]
+    flights          = "sample"
+    gateway          = "simulated"
+    mailer           = "folder"
+    cpu_architecture = "arm64"
+  }
+  expect_failures = [var.cpu_architecture]
+}
+
+run "services_without_a_schedule" {
+  command = plan
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example/booking:1.4.0"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+  expect_failures = [var.flights]
+}
+
+run "a_gateway_that_nobody_named" {
+  command = plan
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example/booking:1.4.0"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    mailer     = "folder"
+  }
+  expect_failures = [var.gateway]
+}
+
+run "a_mailer_that_nobody_named" {
+  command = plan
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example/booking:1.4.0"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+  }
+  expect_failures = [var.mailer]
+}
+
+run "environment_of_a_role_that_is_none" {
+  command = plan
+  variables {
+    store       = "dynamodb"
+    image       = "registry.example/booking:1.4.0"
+    vpc_id      = "vpc-0a1b2c3d"
+    subnet_ids  = ["subnet-0a1b2c3d"]
+    flights     = "sample"
+    gateway     = "simulated"
+    mailer      = "folder"
+    environment = { seat = { RUST_LOG = "debug" } }
+  }
+  expect_failures = [var.environment]
+}
+
+run "environment_against_the_module" {
+  command = plan
+  variables {
+    store       = "dynamodb"
+    image       = "registry.example/booking:1.4.0"
+    vpc_id      = "vpc-0a1b2c3d"
+    subnet_ids  = ["subnet-0a1b2c3d"]
+    flights     = "sample"
+    gateway     = "simulated"
+    mailer      = "folder"
+    environment = { seats = { BOOKING_DRAIN = "60s" } }
+  }
+  expect_failures = [var.environment]
+}
+
+run "environment_against_the_prefix" {
+  command = plan
+  variables {
+    store       = "dynamodb"
+    image       = "registry.example/booking:1.4.0"
+    vpc_id      = "vpc-0a1b2c3d"
+    subnet_ids  = ["subnet-0a1b2c3d"]
+    flights     = "sample"
+    gateway     = "simulated"
+    mailer      = "folder"
+    environment = { seats = { BOOKING_PREFIX = "other-" } }
+  }
+  expect_failures = [var.environment]
+}
+
+run "the_whole_internet_asks_status" {
+  command = plan
+  variables {
+    store          = "dynamodb"
+    image          = "registry.example/booking:1.4.0"
+    vpc_id         = "vpc-0a1b2c3d"
+    subnet_ids     = ["subnet-0a1b2c3d"]
+    flights        = "sample"
+    gateway        = "simulated"
+    mailer         = "folder"
+    status_ingress = ["0.0.0.0/0"]
+  }
+  expect_failures = [var.status_ingress]
+}
+
+run "an_ingress_that_is_no_address" {
+  command = plan
+  variables {
+    store          = "dynamodb"
+    image          = "registry.example/booking:1.4.0"
+    vpc_id         = "vpc-0a1b2c3d"
+    subnet_ids     = ["subnet-0a1b2c3d"]
+    flights        = "sample"
+    gateway        = "simulated"
+    mailer         = "folder"
+    status_ingress = ["10.0.0.0"]
+  }
+  expect_failures = [var.status_ingress]
+}
+
+run "a_load_balancer_instead_of_a_target_group" {
+  command = plan
+  variables {
+    store            = "dynamodb"
+    image            = "registry.example/booking:1.4.0"
+    vpc_id           = "vpc-0a1b2c3d"
+    subnet_ids       = ["subnet-0a1b2c3d"]
+    flights          = "sample"
+    gateway          = "simulated"
+    mailer           = "folder"
+    target_group_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/booking/0123456789abcdef"
+  }
+  expect_failures = [var.target_group_arn]
+}
+
+run "logs_kept_for_a_time_cloudwatch_does_not_know" {
+  command = plan
+  variables {
+    store              = "dynamodb"
+    image              = "registry.example/booking:1.4.0"
+    vpc_id             = "vpc-0a1b2c3d"
+    subnet_ids         = ["subnet-0a1b2c3d"]
+    flights            = "sample"
+    gateway            = "simulated"
+    mailer             = "folder"
+    log_retention_days = 31
+  }
+  expect_failures = [var.log_retention_days]
+}
+
+run "everything_services_need" {
+  command = plan
+  variables {
+    store      = "dynamodb"
+    image      = "registry.example/booking:1.4.0"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+}

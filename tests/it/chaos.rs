@@ -3,6 +3,7 @@
 //!
 //! The schedule of the nemesis is in real time, as its victims live in it; all else waits for
 //! conditions. BOOKING_CHAOS_BOOKINGS and BOOKING_CHAOS_SEED set length and seed: `just chaos`.
+//! BOOKING_CHAOS_STORE=dynamodb leaves out the run on SQLite, sqlite the one on DynamoDB.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,10 +29,14 @@ use booking::{
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::harness::{Account, Folder, LocalStack, PATIENCE, Service, say, skipped};
+use crate::harness::{
+    Account, DynamoDbLocal, Folder, LocalStack, PATIENCE, Service, Tables, say, skipped,
+};
 
 /// How many bookings CI asks for.
 const BOOKINGS: usize = 320;
+/// How many it asks for where each costs an emulated table more than a file.
+const BOOKINGS_ON_TABLES: usize = 160;
 /// One booking every so often.
 const PUBLISH_EVERY: Duration = Duration::from_millis(125);
 /// A client that has no answer by then says it again.
@@ -44,27 +49,54 @@ const ROUND_S: u64 = 46;
 const KILL_EVERY_S: u64 = 2;
 /// When a role is stopped, alone or with a stand-in that takes its work over.
 const STOP_AT_S: [(u64, bool); 2] = [(3, false), (36, true)];
-/// Longer than the 5 s for which a received message is hidden.
-const STOP_FOR_S: u64 = 7;
+/// Longer than a received message is hidden: 5 s, and 8 s over tables.
+const STOP_FOR_S: u64 = 9;
 const FREEZE_AT_S: u64 = 12;
 const FREEZE_FOR_S: u64 = 20;
+/// When the tables stand still, while the queues do not: longer than one operation may take.
+const FREEZE_TABLES_AT_S: u64 = 34;
+const FREEZE_TABLES_FOR_S: u64 = 10;
+
+/// One run at a time: what they time must not be each other.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_booking_is_lost_or_doubled_by_kills_stops_and_a_frozen_emulator() {
-    if skipped("chaos") {
-        return;
+    if !skipped("chaos") && wanted("sqlite") {
+        chaos(None, BOOKINGS).await;
     }
-    let (bookings, seed) = (set("BOOKINGS", BOOKINGS), set("SEED", fastrand::u64(..1_000_000)));
-    say(&format!("chaos: {bookings} bookings, BOOKING_CHAOS_SEED={seed}"));
+}
+
+/// Two of every role, with tables that they share and that stand still in their turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_booking_is_lost_or_doubled_by_two_replicas_of_every_role_on_dynamodb() {
+    if !skipped("chaos") && !skipped("dynamodb") && wanted("dynamodb") {
+        chaos(Some(DynamoDbLocal::start()), BOOKINGS_ON_TABLES).await;
+    }
+}
+
+fn wanted(store: &str) -> bool {
+    std::env::var("BOOKING_CHAOS_STORE").map_or(true, |it| it == store)
+}
+
+async fn chaos(dynamodb: Option<DynamoDbLocal>, bookings: usize) {
+    let _alone = ALONE.lock().await;
+    let (bookings, seed) = (set("BOOKINGS", bookings), set("SEED", fastrand::u64(..1_000_000)));
+    let on = if dynamodb.is_some() { "DynamoDB, two of every role" } else { "SQLite" };
+    say(&format!("chaos on {on}: {bookings} bookings, BOOKING_CHAOS_SEED={seed}"));
     let began = Instant::now();
     let (localstack, folder) = (LocalStack::start(), Folder::new());
     let account = Arc::new(Account::make_in(&localstack, false).await);
+    let tables = match &dynamodb {
+        Some(it) => Some(Tables::make_in(it, &account.prefix).await),
+        None => None,
+    };
     let asked = wishes(bookings, seed);
     let _evidently = Evidently(&folder);
 
-    let mut cast = Cast::new(&localstack, &account.prefix, folder.path());
-    for role in RoleName::ALL {
-        cast.of(role).polls().await;
+    let mut cast = Cast::new(&localstack, dynamodb.as_ref(), &account.prefix, folder.path());
+    for one in cast.everyone() {
+        cast.of(one).polls().await;
     }
     let publishing = tokio::spawn(publish(Arc::clone(&account), asked.clone()));
     let struck = strike(&mut cast, seed, || publishing.is_finished()).await;
@@ -77,23 +109,33 @@ async fn no_booking_is_lost_or_doubled_by_kills_stops_and_a_frozen_emulator() {
     drop(cast);
 
     let logs = Logs::read(folder.path());
-    let held = check(folder.path(), &asked);
+    let evidence = match &tables {
+        // By the keys of what was asked for: nothing is scanned, so nothing invented would show.
+        Some(it) => {
+            let ids: Vec<BookingId> = asked.iter().map(|(id, _)| id.clone()).collect();
+            it.evidence(&ids, folder.path()).await
+        }
+        None => Evidence::read(folder.path()).unwrap(),
+    };
+    let held = check(&evidence, folder.path(), &asked);
     say(&format!(
-        "chaos: {bookings} bookings in {} s ({} s of it to drain): {} SIGKILLs, {} SIGSTOPs of \
-         {STOP_FOR_S} s, emulator frozen {} times for {FREEZE_FOR_S} s; {again} requests said again, \
-         {restarts} services ended by themselves, {} deliveries, at most {} of one message, {} \
-         decisions recalled; {held}; 0 lost, 0 doubled charges, 0 doubled receipts, 0 doubly held \
-         seats, 0 dead letters",
+        "chaos on {on}: {bookings} bookings in {} s ({} s of it to drain): {} SIGKILLs, {} SIGSTOPs \
+         of {STOP_FOR_S} s, emulator frozen {} times for {FREEZE_FOR_S} s, tables {} times for \
+         {FREEZE_TABLES_FOR_S} s; {again} requests said again, {restarts} services ended by \
+         themselves, {} deliveries, at most {} of one message, {} decisions recalled; {held}; 0 lost, \
+         0 doubled charges, 0 doubled receipts, 0 doubly held seats, 0 dead letters",
         began.elapsed().as_secs(),
         drained.as_secs(),
         struck.kills,
         struck.stops,
         struck.freezes,
+        struck.freezes_of_tables,
         logs.deliveries,
         logs.attempts_max,
         logs.recalled,
     ));
     assert!(struck.kills >= 20 && struck.stops >= 2 && struck.freezes >= 1, "{struck:?}");
+    assert_eq!(struck.freezes_of_tables >= 1, dynamodb.is_some());
 }
 
 fn set<T: std::str::FromStr<Err: std::fmt::Debug>>(name: &str, otherwise: T) -> T {
@@ -114,47 +156,71 @@ impl Drop for Evidently<'_> {
     }
 }
 
-/// The four services, each started again whenever it ends.
+/// A service: its role, and which of its replicas.
+type One = (RoleName, usize);
+
+/// The services, each started again whenever it ends.
 struct Cast<'a> {
     localstack: &'a LocalStack,
+    dynamodb: Option<&'a DynamoDbLocal>,
     prefix: &'a str,
     data: &'a Path,
-    services: BTreeMap<RoleName, Service>,
+    services: BTreeMap<One, Service>,
     /// How many ended without being killed: an emulator that does not answer is a reason.
     restarts: usize,
 }
 
 impl<'a> Cast<'a> {
-    fn new(localstack: &'a LocalStack, prefix: &'a str, data: &'a Path) -> Cast<'a> {
-        let mut cast = Cast { localstack, prefix, data, services: BTreeMap::new(), restarts: 0 };
-        for role in RoleName::ALL {
-            cast.restart(role);
+    fn new(
+        localstack: &'a LocalStack,
+        dynamodb: Option<&'a DynamoDbLocal>,
+        prefix: &'a str,
+        data: &'a Path,
+    ) -> Cast<'a> {
+        let (services, restarts) = (BTreeMap::new(), 0);
+        let mut cast = Cast { localstack, dynamodb, prefix, data, services, restarts };
+        for one in cast.everyone() {
+            cast.restart(one);
         }
         cast
     }
 
-    fn of(&mut self, role: RoleName) -> &mut Service {
-        self.services.get_mut(&role).expect("all four run")
+    /// One of every role over files, two over tables.
+    fn everyone(&self) -> Vec<One> {
+        let replicas = if self.dynamodb.is_some() { 2 } else { 1 };
+        let replicas = |role| (0..replicas).map(move |it| (role, it));
+        RoleName::ALL.into_iter().flat_map(replicas).collect()
     }
 
-    fn spawn(&self, role: RoleName) -> Service {
+    fn of(&mut self, one: One) -> &mut Service {
+        self.services.get_mut(&one).expect("all of them run")
+    }
+
+    fn spawn(&self, (role, _): One) -> Service {
         Service::spawn(self.localstack, role, self.prefix, self.data, |it| {
             it.env("BOOKING_HOLD_LIMIT", HOLD_LIMIT);
+            let Some(tables) = self.dynamodb else { return };
+            // An emulated table is slower than a file by far, and eight services ask it at once.
+            it.envs(tables.environment()).envs([
+                ("BOOKING_IN_HAND", "4"),
+                ("BOOKING_VISIBILITY", "8s"),
+                ("BOOKING_EFFECT_TIMEOUT", "4s"),
+            ]);
         })
     }
 
     /// SIGKILL, and another one at once.
-    fn restart(&mut self, role: RoleName) {
-        drop(self.services.remove(&role)); // Child::kill is SIGKILL.
-        self.services.insert(role, self.spawn(role));
+    fn restart(&mut self, one: One) {
+        drop(self.services.remove(&one)); // Child::kill is SIGKILL.
+        self.services.insert(one, self.spawn(one));
     }
 
     /// What an orchestrator does for whoever ended by himself.
     fn tend(&mut self) {
-        for role in RoleName::ALL {
-            if self.of(role).has_ended() {
+        for one in self.everyone() {
+            if self.of(one).has_ended() {
                 self.restarts += 1;
-                self.restart(role);
+                self.restart(one);
             }
         }
     }
@@ -165,11 +231,12 @@ struct Struck {
     kills: usize,
     stops: usize,
     freezes: usize,
+    freezes_of_tables: usize,
 }
 
-/// A role that stands still, until when, and who does its work meanwhile.
+/// A service that stands still, until when, and who does its work meanwhile.
 struct Stopped {
-    role: RoleName,
+    one: One,
     until_s: u64,
     stand_in: Option<Service>,
 }
@@ -187,16 +254,17 @@ async fn strike(cast: &mut Cast<'_>, seed: u64, enough: impl Fn() -> bool) -> St
             break;
         }
         if let Some(it) = stopped.take_if(|it| it.until_s == now_s) {
-            cast.of(it.role).signal("CONT");
+            cast.of(it.one).signal("CONT");
             // Both are there for a moment: one of them with leases that it lost while it slept.
             struck.kills += usize::from(it.stand_in.is_some());
             drop(it.stand_in);
         }
         if let Some((_, replaced)) = STOP_AT_S.iter().find(|it| it.0 == at_s) {
-            let role = RoleName::ALL[rng.usize(..4)];
-            cast.of(role).signal("STOP");
-            let stand_in = replaced.then(|| cast.spawn(role));
-            stopped = Some(Stopped { role, until_s: now_s + STOP_FOR_S, stand_in });
+            let everyone = cast.everyone();
+            let one = everyone[rng.usize(..everyone.len())];
+            cast.of(one).signal("STOP");
+            let stand_in = replaced.then(|| cast.spawn(one));
+            stopped = Some(Stopped { one, until_s: now_s + STOP_FOR_S, stand_in });
             struck.stops += 1;
         }
         if at_s == FREEZE_AT_S {
@@ -207,9 +275,18 @@ async fn strike(cast: &mut Cast<'_>, seed: u64, enough: impl Fn() -> bool) -> St
         if at_s == FREEZE_AT_S + FREEZE_FOR_S {
             cast.localstack.thaw();
         }
+        if let Some(tables) = cast.dynamodb {
+            if at_s == FREEZE_TABLES_AT_S {
+                tables.freeze();
+                struck.freezes_of_tables += 1;
+            }
+            if at_s == FREEZE_TABLES_AT_S + FREEZE_TABLES_FOR_S {
+                tables.thaw();
+            }
+        }
         if at_s.is_multiple_of(KILL_EVERY_S) {
-            let mut victims = RoleName::ALL.to_vec();
-            victims.retain(|it| stopped.as_ref().is_none_or(|stopped| stopped.role != *it));
+            let mut victims = cast.everyone();
+            victims.retain(|it| stopped.as_ref().is_none_or(|stopped| stopped.one != *it));
             cast.restart(victims[rng.usize(..victims.len())]);
             struck.kills += 1;
         }
@@ -285,15 +362,14 @@ async fn drain(cast: &mut Cast<'_>, account: &Account) -> Duration {
 
 /// Whether status answers, and has no open booking.
 async fn nobody_waits(cast: &mut Cast<'_>) -> bool {
-    let url = format!("http://{}/bookings?order=stalest", cast.of(RoleName::Status).address);
+    let url = format!("http://{}/bookings?order=stalest", cast.of((RoleName::Status, 0)).address);
     let Ok(answer) = reqwest::get(url).await else { return false };
     answer.json::<Value>().await.is_ok_and(|it| it["bookings"] == Value::Array(Vec::new()))
 }
 
 /// Holds the stores, the ledger and the receipts against each other and against what was asked for;
 /// says what there is.
-fn check(data: &Path, asked: &[(BookingId, Wish)]) -> String {
-    let evidence = Evidence::read(data).unwrap();
+fn check(evidence: &Evidence, data: &Path, asked: &[(BookingId, Wish)]) -> String {
     assert_eq!(evidence.violations(), []);
     let (endings, open) = evidence.endings();
     assert_eq!(open, 0, "every booking is at an end: {endings:?}");

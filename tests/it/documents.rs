@@ -6,7 +6,8 @@ use booking::topics;
 
 use crate::harness::{binary, root};
 
-fn document(name: &str) -> String {
+/// A file of the repository.
+pub fn document(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|it| panic!("{name}: {it}"))
 }
 

@@ -9,13 +9,16 @@
 mod harness;
 
 mod bus_contract;
+mod capacity;
 mod chaos;
 mod check;
 mod cli;
+mod container;
 mod coverage;
 mod demo;
 mod dlq;
 mod documents;
+mod dynamodb;
 mod endings;
 mod exhaustive;
 mod gateway;
@@ -25,6 +28,7 @@ mod layers;
 mod leases;
 mod mailer;
 mod processes;
+mod race;
 mod replay;
 mod resend;
 mod shutdown;

@@ -11,6 +11,7 @@ use booking::{
     domain::{
         RoleName,
         event::Kind,
+        ids::BookingId,
         schedule::Schedule,
         seats::Seats,
         status::{Phase, Record},
@@ -18,17 +19,17 @@ use booking::{
     durability::Durability,
     gateway::simulated::SimulatedGateway,
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
-    metrics::Metrics,
+    metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
     runtime::{Book, Limits, Pulse, Worker},
     store::sqlite::{Engine, Sqlite},
-    wiring::{gateway_file, receipts_folder, store_file},
+    wiring::{AnyStore, gateway_file, receipts_folder, store_file},
 };
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::harness::{Account, Folder, Sketch, bare, eventually};
+use crate::harness::{Account, Folder, Sketch, Tables, bare, eventually, skipped};
 
 /// Somewhere bookings can be requested.
 trait World {
@@ -38,16 +39,16 @@ trait World {
     async fn rest(&mut self, ids: &[&str]);
     /// What lies on a role's dead-letter queue, when there are at least `count`.
     async fn dead_letters(&mut self, role: RoleName, count: usize) -> Vec<(String, String)>;
-    /// Where the services keep their files.
-    fn data(&self) -> &Path;
+    /// Everything that the services wrote down.
+    async fn evidence(&self) -> Evidence;
 
     async fn request(&mut self, sketch: &Sketch) {
         self.publish(&sketch.cloud_event()).await;
     }
 
     /// How a booking ended, and that nothing is violated.
-    fn told(&self, id: &str) -> (Phase, Record, usize, usize) {
-        let evidence = Evidence::read(self.data()).unwrap();
+    async fn told(&self, id: &str) -> (Phase, Record, usize, usize) {
+        let evidence = self.evidence().await;
         assert_eq!(evidence.violations(), [], "after {id}");
         let (booking, record) = evidence.records().find(|(it, _)| it.as_str() == id).unwrap();
         let moved =
@@ -57,9 +58,8 @@ trait World {
         (standing.phase, record.clone(), moved("charge"), moved("refund"))
     }
 
-    #[track_caller]
-    fn phase(&self, id: &str) -> Phase {
-        self.told(id).0
+    async fn phase(&self, id: &str) -> Phase {
+        self.told(id).await.0
     }
 }
 
@@ -98,41 +98,62 @@ impl World for Memory {
         dead.iter().map(|it| (it.body.clone(), reason(&it.attributes))).collect()
     }
 
-    fn data(&self) -> &Path {
-        self.folder.path()
+    async fn evidence(&self) -> Evidence {
+        Evidence::read(self.folder.path()).unwrap()
     }
 }
 
-/// LocalStack, with the four consumers running in this process.
+/// LocalStack, with the consumers running in this process.
 struct Live {
     account: Account,
     folder: Folder,
+    /// None: SQLite, and one of each. Some: DynamoDB, and two of each on one queue.
+    tables: Option<Tables>,
+    /// Counts what is asked of the tables.
+    count: RequestCount,
+    /// What was published, by every id that a booking may have from it.
+    ids: Vec<BookingId>,
     stop: CancellationToken,
     working: TaskTracker,
 }
 
 impl Live {
-    async fn start() -> Live {
+    async fn start(tables: Option<Tables>) -> Live {
         let (account, folder) = (Account::make(false).await, Folder::new());
         let (stop, working) = (CancellationToken::new(), TaskTracker::new());
-        let live = Live { account, folder, stop, working };
-        let data = live.folder.path();
-        let safe = Durability::PowerFailure;
-        let gateway = SimulatedGateway::open(&gateway_file(data), Duration::ZERO, safe).unwrap();
-        let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, safe).unwrap();
-        let seats =
-            Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
-        live.employ(RoleName::Seats, SeatsRole(seats)).await;
-        live.employ(RoleName::Payment, PaymentRole(gateway)).await;
-        live.employ(RoleName::Receipt, ReceiptRole(mailer)).await;
-        live.employ(RoleName::Status, StatusRole).await;
+        let (count, ids) = (RequestCount::default(), Vec::new());
+        let live = Live { account, folder, tables, count, ids, stop, working };
+        for _ in 0..if live.tables.is_some() { 2 } else { 1 } {
+            live.employ_all().await;
+        }
         live
     }
 
+    /// One of each.
+    async fn employ_all(&self) {
+        let data = self.folder.path();
+        let rows = self.rows(RoleName::Payment, &gateway_file(data)).await;
+        let gateway = SimulatedGateway::new(rows, Duration::ZERO);
+        let safe = Durability::PowerFailure;
+        let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, safe).unwrap();
+        let seats =
+            Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
+        self.employ(RoleName::Seats, SeatsRole(seats)).await;
+        self.employ(RoleName::Payment, PaymentRole(gateway)).await;
+        self.employ(RoleName::Receipt, ReceiptRole(mailer)).await;
+        self.employ(RoleName::Status, StatusRole).await;
+    }
+
+    async fn rows(&self, role: RoleName, file: &Path) -> AnyStore {
+        match &self.tables {
+            Some(it) => AnyStore::Table(it.open_counted(role, self.count.clone()).await),
+            None => AnyStore::File(Sqlite::start(engine(file, role)).unwrap()),
+        }
+    }
+
     async fn employ<R: Role>(&self, name: RoleName, role: R) {
-        let file = store_file(self.folder.path(), name);
-        let engine = Engine::open(&file, name, Durability::PowerFailure).unwrap();
-        let book = Book::new(role, Sqlite::start(engine).unwrap(), Clock::Machine);
+        let rows = self.rows(name, &store_file(self.folder.path(), name)).await;
+        let book = Book::new(role, rows, Clock::Machine);
         let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
         let (bus, prefix) = (self.account.bus(name).await, &self.account.prefix);
         let pulse = Pulse::new(Duration::from_secs(60));
@@ -147,14 +168,22 @@ impl Live {
     }
 }
 
+fn engine(file: &Path, role: RoleName) -> Engine {
+    Engine::open(file, role, Durability::PowerFailure).unwrap()
+}
+
 impl World for Live {
     async fn publish(&mut self, text: &str) -> String {
-        self.account.publish(Kind::BookingRequested, text).await
+        let id = self.account.publish(Kind::BookingRequested, text).await;
+        let subject = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+        let subject = subject["subject"].as_str().map(str::to_owned);
+        self.ids.push(BookingId::parse(&subject.unwrap_or_else(|| id.clone())).unwrap());
+        id
     }
 
     async fn rest(&mut self, ids: &[&str]) {
         eventually(&format!("{ids:?} to end"), async || {
-            let evidence = Evidence::read(self.data()).unwrap();
+            let evidence = self.evidence().await;
             let done = |id: &&str| {
                 let found = evidence.records().find(|(it, _)| it.as_str() == *id);
                 found.is_some_and(|(_, record)| record.standing().is_final)
@@ -175,8 +204,11 @@ impl World for Live {
         letters.into_iter().map(|it| (it.body, it.attributes["reason"].clone())).collect()
     }
 
-    fn data(&self) -> &Path {
-        self.folder.path()
+    async fn evidence(&self) -> Evidence {
+        match &self.tables {
+            Some(it) => it.evidence(&self.ids, self.folder.path()).await,
+            None => Evidence::read(self.folder.path()).unwrap(),
+        }
     }
 }
 
@@ -196,7 +228,7 @@ async fn tell_all(world: &mut impl World) {
 async fn a_good_card_and_a_free_seat_complete(world: &mut impl World) {
     world.request(&Sketch::new("happy", &["1A"], "tok_visa")).await;
     world.rest(&["happy"]).await;
-    let (phase, record, charges, refunds) = world.told("happy");
+    let (phase, record, charges, refunds) = world.told("happy").await;
     assert_eq!((phase, charges, refunds), (Phase::Completed, 1, 0));
     let kinds: Vec<Kind> = record.timeline().iter().map(|it| it.kind).collect();
     for kind in [Kind::BookingRequested, Kind::SeatBooked, Kind::PaymentOk, Kind::ReceiptSent] {
@@ -208,10 +240,10 @@ async fn a_good_card_and_a_free_seat_complete(world: &mut impl World) {
 async fn a_declined_card_frees_the_seat_for_the_next(world: &mut impl World) {
     world.request(&Sketch::new("declined", &["2A"], "tok_declined")).await;
     world.rest(&["declined"]).await;
-    assert_eq!(world.phase("declined"), Phase::PaymentFailed);
+    assert_eq!(world.phase("declined").await, Phase::PaymentFailed);
     world.request(&Sketch::new("next", &["2A"], "tok_visa")).await;
     world.rest(&["next"]).await;
-    assert_eq!(world.phase("next"), Phase::Completed);
+    assert_eq!(world.phase("next").await, Phase::Completed);
 }
 
 async fn a_taken_seat_costs_nothing(world: &mut impl World) {
@@ -219,19 +251,19 @@ async fn a_taken_seat_costs_nothing(world: &mut impl World) {
     world.rest(&["first"]).await;
     world.request(&Sketch::new("second", &["3A"], "tok_visa")).await;
     world.rest(&["second"]).await;
-    let (phase, _, charges, refunds) = world.told("second");
+    let (phase, _, charges, refunds) = world.told("second").await;
     assert!(matches!(phase, Phase::SeatUnavailable | Phase::Refunded), "{phase}");
     assert_eq!(charges, refunds, "no money is kept");
-    assert_eq!(world.phase("first"), Phase::Completed);
+    assert_eq!(world.phase("first").await, Phase::Completed);
 }
 
 async fn two_seats_are_booked_together_or_not_at_all(world: &mut impl World) {
     world.request(&Sketch::new("pair", &["4A", "4B"], "tok_visa")).await;
     world.rest(&["pair"]).await;
-    assert_eq!(world.phase("pair"), Phase::Completed);
+    assert_eq!(world.phase("pair").await, Phase::Completed);
     world.request(&Sketch::new("half", &["4B", "4C"], "tok_visa")).await;
     world.rest(&["half"]).await;
-    let (phase, record, charges, refunds) = world.told("half");
+    let (phase, record, charges, refunds) = world.told("half").await;
     assert!(matches!(phase, Phase::SeatUnavailable | Phase::Refunded), "{phase}");
     assert_eq!(charges, refunds);
     let refusal =
@@ -245,7 +277,7 @@ async fn two_seats_are_booked_together_or_not_at_all(world: &mut impl World) {
     // 4C was not held on the way.
     world.request(&Sketch::new("rest", &["4C"], "tok_visa")).await;
     world.rest(&["rest"]).await;
-    assert_eq!(world.phase("rest"), Phase::Completed);
+    assert_eq!(world.phase("rest").await, Phase::Completed);
 }
 
 async fn an_unknown_flight_or_seat_is_an_answer(world: &mut impl World) {
@@ -254,7 +286,7 @@ async fn an_unknown_flight_or_seat_is_an_answer(world: &mut impl World) {
     for (sketch, reason) in [(flight, "unknown_flight"), (seat, "unknown_seat")] {
         world.request(&sketch).await;
         world.rest(&[&sketch.id]).await;
-        let (phase, record, charges, refunds) = world.told(&sketch.id);
+        let (phase, record, charges, refunds) = world.told(&sketch.id).await;
         assert!(matches!(phase, Phase::SeatUnavailable | Phase::Refunded), "{phase}");
         assert_eq!(charges, refunds);
         let refusal =
@@ -266,14 +298,14 @@ async fn an_unknown_flight_or_seat_is_an_answer(world: &mut impl World) {
 async fn a_late_gateway_charges_once(world: &mut impl World) {
     world.request(&Sketch::new("late", &["5A"], "tok_timeout_then_ok")).await;
     world.rest(&["late"]).await;
-    let (phase, _, charges, refunds) = world.told("late");
+    let (phase, _, charges, refunds) = world.told("late").await;
     assert_eq!((phase, charges, refunds), (Phase::Completed, 1, 0));
 }
 
 async fn data_typed_by_hand_needs_no_id(world: &mut impl World) {
     let id = world.publish(&bare(&["6A"], "tok_visa").to_string()).await;
     world.rest(&[&id]).await;
-    assert_eq!(world.phase(&id), Phase::Completed);
+    assert_eq!(world.phase(&id).await, Phase::Completed);
 }
 
 async fn two_requests_under_one_id_end_as_one_and_show_the_conflict(world: &mut impl World) {
@@ -282,7 +314,7 @@ async fn two_requests_under_one_id_end_as_one_and_show_the_conflict(world: &mut 
     world.request(&one).await;
     world.request(&other).await;
     world.rest(&["twice"]).await;
-    let (_, record, charges, refunds) = world.told("twice");
+    let (_, record, charges, refunds) = world.told("twice").await;
     assert!(record.standing().conflict);
     assert!(charges <= 1 && refunds <= charges);
 }
@@ -310,7 +342,7 @@ async fn a_request_that_makes_no_sense_is_rejected_and_kept(world: &mut impl Wor
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     world.rest(&ids).await;
     for (id, (_, reason)) in ids.iter().zip(&cases) {
-        let (phase, record, charges, _) = world.told(id);
+        let (phase, record, charges, _) = world.told(id).await;
         assert_eq!((phase, charges), (Phase::Rejected, 0));
         let told = &record.rejections().next().unwrap().reason;
         assert!(told.contains(reason), "{told:?} does not say {reason:?}");
@@ -338,7 +370,23 @@ async fn stories_on_the_memory_bus() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stories_on_localstack() {
-    let mut live = Live::start().await;
+    let mut live = Live::start(None).await;
     tell_all(&mut live).await;
     live.end().await;
+}
+
+/// Replicas share queues, tables and the one gateway; what one decided, the other finds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stories_on_localstack_and_dynamodb_with_two_of_every_role() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let mut live = Live::start(Some(Tables::make().await)).await;
+    tell_all(&mut live).await;
+    let asked = Metrics::new(live.count.clone()).render();
+    live.end().await;
+    for operation in ["GetItem", "PutItem", "TransactWriteItems"] {
+        assert!(asked.contains(&format!("operation=\"{operation}\"")), "{operation}: {asked}");
+    }
+    assert!(!asked.contains("Scan"), "{asked}");
 }

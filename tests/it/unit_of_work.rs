@@ -17,13 +17,13 @@ use booking::{
     domain::{
         RoleName,
         event::{Charge, Data, Event, Kind},
-        ids::Cause,
+        ids::{BookingId, Cause},
         payment::Payment,
         schedule::Schedule,
         seats::{Row, Seats},
     },
     durability::Durability,
-    gateway::simulated::SimulatedGateway,
+    gateway::simulated::{Movement, SimulatedGateway},
     metrics::Metrics,
     roles::{PaymentRole, SeatsRole},
     runtime::{Book, BookError, Ended, Limits, Outcome, Pulse, Worker, look_up},
@@ -32,6 +32,7 @@ use booking::{
         sqlite::{Engine, Inline},
     },
     topics,
+    wiring::gateway_in,
 };
 use jiff::SignedDuration;
 
@@ -50,16 +51,20 @@ fn seats_role() -> SeatsRole {
     SeatsRole(Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) })
 }
 
-fn payment_role(folder: &Folder) -> PaymentRole<SimulatedGateway> {
-    let file = folder.join("gateway.db");
-    PaymentRole(SimulatedGateway::open(&file, Duration::ZERO, Durability::PowerFailure).unwrap())
+fn payment_role(folder: &Folder) -> PaymentRole<SimulatedGateway<Inline>> {
+    PaymentRole(gateway_in(folder.path(), Duration::ZERO, Durability::PowerFailure).unwrap())
+}
+
+/// What the gateway did for the one booking of a test.
+async fn ledger(folder: &Folder) -> Vec<Movement> {
+    payment_role(folder).0.ledger_of(&BookingId::parse("b-1").unwrap()).await.unwrap()
 }
 
 fn seats_book(folder: &Folder) -> Book<SeatsRole, Inline> {
     Book::new(seats_role(), store(folder, RoleName::Seats), clock())
 }
 
-fn payment_book(folder: &Folder) -> Book<PaymentRole<SimulatedGateway>, Inline> {
+fn payment_book(folder: &Folder) -> Book<PaymentRole<SimulatedGateway<Inline>>, Inline> {
     Book::new(payment_role(folder), store(folder, RoleName::Payment), clock())
 }
 
@@ -156,7 +161,7 @@ async fn d4_a_crash_after_the_charge_ends_in_one_charge_and_one_answer() {
     // The redelivery, in another process, looks the charge up.
     let outcome = payment_book(&folder).attend(&sketch.event()).await.unwrap();
     assert_eq!(said(&outcome), [Kind::PaymentOk]);
-    assert_eq!(payment_role(&folder).0.ledger().unwrap().len(), 1);
+    assert_eq!(ledger(&folder).await.len(), 1);
 }
 
 #[tokio::test]
@@ -177,7 +182,7 @@ async fn d5_whoever_claimed_says_what_another_event_settled() {
     };
     assert!(recalled);
     assert_eq!(messages, settled);
-    assert_eq!(payment_role(&folder).0.ledger().unwrap().len(), 1);
+    assert_eq!(ledger(&folder).await.len(), 1);
 }
 
 #[tokio::test]
@@ -189,7 +194,7 @@ async fn d8_no_seat_while_the_charge_is_in_doubt_is_refunded_by_the_one_who_clai
     assert_eq!(said(&payment_book(&folder).attend(&no_seat).await.unwrap()), []);
     let outcome = payment_book(&folder).attend(&sketch.event()).await.unwrap();
     assert_eq!(said(&outcome), [Kind::PaymentOk, Kind::PaymentRefunded]);
-    let ledger = payment_role(&folder).0.ledger().unwrap();
+    let ledger = ledger(&folder).await;
     let moved: Vec<&str> = ledger.iter().map(|it| it.movement.as_str()).collect();
     assert_eq!(moved, ["charge", "refund"]);
 }
@@ -309,7 +314,7 @@ async fn a2_two_workers_with_one_message_commit_once_and_say_the_same() {
     let (first, second) = (messages(first.unwrap()), messages(second.unwrap()));
     assert_eq!(first, second);
     assert_eq!(first.len(), 1);
-    assert_eq!(payment_role(&folder).0.ledger().unwrap().len(), 1);
+    assert_eq!(ledger(&folder).await.len(), 1);
 }
 
 /// A bus that fails where it is told to.

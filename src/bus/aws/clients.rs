@@ -3,21 +3,19 @@
 use std::{error::Error, time::Duration};
 
 use aws_config::{
-    BehaviorVersion, SdkConfig, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+    SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
+    timeout::TimeoutConfig,
 };
 use aws_sdk_sqs::{
-    config::{
-        ConfigBag, FrameworkMetadata, Intercept, RuntimeComponents,
-        interceptors::BeforeTransmitInterceptorContextRef,
-    },
     error::{ProvideErrorMetadata, SdkError},
     types::QueueAttributeName,
 };
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
 use super::{super::BusError, names::Home};
-use crate::metrics::RequestCount;
+use crate::{
+    aws::{self, Count},
+    metrics::RequestCount,
+};
 
 /// How often the SDK sends a request before it gives up, the first time included.
 const ATTEMPTS_MAX: u32 = 3;
@@ -80,6 +78,14 @@ impl Clients {
     /// # Errors
     /// When no region is set.
     pub async fn load(count: RequestCount) -> Result<Clients, AwsError> {
+        Clients::within_limits(&aws::load().await, count)
+    }
+
+    /// The same over what the process has loaded already.
+    ///
+    /// # Errors
+    /// When no region is set.
+    pub fn within_limits(config: &SdkConfig, count: RequestCount) -> Result<Clients, AwsError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -88,15 +94,8 @@ impl Clients {
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS_MAX)
             .with_max_backoff(RETRY_PAUSE_MAX);
-        // By name, not `latest()`: its defaults change under us otherwise.
-        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .retry_config(retries)
-            .timeout_config(timeouts);
-        let loader = match FrameworkMetadata::new("booking", Some(env!("CARGO_PKG_VERSION"))) {
-            Ok(it) => loader.framework_metadata(it),
-            Err(_) => loader,
-        };
-        Clients::new(&loader.load().await, count)
+        let limited = config.to_builder().retry_config(retries).timeout_config(timeouts);
+        Clients::new(&limited.build(), count)
     }
 
     /// The clients of a configuration that somebody else made.
@@ -203,28 +202,6 @@ fn polls(config: &SdkConfig, count: Count) -> aws_sdk_sqs::Config {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(count)
         .build()
-}
-
-/// Counts every request when it is sent, retries included.
-#[derive(Clone, Debug)]
-struct Count(RequestCount);
-
-impl Intercept for Count {
-    fn name(&self) -> &'static str {
-        "count requests"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        bag: &mut ConfigBag,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        if let Some(it) = bag.load::<Metadata>() {
-            self.0.add(it.service(), it.name());
-        }
-        Ok(())
-    }
 }
 
 /// What a person has to mend, as AWS calls it.

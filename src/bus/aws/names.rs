@@ -1,4 +1,4 @@
-//! What things are called in an account.
+//! What things are called in an account: topics, queues and tables.
 
 use crate::domain::{RoleName, event::Kind};
 
@@ -30,6 +30,12 @@ impl Names {
     /// A role's queue.
     #[must_use]
     pub fn queue(&self, role: RoleName) -> String {
+        format!("{}booking-{role}", self.prefix)
+    }
+
+    /// A role's table, when its rows are in DynamoDB.
+    #[must_use]
+    pub fn table(&self, role: RoleName) -> String {
         format!("{}booking-{role}", self.prefix)
     }
 

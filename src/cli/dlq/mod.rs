@@ -83,7 +83,7 @@ struct Which {
 pub struct RedriveArgs {
     #[command(flatten)]
     which: Which,
-    /// Only say what would happen; run it where the role's data is
+    /// Only say what would happen; run it where the role's data is, or with --store dynamodb
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -216,7 +216,7 @@ async fn redrive(args: RedriveArgs) -> Result<(), Fault> {
 /// Says what would happen. Reads queue and store, and changes neither.
 async fn dry_run(args: RedriveArgs) -> Result<(), Fault> {
     let which = &args.which;
-    let rehearsal = args.rules.rehearsal(which.role)?;
+    let rehearsal = args.rules.rehearsal(which.role, &which.aws.prefix).await?;
     let desk = which.desk().await?;
     let picked = which.look(&desk).await?;
     if picked.cases.is_empty() {

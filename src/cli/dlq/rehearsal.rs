@@ -5,23 +5,28 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    super::{Fault, config::Span},
+    super::{
+        Fault,
+        config::{Span, StoreArgs},
+    },
     words::{Forecast, Tell, tell},
 };
 use crate::{
+    aws,
     clock::Clock,
     domain::{
         RoleName, event::Event, payment::Payments, receipt::Receipts, seats::Seats,
         status::Statuses,
     },
-    runtime::{Chain, preview},
-    store::sqlite::Inline,
-    wiring,
+    runtime::preview,
+    wiring::{self, AnyStore},
 };
 
 /// What the rules of a dry run need.
 #[derive(Debug, Args)]
 pub(super) struct RulesArgs {
+    #[command(flatten)]
+    store: StoreArgs,
     /// Folder of the role's data, for --dry-run
     #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
     data: PathBuf,
@@ -36,7 +41,7 @@ pub(super) struct RulesArgs {
 /// One role, ready to be asked what it would do.
 pub(super) struct Rehearsal {
     rules: Rulebook,
-    store: Inline,
+    store: AnyStore,
 }
 
 enum Rulebook {
@@ -47,8 +52,8 @@ enum Rulebook {
 }
 
 impl RulesArgs {
-    /// The role's rules over the rows in its data folder, which are only read.
-    pub(super) fn rehearsal(&self, role: RoleName) -> Result<Rehearsal, Fault> {
+    /// The role's rules over its rows, which are only read.
+    pub(super) async fn rehearsal(&self, role: RoleName, prefix: &str) -> Result<Rehearsal, Fault> {
         let rules = match role {
             RoleName::Seats => {
                 let flights = self.flights.as_deref().ok_or_else(|| {
@@ -63,7 +68,8 @@ impl RulesArgs {
             RoleName::Receipt => Rulebook::Receipt,
             RoleName::Status => Rulebook::Status,
         };
-        let store = Inline::new(wiring::read_store(&self.data, role)?);
+        let (config, store) = (aws::load().await, self.store.store);
+        let store = AnyStore::to_look_at(store, &self.data, prefix, role, &config).await?;
         Ok(Rehearsal { rules, store })
     }
 }
@@ -81,7 +87,7 @@ impl Rehearsal {
 
     async fn by<R: Tell>(&self, rules: &R, event: &Event) -> Result<Forecast, Fault> {
         let found = preview(rules, &self.store, event, Clock::Machine.now()).await;
-        let found = found.map_err(|it| Fault::Internal(Chain(&it).to_string()))?;
+        let found = found.map_err(|it| self.store.fault(&it))?;
         Ok(tell(&found, event))
     }
 }

@@ -70,7 +70,7 @@ impl Engine {
                 "its schema version is {applied}, this binary reads {}; use the binary that runs {role}",
                 MIGRATIONS.len()
             );
-            return Err(StoreError::Unusable { file, problem });
+            return Err(StoreError::Unusable { place: file, problem });
         }
         let owner = owner(&connection).map_err(&failed)?;
         owned_by(&file, &owner, role)?;
@@ -89,7 +89,7 @@ impl Engine {
             .map_err(&failed)?;
         if applied > MIGRATIONS.len() {
             return Err(StoreError::Unusable {
-                file: self.file.clone(),
+                place: self.file.clone(),
                 problem: format!(
                     "its schema version is {applied}, this binary knows up to {}; run the newer binary",
                     MIGRATIONS.len()
@@ -207,7 +207,7 @@ fn owned_by(file: &str, owner: &str, role: RoleName) -> Result<(), StoreError> {
         return Ok(());
     }
     let problem = format!("it belongs to {owner}, not to {role}");
-    Err(StoreError::Unusable { file: file.to_owned(), problem })
+    Err(StoreError::Unusable { place: file.to_owned(), problem })
 }
 
 /// Looks at all versions before it writes the first row, so that a conflict leaves nothing behind.
@@ -239,5 +239,5 @@ fn write(connection: &Connection, lot: &[Write]) -> Result<Commit, rusqlite::Err
 
 fn failure(file: &str, operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
     let file = file.to_owned();
-    move |source| StoreError::Failed { operation, file: file.clone(), source: Arc::new(source) }
+    move |source| StoreError::Failed { operation, place: file.clone(), source: Arc::new(source) }
 }

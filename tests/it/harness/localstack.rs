@@ -90,8 +90,13 @@ impl LocalStack {
 
     /// The environment in which a `booking` process, or the AWS CLI, talks to it.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
+        LocalStack::environment_of(&self.endpoint)
+    }
+
+    /// The same for whatever is at an endpoint.
+    pub fn environment_of(endpoint: &str) -> Vec<(&'static str, String)> {
         vec![
-            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL", endpoint.to_owned()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
             ("AWS_REGION", REGION.to_owned()),

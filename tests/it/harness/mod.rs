@@ -1,11 +1,13 @@
 //! What the tests talk to, and how they wait: for conditions, never for time.
 
 mod account;
+pub mod dynamodb;
 mod localstack;
 mod service;
 mod sketch;
 
 pub use account::Account;
+pub use dynamodb::{DynamoDbLocal, Tables};
 pub use localstack::{LocalStack, say, skipped};
 pub use service::{Service, all_four, binary};
 pub use sketch::{Sketch, bare};

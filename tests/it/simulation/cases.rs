@@ -25,7 +25,10 @@ use super::verdict::judge;
 use crate::harness::Sketch;
 
 /// Seeds that failed once, and what it was.
-const FAILED_ONCE: [(u64, &str); 1] = [(841, "a receipt that was sent and never said")];
+const FAILED_ONCE: [(u64, &str); 2] = [
+    (841, "a receipt that was sent and never said"),
+    (8138, "the watch blamed a late duplicate for what the event that claimed still owed"),
+];
 
 #[test]
 fn seeds_that_failed_once_hold() {
@@ -87,6 +90,33 @@ async fn seed_841_a_delivery_whose_message_is_gone_has_not_the_last_word_on_a_re
     book.attend(&request).await.unwrap();
 
     let Outcome::Announce { messages, .. } = book.attend(&booked).await.unwrap() else {
+        panic!("it was set aside")
+    };
+    let said: Vec<Kind> = messages.iter().map(|it: &Message| it.kind).collect();
+    assert_eq!(said, [Kind::ReceiptSent]);
+}
+
+/// As above, and what sleeps is another request under the very same event id (B3): who claimed is
+/// told apart by its request as well.
+#[tokio::test]
+async fn a_delivery_of_another_request_under_one_event_id_has_not_the_last_word_either() {
+    let engine = Engine::open(":memory:".as_ref(), RoleName::Receipt, Durability::ProcessDeath);
+    let mailer = Moody::default();
+    let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
+    let book = Book::new(ReceiptRole(mailer.clone()), Inline::new(engine.unwrap()), clock);
+    let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
+    let request = sketch.event();
+    let other = Sketch::new("b-1", &["12B"], "tok_visa").event();
+    let other = Event { cause: request.cause.clone(), ..other };
+
+    for it in [&other, &about(&sketch, Kind::SeatBooked), &about(&sketch, Kind::PaymentOk)] {
+        book.attend(it).await.unwrap();
+    }
+    book.attend(&request).await.unwrap_err();
+    mailer.0.store(true, Ordering::SeqCst);
+    book.attend(&other).await.unwrap();
+
+    let Outcome::Announce { messages, .. } = book.attend(&request).await.unwrap() else {
         panic!("it was set aside")
     };
     let said: Vec<Kind> = messages.iter().map(|it: &Message| it.kind).collect();

@@ -28,7 +28,7 @@ pub struct SimStore {
 
 fn failed(operation: &'static str, why: &'static str) -> StoreError {
     let source: Box<dyn std::error::Error + Send + Sync> = why.into();
-    StoreError::Failed { operation, file: "sim".to_owned(), source: source.into() }
+    StoreError::Failed { operation, place: "sim".to_owned(), source: source.into() }
 }
 
 /// Whether this commit keeps a claim: it says that somebody may have asked, and decides nothing.

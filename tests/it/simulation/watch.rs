@@ -25,7 +25,7 @@ pub struct Watch {
     holds: BTreeMap<BookingId, Hold>,
     holders: BTreeMap<String, Option<BookingId>>,
     payments: BTreeMap<BookingId, Payment>,
-    /// What each cause made a role decide to say.
+    /// What each cause owes: that its role says this before the message is gone.
     decided: BTreeMap<(RoleName, Cause), Vec<u64>>,
     /// Texts that a committed memo has.
     committed: BTreeSet<(RoleName, u64)>,
@@ -86,9 +86,9 @@ impl Watch {
         for memo in memos {
             let texts: Vec<u64> = memo.messages().iter().map(|it| fingerprint(&it.body)).collect();
             self.committed.extend(texts.iter().map(|it| (role, *it)));
-            for (cause, _) in memo.causes() {
-                self.decided.insert((role, cause.clone()), texts.clone());
-            }
+            // Who claimed owes it, also when a late delivery of another event settled it and is gone.
+            let (owes, _) = memo.causes().last().expect("a memo has a cause");
+            self.decided.insert((role, owes.clone()), texts);
         }
     }
 

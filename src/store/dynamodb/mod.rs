@@ -1,0 +1,124 @@
+//! One DynamoDB table a role, shared by any number of replicas. Every read is strongly consistent,
+//! every write is conditional on the version that was read, and nothing is ever scanned.
+
+mod client;
+mod commit;
+mod list;
+mod read;
+mod row;
+
+use std::{error::Error, sync::Arc};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    types::ConsumedCapacity,
+};
+
+use super::{Commit, Find, Store, StoreError, Versioned, Write};
+use crate::{domain::RoleName, metrics::RequestCount};
+
+/// A role's table. Copies share the client.
+#[derive(Clone, Debug)]
+pub struct DynamoDb {
+    client: Client,
+    table: String,
+    count: RequestCount,
+}
+
+impl DynamoDb {
+    /// Takes `table` for the rows of `role`, and adds every request to `count`. Finds out that the
+    /// table is there with the calls that the service makes anyway: it needs no further right.
+    ///
+    /// # Errors
+    /// When the table, or an index that the role lists by, is not there or may not be used; or when
+    /// DynamoDB does not answer.
+    pub async fn open(
+        config: &SdkConfig,
+        table: &str,
+        role: RoleName,
+        count: RequestCount,
+    ) -> Result<DynamoDb, StoreError> {
+        let table = table.to_owned();
+        let Some(region) = config.region().map(ToString::to_string) else {
+            let problem = "no AWS region is set: set AWS_REGION, or a region in the AWS profile";
+            return Err(StoreError::Unusable { place: table, problem: problem.to_owned() });
+        };
+        let store = DynamoDb { client: client::client(config, count.clone()), table, count };
+        store.probe(&region, role).await?;
+        Ok(store)
+    }
+
+    /// Counts what an operation took.
+    fn took<'a>(
+        &self,
+        operation: &'static str,
+        consumed: impl IntoIterator<Item = &'a ConsumedCapacity>,
+    ) {
+        for it in consumed {
+            self.count.took(operation, it.capacity_units().unwrap_or_default());
+        }
+    }
+
+    /// What went wrong, with what was tried and where.
+    fn failed(
+        &self,
+        operation: &'static str,
+        source: impl Error + Send + Sync + 'static,
+    ) -> StoreError {
+        StoreError::Failed { operation, place: self.table.clone(), source: Arc::new(source) }
+    }
+
+    async fn probe(&self, region: &str, role: RoleName) -> Result<(), StoreError> {
+        // No booking has an empty id, so there is no such row, and a half unit pays for looking.
+        self.ask_for("booking/").await.map_err(|it| self.unusable(region, it))?;
+        // Status lists; the other tables have no index.
+        if role == RoleName::Status {
+            for index in list::INDEXES {
+                self.ask_index(index).await.map_err(|it| self.unusable(region, it))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A table that DynamoDB does not let us use has to be mended; one that it says nothing about
+    /// may be there in a moment.
+    fn unusable<E>(&self, region: &str, error: SdkError<E>) -> StoreError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let Some(said) = error.code().filter(|it| client::REFUSALS.contains(it)) else {
+            return self.failed("find the rows", error);
+        };
+        let said = match error.message() {
+            Some(more) if said == "ValidationException" => format!("{said}: {more}"),
+            _ => said.to_owned(),
+        };
+        let problem = format!(
+            "DynamoDB in {region} says {said} (was terraform/ applied with store = \"dynamodb\", and with this prefix, account and region?)"
+        );
+        StoreError::Unusable { place: self.table.clone(), problem }
+    }
+}
+
+impl Store for DynamoDb {
+    async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
+        match keys.as_slice() {
+            [] => Ok(Vec::new()),
+            [key] => Ok(vec![self.one(key).await?]),
+            _ => {
+                let found = self.many(&keys).await?;
+                Ok(keys.iter().map(|it| found.get(it).map(|it| it.versioned.clone())).collect())
+            }
+        }
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        self.write(writes).await
+    }
+
+    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.find(&find, limit).await
+    }
+}

@@ -1,0 +1,98 @@
+//! A row as an item: the table's layout, the same as in `terraform/`.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::super::{Versioned, Write};
+
+/// The table's key.
+pub(super) const KEY: &str = "key";
+/// Counts the writes to the row.
+pub(super) const VERSION: &str = "version";
+const BODY: &str = "body";
+/// The key of the index `newest`.
+pub(super) const PHASE: &str = "phase";
+/// The key of the index `stalest`: only open rows have it, so only they are in that index.
+pub(super) const OPEN_PHASE: &str = "open_phase";
+/// By which both are sorted.
+pub(super) const AT_MS: &str = "at_ms";
+
+/// An item, as DynamoDB has it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) key: String,
+    pub(super) versioned: Versioned,
+    pub(super) phase: Option<String>,
+    pub(super) open_phase: Option<String>,
+    pub(super) at_ms: i64,
+}
+
+/// An item that no store wrote.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the item `{key}` has no {attribute} that this binary writes")]
+pub(super) struct NoRow {
+    key: String,
+    attribute: &'static str,
+}
+
+impl TryFrom<Item> for Row {
+    type Error = NoRow;
+
+    fn try_from(mut item: Item) -> Result<Row, NoRow> {
+        let key = text(&mut item, KEY).unwrap_or_default();
+        let no = |attribute| NoRow { key: key.clone(), attribute };
+        let version = number(&item, VERSION).ok_or_else(|| no(VERSION))?;
+        let body = text(&mut item, BODY).ok_or_else(|| no(BODY))?;
+        Ok(Row {
+            versioned: Versioned {
+                version: u64::try_from(version).map_err(|_| no(VERSION))?,
+                body,
+            },
+            phase: text(&mut item, PHASE),
+            open_phase: text(&mut item, OPEN_PHASE),
+            at_ms: number(&item, AT_MS).unwrap_or_default(),
+            key,
+        })
+    }
+}
+
+/// The item that replaces what was read: a listing that is over goes with it.
+pub(super) fn item(write: Write) -> Item {
+    let mut item = HashMap::from([
+        (KEY.to_owned(), AttributeValue::S(write.key)),
+        (VERSION.to_owned(), version(write.read_version + 1)),
+        (BODY.to_owned(), AttributeValue::S(write.body)),
+    ]);
+    if let Some(it) = write.listing {
+        if it.open {
+            item.insert(OPEN_PHASE.to_owned(), AttributeValue::S(it.phase.clone()));
+        }
+        item.insert(PHASE.to_owned(), AttributeValue::S(it.phase));
+        item.insert(AT_MS.to_owned(), AttributeValue::N(it.at_ms.to_string()));
+    }
+    item
+}
+
+/// The key of an item.
+pub(super) fn key(key: &str) -> Item {
+    HashMap::from([(KEY.to_owned(), AttributeValue::S(key.to_owned()))])
+}
+
+pub(super) fn version(it: u64) -> AttributeValue {
+    AttributeValue::N(it.to_string())
+}
+
+pub(super) fn text(item: &mut Item, name: &str) -> Option<String> {
+    match item.remove(name) {
+        Some(AttributeValue::S(it)) => Some(it),
+        _ => None,
+    }
+}
+
+pub(super) fn number(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}

@@ -1,0 +1,174 @@
+//! Where a role's rows are, as `--store` says it.
+
+use std::path::Path;
+
+use aws_config::SdkConfig;
+
+use super::{existing_store_file, gateway_file, make_folder, open_store, read_store};
+use crate::{
+    bus::aws::Names,
+    cli::{
+        Fault,
+        config::{PaymentArgs, ServiceArgs, StoreName},
+    },
+    domain::RoleName,
+    durability::Durability,
+    metrics::RequestCount,
+    runtime::{BookError, Chain},
+    store::{
+        Commit, Find, Store, StoreError, Versioned, Write,
+        dynamodb::DynamoDb,
+        sqlite::{Engine, Inline, Sqlite},
+    },
+};
+
+/// What ECS tells every task in its environment.
+const ECS_TASK: &str = "ECS_CONTAINER_METADATA_URI_V4";
+
+/// A role's rows, wherever they are.
+#[derive(Debug)]
+pub enum AnyStore {
+    /// In a file, with a writer thread: for services.
+    File(Sqlite),
+    /// In a file, called in place: for commands.
+    Inline(Inline),
+    /// In a table.
+    Table(DynamoDb),
+}
+
+impl Store for AnyStore {
+    async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
+        match self {
+            AnyStore::File(it) => it.read(keys).await,
+            AnyStore::Inline(it) => it.read(keys).await,
+            AnyStore::Table(it) => it.read(keys).await,
+        }
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        match self {
+            AnyStore::File(it) => it.commit(writes).await,
+            AnyStore::Inline(it) => it.commit(writes).await,
+            AnyStore::Table(it) => it.commit(writes).await,
+        }
+    }
+
+    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        match self {
+            AnyStore::File(it) => it.list(find, limit).await,
+            AnyStore::Inline(it) => it.list(find, limit).await,
+            AnyStore::Table(it) => it.list(find, limit).await,
+        }
+    }
+}
+
+impl AnyStore {
+    /// Opens the store that a service works on.
+    ///
+    /// # Errors
+    /// When folder, file or table cannot be used; or when it is a file on the disk of an ECS task.
+    pub async fn of_service(
+        args: &ServiceArgs,
+        role: RoleName,
+        config: &SdkConfig,
+        count: RequestCount,
+    ) -> Result<AnyStore, Fault> {
+        match args.store.store {
+            StoreName::Sqlite => {
+                if !args.sqlite_on_ecs && std::env::var_os(ECS_TASK).is_some() {
+                    return Err(on_a_task());
+                }
+                with_thread(open_store(&args.data, role, Durability::PowerFailure)?)
+            }
+            StoreName::Dynamodb => table(config, &args.aws.prefix, role, count).await,
+        }
+    }
+
+    /// Opens the store of a role's simulated gateway: a file of its own, or the role's own table.
+    ///
+    /// # Errors
+    /// When folder or file cannot be used.
+    pub fn of_gateway(&self, args: &PaymentArgs) -> Result<AnyStore, Fault> {
+        if let AnyStore::Table(table) = self {
+            return Ok(AnyStore::Table(table.clone()));
+        }
+        let data = &args.service.data;
+        make_folder(data)?;
+        let file = Engine::open(&gateway_file(data), RoleName::Payment, Durability::PowerFailure);
+        with_thread(file.map_err(|it| Fault::config(&it))?)
+    }
+
+    /// Opens a role's rows, which must be there, for a command.
+    ///
+    /// # Errors
+    /// When they are not there or cannot be used.
+    pub async fn of_command(
+        store: StoreName,
+        data: &Path,
+        prefix: &str,
+        role: RoleName,
+        config: &SdkConfig,
+    ) -> Result<AnyStore, Fault> {
+        match store {
+            StoreName::Sqlite => {
+                existing_store_file(data, role)?;
+                let engine = open_store(data, role, Durability::PowerFailure)?;
+                Ok(AnyStore::Inline(Inline::new(engine)))
+            }
+            StoreName::Dynamodb => table(config, prefix, role, RequestCount::default()).await,
+        }
+    }
+
+    /// Opens a role's rows to look at them, also while its service is at work.
+    ///
+    /// # Errors
+    /// When they are not there or cannot be read.
+    pub async fn to_look_at(
+        store: StoreName,
+        data: &Path,
+        prefix: &str,
+        role: RoleName,
+        config: &SdkConfig,
+    ) -> Result<AnyStore, Fault> {
+        match store {
+            StoreName::Sqlite => Ok(AnyStore::Inline(Inline::new(read_store(data, role)?))),
+            StoreName::Dynamodb => table(config, prefix, role, RequestCount::default()).await,
+        }
+    }
+
+    /// Whose turn it is when a command could not use the rows: a table may answer in a moment, a file
+    /// that cannot be read is damaged.
+    #[must_use]
+    pub fn fault(&self, error: &BookError) -> Fault {
+        match (self, error) {
+            (AnyStore::Table(_), BookError::Store(_)) => Fault::unreachable(error),
+            _ => Fault::Internal(Chain(error).to_string()),
+        }
+    }
+}
+
+fn with_thread(engine: Engine) -> Result<AnyStore, Fault> {
+    Sqlite::start(engine).map(AnyStore::File).map_err(|it| Fault::Config(it.to_string()))
+}
+
+async fn table(
+    config: &SdkConfig,
+    prefix: &str,
+    role: RoleName,
+    count: RequestCount,
+) -> Result<AnyStore, Fault> {
+    let table = Names::new(prefix).table(role);
+    let opened = DynamoDb::open(config, &table, role, count).await;
+    opened.map(AnyStore::Table).map_err(|it| match it {
+        StoreError::Unusable { .. } => Fault::config(&it),
+        StoreError::Failed { .. } | StoreError::Closed => Fault::unreachable(&it),
+    })
+}
+
+fn on_a_task() -> Fault {
+    Fault::Config(format!(
+        "this is an ECS task ({ECS_TASK} is set): a SQLite file dies with its disk, and no other \
+         replica sees it; use --store dynamodb (if the folder outlives the task and there is never \
+         more than one: --sqlite-on-ecs)"
+    ))
+}

@@ -1,0 +1,88 @@
+# Under whose name the tasks act: each service under a role of its own, with exactly the policy of
+# access.tf. ECS itself acts under another one, before the container starts and for its logs.
+
+locals {
+  iam = "arn:${local.partition}:iam::${local.account_id}"
+
+  task_role_names    = { for role in local.running : role => "${var.prefix}booking-${role}-task" }
+  task_role_arns     = { for role, name in local.task_role_names : role => "${local.iam}:role/${name}" }
+  execution_role     = "${var.prefix}booking-execution"
+  execution_role_arn = "${local.iam}:role/${local.execution_role}"
+
+  # Only ECS, and only for tasks of this account: no other account can have ECS act in our name.
+  trust_ecs = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "RunTasks"
+      Effect    = "Allow"
+      Principal = { Service = "ecs-tasks.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account_id }
+        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:ecs:${local.region}:${local.account_id}:*" }
+      }
+    }]
+  })
+
+  # account, region and repository, if the image lies in ECR; other registries ask no IAM.
+  ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<name>[^:@]+)", var.image), null)
+}
+
+resource "aws_iam_role" "task" {
+  for_each = local.running
+
+  name               = local.task_role_names[each.key]
+  description        = "The tasks of the booking service ${each.key}."
+  assume_role_policy = local.trust_ecs
+}
+
+resource "aws_iam_role_policy_attachment" "task" {
+  for_each = local.running
+
+  role       = aws_iam_role.task[each.key].name
+  policy_arn = "${local.iam}:policy/${aws_iam_policy.publisher[each.key].name}"
+
+  depends_on = [aws_iam_policy.publisher]
+}
+
+resource "aws_iam_role" "execution" {
+  count = length(local.running) == 0 ? 0 : 1
+
+  name               = local.execution_role
+  description        = "Starts the tasks of the booking services: fetches the image, writes the logs."
+  assume_role_policy = local.trust_ecs
+}
+
+resource "aws_iam_role_policy" "execution" {
+  count = length(local.running) == 0 ? 0 : 1
+
+  name = "start-tasks"
+  role = aws_iam_role.execution[0].name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid      = "WriteLogs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = [for name in values(local.log_groups) : "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${name}:log-stream:*"]
+      }],
+      local.ecr == null ? [] : [
+        {
+          Sid      = "FetchImage"
+          Effect   = "Allow"
+          Action   = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
+          Resource = ["arn:${local.partition}:ecr:${local.ecr.region}:${local.ecr.account}:repository/${local.ecr.name}"]
+        },
+        # A token is for the whole registry: AWS knows no resource for it.
+        {
+          Sid      = "LogIn"
+          Effect   = "Allow"
+          Action   = ["ecr:GetAuthorizationToken"]
+          Resource = ["*"]
+        },
+      ],
+    )
+  })
+}

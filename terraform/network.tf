@@ -1,0 +1,38 @@
+# Who may connect to whom. Services never call each other: each only goes out to AWS, over HTTPS.
+
+resource "aws_security_group" "role" {
+  for_each = local.running
+
+  name        = "${var.prefix}booking-${each.key}"
+  description = "The tasks of the booking service ${each.key}"
+  vpc_id      = var.vpc_id
+
+  # A changed name makes a new group, which the tasks must have before the old one can go.
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# The VPC's own resolver and the credentials of the task need no rule.
+resource "aws_vpc_security_group_egress_rule" "https" {
+  for_each = local.running
+
+  security_group_id = aws_security_group.role[each.key].id
+  description       = "AWS, over HTTPS"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "status" {
+  for_each = length(local.running) == 0 ? toset([]) : toset(var.status_ingress)
+
+  security_group_id            = aws_security_group.role[local.answering].id
+  description                  = "Questions about bookings"
+  ip_protocol                  = "tcp"
+  from_port                    = local.port
+  to_port                      = local.port
+  cidr_ipv4                    = startswith(each.value, "sg-") ? null : each.value
+  referenced_security_group_id = startswith(each.value, "sg-") ? each.value : null
+}

@@ -1,0 +1,72 @@
+# One table a role, its own data, shared by all replicas of that role. Only with store = "dynamodb".
+
+locals {
+  # The role that people ask: bookings by phase, and which wait longest.
+  answering = "status"
+
+  stored = var.store == "dynamodb" ? local.roles : toset([])
+
+  # Both hold keys only. A row is read from the table itself, strongly consistent, and an event
+  # writes little more than the row.
+  indexes = {
+    # The bookings of one phase, newest first.
+    newest = { hash_key = "phase", range_key = "at_ms" }
+    # Sparse: a row has open_phase only while its booking waits for something.
+    stalest = { hash_key = "open_phase", range_key = "at_ms" }
+  }
+
+  role_indexes = { for role in local.stored : role => role == local.answering ? local.indexes : {} }
+
+  # DynamoDB wants to know the types of key attributes, and refuses to hear of any other.
+  attributes = {
+    for role in local.stored : role => merge(
+      { key = "S" },
+      role == local.answering ? { phase = "S", open_phase = "S", at_ms = "N" } : {},
+    )
+  }
+}
+
+# No TTL: a final state is never forgotten. A request put back from a dead-letter queue weeks later
+# must find that its booking has ended, or its card is charged again.
+resource "aws_dynamodb_table" "role" {
+  for_each = local.stored
+
+  name                        = local.table_names[each.key]
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "key"
+  deletion_protection_enabled = var.deletion_protection
+
+  dynamic "attribute" {
+    for_each = local.attributes[each.key]
+
+    content {
+      name = attribute.key
+      type = attribute.value
+    }
+  }
+
+  dynamic "global_secondary_index" {
+    for_each = local.role_indexes[each.key]
+
+    content {
+      name            = global_secondary_index.key
+      hash_key        = global_secondary_index.value.hash_key
+      range_key       = global_secondary_index.value.range_key
+      projection_type = "KEYS_ONLY"
+    }
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  # Without this block DynamoDB encrypts with a key of its own, free of charge.
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value
+    }
+  }
+}

@@ -1,0 +1,225 @@
+# Everything here is about the ECS services, which are created only when an image is given.
+
+variable "image" {
+  description = "The container image of booking, with a tag or a digest: one image for all four services. Not given: no services, and nothing that only they need."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image == null || can(regex("(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})$", var.image))
+    error_message = "image needs a tag or a digest, for example …/booking:1.4.0."
+  }
+
+  validation {
+    condition     = var.image == null || !can(regex(":latest$", var.image))
+    error_message = "image must not be :latest: a tag that moves cannot be rolled back to, and tasks started on different days would differ."
+  }
+
+  validation {
+    # A task's disk dies with the task, and replicas of a role share one queue but not one disk.
+    condition     = var.image == null || var.store == "dynamodb"
+    error_message = "services on ECS need store = \"dynamodb\": a SQLite file is lost with its task, and with it which cards were charged."
+  }
+
+  validation {
+    condition     = var.image == null || var.endpoint_url == null
+    error_message = "services run on AWS only, and endpoint_url is set: against an emulator run booking yourself."
+  }
+}
+
+variable "vpc_id" {
+  description = "The VPC of the services. Needed with image."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image == null || can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
+    error_message = "services need vpc_id, for example vpc-0a1b2c3d4e5f67890."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Subnets of that VPC, best private ones in several zones. They need a way to AWS: a NAT gateway, or endpoints for SQS, SNS, DynamoDB, CloudWatch Logs and the image registry. Needed with image."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = var.image == null || length(var.subnet_ids) > 0
+    error_message = "services need subnet_ids: at least one, for production one in each of two or three zones."
+  }
+
+  validation {
+    condition     = alltrue([for it in var.subnet_ids : can(regex("^subnet-[0-9a-f]+$", it))])
+    error_message = "each of subnet_ids must be the id of a subnet, for example subnet-0a1b2c3d4e5f67890."
+  }
+}
+
+variable "assign_public_ip" {
+  description = "Give each task a public address: the way to AWS from a public subnet without NAT gateway. Nothing can connect to it; the security groups let only status_ingress in."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "cluster_arn" {
+  description = "An ECS cluster to run in. It must have Container Insights on, or nothing scales: the number of running tasks comes from there. Not given: a cluster is created, with Container Insights."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.cluster_arn == null || can(regex("^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]+$", var.cluster_arn))
+    error_message = "cluster_arn must be the ARN of an ECS cluster (arn:aws:ecs:…:cluster/…)."
+  }
+}
+
+variable "cpu_architecture" {
+  description = "What the image was built for: ARM64, which costs a fifth less, or X86_64."
+  type        = string
+  default     = "ARM64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["ARM64", "X86_64"], var.cpu_architecture)
+    error_message = "cpu_architecture must be ARM64 or X86_64; it is ${var.cpu_architecture}."
+  }
+}
+
+variable "tasks" {
+  description = <<-EOT
+    How many tasks each role has and how large they are, by role; what is left out is as in brackets.
+    min, max: how many tasks (2, 10). Two, so that one can die.
+    backlog: waiting messages a task that are no reason to start another (100). Take what one task
+    deals with in the delay you can bear.
+    cpu, memory: the size of a task, in units of 1/1024 vCPU and in MiB (256, 512).
+    Example: { seats = { max = 20 }, payment = { cpu = 512, memory = 1024 } }
+  EOT
+  type = map(object({
+    min     = optional(number, 2)
+    max     = optional(number, 10)
+    backlog = optional(number, 100)
+    cpu     = optional(number, 256)
+    memory  = optional(number, 512)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for role in keys(var.tasks) : contains(local.roles, role)])
+    error_message = "tasks may have only these roles: ${join(", ", local.roles)}."
+  }
+
+  validation {
+    # From 0 it would never come back: no running task, no backlog a task.
+    condition     = alltrue([for it in values(var.tasks) : it.min >= 1 && floor(it.min) == it.min && floor(it.max) == it.max])
+    error_message = "min and max of tasks must be whole numbers, min at least 1: a service without tasks has no backlog per task to scale on."
+  }
+
+  validation {
+    condition     = alltrue([for it in values(var.tasks) : it.min <= it.max])
+    error_message = "min must not exceed max in tasks: ${join(", ", [for role, it in var.tasks : "${role} has min ${it.min} and max ${it.max}" if it.min > it.max])}."
+  }
+
+  validation {
+    condition     = alltrue([for it in values(var.tasks) : it.backlog > 0])
+    error_message = "backlog of tasks must be more than 0."
+  }
+
+  validation {
+    condition     = alltrue([for it in values(var.tasks) : contains(lookup(local.fargate_sizes, it.cpu, []), it.memory)])
+    error_message = "Fargate has no such size: ${join(", ", [for role, it in var.tasks : "${role} with cpu ${it.cpu} and memory ${it.memory}" if !contains(lookup(local.fargate_sizes, it.cpu, []), it.memory)])}."
+  }
+}
+
+variable "flights" {
+  description = "The schedule seats sells from: a path in the image, or sample for the one that is built in. Needed with image."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image == null || try(length(var.flights) > 0, false)
+    error_message = "services need flights: the schedule's path in the image, or sample."
+  }
+}
+
+# Two fakes that have to be chosen by name: they are never what is left when a setting is missing.
+
+variable "gateway" {
+  description = "Who takes the money, as in booking payment --gateway: simulated. Needed with image."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image == null || try(length(var.gateway) > 0, false)
+    error_message = "services need gateway: simulated takes no real money, and has to be asked for by name."
+  }
+}
+
+variable "mailer" {
+  description = "How receipts go out, as in booking receipt --mailer: folder, which on ECS is a folder that dies with its task. Needed with image."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image == null || try(length(var.mailer) > 0, false)
+    error_message = "services need mailer: folder sends nothing, and has to be asked for by name."
+  }
+}
+
+variable "environment" {
+  description = "More settings, by role: { status = { BOOKING_STUCK_AFTER = \"5m\" } }. No secrets: they can be read in the task definition."
+  type        = map(map(string))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for role in keys(var.environment) : contains(local.roles, role)])
+    error_message = "environment may have only these roles: ${join(", ", local.roles)}."
+  }
+
+  validation {
+    # There are variables for most of these, and queues, volumes and probes rest on all of them.
+    condition     = length(setintersection(local.own_settings, flatten([for it in values(var.environment) : keys(it)]))) == 0
+    error_message = "environment must not have what the module decides: ${join(", ", setintersection(local.own_settings, flatten([for it in values(var.environment) : keys(it)])))}."
+  }
+}
+
+variable "status_ingress" {
+  description = "Who may ask status, on port 8080: CIDR blocks (10.0.0.0/16) and ids of security groups (sg-…), such as that of a load balancer. Status asks nobody who they are, so nobody is let in unless named here."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for it in var.status_ingress : can(regex("^sg-[0-9a-f]+$", it)) || can(cidrnetmask(it))])
+    error_message = "each of status_ingress must be an IPv4 CIDR block, for example 10.0.0.0/16, or the id of a security group."
+  }
+
+  validation {
+    condition     = alltrue([for it in var.status_ingress : !endswith(it, "/0")])
+    error_message = "status_ingress must not be the whole internet: status has no log-in. Put a load balancer that has one in front, and name its security group."
+  }
+}
+
+variable "target_group_arn" {
+  description = "A target group (type ip, port 8080, health check /health) that the tasks of status join. Not given: none. Name the load balancer's security group in status_ingress."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.target_group_arn == null || can(regex("^arn:[a-z-]+:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/.+$", var.target_group_arn))
+    error_message = "target_group_arn must be the ARN of a target group (arn:aws:elasticloadbalancing:…:targetgroup/…)."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days the logs of the services are kept. They hold ids and outcomes, no passenger data."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one of those CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, …; it is ${var.log_retention_days}."
+  }
+}

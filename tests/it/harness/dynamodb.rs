@@ -1,0 +1,213 @@
+//! The real DynamoDB Local: one for all tests of a run, ended with the run; and the tables in it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::{
+    Client,
+    config::Credentials,
+    types::{
+        AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+        Projection, ProjectionType, ScalarAttributeType,
+    },
+};
+use booking::{
+    audit::{self, Evidence},
+    bus::aws::Names,
+    domain::{RoleName, decision::Key, ids::BookingId, status::Record},
+    gateway::simulated,
+    metrics::RequestCount,
+    runtime::Kept,
+    store::{Store, dynamodb::DynamoDb},
+    wiring::receipts_folder,
+};
+
+use super::{localstack::REGION, root, say, unique};
+
+/// A DynamoDB that answers.
+pub struct DynamoDbLocal {
+    pub endpoint: String,
+    /// Holds its stdin: it ends when that closes, however the test process ends.
+    leash: Option<Child>,
+}
+
+impl DynamoDbLocal {
+    /// The one of this run. Uses AWS_ENDPOINT_URL_DYNAMODB if it is set.
+    pub fn running() -> &'static DynamoDbLocal {
+        static RUNNING: OnceLock<DynamoDbLocal> = OnceLock::new();
+        RUNNING.get_or_init(|| match std::env::var("AWS_ENDPOINT_URL_DYNAMODB") {
+            Ok(endpoint) => {
+                say(&format!("tests use the endpoint of AWS_ENDPOINT_URL_DYNAMODB: {endpoint}"));
+                DynamoDbLocal { endpoint, leash: None }
+            }
+            Err(_) => DynamoDbLocal::start(),
+        })
+    }
+
+    /// Another one, ended when dropped. For a test that treats it badly.
+    pub fn start() -> DynamoDbLocal {
+        let mut child = Command::new("python3")
+            .arg(root().join("localstack/dynamodb.py"))
+            .args(["--port", "0", "--until-stdin-closes"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 must be installed: https://www.python.org/downloads/");
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let endpoint = line.trim().strip_prefix("ready ").unwrap_or_else(|| {
+            panic!("DynamoDB Local did not start; localstack/dynamodb.py says why above, and what to do")
+        });
+        DynamoDbLocal { endpoint: endpoint.to_owned(), leash: Some(child) }
+    }
+
+    /// Stops it where it stands: it takes connections and answers nothing.
+    pub fn freeze(&self) {
+        super::localstack::signal(self.leash.as_ref().unwrap(), "USR1");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        super::localstack::signal(self.leash.as_ref().unwrap(), "USR2");
+    }
+
+    /// What the SDKs need to talk to it.
+    pub async fn config(&self) -> SdkConfig {
+        config(&self.endpoint).await
+    }
+
+    /// What a `booking` process needs to keep its rows in it; for the queues it needs more.
+    pub fn environment(&self) -> [(&'static str, String); 2] {
+        [
+            ("BOOKING_STORE", "dynamodb".to_owned()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.endpoint.clone()),
+        ]
+    }
+}
+
+/// What the SDKs need to talk to a DynamoDB of the tests.
+pub async fn config(endpoint: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .endpoint_url(endpoint)
+        .region(Region::new(REGION))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .load()
+        .await
+}
+
+/// The four tables of one prefix.
+pub struct Tables {
+    pub names: Names,
+    pub config: SdkConfig,
+}
+
+impl Tables {
+    /// Makes them under a prefix of their own.
+    pub async fn make() -> Tables {
+        Tables::make_in(DynamoDbLocal::running(), &unique("t")).await
+    }
+
+    /// Makes them, as terraform/ does in an account.
+    pub async fn make_in(dynamodb: &DynamoDbLocal, prefix: &str) -> Tables {
+        let config = dynamodb.config().await;
+        let client = Client::new(&config);
+        let names = Names::new(prefix);
+        for role in RoleName::ALL {
+            make(&client, &names.table(role), role == RoleName::Status).await;
+        }
+        Tables { names, config }
+    }
+
+    /// A role's rows, as its service opens them.
+    pub async fn open(&self, role: RoleName) -> DynamoDb {
+        self.open_counted(role, RequestCount::default()).await
+    }
+
+    pub async fn open_counted(&self, role: RoleName, count: RequestCount) -> DynamoDb {
+        DynamoDb::open(&self.config, &self.names.table(role), role, count).await.unwrap()
+    }
+
+    /// What the four services wrote down about these bookings, by their keys: nothing is scanned. The
+    /// seats are those that status heard of.
+    pub async fn evidence(&self, ids: &[BookingId], data: &Path) -> Evidence {
+        // Who asked twice under one id is one booking.
+        let ids: BTreeSet<&BookingId> = ids.iter().collect();
+        let bookings: Vec<String> = ids.iter().map(|it| format!("booking/{it}")).collect();
+        let records = self.known(RoleName::Status, bookings.clone()).await;
+        let mut stored = BTreeMap::new();
+        for role in [RoleName::Seats, RoleName::Payment, RoleName::Receipt] {
+            let mut keys = bookings.clone();
+            if role == RoleName::Seats {
+                keys.extend(seats(&records));
+            }
+            stored.insert(role, self.known(role, keys).await);
+        }
+        stored.insert(RoleName::Status, records);
+        let keys = ids.into_iter().map(simulated::key).collect();
+        let ledger = simulated::movements(self.known(RoleName::Payment, keys).await).unwrap();
+        Evidence::gather(
+            |it| Ok(stored[&it].clone()),
+            ledger,
+            audit::letters(&receipts_folder(data)).unwrap(),
+        )
+        .unwrap()
+    }
+
+    async fn known(&self, role: RoleName, keys: Vec<String>) -> Vec<(String, String)> {
+        let rows = self.open(role).await.read(keys.clone()).await.unwrap();
+        keys.into_iter().zip(rows).filter_map(|(key, row)| Some((key, row?.body))).collect()
+    }
+}
+
+/// The keys of all seats that these records of status name.
+fn seats(records: &[(String, String)]) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for (_, body) in records {
+        let kept: Kept<Record> = serde_json::from_str(body).unwrap();
+        for seating in kept.row.timeline().into_iter().filter_map(|it| it.seating.as_ref()) {
+            keys.extend(seating.seats.iter().map(|it| Key::seat(seating, *it).to_string()));
+        }
+    }
+    keys
+}
+
+/// The one place where the tests say what a table is.
+async fn make(client: &Client, table: &str, listed: bool) {
+    let attribute = |name: &str, of| {
+        AttributeDefinition::builder().attribute_name(name).attribute_type(of).build().unwrap()
+    };
+    let key = |name: &str, of| {
+        KeySchemaElement::builder().attribute_name(name).key_type(of).build().unwrap()
+    };
+    let index = |name: &str, hash: &str| {
+        GlobalSecondaryIndex::builder()
+            .index_name(name)
+            .key_schema(key(hash, KeyType::Hash))
+            .key_schema(key("at_ms", KeyType::Range))
+            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+            .build()
+            .unwrap()
+    };
+    let mut create = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("key", ScalarAttributeType::S))
+        .key_schema(key("key", KeyType::Hash));
+    if listed {
+        create = create
+            .attribute_definitions(attribute("phase", ScalarAttributeType::S))
+            .attribute_definitions(attribute("open_phase", ScalarAttributeType::S))
+            .attribute_definitions(attribute("at_ms", ScalarAttributeType::N))
+            .global_secondary_indexes(index("newest", "phase"))
+            .global_secondary_indexes(index("stalest", "open_phase"));
+    }
+    create.send().await.unwrap();
+}
