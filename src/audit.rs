@@ -93,7 +93,7 @@ impl Evidence {
             holders,
             payments: bookings(stored(RoleName::Payment)?)?,
             joins: bookings(stored(RoleName::Receipt)?)?,
-            records: bookings(stored(RoleName::Status)?)?,
+            records: bookings(without_canaries(stored(RoleName::Status)?))?,
             ledger,
             letters,
         })
@@ -377,6 +377,12 @@ fn bookings<T: DeserializeOwned>(
     stored: Vec<(String, String)>,
 ) -> anyhow::Result<BTreeMap<BookingId, Kept<T>>> {
     rows(stored)?.into_iter().map(|(key, kept)| Ok((booking(&key)?, kept))).collect()
+}
+
+/// What `booking check --canary` left behind is about no booking.
+fn without_canaries(mut stored: Vec<(String, String)>) -> Vec<(String, String)> {
+    stored.retain(|(key, _)| !key.starts_with("canary/"));
+    stored
 }
 
 fn booking(key: &str) -> anyhow::Result<BookingId> {

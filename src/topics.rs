@@ -61,6 +61,14 @@ pub fn subscriptions(role: RoleName) -> Vec<Kind> {
     all().into_iter().filter(listens).map(|it| it.topic).collect()
 }
 
+/// What a role says and status hears.
+#[must_use]
+pub fn heard_by_status(role: RoleName) -> Vec<Kind> {
+    let hears = |it: &Topic| it.subscribers.iter().any(|it| it.role == RoleName::Status);
+    let says = |it: &Topic| it.publisher == role.as_str() && hears(it);
+    all().into_iter().filter(says).map(|it| it.topic).collect()
+}
+
 /// The choreography as `booking topics` and the README show it.
 #[must_use]
 pub fn table() -> String {

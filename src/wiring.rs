@@ -195,7 +195,9 @@ pub async fn run_receipt(args: ReceiptArgs) -> Result<(), Fault> {
 pub async fn run_status(args: StatusArgs) -> Result<(), Fault> {
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
-    let routes = move |book| http::bookings(book, Clock::Machine, stuck_after);
+    let routes = move |book: Arc<_>| {
+        http::bookings(Arc::clone(&book), Clock::Machine, stuck_after).merge(http::canaries(book))
+    };
     Service::prepare(RoleName::Status, args.service).await?.run(StatusRole, routes).await
 }
 

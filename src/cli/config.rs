@@ -39,6 +39,19 @@ fn prefix(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// Which account, for who has no queue of his own to learn it from.
+#[derive(Clone, Debug, Args)]
+pub struct AccountArgs {
+    /// The account the topics are in [default: the one of the credentials, by asking STS]
+    #[arg(long, env = "BOOKING_ACCOUNT", value_parser = account)]
+    pub account: Option<String>,
+}
+
+fn account(text: &str) -> Result<String, &'static str> {
+    let digits = text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit());
+    if digits { Ok(text.to_owned()) } else { Err("expected the 12 digits of an AWS account") }
+}
+
 /// Where a role keeps its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StoreName {

@@ -1,5 +1,6 @@
 //! The command line, which is also the manual.
 
+mod check;
 pub mod config;
 mod demo;
 mod dlq;
@@ -25,7 +26,8 @@ use crate::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done, and the answer is good
-  1   done, and the answer is no: a booking did not complete or is unknown, an invariant is broken
+  1   done, and the answer is no: a booking did not complete or is unknown, an invariant is broken,
+      the account is not as topics/ says
   2   the command line makes no sense
   70  a bug or a damaged file
   75  something cannot be reached just now: try again
@@ -86,6 +88,12 @@ pub enum Command {
     List(show::ListArgs),
     /// Print the choreography: who says what, and who listens
     Topics(TopicsArgs),
+    /// Compare the live account with topics/, and say what is wrong, what it breaks, how to mend it
+    ///
+    /// Reads and changes nothing: topics, subscriptions, queues and their policies, where dead
+    /// letters go and how long they are kept. Exit code 1 says that something was found. With
+    /// --canary a marked event is sent through every subscription as well.
+    Check(check::CheckArgs),
     /// Announce a kept decision again, for a booking whose message died
     ///
     /// Publishes what the role's store says was decided, with the same ids; who heard it before
@@ -148,6 +156,7 @@ impl Cli {
                 TopicsFormat::Mermaid => topics::mermaid(),
                 TopicsFormat::Json => topics::json(),
             }),
+            Command::Check(args) => check::run(args).await,
             Command::Resend(args) => resend::run(args).await,
             Command::Dlq(command) => dlq::run(command).await,
             Command::Healthcheck(args) => healthcheck::run(args).await,

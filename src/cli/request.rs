@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Fault,
-    config::{AwsArgs, StatusUrl},
+    config::{AccountArgs, AwsArgs, StatusUrl},
     out, out_json,
     show::{Desk, booking_id},
     timeline,
@@ -70,9 +70,8 @@ pub struct RequestArgs {
     id: Option<String>,
     #[command(flatten)]
     aws: AwsArgs,
-    /// The account the topics are in [default: the one of the credentials, by asking STS]
-    #[arg(long, env = "BOOKING_ACCOUNT", value_parser = account)]
-    account: Option<String>,
+    #[command(flatten)]
+    home: AccountArgs,
     /// Follow the booking to its end; exit code 0 only if it completes
     #[arg(long)]
     watch: bool,
@@ -90,11 +89,6 @@ fn parser<T>(
     parse: impl Fn(&str) -> Result<T, Expected> + Clone + Send + Sync + 'static,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
     move |text| parse(text).map_err(|it| it.to_string())
-}
-
-fn account(text: &str) -> Result<String, &'static str> {
-    let digits = text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit());
-    if digits { Ok(text.to_owned()) } else { Err("expected the 12 digits of an AWS account") }
 }
 
 /// Publishes the request, and follows it if asked to.
@@ -170,7 +164,7 @@ fn request(args: &RequestArgs) -> Result<Request, Fault> {
 
 async fn publish(args: &RequestArgs, message: &Message) -> Result<(String, String), Fault> {
     let clients = Clients::load(RequestCount::default()).await.map_err(aws_fault)?;
-    let home = clients.home(args.account.as_deref()).await.map_err(aws_fault)?;
+    let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
     let topics = AwsTopics::new(&clients, Names::new(&args.aws.prefix), home);
     let id = topics.publish(message).await.map_err(|it| Fault::bus(&it))?;
     Ok((id, topics.arn(Kind::BookingRequested)))

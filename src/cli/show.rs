@@ -8,8 +8,11 @@ use serde::de::DeserializeOwned;
 use super::{Fault, config::StatusUrl, out, out_json, timeline};
 use crate::{
     clock::Clock,
-    domain::{ids::BookingId, status::Phase},
-    http::view::{BookingView, Listing},
+    domain::{canary::CanaryId, ids::BookingId, status::Phase},
+    http::{
+        CanaryView,
+        view::{BookingView, Listing},
+    },
     runtime::Chain,
 };
 
@@ -142,6 +145,16 @@ impl Desk {
     /// A booking, if the service has seen it.
     pub(super) async fn booking(&self, id: &BookingId) -> Result<Option<BookingView>, Fault> {
         self.get(&format!("bookings/{id}"), &[]).await
+    }
+
+    /// What is known of a canary; none when the service is too old to know any.
+    pub(super) async fn canary(&self, id: CanaryId) -> Result<Option<CanaryView>, Fault> {
+        self.get(&format!("canaries/{id}"), &[]).await
+    }
+
+    /// Where it is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     async fn get<T: DeserializeOwned>(

@@ -4,6 +4,7 @@
 //!
 //! Read [`event`], then [`decision`], then one of [`seats`], [`payment`], [`receipt`], [`status`].
 
+pub mod canary;
 pub mod card;
 pub mod decision;
 pub mod event;

@@ -1,8 +1,10 @@
 //! What a service answers over HTTP: `/health` and `/metrics`, and status its bookings.
 
+mod canaries;
 mod status;
 pub mod view;
 
+pub use canaries::{CanaryView, canaries};
 pub use status::bookings;
 
 use std::io;

@@ -6,8 +6,8 @@ use std::error::Error;
 use tracing::{Instrument, error, field, info, info_span, warn};
 
 use super::{
-    BookError, Breaker, Chain, Depends, Lease, LeaseLost, Outcome, Worker, book::CONFLICTS_MAX,
-    delay::give_back_delay, worker::Ended,
+    BookError, Breaker, CANARY, Chain, Depends, Lease, LeaseLost, Outcome, Worker,
+    book::CONFLICTS_MAX, delay::give_back_delay, worker::Ended,
 };
 use crate::{
     bus::{
@@ -30,7 +30,7 @@ const ATTRIBUTE_BYTES_MAX: usize = 1024;
 
 /// How one delivery ended. The only three ways there are, unless its time is over first.
 #[derive(Debug)]
-enum Verdict {
+pub(super) enum Verdict {
     /// Everything it caused is committed and published: delete it. With what it needed for that.
     Done(Vec<Depends>),
     /// Not now: give it back. With what failed, unless it was only bad luck.
@@ -41,7 +41,7 @@ enum Verdict {
 
 /// Why a message can never be dealt with.
 #[derive(Debug)]
-struct Poison {
+pub(super) struct Poison {
     class: &'static str,
     reason: String,
     booking: Option<BookingId>,
@@ -74,6 +74,13 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     }
 
     async fn judge_and_file(&self, delivery: &Delivery, lease: &Lease) -> Ended {
+        // Before everything else: no rule and no row ever sees a canary.
+        if let Some(canary) = wire::read_canary(delivery, &self.prefix) {
+            let verdict = self.attend_to_canary(&canary).await;
+            let (ended, word) = self.file(delivery, verdict).await;
+            self.metrics.delivered(Some(CANARY), word);
+            return ended;
+        }
         let decoded = wire::decode(delivery, &self.prefix);
         let kind = match &decoded {
             Ok(event) => Some(event.kind()),
@@ -201,7 +208,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
 }
 
 /// What a failure is a failure of. Who merely lost too many races depends on nothing that is down.
-fn depends(error: &BookError) -> Option<Depends> {
+pub(super) fn depends(error: &BookError) -> Option<Depends> {
     match error {
         BookError::Effect(_) => Some(Depends::Outside),
         BookError::Contended | BookError::Lease(_) => None,

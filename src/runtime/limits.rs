@@ -60,6 +60,12 @@ pub struct Contradiction {
 }
 
 impl Limits {
+    /// How long a message must at least be hidden for an outside effect to end in time.
+    #[must_use]
+    pub fn visibility_min(&self) -> Duration {
+        self.effect_timeout + MARGIN
+    }
+
     /// Holds the bounds against each other.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 mod attend;
 mod book;
 mod breaker;
+mod canary;
 mod delay;
 mod lease;
 mod limits;
@@ -22,6 +23,7 @@ mod worker;
 
 pub use book::{Book, BookError, Kept, Memo, Outcome, look_up};
 pub use breaker::{Breaker, Depends, Gate};
+pub use canary::sightings;
 pub use delay::{give_back_delay, pause};
 pub use lease::{Beat, Lease, LeaseLost, Leases};
 pub use limits::{Contradiction, Limits};
@@ -30,6 +32,9 @@ pub use pulse::{Health, Pulse};
 pub use worker::{Ended, Worker};
 
 use std::{error::Error, fmt};
+
+/// What a canary is called in logs and metrics.
+const CANARY: &str = "canary";
 
 /// Prints an error and everything that caused it, on one line.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));

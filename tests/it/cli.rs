@@ -71,6 +71,7 @@ fn help_reads_like_a_manual_page() {
         "dlq ls",
         "dlq show",
         "dlq redrive",
+        "check",
     ] {
         let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let output = run(&args);
@@ -104,6 +105,9 @@ fn what_makes_no_sense_is_refused_with_what_was_expected() {
     fails(&["status", "--long-poll", "0s"], 2, "asks all the time");
     fails(&["status", "--visibility", "13h"], 2, "1s to 12h");
     fails(&["status", "--effect-timeout", "0s"], 2, "more than no time");
+    fails(&["check", "--account", "12"], 2, "expected the 12 digits of an AWS account");
+    fails(&["check", "--timeout", "5s"], 2, "--canary");
+    fails(&["check", "--canary", "--timeout", "soon"], 2, "expected a length of time");
     fails(&["dlq", "ls", "pilots"], 2, "expected seats, payment, receipt or status");
     fails(&["dlq", "ls", "seats", "--limit", "0"], 2, "1..=1000");
     fails(&["dlq", "show", "seats", "--message", "x"], 2, "at least its first 4 letters");
@@ -157,6 +161,8 @@ fn what_has_to_be_mended_first_is_said_with_exit_code_78() {
     fails(&["status", "--data", "/proc/none"], 78, "(--data)");
     fails(&["show", "b-1", "--status-url", "nonsense"], 78, "(--status-url) is no URL");
     fails(&["dlq", "ls", "seats"], 78, "set AWS_REGION");
+    fails(&["check"], 78, "set AWS_REGION");
+    fails(&["check", "--canary", "--status-url", "nonsense"], 78, "(--status-url) is no URL");
     fails(&["dlq", "redrive", "seats", "--dry-run"], 78, "has with --flights");
     fails(&["dlq", "redrive", "payment", "--dry-run"], 78, "run this where the data of payment is");
     fails(&["resend", "seats", "b-1"], 78, "run this where the data of seats is");
@@ -170,20 +176,26 @@ fn a_service_that_cannot_be_reached_is_said_with_exit_code_75() {
         "cannot ask the status service at",
     );
     fails(&["list", "--status-url", "http://127.0.0.1:9"], 75, "cannot ask the status service at");
-    let output = binary()
-        .args(REQUEST)
-        .args(["--account", "000000000000"])
-        .envs([
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-        ])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(75), "{text}");
-    assert!(text.contains("could not publish to `booking-requested`"), "{text}");
+    let request = [&REQUEST[..], &["--account", "000000000000"]].concat();
+    for (args, says) in [
+        (request, "could not publish to `booking-requested`"),
+        (vec!["check", "--account", "000000000000"], "could not "),
+        (vec!["check"], "cannot reach AWS to learn the account"),
+    ] {
+        let output = binary()
+            .args(&args)
+            .envs([
+                ("AWS_REGION", "eu-central-1"),
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+            ])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(75), "{text}");
+        assert!(output.stdout.is_empty() && text.contains(says), "{args:?}: {text}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod access;
 mod bus_contract;
 mod capacity;
 mod chaos;
+mod check;
 mod cli;
 mod container;
 mod coverage;

@@ -55,9 +55,12 @@ async fn terraform_localstack_and_four_processes_end_to_end() {
 
     let account = Account::existing(&prefix).await;
     what_terraform_made_is_what_topics_says(&account).await;
+    the_account_check_finds_nothing(&prefix, &[]);
 
     let services = all_four(&prefix, folder.path()).await;
     let status = &services[3];
+    let status_url = format!("http://{}", status.address);
+    the_account_check_finds_nothing(&prefix, &["--canary", "--status-url", &status_url]);
     bookings_end_as_they_should(&account, status, &folder).await;
     what_makes_no_sense_is_rejected(&account, status).await;
     the_command_line_requests_shows_and_lists(&prefix, status);
@@ -83,6 +86,14 @@ async fn what_terraform_made_is_what_topics_says(account: &Account) {
         wanted.sort();
         assert_eq!(made, wanted, "{}", topic.topic);
     }
+}
+
+fn the_account_check_finds_nothing(prefix: &str, more: &[&str]) {
+    let mut check = binary();
+    check.args(["check", "--prefix", prefix]).args(more);
+    let output = check.envs(LocalStack::running().environment()).output().unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success() && text.contains("all as topics/ says"), "{text}");
 }
 
 async fn bookings_end_as_they_should(account: &Account, status: &Service, folder: &Folder) {

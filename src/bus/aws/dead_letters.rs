@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::{
     QueueAttributeName,
 };
 
-use super::{AwsError, Clients, Names, clients::failure, delivery, seconds, stale};
+use super::{AwsError, Clients, Names, account, clients::failure, delivery, seconds, stale};
 use crate::{
     bus::{BusError, Delivery},
     domain::RoleName,
@@ -136,11 +136,7 @@ impl DeadLetters {
         let url = self.clients.queue_url(&self.role_queue).await.ok()?;
         let ask = self.clients.sqs.get_queue_attributes().queue_url(url);
         let answer = ask.attribute_names(policy.clone()).send().await.ok()?;
-        let policy: serde_json::Value =
-            serde_json::from_str(answer.attributes?.get(&policy)?).ok()?;
-        let count = policy.get("maxReceiveCount")?;
-        // A number, or a number in quotes: both are on accounts.
-        count.as_u64().or_else(|| count.as_str()?.parse().ok())
+        account::redrive(answer.attributes?.get(&policy)?).map(|it| it.receives_max)
     }
 
     /// Looks at no more than `limit` messages of each queue, and leaves them where they are: visible

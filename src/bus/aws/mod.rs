@@ -1,5 +1,6 @@
 //! The real bus: SNS topics and one SQS queue with its dead-letter queues.
 
+pub mod account;
 mod batch;
 mod clients;
 mod dead_letters;

@@ -89,11 +89,30 @@ impl Home {
         }
     }
 
+    /// The 12 digits.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// The ARN of a topic.
     #[must_use]
     pub fn topic_arn(&self, names: &Names, kind: Kind) -> String {
         let Home { partition, region, account } = self;
         format!("arn:{partition}:sns:{region}:{account}:{}", names.topic(kind))
+    }
+
+    /// The ARN of a queue, by its name.
+    #[must_use]
+    pub fn queue_arn(&self, queue: &str) -> String {
+        let Home { partition, region, account } = self;
+        format!("arn:{partition}:sqs:{region}:{account}:{queue}")
     }
 }
 

@@ -3,10 +3,12 @@
 //! What a service may rely on: [`decode()`] gives an event whose every part was checked, or a
 //! [`Refusal`] that says where and what was expected and never quotes the message.
 
+mod canary;
 mod decode;
 mod encode;
 mod node;
 
+pub use canary::{canary, canary_heard, read_canary};
 pub use decode::{Origin, Refusal, Why, decode, digest, origin};
 pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};
 pub use node::Flaw;

@@ -22,6 +22,9 @@ use crate::{
 /// The most messages of each queue, unless it is said.
 const LIMIT: u16 = 100;
 
+/// What a role makes of a canary.
+const CANARY: &str = "a canary of `booking check`: its role tells status, and forgets it";
+
 const EXAMPLE: &str = "\
 What to type, in this order:
   booking dlq ls seats                              what died, and why
@@ -201,6 +204,7 @@ async fn redrive(args: RedriveArgs) -> Result<(), Fault> {
         }
         let again = match &case.read {
             Ok(_) => String::new(),
+            Err(_) if case.canary => format!("; {CANARY}"),
             Err(refusal) => format!("; it will be set aside again: {refusal}"),
         };
         out(&format!("put back  {}  (was {}){again}", about(case), case.why.class))?;
@@ -222,6 +226,7 @@ async fn dry_run(args: RedriveArgs) -> Result<(), Fault> {
     for case in &picked.cases {
         let forecast = match &case.read {
             Ok(event) => rehearsal.of(event).await?,
+            Err(_) if case.canary => Forecast::NoOp(CANARY.to_owned()),
             Err(refusal) => Forecast::StillPoison(refusal.to_string()),
         };
         poison += usize::from(matches!(forecast, Forecast::StillPoison(_)));

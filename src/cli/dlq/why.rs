@@ -20,6 +20,8 @@ pub(super) struct Case {
     pub(super) dead: Dead,
     /// What its role makes of it.
     pub(super) read: Result<Event, Refusal>,
+    /// Whether it is a canary, which a role knows before it reads it.
+    pub(super) canary: bool,
     /// The type of the event, as far as it can be made out.
     pub(super) kind: Option<Kind>,
     /// The booking, as far as it can be made out.
@@ -42,13 +44,14 @@ impl Case {
     /// many receives SQS moves one.
     pub(super) fn new(dead: Dead, prefix: &str, receives_max: Option<u64>) -> Case {
         let read = wire::decode(&dead.delivery, prefix);
+        let canary = wire::read_canary(&dead.delivery, prefix).is_some();
         let written = dead.attributes.get("booking").and_then(|it| BookingId::parse(it).ok());
         let (kind, booking) = match &read {
             Ok(event) => (Some(event.kind()), Some(event.booking.clone())),
             Err(refusal) => (refusal.kind, refusal.booking.clone()),
         };
         let why = why(&dead, receives_max);
-        Case { kind, booking: booking.or(written), why, dead, read }
+        Case { kind, booking: booking.or(written), why, dead, read, canary }
     }
 
     /// The event's type, or `?`.

@@ -32,6 +32,27 @@ pub struct Letter {
     pub attributes: std::collections::HashMap<String, String>,
 }
 
+/// What lets SNS put on a queue what the role hears, as `terraform/` has it.
+fn delivery_policy(account: &Account, role: RoleName, queue: &str) -> String {
+    let sources: Vec<String> =
+        topics::subscriptions(role).into_iter().map(|it| account.topic_arn(it)).collect();
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn(queue),
+            "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
+        }],
+    })
+    .to_string()
+}
+
+fn queue_arn(queue: &str) -> String {
+    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")
+}
+
 impl Account {
     /// What somebody else made under `prefix`.
     pub async fn existing(prefix: &str) -> Account {
@@ -63,7 +84,9 @@ impl Account {
             let dead = account.names.dead_letter_queue(role);
             account.sqs.create_queue().queue_name(&dead).send().await.unwrap();
             let undelivered = account.names.undelivered_queue(role);
-            account.sqs.create_queue().queue_name(&undelivered).send().await.unwrap();
+            let queue = account.sqs.create_queue().queue_name(&undelivered);
+            let policy = delivery_policy(&account, role, &undelivered);
+            queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
             account.make_queue(role).await;
         }
         for topic in topics::all() {
@@ -93,12 +116,28 @@ impl Account {
         let redrive = format!(
             r#"{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}","maxReceiveCount":10}}"#
         );
-        let queue = self.sqs.create_queue().queue_name(self.names.queue(role));
-        queue.attributes(QueueAttributeName::RedrivePolicy, redrive).send().await.unwrap();
+        let name = self.names.queue(role);
+        let queue = self.sqs.create_queue().queue_name(&name);
+        let queue = queue.attributes(QueueAttributeName::RedrivePolicy, redrive);
+        let policy = delivery_policy(self, role, &name);
+        queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
     }
 
     pub async fn bus(&self, role: RoleName) -> AwsBus {
         AwsBus::connect(&self.clients, &self.names, role).await.unwrap()
+    }
+
+    pub fn queue_arn(&self, role: RoleName) -> String {
+        queue_arn(&self.names.queue(role))
+    }
+
+    /// The ARN of the subscription of a role to a topic.
+    pub async fn subscription(&self, topic: Kind, role: RoleName) -> String {
+        let list = self.sns.list_subscriptions_by_topic().topic_arn(self.topic_arn(topic));
+        let list = list.send().await.unwrap().subscriptions.unwrap();
+        let endpoint = self.queue_arn(role);
+        let found = list.into_iter().find(|it| it.endpoint.as_ref() == Some(&endpoint));
+        found.unwrap().subscription_arn.unwrap()
     }
 
     pub fn topic_arn(&self, kind: Kind) -> String {

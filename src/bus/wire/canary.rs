@@ -1,0 +1,171 @@
+//! A canary as text: a CloudEvent with a schema of its own, which no event ever has. Whoever does
+//! not know canaries refuses it as an unknown version, and decides nothing by it.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::{Delivery, Message};
+use crate::{
+    domain::{
+        RoleName,
+        canary::{Canary, CanaryId, Hop, Sighting},
+        event::Kind,
+    },
+    topics,
+};
+
+/// What a canary has as `dataschema`. It ends in another major version than every event's.
+const SCHEMA: &str = "urn:booking:canary:0";
+
+/// A canary on its way to a topic.
+#[must_use]
+pub fn canary(id: CanaryId, topic: Kind, time: Timestamp) -> Message {
+    text(id, topic, "check", time, None)
+}
+
+/// What a role says when it has heard a canary: on every topic of its own that status hears, so that
+/// one of them is enough.
+#[must_use]
+pub fn canary_heard(id: CanaryId, seen: &Sighting) -> Vec<Message> {
+    let role = seen.hop.role;
+    let on = |topic| text(id, topic, role.as_str(), seen.at, Some(seen.hop));
+    topics::heard_by_status(role).into_iter().map(on).collect()
+}
+
+fn text(id: CanaryId, topic: Kind, from: &str, time: Timestamp, heard: Option<Hop>) -> Message {
+    let mut event = json!({
+        "specversion": "1.0",
+        "id": format!("{id}/{topic}"),
+        "source": format!("/booking/{from}"),
+        "type": topic,
+        "subject": format!("canary-{id}"),
+        "time": time,
+        "datacontenttype": "application/json",
+        "dataschema": SCHEMA,
+        "canary": id,
+        "data": {},
+    });
+    if let Some(Hop { topic: heard, role }) = heard {
+        event["id"] = format!("{id}/{heard}/{topic}").into();
+        event["canaryheard"] = json!(heard);
+        event["canaryby"] = json!(role);
+    }
+    Message { kind: topic, body: event.to_string() }
+}
+
+/// The canary in a message, if it is one. `prefix` is what topic names begin with.
+#[must_use]
+pub fn read_canary(delivery: &Delivery, prefix: &str) -> Option<Canary> {
+    // Bookings are not to be read twice for it. Enveloped too, the name stands there as it is.
+    if !delivery.body.contains(SCHEMA) {
+        return None;
+    }
+    let outer: Value = serde_json::from_str(&delivery.body).ok()?;
+    let enveloped = outer["TopicArn"].as_str().filter(|_| outer.get("specversion").is_none());
+    let (event, topic) = match enveloped {
+        Some(arn) => {
+            let event: Value = serde_json::from_str(outer["Message"].as_str()?).ok()?;
+            (event, arn.rsplit(':').next()?.strip_prefix(prefix)?.to_owned())
+        }
+        None => {
+            let topic = outer["type"].as_str()?.to_owned();
+            (outer, topic)
+        }
+    };
+    if event["specversion"] != "1.0" || event["dataschema"] != SCHEMA {
+        return None;
+    }
+    let told = match event.get("canaryheard") {
+        Some(heard) => Some(Sighting {
+            hop: Hop {
+                topic: Kind::of_topic(heard.as_str()?)?,
+                role: RoleName::ALL.into_iter().find(|it| event["canaryby"] == it.as_str())?,
+            },
+            at: event["time"].as_str()?.parse().ok()?,
+        }),
+        None => None,
+    };
+    let id = CanaryId::parse(event["canary"].as_str()?).ok()?;
+    Some(Canary { id, topic: Kind::of_topic(&topic)?, told })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::decode, *};
+    use crate::bus::{ReceiptHandle, wire::Why};
+
+    const PREFIX: &str = "staging-";
+
+    fn id() -> CanaryId {
+        CanaryId::parse("01997f6e-2f10-7d9a-9c53-6f2f5a1c9e01").unwrap()
+    }
+
+    fn delivery(body: String) -> Delivery {
+        Delivery {
+            body,
+            message_id: "m".to_owned(),
+            attempt: 1,
+            sent_at: Timestamp::UNIX_EPOCH,
+            kind_attribute: None,
+            receipt_handle: ReceiptHandle("h".to_owned()),
+        }
+    }
+
+    fn enveloped(topic: Kind, message: &str) -> Delivery {
+        let arn = format!("arn:aws:sns:eu-central-1:000000000000:{PREFIX}{topic}");
+        delivery(
+            json!({"Type": "Notification", "MessageId": "x", "TopicArn": arn,
+            "Message": message, "Timestamp": "2027-02-01T09:30:00Z"})
+            .to_string(),
+        )
+    }
+
+    #[test]
+    fn a_canary_is_read_raw_and_enveloped_alike_and_named_by_the_topic_it_came_from() {
+        let said = canary(id(), Kind::SeatBooked, Timestamp::UNIX_EPOCH);
+        let seen = Canary { id: id(), topic: Kind::SeatBooked, told: None };
+        assert_eq!(read_canary(&delivery(said.body.clone()), PREFIX), Some(seen));
+        assert_eq!(read_canary(&enveloped(Kind::SeatBooked, &said.body), PREFIX), Some(seen));
+        let strayed = read_canary(&enveloped(Kind::PaymentOk, &said.body), PREFIX);
+        assert_eq!(strayed.map(|it| it.topic), Some(Kind::PaymentOk));
+    }
+
+    #[test]
+    fn what_a_role_heard_is_told_on_each_of_its_topics_that_status_hears() {
+        let hop = Hop { topic: Kind::SeatUnavailable, role: RoleName::Payment };
+        let seen = Sighting { hop, at: "2027-02-01T09:30:00.5Z".parse().unwrap() };
+        let told = canary_heard(id(), &seen);
+        let topics: Vec<Kind> = told.iter().map(|it| it.kind).collect();
+        assert_eq!(topics, [Kind::PaymentOk, Kind::PaymentFailed, Kind::PaymentRefunded]);
+        for it in told {
+            let read = read_canary(&enveloped(it.kind, &it.body), PREFIX);
+            assert_eq!(read, Some(Canary { id: id(), topic: it.kind, told: Some(seen) }));
+        }
+    }
+
+    #[test]
+    fn a32_who_does_not_know_canaries_refuses_one_before_its_data_is_looked_at() {
+        for topic in Kind::ALL {
+            let said = canary(id(), topic, Timestamp::UNIX_EPOCH);
+            let refusal = decode(&enveloped(topic, &said.body), PREFIX).unwrap_err();
+            assert_eq!(
+                (refusal.why, refusal.flaw.path.as_str()),
+                (Why::UnsupportedVersion, "dataschema")
+            );
+            assert_eq!(refusal.booking.unwrap().as_str(), format!("canary-{}", id()));
+        }
+    }
+
+    #[test]
+    fn an_event_is_never_taken_for_a_canary_whatever_else_it_says() {
+        for topic in topics::all() {
+            let mut event = topic.example;
+            event["canary"] = json!(id());
+            event["note"] = json!(SCHEMA);
+            let message = event.to_string();
+            assert_eq!(read_canary(&enveloped(topic.topic, &message), ""), None);
+            assert_eq!(read_canary(&delivery(message.clone()), PREFIX), None);
+            assert!(decode(&delivery(message), PREFIX).is_ok());
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The account as it is against `topics/`: pure, so that its tests are data. What is broken is found
+//! once: of a topic or a queue that is not there, nothing else is said.
+
+use serde::Serialize;
+
+use super::policy::gate;
+use crate::{
+    bus::aws::{
+        Place,
+        account::{Account, Queue, QueueOf, Subscription},
+    },
+    domain::{RoleName, canary::Hop, event::Kind},
+    runtime::Limits,
+    topics::{self, Topic},
+};
+
+/// Below this a service that is stopped and started a few times loses messages to its dead letters.
+const RECEIVES_MIN: u64 = 5;
+/// The key that AWS manages for SQS: no other service may use it.
+const SQS_KEY: &str = "alias/aws/sqs";
+const APPLY: &str = "terraform apply in terraform/, with this prefix, account and region";
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// What it is about.
+    pub(super) subject: String,
+    /// What is wrong with it.
+    pub(super) wrong: String,
+    /// What that breaks.
+    pub(super) breaks: String,
+    /// How to mend it.
+    pub(super) mend: String,
+    /// The hops that cannot be made because of it, or are made because of it.
+    #[serde(skip)]
+    pub(super) hops: Vec<Hop>,
+}
+
+/// Every hop of `topics/`.
+pub(super) fn hops(topics: &[Topic]) -> Vec<Hop> {
+    let of = |it: &Topic| {
+        let topic = it.topic;
+        it.subscribers.iter().map(move |it| Hop { topic, role: it.role }).collect::<Vec<_>>()
+    };
+    topics.iter().flat_map(of).collect()
+}
+
+/// Everything in the account that is not as `topics/` and the services need it.
+pub(super) fn compare(account: &Account) -> Vec<Finding> {
+    if account.topics.is_empty() && account.queues.is_empty() {
+        return vec![nothing_there(account)];
+    }
+    let it = Comparison { account, topics: topics::all() };
+    let mut findings: Vec<Finding> = it.topics.iter().flat_map(|topic| it.topic(topic)).collect();
+    for queue in QueueOf::all() {
+        match it.account.queues.get(&queue) {
+            None => findings.push(it.missing_queue(queue)),
+            Some(seen) => findings.extend(it.queue(queue, seen)),
+        }
+    }
+    findings
+}
+
+fn nothing_there(account: &Account) -> Finding {
+    let prefix = account.names.prefix();
+    Finding {
+        subject: format!("account {} in {}", account.home.account(), account.home.region()),
+        wrong: format!("it has no topic and no queue of booking with the prefix {prefix:?}"),
+        breaks: "nothing can be booked".to_owned(),
+        mend: format!("look at --prefix, AWS_REGION and the credentials; else {APPLY}"),
+        hops: hops(&topics::all()),
+    }
+}
+
+struct Comparison<'a> {
+    account: &'a Account,
+    topics: Vec<Topic>,
+}
+
+impl Comparison<'_> {
+    fn name(&self, queue: QueueOf) -> String {
+        queue.name(&self.account.names)
+    }
+
+    fn own(&self, role: RoleName) -> String {
+        self.account.names.queue(role)
+    }
+
+    fn topic(&self, topic: &Topic) -> Vec<Finding> {
+        let name = self.account.names.topic(topic.topic);
+        let Some(seen) = self.account.topics.get(&topic.topic) else {
+            let roles: Vec<&str> = topic.subscribers.iter().map(|it| it.role.as_str()).collect();
+            return vec![Finding {
+                subject: format!("topic {name}"),
+                wrong: "it does not exist".to_owned(),
+                breaks: format!(
+                    "{} cannot say {}, and {} never hear it; what a service cannot say, it tries again until its message ends on the dead-letter queue",
+                    topic.publisher,
+                    topic.topic,
+                    roles.join(", ")
+                ),
+                mend: format!("{APPLY}: it makes the topic and its subscriptions"),
+                hops: hops(std::slice::from_ref(topic)),
+            }];
+        };
+        let mut findings = Vec::new();
+        for queue in QueueOf::all() {
+            let arn = self.account.queue_arn(queue);
+            let to_it: Vec<&Subscription> = seen.iter().filter(|it| it.endpoint == arn).collect();
+            let hop = Hop { topic: topic.topic, role: queue.role };
+            let wanted =
+                queue.place.is_none() && topic.subscribers.iter().any(|it| it.role == queue.role);
+            if wanted {
+                findings.extend(self.subscription(hop, &to_it, seen));
+            } else {
+                findings.extend(to_it.iter().map(|it| self.stranger(hop, queue, it)));
+            }
+        }
+        findings
+    }
+
+    /// The one subscription that a hop needs. `all` are those of the topic.
+    fn subscription(
+        &self,
+        hop: Hop,
+        seen: &[&Subscription],
+        all: &[Subscription],
+    ) -> Option<Finding> {
+        let Hop { topic, role } = hop;
+        let (queue, name) = (self.own(role), self.account.names.topic(topic));
+        let does = self.does(hop);
+        let finding = |wrong: String, breaks: String, mend: String, cut: bool| {
+            let subject = format!("subscription of {queue} to {name}");
+            let hops = if cut { vec![hop] } else { Vec::new() };
+            Some(Finding { subject, wrong, breaks, mend, hops })
+        };
+        let deaf = format!("{role} does not hear {topic}, so nobody {does}");
+        let again = format!(
+            "{APPLY}; what was said meanwhile does not come by itself: `booking list --open` shows the bookings that wait, `booking resend` says it again"
+        );
+        let [it] = seen else {
+            if let [first, ..] = seen {
+                let arns: Vec<&str> = seen.iter().filter_map(|it| it.arn.as_deref()).collect();
+                let last = arns.last().copied().unwrap_or(&first.endpoint);
+                return finding(
+                    format!("there are {} of them: {}", seen.len(), arns.join(", ")),
+                    format!(
+                        "{role} gets every {topic} {} times; bookings are not harmed, but cost is",
+                        seen.len()
+                    ),
+                    format!("aws sns unsubscribe --subscription-arn {last}"),
+                    false,
+                );
+            }
+            let astray = all.iter().find(|it| it.endpoint.ends_with(&format!(":{queue}")));
+            return match astray {
+                Some(it) => finding(
+                    format!(
+                        "it goes to {}, not to {}",
+                        it.endpoint,
+                        self.account.queue_arn(QueueOf { role, place: None })
+                    ),
+                    deaf,
+                    again,
+                    true,
+                ),
+                // Without its queue there is nothing to subscribe.
+                None if !self.there(role, None) => None,
+                None => finding("it does not exist".to_owned(), deaf, again, true),
+            };
+        };
+        if it.protocol != "sqs" {
+            let wrong = format!("its protocol is {:?}, not \"sqs\"", it.protocol);
+            return finding(wrong, deaf, again, true);
+        }
+        if it.arn.is_none() {
+            return finding(
+                "it is not confirmed".to_owned(),
+                deaf,
+                format!(
+                    "delete it and {APPLY}: made by the queue's own account it needs no confirmation"
+                ),
+                true,
+            );
+        }
+        if let Some(filter) = &it.filter {
+            return finding(
+                format!("it has a filter policy, {filter}"),
+                format!(
+                    "{role} hears only those {topic} that match it; for the others nobody {does}"
+                ),
+                format!("{APPLY}; a filter is gone for all servers after 15 minutes"),
+                true,
+            );
+        }
+        if it.raw {
+            return finding(
+                "raw message delivery is on".to_owned(),
+                format!(
+                    "{role} gets no SNS MessageId: a request without an id of its own is set aside here, and is another booking than in the other roles"
+                ),
+                APPLY.to_owned(),
+                false,
+            );
+        }
+        let undelivered = QueueOf { role, place: Some(Place::Undelivered) };
+        let lost =
+            format!("a {topic} that SNS cannot deliver to {queue} is lost, and nobody is told");
+        match &it.dead_letters {
+            Some(arn) if *arn == self.account.queue_arn(undelivered) => None,
+            Some(arn) => finding(
+                format!("its dead-letter queue is {arn}, not {}", self.name(undelivered)),
+                format!("`booking dlq` does not find what SNS could not deliver: {lost}"),
+                APPLY.to_owned(),
+                false,
+            ),
+            None if !self.there(role, Some(Place::Undelivered)) => None,
+            None => finding(
+                "it has no dead-letter queue (no redrive policy)".to_owned(),
+                lost,
+                APPLY.to_owned(),
+                false,
+            ),
+        }
+    }
+
+    /// What the role does with the event, as `topics/` says it.
+    fn does(&self, hop: Hop) -> String {
+        let topic = self.topics.iter().find(|it| it.topic == hop.topic);
+        let it = topic.and_then(|it| it.subscribers.iter().find(|it| it.role == hop.role));
+        it.map(|it| it.does.clone()).unwrap_or_default()
+    }
+
+    /// Somebody subscribed a queue of ours to what it should not hear.
+    fn stranger(&self, hop: Hop, queue: QueueOf, seen: &Subscription) -> Finding {
+        let Hop { topic, role } = hop;
+        let name = self.name(queue);
+        let breaks = match queue.place {
+            None => format!(
+                "{role} does nothing with a {topic}: each is received for nothing, or, where the queue's policy refuses it, kept as undelivered or lost"
+            ),
+            Some(_) => format!("every {topic} looks like a dead letter of {role}"),
+        };
+        let mend = match &seen.arn {
+            Some(arn) => format!("aws sns unsubscribe --subscription-arn {arn}"),
+            None => "nobody has confirmed it: it goes by itself".to_owned(),
+        };
+        Finding {
+            subject: format!("subscription of {name} to {}", self.account.names.topic(topic)),
+            wrong: format!("topics/ has no such subscription: {role} is not to hear {topic} there"),
+            breaks,
+            mend,
+            hops: if queue.place.is_none() { vec![hop] } else { Vec::new() },
+        }
+    }
+
+    fn there(&self, role: RoleName, place: Option<Place>) -> bool {
+        self.account.queues.contains_key(&QueueOf { role, place })
+    }
+
+    fn heard(&self, role: RoleName) -> Vec<Hop> {
+        hops(&self.topics).into_iter().filter(|it| it.role == role).collect()
+    }
+
+    fn missing_queue(&self, queue: QueueOf) -> Finding {
+        let QueueOf { role, place } = queue;
+        let (breaks, mend, hops) = match place {
+            None => (
+                format!(
+                    "{role} has nothing to work from; what it should hear waits on {}, if its subscriptions are still there",
+                    self.account.names.undelivered_queue(role)
+                ),
+                format!("{APPLY}, then `booking dlq redrive {role}` for what waited"),
+                self.heard(role),
+            ),
+            Some(Place::Dlq) => (
+                format!(
+                    "{role} does not start, and a message that it can never deal with is not set aside but comes again and again"
+                ),
+                APPLY.to_owned(),
+                Vec::new(),
+            ),
+            Some(Place::Undelivered) => (
+                format!(
+                    "what SNS cannot deliver to {} is lost, and nobody is told",
+                    self.own(role)
+                ),
+                APPLY.to_owned(),
+                Vec::new(),
+            ),
+        };
+        let subject = format!("queue {}", self.name(queue));
+        Finding { subject, wrong: "it does not exist".to_owned(), breaks, mend, hops }
+    }
+
+    fn queue(&self, queue: QueueOf, seen: &Queue) -> Vec<Finding> {
+        let found = [
+            self.key(queue, seen),
+            self.policy(queue, seen),
+            self.redrive(queue, seen),
+            self.retention(queue, seen),
+            self.visibility(queue, seen),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    fn key(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+        let sns_sends = queue.place != Some(Place::Dlq);
+        (sns_sends && seen.key.as_deref() == Some(SQS_KEY)).then(|| Finding {
+            subject: format!("queue {}", self.name(queue)),
+            wrong: format!("it is encrypted with {SQS_KEY}, a key that SNS may not use"),
+            breaks: "SNS can deliver nothing to it".to_owned(),
+            mend: format!("{APPLY}: with SSE-SQS, or with a key of your own (kms_key_arn)"),
+            hops: if queue.place.is_none() { self.heard(queue.role) } else { Vec::new() },
+        })
+    }
+
+    fn policy(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+        let QueueOf { role, place } = queue;
+        if place == Some(Place::Dlq) {
+            return None;
+        }
+        let heard: Vec<Kind> = self.heard(role).into_iter().map(|it| it.topic).collect();
+        let arns: Vec<String> = heard.iter().map(|it| self.account.topic_arn(*it)).collect();
+        let found = gate(seen.policy.as_ref(), &self.account.queue_arn(queue), &arns);
+        let shut: Vec<Kind> = (heard.iter().zip(&arns))
+            .filter(|(_, arn)| found.shut_out.contains(arn))
+            .map(|(topic, _)| *topic)
+            .collect();
+        let names: Vec<&str> = shut.iter().map(|it| it.topic()).collect();
+        let (names, strangers) = (names.join(", "), found.strangers.join(", "));
+        let mut wrong = Vec::new();
+        let mut breaks = Vec::new();
+        if !shut.is_empty() {
+            wrong.push(match &seen.policy {
+                None => "it has no policy, so SNS may not put anything on it".to_owned(),
+                Some(_) => format!("its policy does not let SNS deliver {names}"),
+            });
+            breaks.push(match place {
+                None => format!(
+                    "{role} does not hear {names}; SNS puts it on {} instead",
+                    self.account.names.undelivered_queue(role)
+                ),
+                _ => format!("what SNS cannot deliver to {} is lost", self.own(role)),
+            });
+        }
+        if !strangers.is_empty() {
+            wrong.push(format!("its policy also lets SNS deliver from {strangers}"));
+            breaks.push(format!("who can publish there can put messages on a queue of {role}"));
+        }
+        let redrive = match place {
+            None if !shut.is_empty() => format!(", then `booking dlq redrive {role}`"),
+            _ => String::new(),
+        };
+        let cut = if place.is_none() { shut } else { Vec::new() };
+        (!wrong.is_empty()).then(|| Finding {
+            subject: format!("queue {}", self.name(queue)),
+            wrong: wrong.join("; "),
+            breaks: breaks.join("; "),
+            mend: format!("{APPLY}{redrive}"),
+            hops: cut.into_iter().map(|topic| Hop { topic, role }).collect(),
+        })
+    }
+
+    /// Where SQS moves what was received too often.
+    fn redrive(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+        let role = queue.role;
+        if queue.place.is_some() {
+            return None;
+        }
+        let dlq = QueueOf { role, place: Some(Place::Dlq) };
+        let (wrong, breaks) = match &seen.redrive {
+            None if !self.there(role, dlq.place) => return None,
+            None => (
+                "it has no redrive policy".to_owned(),
+                format!(
+                    "a message that {role} fails on again and again goes round until it is too old, and is gone then, instead of waiting on {}",
+                    self.name(dlq)
+                ),
+            ),
+            Some(it) if it.to != self.account.queue_arn(dlq) => (
+                format!("it moves what fails too often to {}, not to {}", it.to, self.name(dlq)),
+                format!(
+                    "`booking dlq` does not find it, and no alarm watches it: {role}'s bookings just stop"
+                ),
+            ),
+            Some(it) if it.receives_max < RECEIVES_MIN => (
+                format!(
+                    "it gives a message up after {} receives, fewer than {RECEIVES_MIN}",
+                    it.receives_max
+                ),
+                format!(
+                    "a short outage or a few restarts of {role} make dead letters of good messages"
+                ),
+            ),
+            Some(_) => return None,
+        };
+        let subject = format!("queue {}", self.name(queue));
+        Some(Finding { subject, wrong, breaks, mend: APPLY.to_owned(), hops: Vec::new() })
+    }
+
+    /// Dead letters outlast the queue they come from.
+    fn retention(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+        queue.place?;
+        let own = self.account.queues.get(&QueueOf { place: None, ..queue })?;
+        (seen.retention_s < own.retention_s).then(|| Finding {
+            subject: format!("queue {}", self.name(queue)),
+            wrong: format!(
+                "it keeps messages for {}, {} keeps them for {}",
+                days(seen.retention_s),
+                self.own(queue.role),
+                days(own.retention_s)
+            ),
+            breaks: "SQS counts from when a message was first sent: a dead letter can be gone before anybody has looked".to_owned(),
+            mend: format!("{APPLY}, with dead_letter_retention_s (default 14 days) at least message_retention_s (default 4 days)"),
+            hops: Vec::new(),
+        })
+    }
+
+    /// The services say how long with each receive; others who receive may not.
+    fn visibility(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+        let needed_s = Limits::default().visibility_min().as_secs();
+        (queue.place.is_none() && seen.visibility_s < needed_s).then(|| Finding {
+            subject: format!("queue {}", self.name(queue)),
+            wrong: format!("its visibility timeout is {} s, less than {needed_s} s", seen.visibility_s),
+            breaks: format!(
+                "a message that is received without saying for how long, as by hand, comes back while an outside effect of {} may still be under way",
+                queue.role
+            ),
+            mend: format!("{APPLY}, with visibility_timeout_s (default 60) above the longest effect"),
+            hops: Vec::new(),
+        })
+    }
+}
+
+fn days(seconds: u64) -> String {
+    match (seconds / 86_400, seconds % 86_400) {
+        (days, 0) => format!("{days} days"),
+        (_, _) => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

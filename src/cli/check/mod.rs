@@ -1,0 +1,163 @@
+//! `booking check`: the live account against `topics/`, and on request a canary through every
+//! subscription. Observing reads only; comparing is pure.
+
+mod canary;
+mod compare;
+mod policy;
+mod tables;
+
+use clap::Args;
+use serde::Serialize;
+
+use self::{
+    canary::{Flight, HopReport, HopState},
+    compare::{Finding, compare},
+};
+use super::{
+    Fault,
+    config::{AccountArgs, AwsArgs, Span, StatusUrl},
+    out, out_json,
+    show::Desk,
+};
+use crate::{
+    bus::aws::{
+        AwsTopics, Clients, Names,
+        account::{Account, QueueOf},
+    },
+    domain::event::Kind,
+    metrics::RequestCount,
+    topics,
+    wiring::aws_fault,
+};
+
+/// `booking check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    aws: AwsArgs,
+    #[command(flatten)]
+    home: AccountArgs,
+    /// Send a marked event through every subscription too, and tell hop by hop where it arrived
+    ///
+    /// The services recognise it before they look at anything else: no booking, no seat and no
+    /// money is touched. A service that is older than this sets it aside as a dead letter.
+    #[arg(long)]
+    canary: bool,
+    /// How long the canary may take
+    #[arg(long, default_value = "60s", value_name = "TIME", requires = "canary")]
+    timeout: Span,
+    #[command(flatten)]
+    status: StatusUrl,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    well: bool,
+    topics: usize,
+    queues: usize,
+    subscriptions: usize,
+    findings: Vec<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<Flight>,
+}
+
+/// Compares, and sends the canary if asked to. Exit code 0 only if nothing was found.
+pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
+    let desk = if args.canary { Some(Desk::new(&args.status)?) } else { None };
+    let clients = Clients::load(RequestCount::default()).await.map_err(aws_fault)?;
+    let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
+    let names = Names::new(&args.aws.prefix);
+    let account = Account::observe(&clients, &names, &home).await.map_err(|it| Fault::bus(&it))?;
+    let mut findings = compare(&account);
+    findings.extend(tables::check_tables(&args).await?);
+
+    let all = topics::all();
+    let mut flight = None;
+    if let Some(desk) = desk {
+        let there: Vec<Kind> = account.topics.keys().copied().collect();
+        let aws_topics = AwsTopics::new(&clients, names, home);
+        let flown = canary::fly(&desk, &aws_topics, &there, &findings, args.timeout.0).await;
+        let (id, sent, seen) = match flown {
+            Ok(it) => it,
+            Err(fault) => {
+                // What is known already may be why.
+                if !args.json && !findings.is_empty() {
+                    out(&told(&findings))?;
+                }
+                return Err(fault);
+            }
+        };
+        let (hops, more) = canary::judge(&all, &sent, &seen, &findings, args.timeout.0);
+        findings.extend(more);
+        flight = Some(Flight { canary: id, hops });
+    }
+    let report = Report {
+        well: findings.is_empty(),
+        topics: all.len(),
+        queues: QueueOf::all().count(),
+        subscriptions: compare::hops(&all).len(),
+        findings,
+        canary: flight,
+    };
+    if args.json {
+        out_json(&report)?
+    } else {
+        out(&report.text())?
+    }
+    if report.well { Ok(()) } else { Err(Fault::No(String::new())) }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut text = self.canary.as_ref().map(Flight::text).unwrap_or_default();
+        text.push_str(&told(&self.findings));
+        let mut last = match self.findings.len() {
+            0 => format!(
+                "{} subscriptions, {} topics, {} queues: all as topics/ says",
+                self.subscriptions, self.topics, self.queues
+            ),
+            1 => "1 finding".to_owned(),
+            many => format!("{many} findings"),
+        };
+        if let Some(flight) = &self.canary {
+            let arrived = flight.hops.iter().filter(|it| it.state == HopState::Arrived).count();
+            last.push_str(&format!("; canary: {arrived} of {} hops", self.subscriptions));
+        }
+        format!("{text}{last}\n")
+    }
+}
+
+/// Each finding in four lines.
+fn told(findings: &[Finding]) -> String {
+    let one = |it: &Finding| {
+        let Finding { subject, wrong, breaks, mend, .. } = it;
+        format!("{subject}\n  wrong:  {wrong}\n  breaks: {breaks}\n  mend:   {mend}\n\n")
+    };
+    findings.iter().map(one).collect()
+}
+
+impl Flight {
+    fn text(&self) -> String {
+        let mut text = format!("canary {}\n", self.canary);
+        for HopReport { hop, state, after_s } in &self.hops {
+            let became = match (state, after_s) {
+                (HopState::Arrived, Some(it)) => format!("{it:.3} s"),
+                (HopState::Arrived, None) => "arrived".to_owned(),
+                (HopState::Missing, _) => "MISSING".to_owned(),
+                (HopState::Unknown, _) => "not known: status does not hear its answers".to_owned(),
+                (HopState::Unexpected, _) => "UNEXPECTED".to_owned(),
+            };
+            text.push_str(&format!(
+                "  {:<18} {:<8} {became}\n",
+                hop.topic.topic(),
+                hop.role.as_str()
+            ));
+        }
+        text.push('\n');
+        text
+    }
+}
