@@ -24,7 +24,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::harness::{Account, Folder, LocalStack, Service, all_four, binary, eventually};
+use crate::harness::{
+    Account, DynamoDbLocal, Folder, LocalStack, Service, Tables, all_four, binary, eventually,
+    skipped,
+};
 
 /// Runs `booking check` on an account; exit code, stdout and stderr.
 fn run(account: &Account, args: &[&str]) -> (Option<i32>, String, String) {
@@ -360,4 +363,31 @@ fn arrived(report: &Value) -> BTreeSet<(String, String)> {
     let hops = report["canary"]["hops"].as_array().unwrap();
     let made = hops.iter().filter(|it| it["state"] == "arrived");
     made.map(|it| (text(&it["topic"]), text(&it["role"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_are_looked_at_where_the_services_have_some() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let account = Account::make(false).await;
+    let dynamodb = DynamoDbLocal::running();
+    let tables = Tables::make_in(dynamodb, &account.prefix).await;
+    let check = || {
+        let mut check = binary();
+        check.args(["check", "--prefix", &account.prefix]);
+        check.envs(LocalStack::running().environment()).envs(dynamodb.environment());
+        let output = check.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let well = "17 subscriptions, 8 topics, 12 queues, 4 tables: all as topics/ says\n";
+    assert_eq!(check(), (Some(0), well.to_owned()));
+
+    let (client, table) =
+        (aws_sdk_dynamodb::Client::new(&tables.config), tables.names.table(RoleName::Receipt));
+    client.delete_table().table_name(&table).send().await.unwrap();
+    let (code, text) = check();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.starts_with(&format!("table {table}\n  wrong:  it does not exist\n")), "{text}");
+    assert!(text.ends_with("\n1 finding\n"), "{text}");
 }

@@ -18,7 +18,8 @@ use crate::{
 const RECEIVES_MIN: u64 = 5;
 /// The key that AWS manages for SQS: no other service may use it.
 const SQS_KEY: &str = "alias/aws/sqs";
-const APPLY: &str = "terraform apply in terraform/, with this prefix, account and region";
+pub(super) const APPLY: &str =
+    "terraform apply in terraform/, with this prefix, account and region";
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -15,16 +15,17 @@ use self::{
 };
 use super::{
     Fault,
-    config::{AccountArgs, AwsArgs, Span, StatusUrl},
+    config::{AccountArgs, AwsArgs, Span, StatusUrl, StoreArgs, StoreName},
     out, out_json,
     show::Desk,
 };
 use crate::{
+    aws,
     bus::aws::{
         AwsTopics, Clients, Names,
         account::{Account, QueueOf},
     },
-    domain::event::Kind,
+    domain::{RoleName, event::Kind},
     metrics::RequestCount,
     topics,
     wiring::aws_fault,
@@ -37,6 +38,8 @@ pub struct CheckArgs {
     aws: AwsArgs,
     #[command(flatten)]
     home: AccountArgs,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Send a marked event through every subscription too, and tell hop by hop where it arrived
     ///
     /// The services recognise it before they look at anything else: no booking, no seat and no
@@ -60,6 +63,8 @@ struct Report {
     topics: usize,
     queues: usize,
     subscriptions: usize,
+    /// None are looked at unless `--store` says that there are some.
+    tables: usize,
     findings: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
     canary: Option<Flight>,
@@ -68,12 +73,16 @@ struct Report {
 /// Compares, and sends the canary if asked to. Exit code 0 only if nothing was found.
 pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
     let desk = if args.canary { Some(Desk::new(&args.status)?) } else { None };
-    let clients = Clients::load(RequestCount::default()).await.map_err(aws_fault)?;
+    let config = aws::load().await;
+    let clients = Clients::within_limits(&config, RequestCount::default()).map_err(aws_fault)?;
     let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
     let names = Names::new(&args.aws.prefix);
     let account = Account::observe(&clients, &names, &home).await.map_err(|it| Fault::bus(&it))?;
     let mut findings = compare(&account);
-    findings.extend(tables::check_tables(&args).await?);
+    let tables = args.store.store == StoreName::Dynamodb;
+    if tables {
+        findings.extend(tables::check_tables(&config, &names).await?);
+    }
 
     let all = topics::all();
     let mut flight = None;
@@ -100,6 +109,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
         topics: all.len(),
         queues: QueueOf::all().count(),
         subscriptions: compare::hops(&all).len(),
+        tables: if tables { RoleName::ALL.len() } else { 0 },
         findings,
         canary: flight,
     };
@@ -116,10 +126,16 @@ impl Report {
         let mut text = self.canary.as_ref().map(Flight::text).unwrap_or_default();
         text.push_str(&told(&self.findings));
         let mut last = match self.findings.len() {
-            0 => format!(
-                "{} subscriptions, {} topics, {} queues: all as topics/ says",
-                self.subscriptions, self.topics, self.queues
-            ),
+            0 => {
+                let tables = match self.tables {
+                    0 => String::new(),
+                    many => format!(", {many} tables"),
+                };
+                format!(
+                    "{} subscriptions, {} topics, {} queues{tables}: all as topics/ says",
+                    self.subscriptions, self.topics, self.queues
+                )
+            }
             1 => "1 finding".to_owned(),
             many => format!("{many} findings"),
         };

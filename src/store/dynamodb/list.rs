@@ -40,6 +40,15 @@ struct Entry {
 }
 
 impl Index {
+    pub(super) const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Its hash key.
+    pub(super) const fn phase_attribute(self) -> &'static str {
+        self.phase
+    }
+
     /// The earlier in the list, the smaller.
     fn rank(self, at_ms: i64) -> i64 {
         if self.oldest_first { at_ms } else { at_ms.saturating_neg() }

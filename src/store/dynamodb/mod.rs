@@ -3,6 +3,7 @@
 
 mod client;
 mod commit;
+mod describe;
 mod list;
 mod read;
 mod row;
@@ -16,6 +17,7 @@ use aws_sdk_dynamodb::{
     types::ConsumedCapacity,
 };
 
+pub use self::describe::Layout;
 use super::{Commit, Find, Store, StoreError, Versioned, Write};
 use crate::{domain::RoleName, metrics::RequestCount};
 

@@ -1,0 +1,82 @@
+//! What a table is like, for who holds the account against what the services need. Its own right
+//! (`dynamodb:DescribeTable`) is an operator's: no service has it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, KeyType};
+
+use super::{
+    client,
+    list::INDEXES,
+    row::{AT_MS, KEY},
+};
+use crate::{domain::RoleName, metrics::RequestCount, store::StoreError};
+
+/// The keys of a table and of its indexes, each as `key S` or `phase S, at_ms N`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The table's.
+    pub keys: String,
+    /// By index.
+    pub indexes: BTreeMap<String, String>,
+}
+
+impl Layout {
+    /// What the table of a role must be like. More indexes do no harm.
+    #[must_use]
+    pub fn of(role: RoleName) -> Layout {
+        let index = |it: super::list::Index| {
+            (it.name().to_owned(), format!("{} S, {AT_MS} N", it.phase_attribute()))
+        };
+        let lists = role == RoleName::Status;
+        Layout {
+            keys: format!("{KEY} S"),
+            indexes: INDEXES.into_iter().filter(|_| lists).map(index).collect(),
+        }
+    }
+
+    /// What a table is like; none when there is no such table.
+    ///
+    /// # Errors
+    /// When DynamoDB does not say.
+    pub async fn look(config: &SdkConfig, table: &str) -> Result<Option<Layout>, StoreError> {
+        let client = client::client(config, RequestCount::default());
+        let described = match client.describe_table().table_name(table).send().await {
+            Ok(it) => it.table,
+            Err(it)
+                if it.as_service_error().is_some_and(|it| it.is_resource_not_found_exception()) =>
+            {
+                return Ok(None);
+            }
+            Err(it) => {
+                let (operation, place) = ("describe the table", table.to_owned());
+                return Err(StoreError::Failed { operation, place, source: Arc::new(it) });
+            }
+        };
+        Ok(described.map(|it| {
+            let types = it.attribute_definitions.unwrap_or_default();
+            let indexes = it.global_secondary_indexes.unwrap_or_default().into_iter();
+            let index = |it: aws_sdk_dynamodb::types::GlobalSecondaryIndexDescription| {
+                let keys = keys(&it.key_schema.unwrap_or_default(), &types);
+                (it.index_name.unwrap_or_default(), keys)
+            };
+            Layout {
+                indexes: indexes.map(index).collect(),
+                keys: keys(&it.key_schema.unwrap_or_default(), &types),
+            }
+        }))
+    }
+}
+
+/// Hash key first.
+fn keys(schema: &[KeySchemaElement], types: &[AttributeDefinition]) -> String {
+    let mut keys: Vec<&KeySchemaElement> = schema.iter().collect();
+    keys.sort_by_key(|it| *it.key_type() != KeyType::Hash);
+    let typed = |it: &KeySchemaElement| {
+        let name = it.attribute_name();
+        let of = types.iter().find(|it| it.attribute_name() == name);
+        format!("{name} {}", of.map_or("?", |it| it.attribute_type().as_str()))
+    };
+    keys.into_iter().map(typed).collect::<Vec<_>>().join(", ")
+}
