@@ -7,10 +7,11 @@ use std::{
 };
 
 use booking::domain::{RoleName, event::Kind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, LocalStack, Service, Sketch, Tables, eventually, root, skipped,
+    Account, DynamoDbLocal, Folder, LocalStack, Service, Sketch, Tables, definitions, eventually,
+    root, skipped,
 };
 
 type Actions = BTreeSet<String>;
@@ -45,8 +46,8 @@ async fn done_by(service: &Service) -> Actions {
         .collect()
 }
 
-/// The policies that Terraform would attach: action => resources, by role.
-fn planned(folder: &Folder, prefix: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
+/// What Terraform would make.
+fn plan(folder: &Folder, prefix: &str) -> Vec<Value> {
     let workdir = folder.join("terraform");
     let file = folder.join("plan").display().to_string();
     let run = |action: &[&str]| {
@@ -64,7 +65,12 @@ fn planned(folder: &Folder, prefix: &str) -> BTreeMap<String, BTreeMap<String, B
     let prefix = format!("prefix={prefix}");
     run(&["plan", "-out", &file, "-var", &prefix, "-var", "store=dynamodb"]);
     let plan: Value = serde_json::from_slice(&run(&["show", "-json", &file])).unwrap();
-    let resources = plan["planned_values"]["root_module"]["resources"].as_array().unwrap();
+    let resources = &plan["planned_values"]["root_module"]["resources"];
+    resources.as_array().unwrap().clone()
+}
+
+/// The policies that Terraform would attach: action => resources, by role.
+fn policies(plan: &[Value]) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let ours = |it: &&Value| it["type"] == "aws_iam_policy" && it["name"] == "publisher";
     let policy = |it: &Value| {
         let text = it["values"]["policy"].as_str().expect("the policy stands in the plan");
@@ -78,7 +84,34 @@ fn planned(folder: &Folder, prefix: &str) -> BTreeMap<String, BTreeMap<String, B
         }
         (it["index"].as_str().unwrap().to_owned(), allowed)
     };
-    resources.iter().filter(ours).map(policy).collect()
+    plan.iter().filter(ours).map(policy).collect()
+}
+
+/// The tables that Terraform would make, as far as DynamoDB is told: by role.
+fn tables(plan: &[Value], prefix: &str) -> BTreeMap<String, Value> {
+    let sorted = |of: &Value| {
+        let mut all = of.as_array().cloned().unwrap_or_default();
+        all.sort_by_key(|it| it["name"].to_string());
+        all
+    };
+    let table = |it: &Value| {
+        let values = &it["values"];
+        let indexes = sorted(&values["global_secondary_index"]);
+        let index = |it: Value| {
+            json!({"name": it["name"], "hash_key": it["hash_key"], "range_key": it["range_key"],
+                   "projection_type": it["projection_type"]})
+        };
+        let definition = json!({
+            "name": values["name"].as_str().unwrap().strip_prefix(prefix).unwrap(),
+            "billing_mode": values["billing_mode"],
+            "hash_key": values["hash_key"],
+            "attribute": sorted(&values["attribute"]),
+            "global_secondary_index": indexes.into_iter().map(index).collect::<Vec<_>>(),
+        });
+        assert_eq!(values["range_key"], Value::Null);
+        (it["index"].as_str().unwrap().to_owned(), definition)
+    };
+    plan.iter().filter(|it| it["type"] == "aws_dynamodb_table").map(table).collect()
 }
 
 fn texts(of: &Value) -> Vec<String> {
@@ -138,7 +171,10 @@ async fn every_policy_is_exactly_what_its_role_calls() {
     }
     provoke(&account, &dynamodb, &services).await;
 
-    let policies = planned(&folder, &prefix);
+    let plan = plan(&folder, &prefix);
+    // What the tests and these services worked on is what Terraform makes.
+    assert_eq!(tables(&plan, &prefix), definitions());
+    let policies = policies(&plan);
     for service in &services {
         let role = service.role;
         let done = done_by(service).await;

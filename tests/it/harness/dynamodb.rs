@@ -12,10 +12,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::{
     Client,
     config::Credentials,
-    types::{
-        AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-        Projection, ProjectionType, ScalarAttributeType,
-    },
+    types::{AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection},
 };
 use booking::{
     audit::{self, Evidence},
@@ -27,6 +24,8 @@ use booking::{
     store::{Store, dynamodb::DynamoDb},
     wiring::receipts_folder,
 };
+
+use serde_json::Value;
 
 use super::{localstack::REGION, root, say, unique};
 
@@ -120,7 +119,7 @@ impl Tables {
         let client = Client::new(&config);
         let names = Names::new(prefix);
         for role in RoleName::ALL {
-            make(&client, &names.table(role), role == RoleName::Status).await;
+            make(&client, &names.table(role), &definitions()[role.as_str()]).await;
         }
         Tables { names, config }
     }
@@ -178,36 +177,40 @@ fn seats(records: &[(String, String)]) -> BTreeSet<String> {
     keys
 }
 
-/// The one place where the tests say what a table is.
-async fn make(client: &Client, table: &str, listed: bool) {
-    let attribute = |name: &str, of| {
-        AttributeDefinition::builder().attribute_name(name).attribute_type(of).build().unwrap()
-    };
-    let key = |name: &str, of| {
-        KeySchemaElement::builder().attribute_name(name).key_type(of).build().unwrap()
-    };
-    let index = |name: &str, hash: &str| {
-        GlobalSecondaryIndex::builder()
-            .index_name(name)
-            .key_schema(key(hash, KeyType::Hash))
-            .key_schema(key("at_ms", KeyType::Range))
-            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
-            .build()
-            .unwrap()
+/// The tables as terraform/ plans them, without a prefix, by role: a copy in tables.json, which
+/// `access` holds against the plan.
+pub fn definitions() -> BTreeMap<String, Value> {
+    serde_json::from_str(include_str!("tables.json")).unwrap()
+}
+
+/// Creates a table as it is planned.
+async fn make(client: &Client, table: &str, planned: &Value) {
+    let text = |it: &Value, name: &str| it[name].as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| planned[name].as_array().cloned().unwrap_or_default();
+    let key = |of: &Value, name: &str, of_type| {
+        let attribute = text(of, name);
+        let key = KeySchemaElement::builder().attribute_name(attribute).key_type(of_type);
+        key.build().unwrap()
     };
     let mut create = client
         .create_table()
         .table_name(table)
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute("key", ScalarAttributeType::S))
-        .key_schema(key("key", KeyType::Hash));
-    if listed {
-        create = create
-            .attribute_definitions(attribute("phase", ScalarAttributeType::S))
-            .attribute_definitions(attribute("open_phase", ScalarAttributeType::S))
-            .attribute_definitions(attribute("at_ms", ScalarAttributeType::N))
-            .global_secondary_indexes(index("newest", "phase"))
-            .global_secondary_indexes(index("stalest", "open_phase"));
+        .billing_mode(text(planned, "billing_mode").as_str().into())
+        .key_schema(key(planned, "hash_key", KeyType::Hash));
+    for it in list("attribute") {
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(text(&it, "name"))
+            .attribute_type(text(&it, "type").as_str().into());
+        create = create.attribute_definitions(attribute.build().unwrap());
+    }
+    for it in list("global_secondary_index") {
+        let kind = text(&it, "projection_type").as_str().into();
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(text(&it, "name"))
+            .key_schema(key(&it, "hash_key", KeyType::Hash))
+            .key_schema(key(&it, "range_key", KeyType::Range))
+            .projection(Projection::builder().projection_type(kind).build());
+        create = create.global_secondary_indexes(index.build().unwrap());
     }
     create.send().await.unwrap();
 }

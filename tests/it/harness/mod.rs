@@ -7,7 +7,7 @@ mod service;
 mod sketch;
 
 pub use account::Account;
-pub use dynamodb::{DynamoDbLocal, Tables};
+pub use dynamodb::{DynamoDbLocal, Tables, definitions};
 pub use localstack::{LocalStack, say, skipped};
 pub use service::{Service, all_four, binary};
 pub use sketch::{Sketch, bare};
