@@ -4,6 +4,7 @@ mod check;
 pub mod config;
 mod demo;
 mod dlq;
+mod erase;
 mod fault;
 mod healthcheck;
 mod request;
@@ -100,6 +101,12 @@ pub enum Command {
     /// drops it. For receipt the receipt is sent again too, under its number. Run it where the
     /// role's data is, or with --store dynamodb.
     Resend(resend::ResendArgs),
+    /// Erase a passenger's name and address from a booking that has ended
+    ///
+    /// Receipt is the only service that keeps them, for the receipt; its file goes as well. What was
+    /// decided, charged and announced stays. Run it where receipt's data is, or with --store dynamodb
+    /// and receipt's rights.
+    Erase(erase::EraseArgs),
     /// Messages that died: list them, say why, put them back
     ///
     /// Each role has two dead-letter queues. `dlq` has what the role set aside because it can never
@@ -157,6 +164,7 @@ impl Cli {
                 TopicsFormat::Json => topics::json(),
             }),
             Command::Check(args) => check::run(args).await,
+            Command::Erase(args) => erase::run(args).await,
             Command::Resend(args) => resend::run(args).await,
             Command::Dlq(command) => dlq::run(command).await,
             Command::Healthcheck(args) => healthcheck::run(args).await,

@@ -23,6 +23,7 @@ use crate::{
         ids::BookingId,
         payment::Payment,
         receipt::{Issued, Join},
+        request::Passenger,
         seats::{Hold, Row},
     },
     durability::Durability,
@@ -82,6 +83,9 @@ async fn kept(args: &ResendArgs, store: &AnyStore, id: &BookingId) -> Result<Vec
             let kept = look::<Join>(store, id).await?;
             let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
             if let Some(receipt) = sent.and_then(|it| it.row.receipt(id)) {
+                if receipt.wanted.passenger == Passenger::erased() {
+                    return Err(Fault::No(format!("the passenger of booking {id} was erased")));
+                }
                 let folder = wiring::receipts_folder(&args.data);
                 let mailer = FolderMailer::open(&folder, &args.mail_from, Durability::PowerFailure);
                 let mailer = mailer.map_err(|it| Fault::Config(it.to_string()))?;

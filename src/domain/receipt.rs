@@ -165,6 +165,21 @@ impl Join {
         }
     }
 
+    /// The same without the passengers' names and addresses; none while a receipt may still be sent,
+    /// unless it is known that the booking `has_ended` without one, which receipt need not hear.
+    #[must_use]
+    pub fn erased(&self, has_ended: bool) -> Option<Join> {
+        let waits = matches!(self.issued, Issued::No);
+        if !self.ended() && !(waits && has_ended) {
+            return None;
+        }
+        let mut erased = self.clone();
+        for wanted in erased.requests.values_mut() {
+            wanted.passenger = Passenger::erased();
+        }
+        Some(erased)
+    }
+
     /// Whether there is a receipt that counts.
     #[must_use]
     pub fn valid(&self) -> bool {

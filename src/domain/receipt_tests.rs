@@ -258,6 +258,43 @@ fn the_payment_token_is_not_kept() {
 }
 
 #[test]
+fn a_passenger_is_erased_from_every_request_once_no_receipt_can_follow() {
+    let stored =
+        |story: &[&str]| check(story, &ends_of(story)).rows[&Key::Booking(id("ada"))].clone();
+    let sent = [BR, "BR ada/2 12C", SB, PO_SENDS];
+    for over in [&sent[..], &[BR, SB, NO_SEAT], &[BR, SB, PO_SENDS, NO_SEAT]] {
+        let (before, after) = (stored(over), stored(over).erased(false).unwrap());
+        let text = serde_json::to_string(&after).unwrap();
+        assert!(!text.contains("Ada") && !text.contains("ada@"), "{text}");
+        // Nothing else changed: what comes now is as much a no-op as before.
+        assert_eq!(
+            (after.issued, after.booked, after.paid),
+            (before.issued, before.booked, before.paid)
+        );
+        assert_eq!(after.requests.len(), before.requests.len());
+        assert_eq!(after.erased(false), Some(after));
+    }
+    // Being sent: never. Waiting: only when somebody knows that it has ended.
+    let being_sent = stored(&[BR, SB, PO_DIES]);
+    assert_eq!((being_sent.erased(false), being_sent.erased(true)), (None, None));
+    let waiting = stored(&[BR, SB]);
+    assert_eq!(waiting.erased(false), None);
+    assert!(waiting.erased(true).is_some());
+}
+
+fn ends_of(story: &[&str]) -> String {
+    let has = |it| story.contains(&it);
+    match (has(PO_SENDS), has(NO_SEAT), has(PO_DIES)) {
+        (true, true, _) => "void/1",
+        (true, false, _) => "valid/1",
+        (_, true, _) => "closed",
+        (_, _, true) => "issuing/1",
+        _ => "waiting",
+    }
+    .to_owned()
+}
+
+#[test]
 fn a_receipt_number_can_be_read_out_and_belongs_to_one_booking() {
     let (ada, bob) = (super::number(&id("ada")), super::number(&id("bob")));
     assert_eq!(ada, ADAS_RECEIPT);

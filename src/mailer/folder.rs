@@ -44,6 +44,18 @@ impl Mailer for FolderMailer {
     }
 }
 
+/// Removes a receipt; false when it is not there.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove(folder: &Path, number: &str) -> io::Result<bool> {
+    match fs::remove_file(folder.join(format!("{number}.eml"))) {
+        Ok(()) => Ok(true),
+        Err(it) if it.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(it) => Err(it),
+    }
+}
+
 fn write(folder: &Path, name: &str, letter: &[u8], durability: Durability) -> io::Result<()> {
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(letter)?;

@@ -4,7 +4,10 @@
 
 use jiff::Timestamp;
 
-use super::book::{BookError, Outcome, STEPS_MAX, recall, see, see_more};
+use super::{
+    book::{BookError, Outcome, STEPS_MAX},
+    kept::{recall, see, see_more},
+};
 use crate::{
     bus::Message,
     domain::{
