@@ -170,7 +170,8 @@ impl Join {
     #[must_use]
     pub fn erased(&self, has_ended: bool) -> Option<Join> {
         let waits = matches!(self.issued, Issued::No);
-        if !self.ended() && !(waits && has_ended) {
+        let over = self.ended() || (waits && has_ended);
+        if !over {
             return None;
         }
         let mut erased = self.clone();

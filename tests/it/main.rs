@@ -21,6 +21,7 @@ mod dlq;
 mod documents;
 mod dynamodb;
 mod endings;
+mod erase;
 mod exhaustive;
 mod gateway;
 mod hardening;

@@ -47,6 +47,11 @@ impl Engine {
             .connection
             .pragma_update(None, "synchronous", durability.synchronous())
             .map_err(&failed)?;
+        // Receipt's rows have names and addresses: what is written over is gone (`booking erase`).
+        engine
+            .connection
+            .pragma_update(None, "secure_delete", role == RoleName::Receipt)
+            .map_err(&failed)?;
         engine.connection.set_prepared_statement_cache_capacity(32);
         engine.migrate(role)?;
         Ok(engine)
