@@ -177,3 +177,54 @@ impl Error for Shared {
         self.0.source()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(id: &str, code: &str) -> Failed {
+        (id.to_owned(), code.to_owned(), Some("said why".to_owned()))
+    }
+
+    #[test]
+    fn a12_a_batch_of_which_one_entry_failed_has_done_the_others() {
+        let failed = [failed("1", "InternalError"), failed("2", "AuthorizationError")];
+        let answers = each(4, failed.into_iter(), "publish to", "seat-booked");
+        assert!(answers[0].is_ok() && answers[3].is_ok());
+        let Err(BusError::Failed { name, source, .. }) = &answers[1] else { panic!("{answers:?}") };
+        assert_eq!(
+            (name.as_str(), source.to_string()),
+            ("seat-booked", "InternalError: said why".into())
+        );
+        assert!(matches!(answers[2], Err(BusError::Refused { .. })), "a person has to mend it");
+    }
+
+    #[test]
+    fn an_answer_about_an_entry_that_was_not_asked_for_is_nobodys() {
+        let failed = ["7", "-1", "x", ""].map(|it| failed(it, "InternalError"));
+        assert!(each(2, failed.into_iter(), "delete from", "q").iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a10_a_handle_that_is_no_longer_good_is_no_failure_of_its_entry() {
+        assert!(gone(&failed("0", "ReceiptHandleIsInvalid")));
+        assert!(!gone(&failed("0", "InternalError")));
+    }
+
+    #[test]
+    fn a_batch_that_failed_as_a_whole_has_failed_for_each_with_the_whole_reason() {
+        let cause = std::io::Error::other("connection reset");
+        let error = BusError::Failed {
+            operation: "publish to",
+            name: "t".to_owned(),
+            source: cause.into(),
+        };
+        let answers = all(3, error);
+        assert_eq!(answers.len(), 3);
+        for answer in answers {
+            let error = answer.unwrap_err();
+            assert_eq!(error.to_string(), "could not publish to `t`");
+            assert_eq!(error.source().unwrap().to_string(), "connection reset");
+        }
+    }
+}
