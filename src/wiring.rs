@@ -19,16 +19,13 @@ use tracing::info;
 use crate::{
     aws,
     bus::aws::{AwsBus, AwsError, Clients, Names},
-    cli::{
-        Fault,
-        config::{
-            GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, Span,
-            StatusArgs,
-        },
-    },
     clock::Clock,
+    config::{
+        GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, Span, StatusArgs,
+    },
     domain::{RoleName, schedule::Schedule, seats::Seats},
     durability::Durability,
+    fault::Fault,
     gateway::simulated::SimulatedGateway,
     http,
     mailer::folder::FolderMailer,

@@ -1,25 +1,22 @@
 //! The command line, which is also the manual.
 
 mod check;
-pub mod config;
 mod demo;
 mod dlq;
 mod erase;
-mod fault;
 mod healthcheck;
 mod request;
 mod resend;
 mod show;
 mod timeline;
 
-pub use fault::Fault;
-
 use std::io::{self, Write};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::config::{PaymentArgs, ReceiptArgs, SeatsArgs, StatusArgs};
 use crate::{
+    config::{self, PaymentArgs, ReceiptArgs, SeatsArgs, StatusArgs},
+    fault::Fault,
     telemetry::{self, LogFormat},
     topics, wiring,
 };

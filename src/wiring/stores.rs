@@ -7,12 +7,10 @@ use aws_config::SdkConfig;
 use super::{existing_store_file, gateway_file, make_folder, open_store, read_store};
 use crate::{
     bus::aws::Names,
-    cli::{
-        Fault,
-        config::{PaymentArgs, ServiceArgs, StoreName},
-    },
+    config::{PaymentArgs, ServiceArgs, StoreName},
     domain::RoleName,
     durability::Durability,
+    fault::Fault,
     metrics::RequestCount,
     runtime::{BookError, Chain},
     store::{

@@ -61,6 +61,16 @@ fn the_domain_has_no_clock_no_io_and_no_randomness() {
 }
 
 #[test]
+fn nothing_stands_on_the_command_line() {
+    for file in sources(&root().join("src")) {
+        let place = file.strip_prefix(root().join("src")).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let is_cli = place.starts_with("cli") || place.starts_with("main.rs");
+        assert!(is_cli || !ours(&text).iter().any(|it| it == "cli"), "{}", place.display());
+    }
+}
+
+#[test]
 fn adapters_are_named_by_the_wiring_and_by_what_stands_on_it() {
     // The demo wires its own bench, the command line resends from a file, the audit reads files.
     let may = ["wiring.rs", "wiring", "demo", "cli", "audit.rs"];

@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 
 use super::compare::{APPLY, Finding};
-use crate::{bus::aws::Names, cli::Fault, domain::RoleName, store::dynamodb::Layout};
+use crate::{bus::aws::Names, domain::RoleName, fault::Fault, store::dynamodb::Layout};
 
 /// Everything that is wrong with the tables.
 pub(super) async fn check_tables(config: &SdkConfig, names: &Names) -> Result<Vec<Finding>, Fault> {
