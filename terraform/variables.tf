@@ -105,6 +105,13 @@ variable "visibility_timeout_s" {
     condition     = var.visibility_timeout_s >= 1 && var.visibility_timeout_s <= 43200
     error_message = "visibility_timeout_s must be from 1 to 43200 (12 hours); it is ${var.visibility_timeout_s}."
   }
+
+  validation {
+    # The services refuse to start with others: an outside effect may take 10 s and 2 s are to spare, and
+    # a delivery that is extended again and again is dropped after 10 minutes.
+    condition     = var.image == null || (var.visibility_timeout_s > 12 && var.visibility_timeout_s < 600)
+    error_message = "visibility_timeout_s must be between 12 and 600 for the services to start; it is ${var.visibility_timeout_s}."
+  }
 }
 
 variable "receive_wait_s" {

@@ -26,8 +26,8 @@ use crate::{
 pub struct EraseArgs {
     /// Whose passenger
     id: String,
-    /// Also while receipt still waits for seats or payment: the booking ended without a receipt, as
-    /// `booking show` says, or is to
+    /// Also while receipt waits, or could not send: the booking ended without a receipt, as `booking
+    /// show` says, or is to
     #[arg(long)]
     ended: bool,
     #[command(flatten)]
@@ -59,6 +59,7 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
             return Err(Fault::No(format!("receipt knows nothing of booking {id}")));
         }
     };
+    store.forget_what_was_written_over()?;
     let receipts = wiring::receipts_folder(&args.data);
     let number = join.receipt(&id).map(|it| it.number);
     let removed = match &number {
@@ -67,7 +68,11 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
         })?,
         None => false,
     };
-    out(&format!("erased name and address of booking {id}"))?;
+    let many = join.requests.len();
+    out(&format!(
+        "erased name and address of booking {id}: {many} request{}",
+        if many == 1 { "" } else { "s" }
+    ))?;
     if let Some(number) = number.filter(|_| removed) {
         out(&format!("removed receipt {number}"))?;
     }

@@ -12,6 +12,8 @@ use super::{Expected, RoleName, event::Kind};
 /// How many canaries are kept. A newer one takes the place of an older one, so nothing has to be
 /// cleared away.
 pub const CANARIES_MAX: u128 = 16;
+/// How far ahead a canary may be: who is further ahead would keep its place from those that come.
+const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
 
 /// One canary. The ids of later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,6 +39,13 @@ impl CanaryId {
     pub fn parse(text: &str) -> Result<Self, Expected> {
         let id = Uuid::try_parse(text).map_err(|_| Expected("a UUID of version 7"))?;
         CanaryId::new(id)
+    }
+
+    /// Whether it says that it is from later than `now`, by more than clocks differ.
+    #[must_use]
+    pub fn is_ahead_of(self, now: Timestamp) -> bool {
+        let at_ms = i128::try_from(self.0.as_u128() >> 80).unwrap_or(i128::MAX);
+        at_ms > i128::from(now.as_millisecond()) + i128::from(AHEAD_MAX_MS)
     }
 
     /// Which of the places it has.
@@ -116,6 +125,9 @@ impl Canary {
     /// What `role` does with it.
     #[must_use]
     pub fn duty(&self, role: RoleName, now: Timestamp) -> Duty {
+        if self.id.is_ahead_of(now) {
+            return Duty::Nothing;
+        }
         let here = Sighting { hop: Hop { topic: self.topic, role }, at: now };
         match (role, self.told) {
             (RoleName::Status, told) => Duty::Keep(told.unwrap_or(here)),
@@ -133,7 +145,7 @@ mod tests {
     #[test]
     fn a_canary_is_told_once_and_kept_by_status_alone() {
         let id = CanaryId::parse("01997f6e-2f10-7d9a-9c53-6f2f5a1c9e01").unwrap();
-        let (topic, now) = (Kind::PaymentOk, Timestamp::UNIX_EPOCH);
+        let (topic, now) = (Kind::PaymentOk, sent());
         let first = Canary { id, topic, told: None };
         for role in [RoleName::Seats, RoleName::Payment, RoleName::Receipt] {
             let seen = Sighting { hop: Hop { topic, role }, at: now };
@@ -144,6 +156,22 @@ mod tests {
         }
         let seen = Sighting { hop: Hop { topic, role: RoleName::Status }, at: now };
         assert_eq!(first.duty(RoleName::Status, now), Duty::Keep(seen));
+    }
+
+    /// When the canary of these tests was made: the first 48 bits of its id.
+    fn sent() -> Timestamp {
+        Timestamp::from_millisecond(0x0199_7f6e_2f10).unwrap()
+    }
+
+    #[test]
+    fn one_that_is_far_ahead_is_nobodys_so_that_it_keeps_no_place() {
+        let id = CanaryId::parse("01997f6e-2f10-7d9a-9c53-6f2f5a1c9e01").unwrap();
+        let canary = Canary { id, topic: Kind::PaymentOk, told: None };
+        let minutes = jiff::SignedDuration::from_mins;
+        for (ahead, duty) in [(9, true), (11, false)] {
+            let now = sent() - minutes(ahead);
+            assert_eq!(canary.duty(RoleName::Status, now) != Duty::Nothing, duty, "{ahead} min");
+        }
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub struct Join {
     /// Whether the receipt went out.
     #[serde(default)]
     pub issued: Issued,
+    /// Whether the passengers were erased: a request that comes again brings nobody back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 /// What a receipt is about, as the request had it. The payment token is not kept.
@@ -141,9 +144,11 @@ impl Join {
             if full {
                 return None;
             }
+            let passenger =
+                if self.erased { Passenger::erased() } else { request.passenger.clone() };
             place.insert(Wanted {
                 seating: request.seating.clone(),
-                passenger: request.passenger.clone(),
+                passenger,
                 amount: request.payment.amount,
             });
         }
@@ -169,12 +174,11 @@ impl Join {
     /// unless it is known that the booking `has_ended` without one, which receipt need not hear.
     #[must_use]
     pub fn erased(&self, has_ended: bool) -> Option<Join> {
-        let waits = matches!(self.issued, Issued::No);
-        let over = self.ended() || (waits && has_ended);
+        let over = self.ended() || has_ended;
         if !over {
             return None;
         }
-        let mut erased = self.clone();
+        let mut erased = Join { erased: true, ..self.clone() };
         for wanted in erased.requests.values_mut() {
             wanted.passenger = Passenger::erased();
         }

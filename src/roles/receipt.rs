@@ -2,7 +2,10 @@
 
 use super::{EffectError, Role};
 use crate::{
-    domain::receipt::{Receipt, Receipts, Sent},
+    domain::{
+        receipt::{Receipt, Receipts, Sent},
+        request::Passenger,
+    },
     mailer::{MailError, Mailer},
 };
 
@@ -19,6 +22,10 @@ impl<M: Mailer> Role for ReceiptRole<M> {
 
     async fn perform(&self, effect: &Receipt) -> Result<Sent, EffectError> {
         let (from, asked) = ("the mailer", "a receipt");
+        if effect.wanted.passenger == Passenger::erased() {
+            let source = "the passenger was erased: there is nobody to send it to".into();
+            return Err(EffectError::Refused { from, asked, source });
+        }
         self.0.send(effect).await.map(|()| Sent).map_err(|error| match error {
             MailError::Unwritable { .. } => {
                 EffectError::Refused { from, asked, source: Box::new(error) }

@@ -58,7 +58,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             booking.id = field::Empty,
             delivery.attempt = delivery.attempt,
         );
-        let _in_hand = InHand::new(&self.metrics, &self.breaker);
+        let _in_hand = Counted::new(&self.metrics, &self.breaker);
         let limits = &self.limits;
         let lease = Lease::new(self.book.clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
@@ -220,19 +220,19 @@ pub(super) fn depends(error: &BookError) -> Option<Depends> {
 }
 
 /// One more delivery in hand, for as long as this lives: also when its handler is dropped or panics.
-struct InHand<'a> {
+struct Counted<'a> {
     metrics: &'a Metrics,
     breaker: &'a Breaker,
 }
 
-impl<'a> InHand<'a> {
-    fn new(metrics: &'a Metrics, breaker: &'a Breaker) -> InHand<'a> {
+impl<'a> Counted<'a> {
+    fn new(metrics: &'a Metrics, breaker: &'a Breaker) -> Counted<'a> {
         metrics.in_hand.inc();
-        InHand { metrics, breaker }
+        Counted { metrics, breaker }
     }
 }
 
-impl Drop for InHand<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.metrics.in_hand.dec();
         // A trial that ended without a word leaves the next one its turn.

@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::delay::pause;
 
-/// So many deliveries in a row must fail before polling stops.
+/// So many deliveries in a row must fail before polling stops. One publish request that fails fails all
+/// that left with it: then one request is enough, and the first that works closes it again.
 const FAILURES_MAX: u32 = 5;
 /// How long other pollers wait while one delivery is being tried.
 const TRIAL_WAIT: Duration = Duration::from_millis(500);
@@ -53,7 +54,10 @@ pub enum Gate {
     /// As many as there are permits.
     Closed,
     /// One message, to see whether it works again. Tell the breaker how it went.
-    Trial,
+    Trial {
+        /// What failed last.
+        why: String,
+    },
     /// None, for so long; and why.
     Open {
         /// How long to wait before asking again.
@@ -116,7 +120,7 @@ impl Breaker {
             return Gate::Open { wait, why: state.why.clone() };
         }
         state.trying = true;
-        Gate::Trial
+        Gate::Trial { why: state.why.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -127,6 +131,10 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn trial() -> Gate {
+        Gate::Trial { why: "the gateway is down".to_owned() }
+    }
 
     fn at(s: i64) -> Timestamp {
         Timestamp::from_second(s).unwrap()
@@ -165,19 +173,19 @@ mod tests {
         fail(&breaker, 4, at(0));
         assert!(!breaker.worked(&[Depends::Store, Depends::Topics]));
         assert!(fail(&breaker, 1, at(0)));
-        assert_eq!(breaker.gate(at(60)), Gate::Trial);
+        assert_eq!(breaker.gate(at(60)), trial());
         assert!(!breaker.worked(&[Depends::Store]), "still not known whether the gateway works");
-        assert_eq!(breaker.gate(at(60)), Gate::Trial, "and the next one is tried");
+        assert_eq!(breaker.gate(at(60)), trial(), "and the next one is tried");
     }
 
     #[test]
     fn a21_after_a_pause_one_delivery_is_tried_and_closes_it() {
         let breaker = Breaker::default();
         fail(&breaker, 5, at(0));
-        assert_eq!(breaker.gate(at(60)), Gate::Trial);
+        assert_eq!(breaker.gate(at(60)), trial());
         assert!(matches!(breaker.gate(at(60)), Gate::Open { .. }), "only one");
         breaker.untried();
-        assert_eq!(breaker.gate(at(60)), Gate::Trial);
+        assert_eq!(breaker.gate(at(60)), trial());
         assert!(breaker.worked(&[Depends::Outside]));
         assert_eq!(breaker.gate(at(60)), Gate::Closed);
     }
@@ -189,7 +197,7 @@ mod tests {
         let mut now = 60;
         let mut waits = Vec::new();
         for _ in 0..8 {
-            assert_eq!(breaker.gate(at(now)), Gate::Trial);
+            assert_eq!(breaker.gate(at(now)), trial());
             fail(&breaker, 1, at(now));
             let Gate::Open { wait, .. } = breaker.gate(at(now)) else { panic!("it is open") };
             waits.push(wait);

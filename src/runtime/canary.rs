@@ -23,7 +23,7 @@ use crate::{
 
 /// The last canary that went through a hop, of those that share a place.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Nest {
     canary: CanaryId,
     #[serde(flatten)]
     seen: Sighting,
@@ -71,10 +71,11 @@ impl<R: Role, S: Store> Book<R, S> {
         for _ in 0..=CONFLICTS_MAX {
             let row = self.store().read(vec![key.clone()]).await?.pop().flatten();
             let kept = row.as_ref().and_then(|it| read(&it.body));
-            if kept.is_some_and(|it| it.canary >= canary) {
+            let now = self.clock().now();
+            if kept.is_some_and(|it| it.canary >= canary && !it.canary.is_ahead_of(now)) {
                 return Ok(());
             }
-            let body = serde_json::to_string(&Kept { canary, seen });
+            let body = serde_json::to_string(&Nest { canary, seen });
             let body = body.expect("ids, names and times are always JSON");
             let read_version = row.map_or(0, |it| it.version);
             let write = Write { key: key.clone(), read_version, body, listing: None };
@@ -105,6 +106,6 @@ fn key(canary: CanaryId, Hop { topic, role }: Hop) -> String {
 }
 
 /// A row that cannot be read is as good as none: it is written anew.
-fn read(body: &str) -> Option<Kept> {
+fn read(body: &str) -> Option<Nest> {
     serde_json::from_str(body).ok()
 }

@@ -1,5 +1,5 @@
 //! How eagerly the queue is asked. A receive that comes back full is followed by another at once, and
-//! by one more poller; one that comes back short by a pause, so that the next one finds more. Requests
+//! by one more poller; one that brings less than half by a pause, so that the next one finds more. Requests
 //! are what SQS charges for, and a pause is what they cost: no message waits longer than the target.
 
 use std::{
@@ -42,6 +42,11 @@ impl Pace {
             self.want(|it| (it + 1).min(self.pollers_max));
             return Duration::ZERO;
         }
+        if got * 2 >= asked {
+            // SQS often brings less than there is: that is no short queue yet.
+            *short = 0;
+            return Duration::ZERO;
+        }
         self.want(|it| it.saturating_sub(1).max(1));
         if got == 0 {
             // The long poll was pause enough.
@@ -73,7 +78,8 @@ mod tests {
         assert_eq!(ms(&pauses), [10, 20, 40, 80, 100, 100]);
         // A full one begins anew, and so does one that found nothing.
         assert_eq!(ms(&[pace.after(10, 10), pace.after(10, 2)]), [0, 10]);
-        assert_eq!(ms(&[pace.after(10, 0), pace.after(10, 9)]), [0, 10]);
+        assert_eq!(ms(&[pace.after(10, 0), pace.after(10, 4)]), [0, 10]);
+        assert_eq!(ms(&[pace.after(10, 5), pace.after(10, 4)]), [0, 10]);
     }
 
     #[test]

@@ -172,10 +172,10 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         };
         while let Some(Some(mut free)) = stop.run_until_cancelled(wanted()).await {
             let trial = match self.breaker.gate(self.book.clock().now()) {
-                Gate::Closed => false,
-                Gate::Trial => {
+                Gate::Closed => None,
+                Gate::Trial { why } => {
                     free.truncate(1);
-                    true
+                    Some(why)
                 }
                 Gate::Open { wait, why } => {
                     drop(free);
@@ -187,24 +187,30 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             let limits = &self.limits;
             // Not cancelled by `stop`: what SQS hands to a receive that went away stays hidden.
             let received = self.bus.receive(free.len(), limits.long_poll, limits.visibility).await;
-            if trial && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
+            if trial.is_some() && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
                 self.breaker.untried();
             }
             match received {
                 Ok(deliveries) => {
-                    if !trial {
-                        self.pulse.beat();
+                    match trial {
+                        None => self.pulse.beat(),
+                        // The loop lives, also when nothing comes to be tried.
+                        Some(why) => self.pulse.rest(why),
                     }
                     let rest = self.pace.after(free.len(), deliveries.len());
                     // All of them, before the first begins: whoever batches waits for all.
                     let mut hands: Vec<_> = deliveries.iter().map(|_| self.bus.in_hand()).collect();
                     for delivery in deliveries {
                         let held = (free.pop(), hands.pop());
+                        let worker = Arc::clone(&self);
                         if stop.is_cancelled() {
-                            self.give_back(&delivery.receipt_handle, Duration::ZERO).await;
+                            // At the same time, so that all go back in one request.
+                            in_hand.spawn(async move {
+                                worker.give_back(&delivery.receipt_handle, Duration::ZERO).await;
+                                drop(held);
+                            });
                             continue;
                         }
-                        let worker = Arc::clone(&self);
                         let cut = cut.clone();
                         in_hand
                             .spawn(async move { worker.attend_until(delivery, cut, held).await });

@@ -134,6 +134,18 @@ impl AnyStore {
         }
     }
 
+    /// Lets go of what rows were before, where that is kept beside them: a file's write-ahead log.
+    ///
+    /// # Errors
+    /// When others keep it in use.
+    pub fn forget_what_was_written_over(&self) -> Result<(), Fault> {
+        match self {
+            AnyStore::Inline(it) => it.engine().empty_log().map_err(|it| Fault::unreachable(&it)),
+            // A table keeps rows only. A service's own file is not a command's to empty.
+            AnyStore::File(_) | AnyStore::Table(_) => Ok(()),
+        }
+    }
+
     /// Whose turn it is when a command could not use the rows: a table may answer in a moment, a file
     /// that cannot be read is damaged.
     #[must_use]

@@ -168,6 +168,36 @@ run "image_with_a_tag_that_moves" {
   expect_failures = [var.image]
 }
 
+run "services_with_a_visibility_no_longer_than_an_effect" {
+  command = plan
+  variables {
+    store                = "dynamodb"
+    image                = "registry.example/booking:1.4.0"
+    vpc_id               = "vpc-0a1b2c3d"
+    subnet_ids           = ["subnet-0a1b2c3d"]
+    flights              = "sample"
+    gateway              = "simulated"
+    mailer               = "folder"
+    visibility_timeout_s = 12
+  }
+  expect_failures = [var.visibility_timeout_s]
+}
+
+run "services_with_a_visibility_as_long_as_the_heartbeat_lasts" {
+  command = plan
+  variables {
+    store                = "dynamodb"
+    image                = "registry.example/booking:1.4.0"
+    vpc_id               = "vpc-0a1b2c3d"
+    subnet_ids           = ["subnet-0a1b2c3d"]
+    flights              = "sample"
+    gateway              = "simulated"
+    mailer               = "folder"
+    visibility_timeout_s = 600
+  }
+  expect_failures = [var.visibility_timeout_s]
+}
+
 run "services_without_a_vpc" {
   command = plan
   variables {

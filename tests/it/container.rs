@@ -40,6 +40,8 @@ fn contained(command: &Command, user: u32) -> Command {
             None => outer.env_remove(name),
         };
     }
+    // The host's, or cargo's: in the container nobody says where the certificates are.
+    outer.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
     outer.env("BOOKING_DATA", "/data");
     outer
 }

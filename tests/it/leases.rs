@@ -252,6 +252,36 @@ async fn a19_a20_no_more_is_received_than_can_be_worked_on_and_a_slow_one_holds_
     working.await.unwrap();
 }
 
+/// Its messages are hidden, or another replica has them: there is nothing to try, and the loop lives.
+#[tokio::test(start_paused = true)]
+async fn a21_a_breaker_that_stays_open_over_an_empty_queue_leaves_the_service_healthy() {
+    let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
+    let bench = bench(clock, Limits { pollers: 1, ..Limits::default() });
+    bench.gateway.down.store(true, Ordering::SeqCst);
+    for at in 0..5 {
+        bench.request(&format!("down-{at}"));
+    }
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(Arc::clone(&bench.worker).run(stop.clone()));
+    eventually("polling to stop", async || bench.pulse.health().paused).await;
+    bench.clock.advance(SignedDuration::from_hours(1));
+    let elsewhere = bench.exchange.bus(RoleName::Payment);
+    while !elsewhere
+        .receive(10, Duration::ZERO, Duration::from_secs(12 * 3600))
+        .await
+        .unwrap()
+        .is_empty()
+    {}
+    for _ in 0..20 {
+        // Longer than the pulse lets a silent loop be.
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let health = bench.pulse.health();
+        assert!(health.healthy && health.paused.is_some(), "{health:?}");
+    }
+    stop.cancel();
+    working.await.unwrap();
+}
+
 #[tokio::test]
 async fn a21_a_dependency_that_is_down_stops_polling_says_why_and_closes_by_itself() {
     let limits = Limits { long_poll: Duration::from_millis(50), ..Limits::default() };

@@ -276,13 +276,13 @@ async fn every_service_is_healthy_and_counts_its_requests(services: &[Service]) 
         let metrics = service.metrics().await;
         for line in [
             "booking_aws_requests_total{service=\"sqs\",operation=\"ReceiveMessage\"}",
-            "booking_aws_requests_total{service=\"sqs\",operation=\"DeleteMessage\"}",
+            "booking_aws_requests_total{service=\"sqs\",operation=\"DeleteMessageBatch\"}",
             "booking_deliveries_total{event=\"booking-requested\",verdict=\"done\"}",
             "booking_deliveries_total{event=\"booking-requested\",verdict=\"poison\"}",
         ] {
             assert!(metrics.contains(line), "{}: {line} is not in\n{metrics}", service.role);
         }
-        let publishes = metrics.contains("service=\"sns\",operation=\"Publish\"");
+        let publishes = metrics.contains("service=\"sns\",operation=\"PublishBatch\"");
         assert_eq!(publishes, service.role != RoleName::Status, "{}", service.role);
     }
 }

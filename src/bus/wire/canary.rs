@@ -86,7 +86,10 @@ pub fn read_canary(delivery: &Delivery, prefix: &str) -> Option<Canary> {
         None => None,
     };
     let id = CanaryId::parse(event["canary"].as_str()?).ok()?;
-    Some(Canary { id, topic: Kind::of_topic(&topic)?, told })
+    let topic = Kind::of_topic(&topic)?;
+    // Only the role itself may publish there, so it is its own word. Else it is a canary like others.
+    let told = told.filter(|it: &Sighting| topics::heard_by_status(it.hop.role).contains(&topic));
+    Some(Canary { id, topic, told })
 }
 
 #[cfg(test)]
@@ -141,6 +144,16 @@ mod tests {
             let read = read_canary(&enveloped(it.kind, &it.body), PREFIX);
             assert_eq!(read, Some(Canary { id: id(), topic: it.kind, told: Some(seen) }));
         }
+    }
+
+    #[test]
+    fn an_answer_on_a_topic_that_is_not_its_roles_own_is_no_answer() {
+        let hop = Hop { topic: Kind::SeatUnavailable, role: RoleName::Payment };
+        let seen = Sighting { hop, at: Timestamp::UNIX_EPOCH };
+        let forged =
+            text(id(), Kind::BookingRequested, "client", Timestamp::UNIX_EPOCH, Some(seen.hop));
+        let read = read_canary(&enveloped(Kind::BookingRequested, &forged.body), PREFIX);
+        assert_eq!(read, Some(Canary { id: id(), topic: Kind::BookingRequested, told: None }));
     }
 
     #[test]

@@ -115,6 +115,25 @@ impl Engine {
         owned_by(&self.file, &owner, role)
     }
 
+    /// Writes the write-ahead log into the file and empties it, also while others use the file: what
+    /// rows were before is then nowhere.
+    ///
+    /// # Errors
+    /// When somebody is reading or writing all the time.
+    pub fn empty_log(&self) -> Result<(), StoreError> {
+        let failed = failure(&self.file, "empty the write-ahead log");
+        let busy: bool = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(&failed)?;
+        if busy {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            let why = "the file is in use all the time: try again".to_owned();
+            return Err(failed(rusqlite::Error::SqliteFailure(code, Some(why))));
+        }
+        Ok(())
+    }
+
     /// The rows of these keys, in their order.
     ///
     /// # Errors
