@@ -2,7 +2,7 @@
 
 mod stores;
 
-pub use stores::AnyStore;
+pub use stores::{AnyStore, table_fault};
 
 use std::{
     io,

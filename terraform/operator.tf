@@ -51,10 +51,19 @@ locals {
   ]
 
   # redrive --dry-run and resend read what a role decided. Nothing here writes to a table.
-  operator_table_statements = length(local.stored) == 0 ? [] : [{
-    Sid      = "CheckAndReadTables"
-    Effect   = "Allow"
-    Action   = ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:BatchGetItem"]
-    Resource = values(local.table_arns)
-  }]
+  operator_table_statements = length(local.stored) == 0 ? [] : [
+    {
+      Sid      = "CheckAndReadTables"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:BatchGetItem"]
+      Resource = values(local.table_arns)
+    },
+    # Whoever opens the rows of status finds out first whether its indexes are there.
+    {
+      Sid      = "AskIndexes"
+      Effect   = "Allow"
+      Action   = local.index_actions
+      Resource = local.index_arns[local.answering]
+    },
+  ]
 }

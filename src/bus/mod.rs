@@ -13,6 +13,9 @@ use jiff::Timestamp;
 pub use self::hands::{Hands, InHand, Waiting};
 use crate::domain::event::Kind;
 
+/// The most messages one receive can bring.
+pub const RECEIVE_MAX: usize = 10;
+
 /// An event's text on its way to its topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -65,7 +68,7 @@ pub trait Bus: Send + Sync + 'static {
         InHand::default()
     }
 
-    /// At most `max` (1 to 10) messages; waits up to `wait` for the first. Each is hidden from
+    /// At most `max` (1 to [`RECEIVE_MAX`]) messages; waits up to `wait` for the first. Each is hidden from
     /// others for `visibility` from now on.
     fn receive(
         &self,

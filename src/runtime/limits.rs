@@ -23,8 +23,6 @@ pub struct Limits {
     pub latency_target: Duration,
 }
 
-/// The most messages one receive can bring.
-pub(super) const BATCH_MAX: usize = 10;
 /// What must be left of the visibility timeout when an effect has timed out.
 pub(super) const MARGIN: Duration = Duration::from_secs(2);
 

@@ -12,12 +12,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use super::{
-    Beat, Book, Breaker, Chain, Gate, Leases, Limits, Pulse, delay::pause, limits::BATCH_MAX,
-    pace::Pace,
-};
+use super::{Beat, Book, Breaker, Chain, Gate, Leases, Limits, Pulse, delay::pause, pace::Pace};
 use crate::{
-    bus::{Bus, BusError, Delivery, InHand, ReceiptHandle},
+    bus::{Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle},
     metrics::Metrics,
     roles::Role,
     store::Store,
@@ -259,7 +256,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
 async fn free_permits(permits: &Arc<Semaphore>) -> Option<Vec<OwnedSemaphorePermit>> {
     let first = Arc::clone(permits).acquire_owned().await.ok()?;
     let mut free = vec![first];
-    while free.len() < BATCH_MAX
+    while free.len() < RECEIVE_MAX
         && let Ok(next) = Arc::clone(permits).try_acquire_owned()
     {
         free.push(next);

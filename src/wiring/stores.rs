@@ -169,10 +169,16 @@ async fn table(
 ) -> Result<AnyStore, Fault> {
     let table = Names::new(prefix).table(role);
     let opened = DynamoDb::open(config, &table, role, count).await;
-    opened.map(AnyStore::Table).map_err(|it| match it {
-        StoreError::Unusable { .. } => Fault::config(&it),
-        StoreError::Failed { .. } | StoreError::Closed => Fault::unreachable(&it),
-    })
+    opened.map(AnyStore::Table).map_err(|it| table_fault(&it))
+}
+
+/// Whose turn it is when a table cannot be used.
+#[must_use]
+pub fn table_fault(error: &StoreError) -> Fault {
+    match error {
+        StoreError::Unusable { .. } => Fault::config(error),
+        StoreError::Failed { .. } | StoreError::Closed => Fault::unreachable(error),
+    }
 }
 
 fn on_a_task() -> Fault {

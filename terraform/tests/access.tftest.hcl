@@ -211,6 +211,7 @@ run "operator_policy" {
         for pair in setproduct(["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:BatchGetItem"], run.topics.roles) :
         "Allow ${pair[0]} arn:aws:dynamodb:eu-central-1:123456789012:table/booking-${pair[1]}"
       ],
+      [for it in ["newest", "stalest"] : "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/booking-status/index/${it}"],
     ))
     error_message = "The operator policy allows more, or less, than check, dlq and resend do."
   }

@@ -10,8 +10,8 @@ use booking::domain::{RoleName, event::Kind};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, LocalStack, Service, Sketch, Tables, definitions, eventually,
-    root, skipped,
+    Account, DynamoDbLocal, Fate, Folder, LocalStack, Service, Sketch, Tables, Way, binary,
+    definitions, eventually, root, skipped,
 };
 
 type Actions = BTreeSet<String>;
@@ -69,9 +69,9 @@ fn plan(folder: &Folder, prefix: &str) -> Vec<Value> {
     resources.as_array().unwrap().clone()
 }
 
-/// The policies that Terraform would attach: action => resources, by role.
+/// The policies that Terraform would make: action => resources, by role.
 fn policies(plan: &[Value]) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
-    let ours = |it: &&Value| it["type"] == "aws_iam_policy" && it["name"] == "publisher";
+    let ours = |it: &&Value| it["type"] == "aws_iam_policy";
     let policy = |it: &Value| {
         let text = it["values"]["policy"].as_str().expect("the policy stands in the plan");
         let policy: Value = serde_json::from_str(text).unwrap();
@@ -82,7 +82,8 @@ fn policies(plan: &[Value]) -> BTreeMap<String, BTreeMap<String, BTreeSet<String
                 allowed.entry(action).or_default().extend(texts(&statement["Resource"]));
             }
         }
-        (it["index"].as_str().unwrap().to_owned(), allowed)
+        // The operator's is one alone, and has no index.
+        (it["index"].as_str().or(it["name"].as_str()).unwrap().to_owned(), allowed)
     };
     plan.iter().filter(ours).map(policy).collect()
 }
@@ -200,6 +201,87 @@ async fn every_policy_is_exactly_what_its_role_calls() {
     let client: Vec<_> = policies["client"].iter().collect();
     let topic = account.topic_arn(Kind::BookingRequested);
     assert_eq!(client, [(&"sns:Publish".to_owned(), &BTreeSet::from([topic]))]);
+}
+
+/// Runs a command as an operator does, and returns its exit code and what it said.
+fn operate(account: &Account, folder: &Folder, ways: &[(&str, &str)], args: &[&str]) -> String {
+    let output = binary()
+        .args(args)
+        .args(["--prefix", &account.prefix])
+        .envs([("BOOKING_STORE", "dynamodb"), ("BOOKING_FLIGHTS", "sample")])
+        .env("BOOKING_DATA", folder.path())
+        .envs(LocalStack::running().environment())
+        .envs(ways.iter().copied())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+    said
+}
+
+/// check with its canary, dlq and resend, for every role for which there is something to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operators_policy_is_exactly_what_the_commands_for_operators_call() {
+    if skipped("terraform") || skipped("dynamodb") {
+        return;
+    }
+    let (account, folder) = (Account::make(false).await, Folder::new());
+    let dynamodb = DynamoDbLocal::running();
+    let _tables = Tables::make_in(dynamodb, &account.prefix).await;
+    let mut services = Vec::new();
+    for role in RoleName::ALL {
+        let environment = dynamodb.environment();
+        let localstack = LocalStack::running();
+        let mut service = Service::spawn(localstack, role, &account.prefix, folder.path(), |it| {
+            it.envs(environment);
+        });
+        service.polls().await;
+        services.push(service);
+    }
+    let publish = async |text: &str| account.publish(Kind::BookingRequested, text).await;
+    publish(&Sketch::new("happy", &["12A"], "tok_visa").cloud_event()).await;
+    let status = services.iter().find(|it| it.role == RoleName::Status).unwrap();
+    assert_eq!(status.ending("happy").await["phase"], "completed");
+    publish("{").await;
+    for role in RoleName::ALL {
+        let dlq = account.names.dead_letter_queue(role);
+        eventually(&format!("{dlq} to have one"), async || {
+            (account.depth_of(&dlq).await.0 == 1).then_some(())
+        })
+        .await;
+        // What SNS could not deliver: two seats are two rows to look at.
+        let late = Sketch::new("late", &["14A", "14B"], "tok_visa").cloud_event();
+        account.put(&account.names.undelivered_queue(role), &late).await;
+    }
+
+    let aws = Way::to(&LocalStack::running().endpoint, |_, _, _| Fate::Pass).await;
+    let tables = Way::to(&dynamodb.endpoint, |_, _, _| Fate::Pass).await;
+    let ways = [
+        ("AWS_ENDPOINT_URL", aws.endpoint.as_str()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", tables.endpoint.as_str()),
+    ];
+    let run = |args: &[&str]| operate(&account, &folder, &ways, args);
+    let url = format!("http://{}", status.address);
+    run(&["check", "--canary", "--status-url", &url]);
+    for role in RoleName::ALL {
+        let role = role.as_str();
+        run(&["dlq", "ls", role]);
+        let told = run(&["dlq", "redrive", role, "--dry-run", "--booking", "late"]);
+        assert!(told.contains("late"), "{told}");
+        run(&["dlq", "redrive", role, "--booking", "late"]);
+        if role != "status" {
+            run(&["resend", role, "happy"]);
+        }
+    }
+
+    let policies = policies(&plan(&folder, &account.prefix));
+    let allowed: Actions = policies["operator"].keys().cloned().collect();
+    let sent: Vec<String> = aws.seen().into_iter().chain(tables.seen()).collect();
+    let named = |it: &String| it.split_once(':').map(|(service, name)| action(service, name));
+    let mut done: Actions = sent.iter().filter_map(named).collect();
+    // Everybody may ask who he is.
+    assert!(done.remove("sts:GetCallerIdentity"));
+    assert_eq!(compare(&done, &allowed), (Actions::new(), Actions::new()), "missing, spare");
 }
 
 /// Whether a role may have anything to do with it: its queue, its dead-letter queue, its table and

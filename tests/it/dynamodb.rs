@@ -1,18 +1,7 @@
 //! What is true of the DynamoDB store alone: its limits, its lists, what it says when a table is not
 //! there, and what it makes of answers that are incomplete, refused or lost on their way.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
-
-use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
-};
+use axum::http::StatusCode;
 use booking::{
     clock::Clock,
     domain::{RoleName, decision::Listing, event::Kind, schedule::Schedule, seats::Seats},
@@ -25,7 +14,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, LocalStack, Sketch, Tables, binary, dynamodb::config, skipped,
+    Account, DynamoDbLocal, Fate, Folder, LocalStack, Sketch, Tables, Way, binary,
+    emulator::config, skipped,
 };
 
 fn write(key: String, listing: Option<Listing>) -> Write {
@@ -217,63 +207,11 @@ fn seats() -> SeatsRole {
     SeatsRole(Seats { schedule: Schedule::sample(), hold_limit })
 }
 
-/// What becomes of a request on its way.
-enum Fate {
-    /// It is done, and answered.
-    Pass,
-    /// It is done, and the answer is lost.
-    Lose,
-    /// It is not done, and this is the answer.
-    Say(StatusCode, Value),
-}
-
-/// Decides by operation, and how often that was sent before.
-type Decide = Box<dyn Fn(&str, usize, &Value) -> Fate + Send + Sync>;
-
-struct Way {
-    to: String,
-    decide: Decide,
-    seen: Mutex<HashMap<String, usize>>,
-    http: reqwest::Client,
-}
-
-/// A way to the real DynamoDB Local on which things happen; ends with the test.
+/// A way to the real DynamoDB Local on which things happen.
 async fn way(
     decide: impl Fn(&str, usize, &Value) -> Fate + Send + Sync + 'static,
 ) -> aws_config::SdkConfig {
-    let way = Way {
-        to: DynamoDbLocal::running().endpoint.clone(),
-        decide: Box::new(decide),
-        seen: Mutex::default(),
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = Router::new().fallback(pass).with_state(Arc::new(way));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    config(&format!("http://{address}")).await
-}
-
-async fn pass(State(way): State<Arc<Way>>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers["x-amz-target"].to_str().unwrap().to_owned();
-    let operation = target.rsplit('.').next().unwrap();
-    let nth = {
-        let mut seen = way.seen.lock().unwrap();
-        let nth = seen.entry(operation.to_owned()).or_default();
-        *nth += 1;
-        *nth - 1
-    };
-    let asked: Value = serde_json::from_slice(&body).unwrap();
-    let fate = (way.decide)(operation, nth, &asked);
-    if let Fate::Say(code, answer) = fate {
-        return (code, Json(answer)).into_response();
-    }
-    let sent = way.http.post(&way.to).headers(headers).body(body).send().await.unwrap();
-    let (code, text) = (sent.status(), sent.bytes().await.unwrap());
-    match fate {
-        Fate::Lose => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        _ => (code, text).into_response(),
-    }
+    config(&Way::to(&DynamoDbLocal::running().endpoint, decide).await.endpoint).await
 }
 
 fn error(kind: &str) -> Fate {

@@ -32,7 +32,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use crate::harness::{DynamoDbLocal, Folder, Sketch, Tables, dynamodb::config, say, skipped};
+use crate::harness::{DynamoDbLocal, Folder, Sketch, Tables, emulator::config, say, skipped};
 
 const REQUESTS: usize = 1_000;
 const PROCESSES: usize = 2;

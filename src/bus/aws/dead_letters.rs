@@ -5,20 +5,24 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws_sdk_sqs::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
-    QueueAttributeName,
+use aws_sdk_sqs::{
+    error::ProvideErrorMetadata,
+    types::{MessageSystemAttributeName, QueueAttributeName},
 };
 
-use super::{AwsError, Clients, Names, account, clients::failure, delivery, seconds, stale};
+use super::{
+    AwsError, Clients, Names, account,
+    batch::ENTRIES_MAX,
+    clients::failure,
+    delivery,
+    requests::{change_visibility, text},
+    seconds, stale,
+};
 use crate::{
-    bus::{BusError, Delivery},
+    bus::{BusError, Delivery, RECEIVE_MAX},
     domain::RoleName,
 };
 
-/// The most messages of one receive, and of one batch.
-const BATCH_MAX: usize = 10;
 /// How long a receive waits. Without waiting SQS asks only some of its servers, and would miss
 /// messages; with it the answer is complete.
 const WAIT: Duration = Duration::from_secs(1);
@@ -187,7 +191,7 @@ impl DeadLetters {
         let queue = self.queue(place);
         let mut found = BTreeMap::<String, Dead>::new();
         while found.len() < limit {
-            let max = BATCH_MAX.min(limit - found.len());
+            let max = RECEIVE_MAX.min(limit - found.len());
             let received = self
                 .clients
                 .polls
@@ -225,19 +229,11 @@ impl DeadLetters {
     pub async fn give_back(&self, messages: &[Dead]) {
         for place in [Place::Dlq, Place::Undelivered] {
             let here: Vec<&Dead> = messages.iter().filter(|it| it.place == place).collect();
-            for lot in here.chunks(BATCH_MAX) {
-                let entries = lot.iter().enumerate().map(|(at, it)| {
-                    ChangeMessageVisibilityBatchRequestEntry::builder()
-                        .id(at.to_string())
-                        .receipt_handle(&it.delivery.receipt_handle.0)
-                        .visibility_timeout(0)
-                        .build()
-                        .expect("id and handle are given")
-                });
-                let change = self.clients.sqs.change_message_visibility_batch();
-                let change = change.queue_url(&self.queue(place).url);
+            for lot in here.chunks(ENTRIES_MAX) {
+                let at_once = lot.iter().map(|it| (&it.delivery.receipt_handle, Duration::ZERO));
                 // Whatever fails here, whole or in part, is visible again when its time is over.
-                let _ = change.set_entries(Some(entries.collect())).send().await;
+                let url = &self.queue(place).url;
+                let _ = change_visibility(&self.clients.sqs, url, at_once).await;
             }
         }
     }
@@ -252,8 +248,7 @@ impl DeadLetters {
         let mut send = send.message_body(&dead.delivery.body);
         // Only a raw delivery has it, and there it says what the body may not.
         if let Some(kind) = &dead.delivery.kind_attribute {
-            let kind = MessageAttributeValue::builder().data_type("String").string_value(kind);
-            send = send.message_attributes("type", kind.build().expect("the data type is given"));
+            send = send.message_attributes("type", text(kind));
         }
         send.send().await.map_err(|it| failure("put back on", &to.name, it))?;
         let queue = self.queue(dead.place);

@@ -15,17 +15,17 @@ pub use topics::AwsTopics;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
-};
+use aws_sdk_sqs::types::MessageSystemAttributeName;
 use jiff::Timestamp;
 
 use self::{
     batch::{Batcher, ENTRIES_MAX},
     clients::failure,
-    requests::{Answer, Queue as OwnQueue},
+    requests::{Answer, Queue as OwnQueue, change_visibility, text},
 };
-use super::{Bus, BusError, DeadLetter, Delivery, Hands, InHand, Message, ReceiptHandle};
+use super::{
+    Bus, BusError, DeadLetter, Delivery, Hands, InHand, Message, RECEIVE_MAX, ReceiptHandle,
+};
 use crate::domain::{RoleName, event::Kind};
 
 /// What is counted with an entry's own bytes: attributes, ids.
@@ -112,7 +112,7 @@ impl Bus for AwsBus {
             .polls
             .receive_message()
             .queue_url(&self.queue_url)
-            .max_number_of_messages(i32::try_from(max.clamp(1, 10)).unwrap_or(10))
+            .max_number_of_messages(i32::try_from(max.clamp(1, RECEIVE_MAX)).unwrap_or(10))
             .wait_time_seconds(seconds(wait))
             .visibility_timeout(seconds(visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
@@ -139,17 +139,8 @@ impl Bus for AwsBus {
     ) -> Result<Vec<bool>, BusError> {
         let mut ours = vec![true; handles.len()];
         for (chunk, handles) in handles.chunks(ENTRIES_MAX).enumerate() {
-            let mut change = self.sqs.change_message_visibility_batch().queue_url(&self.queue_url);
-            for (at, handle) in handles.iter().enumerate() {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(at.to_string())
-                    .receipt_handle(&handle.0)
-                    .visibility_timeout(seconds(visibility))
-                    .build()
-                    .expect("id and receipt handle are given");
-                change = change.entries(entry);
-            }
-            let changed = change.send().await;
+            let changes = handles.iter().map(|it| (it, visibility));
+            let changed = change_visibility(&self.sqs, &self.queue_url, changes).await;
             let changed = changed.map_err(|it| failure("extend messages of", &self.queue, it))?;
             for failed in changed.failed {
                 // What SQS could not do for its own reasons may be done by the next heartbeat.
@@ -172,10 +163,7 @@ impl Bus for AwsBus {
             if value.is_empty() {
                 continue;
             }
-            let value =
-                MessageAttributeValue::builder().data_type("String").string_value(value).build();
-            let value = value.expect("the data type is given");
-            send = send.message_attributes(*name, value);
+            send = send.message_attributes(*name, text(value));
         }
         send.send().await.map(drop).map_err(|it| failure("set aside from", &self.queue, it))
     }

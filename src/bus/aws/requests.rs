@@ -3,8 +3,12 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
-use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+use aws_sdk_sqs::{
+    error::SdkError,
+    operation::change_message_visibility_batch::{
+        ChangeMessageVisibilityBatchError, ChangeMessageVisibilityBatchOutput,
+    },
+    types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry},
 };
 
 use super::{
@@ -84,17 +88,8 @@ impl Queue {
     pub(super) async fn give_back(self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
         let operation = "give back to";
         let count = handles.len();
-        let mut change = self.sqs.change_message_visibility_batch().queue_url(&self.url);
-        for (at, (handle, after)) in handles.into_iter().enumerate() {
-            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
-                .id(at.to_string())
-                .receipt_handle(handle.0)
-                .visibility_timeout(seconds(after))
-                .build()
-                .expect("id and receipt handle are given");
-            change = change.entries(entry);
-        }
-        match change.send().await {
+        let changes = handles.iter().map(|(handle, after)| (handle, *after));
+        match change_visibility(&self.sqs, &self.url, changes).await {
             Ok(it) => {
                 let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
                 each(count, failed.filter(|it| !gone(it)), operation, &self.name)
@@ -102,6 +97,34 @@ impl Queue {
             Err(it) => all(count, failure(operation, &self.name, it)),
         }
     }
+}
+
+/// Hides or shows at most ten received messages; the entries' ids are their places.
+pub(super) async fn change_visibility(
+    sqs: &aws_sdk_sqs::Client,
+    url: &str,
+    changes: impl Iterator<Item = (&ReceiptHandle, Duration)>,
+) -> Result<ChangeMessageVisibilityBatchOutput, SdkError<ChangeMessageVisibilityBatchError>> {
+    let entry = |(at, (handle, visibility)): (usize, (&ReceiptHandle, Duration))| {
+        ChangeMessageVisibilityBatchRequestEntry::builder()
+            .id(at.to_string())
+            .receipt_handle(&handle.0)
+            .visibility_timeout(seconds(visibility))
+            .build()
+            .expect("id and receipt handle are given")
+    };
+    let entries = changes.enumerate().map(entry).collect();
+    let change = sqs.change_message_visibility_batch().queue_url(url);
+    change.set_entries(Some(entries)).send().await
+}
+
+/// A message attribute of SQS.
+pub(super) fn text(value: &str) -> aws_sdk_sqs::types::MessageAttributeValue {
+    aws_sdk_sqs::types::MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value(value)
+        .build()
+        .expect("the data type is given")
 }
 
 /// The message attribute for filter policies.

@@ -1,9 +1,12 @@
 use serde_json::json;
 
 use super::*;
-use crate::bus::aws::{
-    Home, Names,
-    account::{Account, Redrive},
+use crate::{
+    bus::aws::{
+        Home, Names,
+        account::{Account, Queue, Redrive},
+    },
+    domain::event::Kind,
 };
 
 const DAY_S: u64 = 86_400;

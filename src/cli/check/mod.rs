@@ -4,6 +4,7 @@
 mod canary;
 mod compare;
 mod policy;
+mod queues;
 mod tables;
 
 use clap::Args;

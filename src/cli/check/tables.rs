@@ -3,14 +3,16 @@
 use aws_config::SdkConfig;
 
 use super::compare::{APPLY, Finding};
-use crate::{bus::aws::Names, domain::RoleName, fault::Fault, store::dynamodb::Layout};
+use crate::{
+    bus::aws::Names, domain::RoleName, fault::Fault, store::dynamodb::Layout, wiring::table_fault,
+};
 
 /// Everything that is wrong with the tables.
 pub(super) async fn check_tables(config: &SdkConfig, names: &Names) -> Result<Vec<Finding>, Fault> {
     let mut findings = Vec::new();
     for role in RoleName::ALL {
         let table = names.table(role);
-        let seen = Layout::look(config, &table).await.map_err(|it| Fault::unreachable(&it))?;
+        let seen = Layout::look(config, &table).await.map_err(|it| table_fault(&it))?;
         findings.extend(compare(role, &table, seen.as_ref()));
     }
     Ok(findings)

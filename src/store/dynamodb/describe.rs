@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, KeyType};
+use aws_sdk_dynamodb::{
+    error::ProvideErrorMetadata,
+    types::{AttributeDefinition, KeySchemaElement, KeyType},
+};
 
 use super::{
     client,
@@ -50,8 +53,21 @@ impl Layout {
                 return Ok(None);
             }
             Err(it) => {
-                let (operation, place) = ("describe the table", table.to_owned());
-                return Err(StoreError::Failed { operation, place, source: Arc::new(it) });
+                let place = table.to_owned();
+                let refused = it.code().filter(|it| client::REFUSALS.contains(it));
+                return Err(match refused {
+                    Some(said) => StoreError::Unusable {
+                        place,
+                        problem: format!(
+                            "DynamoDB says {said}: `check` needs dynamodb:DescribeTable"
+                        ),
+                    },
+                    None => StoreError::Failed {
+                        operation: "describe the table",
+                        place,
+                        source: Arc::new(it),
+                    },
+                });
             }
         };
         Ok(described.map(|it| {

@@ -9,11 +9,7 @@ use booking::{
     topics,
 };
 
-use super::{
-    LocalStack, eventually,
-    localstack::{ACCOUNT, REGION},
-    unique,
-};
+use super::{LocalStack, emulator::REGION, eventually, localstack::ACCOUNT, unique};
 
 /// A prefix in LocalStack with everything under it.
 pub struct Account {

@@ -2,16 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
     sync::OnceLock,
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    config::Credentials,
     types::{AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection},
 };
 use booking::{
@@ -27,54 +24,34 @@ use booking::{
 
 use serde_json::Value;
 
-use super::{localstack::REGION, root, say, unique};
+use super::{
+    emulator::{Emulator, config},
+    unique,
+};
+
+const SCRIPT: &str = "dynamodb.py";
 
 /// A DynamoDB that answers.
-pub struct DynamoDbLocal {
-    pub endpoint: String,
-    /// Holds its stdin: it ends when that closes, however the test process ends.
-    leash: Option<Child>,
+pub struct DynamoDbLocal(Emulator);
+
+impl std::ops::Deref for DynamoDbLocal {
+    type Target = Emulator;
+
+    fn deref(&self) -> &Emulator {
+        &self.0
+    }
 }
 
 impl DynamoDbLocal {
     /// The one of this run. Uses AWS_ENDPOINT_URL_DYNAMODB if it is set.
     pub fn running() -> &'static DynamoDbLocal {
         static RUNNING: OnceLock<DynamoDbLocal> = OnceLock::new();
-        RUNNING.get_or_init(|| match std::env::var("AWS_ENDPOINT_URL_DYNAMODB") {
-            Ok(endpoint) => {
-                say(&format!("tests use the endpoint of AWS_ENDPOINT_URL_DYNAMODB: {endpoint}"));
-                DynamoDbLocal { endpoint, leash: None }
-            }
-            Err(_) => DynamoDbLocal::start(),
-        })
+        RUNNING.get_or_init(|| DynamoDbLocal(Emulator::of_run("AWS_ENDPOINT_URL_DYNAMODB", SCRIPT)))
     }
 
     /// Another one, ended when dropped. For a test that treats it badly.
     pub fn start() -> DynamoDbLocal {
-        let mut child = Command::new("python3")
-            .arg(root().join("localstack/dynamodb.py"))
-            .args(["--port", "0", "--until-stdin-closes"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3 must be installed: https://www.python.org/downloads/");
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let endpoint = line.trim().strip_prefix("ready ").unwrap_or_else(|| {
-            panic!("DynamoDB Local did not start; localstack/dynamodb.py says why above, and what to do")
-        });
-        DynamoDbLocal { endpoint: endpoint.to_owned(), leash: Some(child) }
-    }
-
-    /// Stops it where it stands: it takes connections and answers nothing.
-    pub fn freeze(&self) {
-        super::localstack::signal(self.leash.as_ref().unwrap(), "USR1");
-    }
-
-    /// Lets it go on.
-    pub fn thaw(&self) {
-        super::localstack::signal(self.leash.as_ref().unwrap(), "USR2");
+        DynamoDbLocal(Emulator::start(SCRIPT))
     }
 
     /// What the SDKs need to talk to it.
@@ -89,16 +66,6 @@ impl DynamoDbLocal {
             ("AWS_ENDPOINT_URL_DYNAMODB", self.endpoint.clone()),
         ]
     }
-}
-
-/// What the SDKs need to talk to a DynamoDB of the tests.
-pub async fn config(endpoint: &str) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .endpoint_url(endpoint)
-        .region(Region::new(REGION))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .load()
-        .await
 }
 
 /// The four tables of one prefix.

@@ -1,73 +1,37 @@
 //! The real LocalStack: one for all tests of a run, ended with the run; and one of its own for a test
 //! that would disturb the others.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
-    sync::OnceLock,
-};
+use std::{io::Write, sync::OnceLock};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::Credentials;
+use aws_config::SdkConfig;
 
-use super::root;
+use super::emulator::{Emulator, REGION, config};
 
 /// The account LocalStack plays.
 pub const ACCOUNT: &str = "000000000000";
-/// The region the tests use.
-pub const REGION: &str = "eu-central-1";
+const SCRIPT: &str = "serve.py";
 
 /// A LocalStack that answers.
-pub struct LocalStack {
-    pub endpoint: String,
-    /// Holds its stdin: LocalStack ends when that closes, however the test process ends.
-    leash: Option<Child>,
+pub struct LocalStack(Emulator);
+
+impl std::ops::Deref for LocalStack {
+    type Target = Emulator;
+
+    fn deref(&self) -> &Emulator {
+        &self.0
+    }
 }
 
 impl LocalStack {
     /// The LocalStack of this run. Uses AWS_ENDPOINT_URL if it is set.
     pub fn running() -> &'static LocalStack {
         static RUNNING: OnceLock<LocalStack> = OnceLock::new();
-        RUNNING.get_or_init(|| match std::env::var("AWS_ENDPOINT_URL") {
-            Ok(endpoint) => {
-                say(&format!("tests use the endpoint of AWS_ENDPOINT_URL: {endpoint}"));
-                LocalStack { endpoint, leash: None }
-            }
-            Err(_) => LocalStack::start(),
-        })
+        RUNNING.get_or_init(|| LocalStack(Emulator::of_run("AWS_ENDPOINT_URL", SCRIPT)))
     }
 
     /// Another one, ended when dropped. For a test that treats it badly.
     pub fn start() -> LocalStack {
-        let mut child = Command::new("python3")
-            .arg(root().join("localstack/serve.py"))
-            .args(["--port", "0", "--until-stdin-closes"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3 must be installed: https://www.python.org/downloads/");
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let endpoint = line.trim().strip_prefix("ready ").unwrap_or_else(|| {
-            panic!("LocalStack did not start; localstack/serve.py says why above, run it by hand to see")
-        });
-        LocalStack { endpoint: endpoint.to_owned(), leash: Some(child) }
-    }
-
-    /// Stops it where it stands: it takes connections and answers nothing.
-    pub fn freeze(&self) {
-        self.signal("USR1");
-    }
-
-    /// Lets it go on.
-    pub fn thaw(&self) {
-        self.signal("USR2");
-    }
-
-    fn signal(&self, name: &str) {
-        let child = self.leash.as_ref().expect("only what a test started is its to stop");
-        signal(child, name);
+        LocalStack(Emulator::start(SCRIPT))
     }
 
     /// Whether it answers within a second.
@@ -80,12 +44,7 @@ impl LocalStack {
 
     /// What the SDKs need to talk to it.
     pub async fn config(&self) -> SdkConfig {
-        aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .endpoint_url(&self.endpoint)
-            .region(Region::new(REGION))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .load()
-            .await
+        config(&self.endpoint).await
     }
 
     /// The environment in which a `booking` process, or the AWS CLI, talks to it.
@@ -103,12 +62,6 @@ impl LocalStack {
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ]
     }
-}
-
-/// Sends a signal by name.
-pub fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
-    assert!(sent.unwrap().success(), "kill -{name} {}", child.id());
 }
 
 /// Whether the user left this part out; said aloud.

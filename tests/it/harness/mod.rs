@@ -2,15 +2,18 @@
 
 mod account;
 pub mod dynamodb;
+pub mod emulator;
 mod localstack;
 mod service;
 mod sketch;
+mod way;
 
 pub use account::Account;
 pub use dynamodb::{DynamoDbLocal, Tables, definitions};
 pub use localstack::{LocalStack, say, skipped};
 pub use service::{Service, all_four, binary};
 pub use sketch::{Sketch, bare};
+pub use way::{Fate, Way};
 
 use std::{
     path::{Path, PathBuf},

@@ -9,7 +9,7 @@ use std::{
 use booking::domain::RoleName;
 use serde_json::Value;
 
-use super::{LocalStack, eventually, localstack};
+use super::{LocalStack, emulator::signal, eventually};
 
 /// The binary under test.
 pub fn binary() -> Command {
@@ -99,7 +99,7 @@ impl Service {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        localstack::signal(&self.child, name);
+        signal(&self.child, name);
     }
 
     /// Waits until it has ended, and returns its exit code.

@@ -1,0 +1,102 @@
+//! A way to an emulator on which things can happen, and on which it is seen what was asked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+
+/// What becomes of a request on its way.
+pub enum Fate {
+    /// It is done, and answered.
+    Pass,
+    /// It is done, and the answer is lost.
+    Lose,
+    /// It is not done, and this is the answer.
+    Say(StatusCode, Value),
+}
+
+/// Decides by operation, and how often that was sent before.
+type Decide = Box<dyn Fn(&str, usize, &Value) -> Fate + Send + Sync>;
+
+/// The way; ends with the test.
+#[derive(Clone)]
+pub struct Way {
+    pub endpoint: String,
+    state: Arc<Inner>,
+}
+
+struct Inner {
+    to: String,
+    decide: Decide,
+    /// How often each `service:Operation` was sent.
+    seen: Mutex<BTreeMap<String, usize>>,
+    http: reqwest::Client,
+}
+
+impl Way {
+    pub async fn to(
+        to: &str,
+        decide: impl Fn(&str, usize, &Value) -> Fate + Send + Sync + 'static,
+    ) -> Way {
+        let state = Arc::new(Inner {
+            to: to.to_owned(),
+            decide: Box::new(decide),
+            seen: Mutex::default(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&state));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Way { endpoint, state }
+    }
+
+    /// Every `service:Operation` that was sent.
+    pub fn seen(&self) -> BTreeSet<String> {
+        self.state.seen.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+async fn pass(State(way): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
+    let (service, operation) = named(&headers, &body);
+    let nth = {
+        let mut seen = way.seen.lock().unwrap();
+        let nth = seen.entry(format!("{service}:{operation}")).or_default();
+        *nth += 1;
+        *nth - 1
+    };
+    // SNS and STS are asked by a form.
+    let asked = serde_json::from_slice(&body).unwrap_or_default();
+    let fate = (way.decide)(&operation, nth, &asked);
+    if let Fate::Say(code, answer) = fate {
+        return (code, Json(answer)).into_response();
+    }
+    let sent = way.http.post(&way.to).headers(headers).body(body).send().await.unwrap();
+    let (code, text) = (sent.status(), sent.bytes().await.unwrap());
+    match fate {
+        Fate::Lose => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        _ => (code, text).into_response(),
+    }
+}
+
+/// Service and operation, as IAM calls the service.
+fn named(headers: &HeaderMap, body: &Bytes) -> (&'static str, String) {
+    if let Some(target) = headers.get("x-amz-target") {
+        let (service, operation) = target.to_str().unwrap().rsplit_once('.').unwrap();
+        let service = if service.starts_with("DynamoDB") { "dynamodb" } else { "sqs" };
+        return (service, operation.to_owned());
+    }
+    let form = String::from_utf8_lossy(body);
+    let action = form.split('&').find_map(|it| it.strip_prefix("Action="));
+    let action = action.expect("a request names its operation").to_owned();
+    (if action == "GetCallerIdentity" { "sts" } else { "sns" }, action)
+}
