@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use booking::{
     bus::{
-        Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle,
+        Bus, BusError, DeadLetter, Delivery, Message,
         aws::AwsBus,
         memory::{Exchange, MemoryBus, Unkindness},
         wire,
@@ -14,7 +14,7 @@ use booking::{
     topics,
 };
 
-use crate::harness::{Account, Sketch, eventually};
+use crate::harness::{Account, Sketch, delivery, eventually};
 
 const HIDDEN: Duration = Duration::from_secs(30);
 
@@ -110,14 +110,7 @@ fn topics_example(kind: Kind) -> String {
 }
 
 fn raw(body: &str) -> Delivery {
-    Delivery {
-        body: body.to_owned(),
-        message_id: "m".to_owned(),
-        attempt: 1,
-        sent_at: jiff::Timestamp::UNIX_EPOCH,
-        kind_attribute: None,
-        receipt_handle: ReceiptHandle("h".to_owned()),
-    }
+    delivery(body.to_owned())
 }
 
 async fn what_is_received_is_hidden_until_it_is_given_back(world: &impl Anywhere) {

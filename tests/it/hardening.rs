@@ -4,10 +4,7 @@
 //! CI tries [`CASES`] messages a property; PROPTEST_CASES=1000000 tries as many as one has time for.
 
 use booking::{
-    bus::{
-        Delivery, ReceiptHandle,
-        wire::{self, Refusal, Why},
-    },
+    bus::wire::{self, Refusal, Why},
     domain::{
         RoleName,
         card::holds_card_number,
@@ -22,7 +19,7 @@ use jiff::Timestamp;
 use proptest::{collection, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 
-use crate::harness::{Account, Folder, LocalStack, Service, Sketch, bare, eventually};
+use crate::harness::{Account, Folder, LocalStack, Service, Sketch, bare, delivery, eventually};
 
 /// How many messages CI tries, a property.
 const CASES: u32 = 256;
@@ -32,17 +29,6 @@ fn cases() -> ProptestConfig {
     let config = if chosen { ProptestConfig::default() } else { ProptestConfig::with_cases(CASES) };
     // What is drawn and is no address, name or token is drawn again: many times in a million cases.
     ProptestConfig { max_local_rejects: u32::MAX, max_global_rejects: u32::MAX, ..config }
-}
-
-fn delivery(body: String) -> Delivery {
-    Delivery {
-        body,
-        message_id: "sqs-id".to_owned(),
-        attempt: 1,
-        sent_at: "2027-02-01T10:00:00Z".parse().unwrap(),
-        kind_attribute: None,
-        receipt_handle: ReceiptHandle("h".to_owned()),
-    }
 }
 
 fn enveloped(kind: Kind, message: &str) -> String {

@@ -1,7 +1,7 @@
 //! The code against `topics/`: who handles what, who says what, and whether the examples are true.
 
 use booking::{
-    bus::{Delivery, ReceiptHandle, wire},
+    bus::wire,
     domain::{
         RoleName,
         decision::{Key, Rows, Rules, Step},
@@ -18,14 +18,7 @@ use booking::{
 use jiff::{SignedDuration, Timestamp};
 
 fn example(topic: &Topic) -> Event {
-    let delivery = Delivery {
-        body: topic.example.to_string(),
-        message_id: "m".to_owned(),
-        attempt: 1,
-        sent_at: Timestamp::UNIX_EPOCH,
-        kind_attribute: None,
-        receipt_handle: ReceiptHandle("h".to_owned()),
-    };
+    let delivery = crate::harness::delivery(topic.example.to_string());
     wire::decode(&delivery, "").unwrap_or_else(|it| panic!("{}: {it}", topic.topic))
 }
 

@@ -31,7 +31,6 @@ use booking::{
         Commit, Find, Store, StoreError, Versioned, Write,
         sqlite::{Engine, Inline},
     },
-    topics,
     wiring::gateway_in,
 };
 use jiff::SignedDuration;
@@ -80,24 +79,6 @@ fn messages(outcome: Outcome) -> Vec<Message> {
         Outcome::Announce { messages, .. } => messages,
         Outcome::SetAside(reason) => panic!("set aside: {reason}"),
     }
-}
-
-/// The event of a topic's example about the booking of a sketch.
-fn about(sketch: &Sketch, kind: Kind) -> Event {
-    let topic = topics::all().into_iter().find(|it| it.topic == kind).unwrap();
-    let mut text = topic.example;
-    text["subject"] = sketch.id.as_str().into();
-    text["id"] = format!("{kind}-of-{}", sketch.id).into();
-    text["requestdigest"] = sketch.event().digest.to_string().into();
-    let delivery = Delivery {
-        body: text.to_string(),
-        message_id: "m".into(),
-        attempt: 1,
-        sent_at: jiff::Timestamp::UNIX_EPOCH,
-        kind_attribute: None,
-        receipt_handle: ReceiptHandle("h".into()),
-    };
-    wire::decode(&delivery, "").unwrap()
 }
 
 #[tokio::test]
@@ -190,7 +171,7 @@ async fn d8_no_seat_while_the_charge_is_in_doubt_is_refunded_by_the_one_who_clai
     let folder = Folder::new();
     let sketch = Sketch::new("b-1", &["12A"], "tok_timeout_then_ok");
     payment_book(&folder).attend(&sketch.event()).await.unwrap_err();
-    let no_seat = about(&sketch, Kind::SeatUnavailable);
+    let no_seat = sketch.heard(Kind::SeatUnavailable);
     assert_eq!(said(&payment_book(&folder).attend(&no_seat).await.unwrap()), []);
     let outcome = payment_book(&folder).attend(&sketch.event()).await.unwrap();
     assert_eq!(said(&outcome), [Kind::PaymentOk, Kind::PaymentRefunded]);
@@ -271,7 +252,7 @@ async fn a37_who_loses_every_race_gives_the_message_back_and_nothing_is_half_don
 
 #[test]
 fn a39_an_event_that_sns_would_not_take_is_refused_before_anything_is_committed() {
-    let event = about(&Sketch::new("b-1", &["12A"], "tok_visa"), Kind::PaymentOk);
+    let event = Sketch::new("b-1", &["12A"], "tok_visa").heard(Kind::PaymentOk);
     let Data::PaymentOk(charge) = &event.data else { panic!("it is a payment-ok") };
     let charge = Charge { charge: "x".repeat(wire::EVENT_BYTES_MAX), ..charge.clone() };
     let error = wire::encode(&Event { data: Data::PaymentOk(charge), ..event }).unwrap_err();
@@ -286,7 +267,7 @@ async fn c20_another_schedule_never_touches_a_hold() {
     let none = Schedule::parse(r#"{"flights":[]}"#).unwrap();
     let role = SeatsRole(Seats { schedule: none, hold_limit: SignedDuration::from_mins(15) });
     let book = Book::new(role, store(&folder, RoleName::Seats), clock());
-    assert_eq!(said(&book.attend(&about(&a, Kind::PaymentOk)).await.unwrap()), []);
+    assert_eq!(said(&book.attend(&a.heard(Kind::PaymentOk)).await.unwrap()), []);
     assert_eq!(
         said(&seats_book(&folder).attend(&b.event()).await.unwrap()),
         [Kind::SeatUnavailable]
@@ -441,14 +422,14 @@ async fn a24_a_message_that_comes_days_late_never_undoes_an_ending() {
     let (a, b) = (Sketch::new("a", &["12A"], "tok_visa"), Sketch::new("b", &["12A"], "tok_visa"));
     let book = seats_book(&bench.folder);
     book.attend(&a.event()).await.unwrap();
-    let decline = about(&a, Kind::PaymentFailed);
+    let decline = a.heard(Kind::PaymentFailed);
     assert_eq!(said(&book.attend(&decline).await.unwrap()), [Kind::SeatReleased]);
     assert_eq!(said(&book.attend(&b.event()).await.unwrap()), [Kind::SeatBooked]);
     // C8: the decline again, under another event id, as a redrive days later would bring it.
     let again =
         Event { cause: Cause { id: "redriven".into(), ..decline.cause.clone() }, ..decline };
     assert_eq!(said(&book.attend(&again).await.unwrap()), []);
-    let paid = about(&b, Kind::PaymentOk);
+    let paid = b.heard(Kind::PaymentOk);
     book.attend(&paid).await.unwrap();
     let kept = look_up::<Row>(book.store(), &b.booking()).await.unwrap().unwrap();
     assert!(format!("{:?}", kept.row).contains("Confirmed"), "{:?}", kept.row);

@@ -2,7 +2,7 @@
 
 use booking::{
     bus::{
-        Delivery, ReceiptHandle,
+        Delivery,
         wire::{self, Refusal, Why},
     },
     domain::event::{Data, Event, Kind},
@@ -10,19 +10,12 @@ use booking::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Sketch, bare};
+use crate::harness::{Sketch, bare, delivery};
 
 const MESSAGE_ID: &str = "7e3c4f5a-1111-4222-8333-444455556666";
 
 fn raw(body: &str) -> Delivery {
-    Delivery {
-        body: body.to_owned(),
-        message_id: "sqs-id".to_owned(),
-        attempt: 1,
-        sent_at: "2027-02-01T10:00:00Z".parse().unwrap(),
-        kind_attribute: None,
-        receipt_handle: ReceiptHandle("h".to_owned()),
-    }
+    delivery(body.to_owned())
 }
 
 fn enveloped(topic: &str, message: &str) -> Delivery {

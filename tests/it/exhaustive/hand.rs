@@ -19,7 +19,7 @@ use std::{
 };
 
 use booking::{
-    bus::{Delivery, Message, ReceiptHandle},
+    bus::Message,
     clock::Clock,
     domain::{
         event::{Charge, Refund},
@@ -168,14 +168,7 @@ pub fn run<R: Role>(
     let (limits, pulse) = (Limits::default(), Pulse::new(std::time::Duration::MAX));
     let worker =
         Worker::new(hand.clone(), Arc::new(book), "", limits, pulse, Metrics::default(), 1);
-    let delivery = Delivery {
-        body: message.body.clone(),
-        message_id: "m".to_owned(),
-        attempt: 1,
-        sent_at: jiff::Timestamp::UNIX_EPOCH,
-        kind_attribute: None,
-        receipt_handle: ReceiptHandle("h".to_owned()),
-    };
+    let delivery = crate::harness::delivery(message.body.clone());
     // Every operation is ready at once, or the worker has been stopped there.
     let ended = match pin!(worker.attend(delivery)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(ended) => Some(ended),

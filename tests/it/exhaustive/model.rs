@@ -4,7 +4,7 @@
 use std::{collections::HashMap, rc::Rc};
 
 use booking::{
-    bus::{Delivery, Message, ReceiptHandle, wire},
+    bus::{Message, wire},
     domain::{
         RoleName,
         event::Event,
@@ -14,7 +14,7 @@ use booking::{
     },
     topics,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{
     hand::{Cell, Step},
@@ -208,14 +208,7 @@ impl Model {
         if let Some(number) = self.numbers.get(&message.body) {
             return *number;
         }
-        let delivery = Delivery {
-            body: message.body.clone(),
-            message_id: "m".to_owned(),
-            attempt: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
-            kind_attribute: None,
-            receipt_handle: ReceiptHandle("h".to_owned()),
-        };
+        let delivery = crate::harness::delivery(message.body.clone());
         let event = wire::decode(&delivery, "").expect("what is published can be read");
         let booking = self.bookings.iter().position(|it| *it == event.booking);
         let booking = booking.expect("every message is about one of the bookings");

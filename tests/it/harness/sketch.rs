@@ -1,14 +1,15 @@
 //! Booking requests in a line.
 
 use booking::{
-    bus::wire,
+    bus::{Delivery, ReceiptHandle, wire},
     domain::{
-        event::{Data, Event},
+        event::{Data, Event, Kind},
         ids::{BookingId, Cause},
         money::Money,
         request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SeatId, Seating},
     },
+    topics,
 };
 use serde_json::{Value, json};
 
@@ -60,9 +61,31 @@ impl Sketch {
         }
     }
 
+    /// An event as its topic's example has it, about this booking.
+    pub fn heard(&self, kind: Kind) -> Event {
+        let topic = topics::all().into_iter().find(|it| it.topic == kind).unwrap();
+        let mut text = topic.example;
+        text["subject"] = self.id.as_str().into();
+        text["id"] = format!("{kind}-of-{}", self.id).into();
+        text["requestdigest"] = self.event().digest.to_string().into();
+        wire::decode(&delivery(text.to_string()), "").unwrap()
+    }
+
     /// A whole CloudEvent.
     pub fn cloud_event(&self) -> String {
         wire::encode(&self.event()).unwrap().body
+    }
+}
+
+/// A first delivery of this text, raw.
+pub fn delivery(body: String) -> Delivery {
+    Delivery {
+        body,
+        message_id: "sqs-id".to_owned(),
+        attempt: 1,
+        sent_at: "2027-02-01T10:00:00Z".parse().unwrap(),
+        kind_attribute: None,
+        receipt_handle: ReceiptHandle("h".to_owned()),
     }
 }
 

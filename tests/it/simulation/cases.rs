@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use booking::{
-    bus::{Delivery, Message, ReceiptHandle, wire},
+    bus::Message,
     clock::Clock,
     domain::{
         RoleName,
@@ -18,7 +18,6 @@ use booking::{
     roles::ReceiptRole,
     runtime::{Book, Outcome},
     store::sqlite::{Engine, Inline},
-    topics,
 };
 
 use super::verdict::judge;
@@ -50,24 +49,6 @@ impl Mailer for Moody {
     }
 }
 
-/// An event of a topic's example, about the booking of a sketch.
-fn about(sketch: &Sketch, kind: Kind) -> Event {
-    let topic = topics::all().into_iter().find(|it| it.topic == kind).unwrap();
-    let mut text = topic.example;
-    text["subject"] = sketch.id.as_str().into();
-    text["id"] = format!("{kind}-of-{}", sketch.id).into();
-    text["requestdigest"] = sketch.event().digest.to_string().into();
-    let delivery = Delivery {
-        body: text.to_string(),
-        message_id: "m".into(),
-        attempt: 1,
-        sent_at: jiff::Timestamp::UNIX_EPOCH,
-        kind_attribute: None,
-        receipt_handle: ReceiptHandle("h".into()),
-    };
-    wire::decode(&delivery, "").unwrap()
-}
-
 /// The request is delivered twice at once. The first delivery is dealt with and the message deleted;
 /// the second sleeps, wakes while another event's receipt waits for the mailer, and dies between its
 /// commit and its publish. Its message is gone, so nobody says what it kept: the event that asked
@@ -80,7 +61,7 @@ async fn seed_841_a_delivery_whose_message_is_gone_has_not_the_last_word_on_a_re
     let book = Book::new(ReceiptRole(mailer.clone()), Inline::new(engine.unwrap()), clock);
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
     let request = sketch.event();
-    let (booked, paid) = (about(&sketch, Kind::SeatBooked), about(&sketch, Kind::PaymentOk));
+    let (booked, paid) = (sketch.heard(Kind::SeatBooked), sketch.heard(Kind::PaymentOk));
 
     book.attend(&request).await.unwrap();
     book.attend(&paid).await.unwrap();
@@ -109,7 +90,7 @@ async fn a_delivery_of_another_request_under_one_event_id_has_not_the_last_word_
     let other = Sketch::new("b-1", &["12B"], "tok_visa").event();
     let other = Event { cause: request.cause.clone(), ..other };
 
-    for it in [&other, &about(&sketch, Kind::SeatBooked), &about(&sketch, Kind::PaymentOk)] {
+    for it in [&other, &sketch.heard(Kind::SeatBooked), &sketch.heard(Kind::PaymentOk)] {
         book.attend(it).await.unwrap();
     }
     book.attend(&request).await.unwrap_err();

@@ -138,14 +138,20 @@ impl<R: Alter> Rules for Altered<R> {
 
 /// Rules that can be had without one of their guards.
 pub trait Alter: Rules + Sized {
+    /// Which guard its claim is.
+    const CLAIM: Option<Guard> = None;
+
     fn altered(
         it: &Altered<Self>,
-        _without: Guard,
+        without: Guard,
         rows: &Rows<Self::State>,
         event: &Event,
         answers: &[Self::Answer],
         now: Timestamp,
     ) -> StepOf<Self> {
+        if Self::CLAIM == Some(without) {
+            return unclaimed(&it.rules, rows, event, answers, now);
+        }
         it.rules.decide(rows, event, answers, now)
     }
 }
@@ -153,35 +159,11 @@ pub trait Alter: Rules + Sized {
 impl Alter for Statuses {}
 
 impl Alter for Payments {
-    fn altered(
-        it: &Altered<Self>,
-        without: Guard,
-        rows: &Rows<Self::State>,
-        event: &Event,
-        answers: &[Self::Answer],
-        now: Timestamp,
-    ) -> StepOf<Self> {
-        if without == Guard::ChargeClaim {
-            return unclaimed(&it.rules, rows, event, answers, now);
-        }
-        it.rules.decide(rows, event, answers, now)
-    }
+    const CLAIM: Option<Guard> = Some(Guard::ChargeClaim);
 }
 
 impl Alter for Receipts {
-    fn altered(
-        it: &Altered<Self>,
-        without: Guard,
-        rows: &Rows<Self::State>,
-        event: &Event,
-        answers: &[Self::Answer],
-        now: Timestamp,
-    ) -> StepOf<Self> {
-        if without == Guard::ReceiptClaim {
-            return unclaimed(&it.rules, rows, event, answers, now);
-        }
-        it.rules.decide(rows, event, answers, now)
-    }
+    const CLAIM: Option<Guard> = Some(Guard::ReceiptClaim);
 }
 
 /// Asks without a claim, and settles as if there had been one.
