@@ -21,12 +21,12 @@ use booking::{
     wiring::store_file,
 };
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, LocalStack, Service, Tables, all_four, binary, eventually,
-    skipped,
+    Account, DynamoDbLocal, Fate, Folder, LocalStack, Service, Tables, Way, all_four, binary,
+    eventually, skipped,
 };
 
 /// Runs `booking check` on an account; exit code, stdout and stderr.
@@ -390,4 +390,29 @@ async fn tables_are_looked_at_where_the_services_have_some() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.starts_with(&format!("table {table}\n  wrong:  it does not exist\n")), "{text}");
     assert!(text.ends_with("\n1 finding\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_may_not_be_looked_at_are_no_finding_but_exit_code_78() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let account = Account::make(false).await;
+    let dynamodb = DynamoDbLocal::running();
+    let denied =
+        json!({"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "no"});
+    let way = Way::to(&dynamodb.endpoint, move |operation, _, _| {
+        assert_eq!(operation, "DescribeTable");
+        Fate::Say(StatusCode::BAD_REQUEST, denied.clone())
+    });
+    let output = binary()
+        .args(["check", "--prefix", &account.prefix])
+        .envs(LocalStack::running().environment())
+        .envs(dynamodb.environment())
+        .env("AWS_ENDPOINT_URL_DYNAMODB", &way.await.endpoint)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{text}");
+    assert!(text.contains("dynamodb:DescribeTable"), "{text}");
 }

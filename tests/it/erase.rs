@@ -1,6 +1,18 @@
 //! `booking erase`: afterwards no file of receipt has the passenger's name or address.
 
-use booking::domain::{RoleName, event::Kind};
+use booking::{
+    clock::Clock,
+    domain::{
+        RoleName,
+        event::Kind,
+        receipt::{Join, Receipts},
+    },
+    durability::Durability,
+    mailer::{DEFAULT_SENDER, folder::FolderMailer},
+    roles::{EffectError, ReceiptRole},
+    runtime::{Amended, Book, BookError, amend},
+    store::sqlite::{Engine, Inline},
+};
 
 use crate::harness::{Account, Folder, LocalStack, Sketch, all_four, binary};
 
@@ -76,4 +88,23 @@ async fn an_erased_passenger_is_nowhere_and_nothing_is_sent_again() {
     for address in ["gone@", "poor@"] {
         assert_eq!(with(&folder, address), Vec::<String>::new(), "{address}");
     }
+}
+
+/// Erased while it waited: the payment that comes after all finds nobody to write to.
+#[tokio::test]
+async fn a_receipt_for_an_erased_passenger_is_refused_and_not_sent() {
+    let folder = Folder::new();
+    let engine = Engine::open(":memory:".as_ref(), RoleName::Receipt, Durability::ProcessDeath);
+    let mailer = FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::ProcessDeath);
+    let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
+    let book = Book::new(ReceiptRole(mailer.unwrap()), Inline::new(engine.unwrap()), clock);
+    let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
+    book.attend(&sketch.event()).await.unwrap();
+    book.attend(&sketch.heard(Kind::SeatBooked)).await.unwrap();
+    let erase = |join: &Join| join.erased(true);
+    let erased = amend::<Receipts>(book.store(), &sketch.booking(), erase).await.unwrap();
+    assert!(matches!(erased, Amended::Done(_)));
+    let refused = book.attend(&sketch.heard(Kind::PaymentOk)).await.unwrap_err();
+    assert!(matches!(refused, BookError::Effect(EffectError::Refused { .. })), "{refused:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
