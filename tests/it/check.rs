@@ -338,6 +338,11 @@ async fn a_newer_canary_takes_the_place_of_an_older_one_and_never_the_other_way(
     }
     assert_eq!(sightings(&store, older).await.unwrap(), []);
     assert_eq!(sightings(&store, newest).await.unwrap(), [seen(3)], "the first word counts");
+    // But who claims to be from the future keeps no place from those that come.
+    let ahead = canary(u128::from(u32::MAX) << 10, 3);
+    book.keep_sighting(ahead, seen(6)).await.unwrap();
+    book.keep_sighting(newest, seen(7)).await.unwrap();
+    assert_eq!(sightings(&store, newest).await.unwrap(), [seen(7)]);
 }
 
 fn new() -> CanaryId {

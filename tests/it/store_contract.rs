@@ -239,3 +239,33 @@ async fn concurrent_settles_share_transactions() {
 fn frames(folder: &Folder) -> u64 {
     std::fs::metadata(folder.join("seats.db-wal")).unwrap().len() / 4096
 }
+
+/// Receipt's rows have names: what was written over is nowhere, also while the service has the file.
+#[test]
+fn what_receipt_wrote_over_is_gone_from_its_files() {
+    let folder = Folder::new();
+    let open = || {
+        let file = folder.join("receipt.db");
+        Engine::open(&file, RoleName::Receipt, Durability::ProcessDeath).unwrap()
+    };
+    let (mut service, command) = (open(), open());
+    // Longer than a page, so that it has pages of its own, which then are free.
+    let named = "Ada Lovelace ".repeat(1000);
+    let mut put = |version, body: &str| {
+        let writes = [write("booking/b-1", version, body)];
+        assert_eq!(service.commit_all(&[&writes]).unwrap(), [Commit::Done]);
+    };
+    put(0, &named);
+    command.empty_log().unwrap();
+    assert!(with_ada(&folder), "it is there to be written over");
+    put(1, "erased");
+    command.empty_log().unwrap();
+    assert!(!with_ada(&folder));
+}
+
+/// Whether any file of the folder has the name in it.
+fn with_ada(folder: &Folder) -> bool {
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    let mut files = files.map(|it| std::fs::read(it.unwrap().path()).unwrap());
+    files.any(|it| it.windows(8).any(|it| it == b"Lovelace"))
+}

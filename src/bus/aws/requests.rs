@@ -79,7 +79,7 @@ impl Queue {
         match delete.send().await {
             Ok(it) => {
                 let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
-                each(count, failed.filter(|it| !gone(it)), operation, &self.name)
+                each(count, failed, operation, &self.name)
             }
             Err(it) => all(count, failure(operation, &self.name, it)),
         }
@@ -92,7 +92,7 @@ impl Queue {
         match change_visibility(&self.sqs, &self.url, changes).await {
             Ok(it) => {
                 let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
-                each(count, failed.filter(|it| !gone(it)), operation, &self.name)
+                each(count, failed, operation, &self.name)
             }
             Err(it) => all(count, failure(operation, &self.name, it)),
         }
@@ -139,11 +139,7 @@ pub(super) fn kind_attribute(kind: Kind) -> MessageAttributeValue {
 /// An entry that failed: its id, the code and what else is said.
 type Failed = (String, String, Option<String>);
 
-fn gone((_, code, message): &Failed) -> bool {
-    stale(Some(code), message.as_deref())
-}
-
-/// The answers of a batch of which some failed.
+/// The answers of a batch of which some failed. A receipt handle that is no longer good is no failure.
 fn each(
     count: usize,
     failed: impl Iterator<Item = Failed>,
@@ -152,6 +148,9 @@ fn each(
 ) -> Vec<Answer> {
     let mut answers: Vec<Answer> = (0..count).map(|_| Ok(())).collect();
     for (id, code, message) in failed {
+        if stale(Some(&code), message.as_deref()) {
+            continue;
+        }
         let Some(answer) = id.parse().ok().and_then(|at: usize| answers.get_mut(at)) else {
             continue;
         };
@@ -230,8 +229,9 @@ mod tests {
 
     #[test]
     fn a10_a_handle_that_is_no_longer_good_is_no_failure_of_its_entry() {
-        assert!(gone(&failed("0", "ReceiptHandleIsInvalid")));
-        assert!(!gone(&failed("0", "InternalError")));
+        let failed = [failed("0", "ReceiptHandleIsInvalid"), failed("1", "InternalError")];
+        let answers = each(2, failed.into_iter(), "delete from", "q");
+        assert!(answers[0].is_ok() && answers[1].is_err());
     }
 
     #[test]
