@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, task::Poll};
 
 use booking::{
+    bus::RECEIVE_MAX,
     domain::RoleName,
     durability::Durability,
     runtime::{Ended, Received},
@@ -20,8 +21,8 @@ use super::{
     world::{Place, Sim},
 };
 
-/// The most deliveries a process works on at once.
-const IN_HAND_MAX: usize = 8;
+/// The most deliveries a process works on at once: more than one batch takes.
+const IN_HAND_MAX: usize = 16;
 /// A run that takes more steps than this for each booking does not come to rest.
 const STEPS_PER_BOOKING_MAX: u64 = 5_000;
 
@@ -121,7 +122,8 @@ impl Run {
         let (receivers, awake, choice) = self.choices();
         if !receivers.is_empty() {
             let (slot, poller) = receivers[choice % receivers.len()];
-            let max = 1 + choice % IN_HAND_MAX.saturating_sub(self.holds(slot)).max(1);
+            let room = IN_HAND_MAX.saturating_sub(self.holds(slot)).clamp(1, RECEIVE_MAX);
+            let max = 1 + choice % room;
             if let Some(process) = &self.slots[slot].process {
                 let task = process.receive(max);
                 self.take_on(slot, task, Work::Receives { poller, max });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use booking::{
-    bus::{Answer, BusError, DeadLetter, Delivery, ReceiptHandle, Requests},
+    bus::{Answer, BusError, DeadLetter, Delivery, ENTRIES_MAX, ReceiptHandle, Requests},
     domain::{RoleName, event::Kind},
 };
 
@@ -65,6 +65,7 @@ impl SimRequests {
             let world = &mut *self.sim.lock();
             world.sent.requests += 1;
             world.sent.entries += entries.len() as u64;
+            world.sent.full += u64::from(entries.len() == ENTRIES_MAX);
             let answers = deal(world, entries);
             world.dies |= world.strikes(Fault::CrashUnanswered, self.role, 4);
             answers
@@ -125,6 +126,7 @@ impl SimRequests {
             }
             return;
         };
+        world.note(format_args!("{role} deletes #{}", handle.0));
         world.watch.deletes(role, &queued);
         if world.strikes(Fault::AfterDelete, role, 10) {
             world.haunt(role, queued);

@@ -66,6 +66,8 @@ pub enum Outage {
 pub struct Sent {
     pub requests: u64,
     pub entries: u64,
+    /// Requests with as many entries as there can be.
+    pub full: u64,
     pub rests: u64,
 }
 
