@@ -34,6 +34,11 @@ impl Pace {
         let _ = self.wanted.subscribe().wait_for(|it| number < *it).await;
     }
 
+    /// How many pollers are wanted.
+    pub(super) fn wanted(&self) -> usize {
+        *self.wanted.borrow()
+    }
+
     /// How long the poller waits before its next receive, after one that asked for some and got some.
     pub(super) fn after(&self, asked: usize, got: usize) -> Duration {
         let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
