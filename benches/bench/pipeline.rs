@@ -1,11 +1,18 @@
 //! The whole pipeline in one process: the four real workers, rules and wire format over the memory
 //! bus, on the store that is asked for. What a booking costs when nobody waits for AWS.
 
-use std::{path::Path, sync::Arc, time::{Duration, Instant}};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use booking::{
-    bus::{memory::{Exchange, Unkindness}, wire},
+    bus::{
+        memory::{Exchange, Unkindness},
+        wire,
+    },
     clock::Clock,
     domain::{
         RoleName,
@@ -23,7 +30,11 @@ use booking::{
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
     runtime::{Book, Limits, Pulse, Worker},
-    store::{Store, memory::Memory, sqlite::{Engine, Sqlite}},
+    store::{
+        Store,
+        memory::Memory,
+        sqlite::{Engine, Sqlite},
+    },
     wiring::{gateway_file, receipts_folder, store_file},
 };
 use jiff::SignedDuration;
@@ -64,9 +75,21 @@ fn run<S: Store>(
         let exchange = Exchange::new(Clock::Machine, "", 7, Unkindness::default());
         let stop = CancellationToken::new();
         let mut workers = tokio::task::JoinSet::new();
-        let seats = Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
+        let seats =
+            Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
         let gateway = SimulatedGateway::new(gateway, Duration::ZERO);
-        let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, Durability::PowerFailure)?;
+        let mailer = FolderMailer::open(
+            &std::env::var_os("MAILDIR").map_or_else(
+                || receipts_folder(data),
+                |it| Path::new(&it).join(std::process::id().to_string()),
+            ),
+            DEFAULT_SENDER,
+            if std::env::var_os("MAIL").is_some() {
+                Durability::ProcessDeath
+            } else {
+                Durability::PowerFailure
+            },
+        )?;
         let mut work = Work { exchange: &exchange, stop: &stop, workers: &mut workers };
         work.begin(RoleName::Seats, SeatsRole(seats), stored(RoleName::Seats)?);
         work.begin(RoleName::Payment, PaymentRole(gateway), stored(RoleName::Payment)?);
@@ -100,7 +123,11 @@ struct Work<'a> {
 impl Work<'_> {
     fn begin<R: Role, S: Store>(&mut self, name: RoleName, role: R, store: S) {
         let book = Arc::new(Book::new(role, store, Clock::Machine));
-        let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
+        let limits = Limits {
+            long_poll: Duration::from_secs(1),
+            in_hand_max: std::env::var("IN_HAND").map_or(64, |it| it.parse().unwrap()),
+            ..Limits::default()
+        };
         let pulse = Pulse::new(Duration::MAX);
         let worker =
             Worker::new(self.exchange.bus(name), book, "", limits, pulse, Metrics::default(), 7);
@@ -110,7 +137,12 @@ impl Work<'_> {
 
 /// A happy booking, with a seat of its own.
 fn request(number: u64) -> anyhow::Result<String> {
-    let booking = BookingId::parse(&format!("{:08x}-bench-{number}", number.wrapping_mul(2_654_435_761) as u32)).ok().context("a booking id")?;
+    let booking = BookingId::parse(&format!(
+        "{:08x}-bench-{number}",
+        number.wrapping_mul(2_654_435_761) as u32
+    ))
+    .ok()
+    .context("a booking id")?;
     let date = jiff::civil::date(2027, 1, 1);
     let day = date.checked_add(jiff::Span::new().days(i64::try_from(number / 120)?))?;
     let seat = format!("{}{}", number % 120 / 6 + 1, char::from(b'A' + (number % 6) as u8));
@@ -127,7 +159,10 @@ fn request(number: u64) -> anyhow::Result<String> {
         },
     };
     let event = Event {
-        cause: Cause { source: "/booking/client".into(), id: booking.derive("request").to_string() },
+        cause: Cause {
+            source: "/booking/client".into(),
+            id: booking.derive("request").to_string(),
+        },
         booking,
         time: "2027-02-01T09:30:00Z".parse()?,
         digest: wire::digest(wire::request_data(&request)),
@@ -141,6 +176,8 @@ fn request(number: u64) -> anyhow::Result<String> {
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let rest = stat.rsplit(')').next().unwrap_or("");
-    let ticks = |at: usize| rest.split_whitespace().nth(at).and_then(|it| it.parse::<f64>().ok()).unwrap_or(0.0);
+    let ticks = |at: usize| {
+        rest.split_whitespace().nth(at).and_then(|it| it.parse::<f64>().ok()).unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) / 100.0
 }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use self::{
     clients::failure,
-    requests::{Queue as OwnQueue, change_visibility, text},
+    requests::{Queue as OwnQueue, all, change_visibility, text},
 };
 use super::{
     Answer, Batched, BusError, DeadLetter, Delivery, ENTRIES_MAX, RECEIVE_MAX, ReceiptHandle,
@@ -71,15 +71,21 @@ impl AwsBus {
 
 impl Requests for AwsRequests {
     async fn publish(&self, kind: Kind, bodies: Vec<String>) -> Vec<Answer> {
-        self.topics.topic(kind).publish(bodies).await
+        let (topic, count) = (self.topics.topic(kind), bodies.len());
+        let name = topic.name.clone();
+        apart(count, "publish to", &name, async move { topic.publish(bodies).await }).await
     }
 
     async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
-        self.queue.delete(handles).await
+        let (queue, count) = (self.queue.clone(), handles.len());
+        let deleted = async move { queue.delete(handles).await };
+        apart(count, "delete from", &self.queue.name, deleted).await
     }
 
     async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
-        self.queue.give_back(handles).await
+        let (queue, count) = (self.queue.clone(), handles.len());
+        let given_back = async move { queue.give_back(handles).await };
+        apart(count, "give back to", &self.queue.name, given_back).await
     }
 
     async fn receive(
@@ -141,6 +147,20 @@ impl Requests for AwsRequests {
         }
         send.send().await.map(drop).map_err(|it| failure("set aside from", name, it))
     }
+}
+
+/// A request in a task of its own: one that panics fails alone, and several are signed and sent on
+/// several cores.
+async fn apart(
+    count: usize,
+    operation: &'static str,
+    name: &str,
+    request: impl Future<Output = Vec<Answer>> + Send + 'static,
+) -> Vec<Answer> {
+    tokio::spawn(request).await.unwrap_or_else(|died| {
+        let (name, source) = (name.to_owned(), Box::new(died));
+        all(count, BusError::Failed { operation, name, source })
+    })
 }
 
 /// Whether SQS says that the receipt handle is no longer good, in any of its ways.

@@ -164,7 +164,7 @@ fn each(
 }
 
 /// The answers of a batch of which nothing is known but that it failed.
-fn all(count: usize, error: BusError) -> Vec<Answer> {
+pub(super) fn all(count: usize, error: BusError) -> Vec<Answer> {
     let (operation, name, source, refused) = match error {
         BusError::Refused { operation, name, source } => (operation, name, source, true),
         BusError::Failed { operation, name, source } => (operation, name, source, false),
