@@ -44,7 +44,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                     // The loop lives, also when nothing comes to be tried.
                     Some(why) => self.pulse.rest(why),
                 }
-                let rest = self.pace.after(max, deliveries.len());
+                let rest = self.pace.after(max, deliveries.len(), self.waited(&deliveries));
                 let deliveries = deliveries.into_iter().map(|it| (it, self.bus.in_hand()));
                 // All of the hands, before the first begins: whoever batches waits for all.
                 Received { deliveries: deliveries.collect(), rest }
@@ -56,6 +56,13 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 Received { deliveries: Vec::new(), rest: pause(failures, &mut self.jitter()) }
             }
         }
+    }
+
+    /// How long the oldest of them was on the queue, as far as the clocks of SQS and of this host agree.
+    fn waited(&self, deliveries: &[Delivery]) -> Duration {
+        let now = self.book.clock().now();
+        let oldest = deliveries.iter().map(|it| it.sent_at).min().unwrap_or(now);
+        Duration::try_from(now.duration_since(oldest)).unwrap_or_default()
     }
 
     /// How many receives may be open at once, as the queue is now.
