@@ -32,6 +32,10 @@ sim seeds="2000":
 fuzz cases="1000000":
     PROPTEST_CASES={{cases}} cargo test --release --test it hardening:: -- --skip no_log_line
 
+# measure, and write docs/BENCHMARKS.md (needs npm and Node 20): just bench --quick, just bench --help
+bench *args:
+    cargo bench --bench bench -- {{args}}
+
 # what CI runs
 ci:
     bash .ci/run

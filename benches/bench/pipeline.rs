@@ -1,5 +1,5 @@
-//! The whole pipeline in one process: the four real workers, rules and wire format over the memory
-//! bus, on the store that is asked for. What a booking costs when nobody waits for AWS.
+//! The whole pipeline in one process: the four real workers, rules, wire format and stores over the
+//! memory bus. What a booking takes when nobody waits for AWS.
 
 use std::{
     path::Path,
@@ -9,21 +9,9 @@ use std::{
 
 use anyhow::Context;
 use booking::{
-    bus::{
-        memory::{Exchange, Unkindness},
-        wire,
-    },
+    bus::memory::{Exchange, Unkindness},
     clock::Clock,
-    domain::{
-        RoleName,
-        event::{Data, Event, Kind},
-        ids::{BookingId, Cause},
-        money::Money,
-        request::{Passenger, Payment, PaymentToken, Request},
-        schedule::Schedule,
-        seat::{FlightNo, SeatId, Seating},
-        seats::Seats,
-    },
+    domain::{RoleName, event::Kind, schedule::Schedule, seats::Seats},
     durability::Durability,
     gateway::simulated::SimulatedGateway,
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
@@ -38,146 +26,103 @@ use booking::{
     wiring::{gateway_file, receipts_folder, store_file},
 };
 use jiff::SignedDuration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// So many bookings are on their way at once.
-const UNDER_WAY_MAX: u64 = 2_000;
+use crate::{bookings, place, proc, results::Figures, services, verify};
 
-/// How one run went.
-#[derive(Clone, Copy, Debug)]
-pub struct Pipeline {
-    pub bookings: u64,
-    pub seconds: f64,
-    pub cpu_seconds: f64,
-}
+/// So many bookings are on their way at once: a queue as deep as it is when services keep up.
+const UNDER_WAY_MAX: usize = 2_000;
 
-pub fn sqlite(data: &Path, bookings: u64) -> anyhow::Result<Pipeline> {
-    let open = |file: &Path, role| -> anyhow::Result<Sqlite> {
-        Ok(Sqlite::start(Engine::open(file, role, Durability::PowerFailure)?)?)
+/// Plays so many bookings on this store, with `synchronous=FULL`. Receipts are written as files and
+/// not flushed one by one: a real mailer has no folder.
+pub fn run(bookings: usize, store: services::Store) -> anyhow::Result<Figures> {
+    let data = place::fresh("pipeline")?;
+    let figures = match store {
+        services::Store::Memory => {
+            play(&data, bookings, |_| Ok(Memory::default()), Memory::default())?
+        }
+        services::Store::Sqlite => {
+            let open = |file: &Path, role| -> anyhow::Result<Sqlite> {
+                Ok(Sqlite::start(Engine::open(file, role, Durability::PowerFailure)?)?)
+            };
+            let gateway = open(&gateway_file(&data), RoleName::Payment)?;
+            let figures = play(&data, bookings, |it| open(&store_file(&data, it), it), gateway)?;
+            verify::files(&data, &(0..bookings))?;
+            figures
+        }
     };
-    let stored = |role| open(&store_file(data, role), role);
-    let gateway = open(&gateway_file(data), RoleName::Payment)?;
-    run(data, bookings, stored, gateway)
+    Ok(figures)
 }
 
-pub fn memory(data: &Path, bookings: u64) -> anyhow::Result<Pipeline> {
-    run(data, bookings, |_| Ok(Memory::default()), Memory::default())
-}
-
-fn run<S: Store>(
+fn play<S: Store>(
     data: &Path,
-    bookings: u64,
+    bookings: usize,
     stored: impl Fn(RoleName) -> anyhow::Result<S>,
     gateway: impl Store,
-) -> anyhow::Result<Pipeline> {
+) -> anyhow::Result<Figures> {
+    let texts: Vec<String> = (0..bookings).map(bookings::request).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let exchange = Exchange::new(Clock::Machine, "", 7, Unkindness::default());
-        let stop = CancellationToken::new();
-        let mut workers = tokio::task::JoinSet::new();
-        let seats =
-            Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
+        let mut stage = Stage {
+            exchange: Exchange::new(Clock::Machine, "", 7, Unkindness::default()),
+            stop: CancellationToken::new(),
+            workers: JoinSet::new(),
+        };
+        let schedule = Schedule::parse(&bookings::schedule().to_string())?;
+        let seats = Seats { schedule, hold_limit: SignedDuration::from_mins(15) };
         let gateway = SimulatedGateway::new(gateway, Duration::ZERO);
-        let mailer = FolderMailer::open(
-            &std::env::var_os("MAILDIR").map_or_else(
-                || receipts_folder(data),
-                |it| Path::new(&it).join(std::process::id().to_string()),
-            ),
-            DEFAULT_SENDER,
-            if std::env::var_os("MAIL").is_some() {
-                Durability::ProcessDeath
-            } else {
-                Durability::PowerFailure
-            },
-        )?;
-        let mut work = Work { exchange: &exchange, stop: &stop, workers: &mut workers };
-        work.begin(RoleName::Seats, SeatsRole(seats), stored(RoleName::Seats)?);
-        work.begin(RoleName::Payment, PaymentRole(gateway), stored(RoleName::Payment)?);
-        work.begin(RoleName::Receipt, ReceiptRole(mailer), stored(RoleName::Receipt)?);
-        work.begin(RoleName::Status, StatusRole, stored(RoleName::Status)?);
-        let texts: Vec<String> = (0..bookings).map(request).collect::<Result<_, _>>()?;
-        let (began, cpu) = (Instant::now(), cpu_seconds());
-        for (said, text) in (0..).zip(&texts) {
-            while said - exchange.published(Kind::ReceiptSent) >= UNDER_WAY_MAX {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            exchange.publish_text(Kind::BookingRequested, text);
-        }
-        while RoleName::ALL.into_iter().any(|it| exchange.depth(it) > 0) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        let cpu_seconds = cpu_seconds() - cpu;
-        stop.cancel();
-        while workers.join_next().await.is_some() {}
-        Ok(Pipeline { bookings, seconds, cpu_seconds })
+        let receipts = receipts_folder(data);
+        let mailer = FolderMailer::open(&receipts, DEFAULT_SENDER, Durability::ProcessDeath)?;
+        stage.begin(RoleName::Seats, SeatsRole(seats), stored(RoleName::Seats)?);
+        stage.begin(RoleName::Payment, PaymentRole(gateway), stored(RoleName::Payment)?);
+        stage.begin(RoleName::Receipt, ReceiptRole(mailer), stored(RoleName::Receipt)?);
+        stage.begin(RoleName::Status, StatusRole, stored(RoleName::Status)?);
+
+        let (began, before) = (Instant::now(), proc::usage(std::process::id())?.cpu_s);
+        stage.feed(&texts).await?;
+        let took_s = began.elapsed().as_secs_f64();
+        let cpu_s = proc::usage(std::process::id())?.cpu_s - before;
+        stage.stop.cancel();
+        while stage.workers.join_next().await.is_some() {}
+        Ok(Figures::from([
+            ("bookings_per_s".to_owned(), bookings as f64 / took_s),
+            ("cpu_s_per_1000".to_owned(), cpu_s * 1000.0 / bookings as f64),
+        ]))
     })
 }
 
-struct Work<'a> {
-    exchange: &'a Exchange,
-    stop: &'a CancellationToken,
-    workers: &'a mut tokio::task::JoinSet<()>,
+/// The four services and what is between them.
+struct Stage {
+    exchange: Exchange,
+    stop: CancellationToken,
+    workers: JoinSet<()>,
 }
 
-impl Work<'_> {
+impl Stage {
     fn begin<R: Role, S: Store>(&mut self, name: RoleName, role: R, store: S) {
         let book = Arc::new(Book::new(role, store, Clock::Machine));
-        let limits = Limits {
-            long_poll: Duration::from_secs(1),
-            in_hand_max: std::env::var("IN_HAND").map_or(64, |it| it.parse().unwrap()),
-            ..Limits::default()
-        };
-        let pulse = Pulse::new(Duration::MAX);
-        let worker =
-            Worker::new(self.exchange.bus(name), book, "", limits, pulse, Metrics::default(), 7);
+        let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
+        let (bus, pulse) = (self.exchange.bus(name), Pulse::new(Duration::MAX));
+        let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), 7);
         self.workers.spawn(Arc::new(worker).run(self.stop.clone()));
     }
-}
 
-/// A happy booking, with a seat of its own.
-fn request(number: u64) -> anyhow::Result<String> {
-    let booking = BookingId::parse(&format!(
-        "{:08x}-bench-{number}",
-        number.wrapping_mul(2_654_435_761) as u32
-    ))
-    .ok()
-    .context("a booking id")?;
-    let date = jiff::civil::date(2027, 1, 1);
-    let day = date.checked_add(jiff::Span::new().days(i64::try_from(number / 120)?))?;
-    let seat = format!("{}{}", number % 120 / 6 + 1, char::from(b'A' + (number % 6) as u8));
-    let request = Request {
-        seating: Seating {
-            flight: FlightNo::parse("WA117").ok().context("flight")?,
-            date: day,
-            seats: vec![SeatId::parse(&seat).ok().context("seat")?],
-        },
-        passenger: Passenger { name: "Ada Lovelace".into(), email: "ada@example.com".into() },
-        payment: Payment {
-            token: PaymentToken::parse("tok_visa").ok().context("token")?,
-            amount: Money::parse("EUR 129.00").ok().context("amount")?,
-        },
-    };
-    let event = Event {
-        cause: Cause {
-            source: "/booking/client".into(),
-            id: booking.derive("request").to_string(),
-        },
-        booking,
-        time: "2027-02-01T09:30:00Z".parse()?,
-        digest: wire::digest(wire::request_data(&request)),
-        traceparent: None,
-        data: Data::BookingRequested(request),
-    };
-    Ok(wire::encode(&event)?.body)
-}
+    /// Publishes all of these, and returns when every queue is empty.
+    async fn feed(&self, texts: &[String]) -> anyhow::Result<()> {
+        for (said, text) in texts.iter().enumerate() {
+            while said >= UNDER_WAY_MAX + self.receipts()? {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            self.exchange.publish_text(Kind::BookingRequested, text);
+        }
+        while RoleName::ALL.into_iter().any(|it| self.exchange.depth(it) > 0) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
 
-/// User and system time of this process.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let rest = stat.rsplit(')').next().unwrap_or("");
-    let ticks = |at: usize| {
-        rest.split_whitespace().nth(at).and_then(|it| it.parse::<f64>().ok()).unwrap_or(0.0)
-    };
-    (ticks(11) + ticks(12)) / 100.0
+    fn receipts(&self) -> anyhow::Result<usize> {
+        usize::try_from(self.exchange.published(Kind::ReceiptSent)).context("receipts fit a usize")
+    }
 }

@@ -1,0 +1,63 @@
+//! Happy bookings: each with its own id and its own seat, and the schedule that has all these seats.
+
+use booking::domain::ids::BookingId;
+use serde_json::{Value, json};
+
+const FLIGHTS: usize = 100;
+const ROWS: usize = 30;
+const LETTERS: &str = "ABCDEF";
+const SEATS: usize = ROWS * LETTERS.len();
+
+/// The bookings of one run: numbers without a gap.
+pub type Numbers = std::ops::Range<usize>;
+
+/// A schedule of flights that fly every day, so that there are seats for any number of bookings.
+pub fn schedule() -> Value {
+    let flight = |number: usize| {
+        json!({"flight": flight(number), "from": "BER", "to": "FAO", "departs": "06:30",
+               "cabin": {"rows": ROWS, "letters": LETTERS}})
+    };
+    json!({"flights": (0..FLIGHTS).map(flight).collect::<Vec<_>>()})
+}
+
+fn flight(number: usize) -> String {
+    format!("BN{}", 100 + number)
+}
+
+pub fn id(number: usize) -> String {
+    format!("bench-booking-{number:09}")
+}
+
+pub fn booking_id(number: usize) -> BookingId {
+    BookingId::parse(&id(number)).expect("bench-booking-000000001 is a booking id")
+}
+
+/// The key under which the booking's seat is kept: `seat/BN100/2027-03-01/12A`.
+pub fn seat_key(number: usize) -> String {
+    let (flight, date, seat) = seat(number);
+    format!("seat/{flight}/{date}/{seat}")
+}
+
+/// Flight, day and seat, which no other number has.
+pub fn seat(number: usize) -> (String, String, String) {
+    let (departure, place) = (number / SEATS, number % SEATS);
+    let (day, at) = (departure / FLIGHTS, departure % FLIGHTS);
+    let first = jiff::civil::date(2027, 3, 1);
+    let date = first.saturating_add(jiff::Span::new().days(i64::try_from(day).unwrap_or(0)));
+    let letter = &LETTERS[place % LETTERS.len()..][..1];
+    (flight(at), date.to_string(), format!("{}{letter}", place / LETTERS.len() + 1))
+}
+
+/// What a client publishes: the bare `data` of a `booking-requested`, with an id.
+pub fn request(number: usize) -> String {
+    let (flight, date, seat) = seat(number);
+    json!({
+        "booking_id": id(number),
+        "flight": flight,
+        "date": date,
+        "seats": [seat],
+        "passenger": {"name": "Ada Lovelace", "email": "ada@example.com"},
+        "payment": {"token": "tok_visa", "amount": {"minor": 12900, "currency": "EUR"}},
+    })
+    .to_string()
+}

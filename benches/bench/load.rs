@@ -1,0 +1,76 @@
+//! Bookings on their way in, through the client's door.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use aws_sdk_sns::types::PublishBatchRequestEntry;
+use booking::domain::event::Kind;
+use tokio::task::JoinSet;
+
+use crate::{
+    bookings::{self, Numbers},
+    proxy::Door,
+    topology::{config, topic_arn},
+};
+
+/// The most entries of one `PublishBatch`.
+const BATCH_MAX: usize = 10;
+/// How many batches are on their way at once.
+const AT_ONCE: usize = 8;
+
+/// When each booking was to be published.
+pub type Due = BTreeMap<String, Instant>;
+
+/// Publishes all of them, ten a request, and returns when all are on the queues.
+pub async fn backlog(door: &Arc<Door>, numbers: &Numbers) -> anyhow::Result<()> {
+    let sns = aws_sdk_sns::Client::new(&config(door.address).await);
+    let mut sending = JoinSet::new();
+    for start in numbers.clone().step_by(BATCH_MAX) {
+        if sending.len() >= AT_ONCE {
+            sending.join_next().await.context("some are on their way")???;
+        }
+        let batch = start..numbers.end.min(start + BATCH_MAX);
+        sending.spawn(publish_batch(sns.clone(), batch));
+    }
+    while let Some(sent) = sending.join_next().await {
+        sent??;
+    }
+    Ok(())
+}
+
+async fn publish_batch(sns: aws_sdk_sns::Client, batch: Numbers) -> anyhow::Result<()> {
+    let mut publish = sns.publish_batch().topic_arn(topic_arn(Kind::BookingRequested));
+    for number in batch {
+        let entry = PublishBatchRequestEntry::builder().id(number.to_string());
+        let entry = entry.message(bookings::request(number)).build()?;
+        publish = publish.publish_batch_request_entries(entry);
+    }
+    ensure!(publish.send().await?.failed().is_empty(), "an entry was not published");
+    Ok(())
+}
+
+/// Publishes one at a time, each at its own, whether or not earlier ones are through. Goes on in the
+/// background until all are out.
+pub async fn steady(door: &Arc<Door>, numbers: &Numbers, per_s: f64) -> anyhow::Result<Due> {
+    let sns = aws_sdk_sns::Client::new(&config(door.address).await);
+    let began = Instant::now() + Duration::from_millis(100);
+    let at =
+        |number: usize| began + Duration::from_secs_f64((number - numbers.start) as f64 / per_s);
+    let due: Due = numbers.clone().map(|it| (bookings::id(it), at(it))).collect();
+    for number in numbers.clone() {
+        let (sns, at) = (sns.clone(), at(number));
+        tokio::spawn(async move {
+            tokio::time::sleep_until(at.into()).await;
+            let publish = sns.publish().topic_arn(topic_arn(Kind::BookingRequested));
+            // Whoever waits for its receipt finds out that it never went.
+            if let Err(error) = publish.message(bookings::request(number)).send().await {
+                eprintln!("not published: {}", booking::runtime::Chain(&error));
+            }
+        });
+    }
+    Ok(due)
+}

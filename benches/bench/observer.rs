@@ -1,0 +1,64 @@
+//! Who hears that a receipt was sent, and when: by a queue of its own, straight at the backend.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use anyhow::ensure;
+use serde::Deserialize;
+
+use crate::{
+    bookings::{self, Numbers},
+    topology::Topology,
+};
+
+const LONG_POLL_S: i32 = 20;
+
+/// The receipts that were heard of.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// When the first announcement of a booking's receipt arrived.
+    pub at: BTreeMap<String, Instant>,
+    events: BTreeSet<String>,
+    /// Announcements of the same event again.
+    pub repeats: usize,
+}
+
+#[derive(Deserialize)]
+struct ReceiptSent {
+    id: String,
+    subject: String,
+}
+
+impl Heard {
+    /// Receives once; with `wait` a long poll. Returns how many arrived.
+    pub async fn receive(&mut self, topology: &Topology, wait: bool) -> anyhow::Result<usize> {
+        let receive = topology.sqs.receive_message().queue_url(&topology.observer_url);
+        let receive = receive.max_number_of_messages(10);
+        let receive = receive.wait_time_seconds(if wait { LONG_POLL_S } else { 0 });
+        let messages = receive.send().await?.messages.unwrap_or_default();
+        let now = Instant::now();
+        for message in &messages {
+            let event: ReceiptSent =
+                serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
+            if self.events.insert(event.id) {
+                ensure!(!self.at.contains_key(&event.subject), "two receipts of {}", event.subject);
+                self.at.insert(event.subject, now);
+            } else {
+                self.repeats += 1;
+            }
+        }
+        Ok(messages.len())
+    }
+
+    /// Fails unless it has heard of each of these bookings, and of no other.
+    pub fn check(&self, numbers: &Numbers) -> anyhow::Result<()> {
+        let wanted: BTreeSet<String> = numbers.clone().map(bookings::id).collect();
+        let heard: BTreeSet<String> = self.at.keys().cloned().collect();
+        let missing = wanted.difference(&heard).count();
+        let invented = heard.difference(&wanted).count();
+        ensure!(missing + invented == 0, "receipts: {missing} missing, {invented} invented");
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! One run: a fresh backend, proxy, folder and four processes; a load; figures; and the proof that
+//! every booking ended and nothing was doubled. A run that cannot prove it has no figures.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use booking::domain::RoleName;
+
+use crate::{
+    backend::Backend,
+    bookings::Numbers,
+    counts::Counts,
+    load,
+    observer::Heard,
+    place, proc,
+    proxy::{Manner, Proxy},
+    results::{Figures, percentile},
+    services::{Consumer, Services, Store},
+    topology::Topology,
+    verify,
+};
+
+/// Without news for so long, a run has failed.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How often it is looked at while bookings are on their way.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// What is run.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub consumer: Consumer,
+    pub load: Load,
+    pub manner: Manner,
+    /// The bookings it asks for.
+    pub numbers: Numbers,
+    /// Where the bookings are that were stored before; else there are none.
+    pub stored: Option<PathBuf>,
+}
+
+/// How bookings come in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Load {
+    /// All of them are on the queues before the services start.
+    Backlog,
+    /// So many a second, each at its time whether or not earlier ones are done.
+    Steady { per_s: f64 },
+    /// None, for so long.
+    Idle { during: Duration },
+}
+
+/// Runs a setting, on this thread.
+pub fn run(setting: &Setting) -> anyhow::Result<Figures> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(measure(setting))
+}
+
+async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
+    let backend = Backend::start()?;
+    let topology = Topology::make(backend.address).await?;
+    let proxy = Proxy::start(backend.address, setting.manner)?;
+    let data = match &setting.stored {
+        Some(it) => it.clone(),
+        None => place::fresh("data")?,
+    };
+    let before = proc::usage(std::process::id())?.cpu_s;
+    let mut figures = Figures::new();
+    let mut heard = Heard::default();
+    if setting.load == Load::Backlog {
+        load::backlog(&proxy.client, &setting.numbers).await?;
+    }
+    let mut services = Services::spawn(setting.consumer, &proxy, &data)?;
+    let mut counted = Counts::default();
+    if setting.load != Load::Backlog {
+        polling(&proxy, &mut services).await?;
+        counted = all(&proxy);
+    }
+    let began = match setting.load {
+        Load::Backlog => {
+            drained(&topology, &mut services, setting.numbers.len()).await?;
+            let first = proxy.services.iter().filter_map(|it| it.first_receive()).min();
+            first.context("somebody received")?
+        }
+        Load::Steady { per_s } => {
+            let due = load::steady(&proxy.client, &setting.numbers, per_s).await?;
+            hear(&mut heard, &topology, &mut services, setting.numbers.len()).await?;
+            latencies(&mut figures, &heard, &due);
+            drained(&topology, &mut services, 0).await?;
+            due.values().min().copied().unwrap_or_else(Instant::now)
+        }
+        Load::Idle { during } => {
+            let began = Instant::now();
+            tokio::time::sleep(during).await;
+            began
+        }
+    };
+    let took = began.elapsed().as_secs_f64();
+    let requests = all(&proxy).since(&counted);
+    usage(&mut figures, setting, &services, &proxy)?;
+    let bench_cpu_s = proc::usage(std::process::id())?.cpu_s - before;
+    if setting.load != Load::Backlog {
+        idle_pace(&mut figures, &proxy, took);
+    }
+    let bookings = setting.numbers.len() as f64;
+    if bookings > 0.0 {
+        let mut add = |name: &str, value| {
+            figures.insert(name.to_owned(), value);
+        };
+        add("bench_cpu_s_per_1000", bench_cpu_s * 1000.0 / bookings);
+        add("backend_cpu_s_per_1000", proc::usage(backend.pid())?.cpu_s * 1000.0 / bookings);
+        add("bookings_per_s", bookings / took);
+        add("requests_per_booking", requests.total() as f64 / bookings);
+        add("usd_per_million", requests.usd() / bookings * 1e6);
+        for (name, count) in requests.iter() {
+            add(&format!("requests.{name}"), count as f64 / bookings);
+        }
+    }
+    services.alive()?;
+    services.agree(&proxy).await?;
+    while heard.receive(&topology, false).await? > 0 {}
+    heard.check(&setting.numbers)?;
+    figures.insert("repeats".to_owned(), heard.repeats as f64);
+    prove(setting, services, proxy, &data).await?;
+    if setting.stored.is_none() {
+        std::fs::remove_dir_all(&data)?;
+    }
+    Ok(figures)
+}
+
+/// What came in at all five doors.
+fn all(proxy: &Proxy) -> Counts {
+    let services: Vec<Counts> = proxy.services.iter().map(|it| it.counts()).collect();
+    Counts::sum(services.iter().chain([&proxy.client.counts()]))
+}
+
+/// Waits until all four have asked for messages.
+async fn polling(proxy: &Proxy, services: &mut Services) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while proxy.services.iter().any(|it| it.first_receive().is_none()) {
+        services.alive()?;
+        ensure!(began.elapsed() < PATIENCE, "somebody does not receive");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    // Their first receives are on the way.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    Ok(())
+}
+
+/// Waits until so many receipts were announced and the queues are empty.
+async fn drained(
+    topology: &Topology,
+    services: &mut Services,
+    receipts: usize,
+) -> anyhow::Result<()> {
+    let (mut seen, mut moved) = (0, Instant::now());
+    loop {
+        let announced = topology.announced().await?;
+        if announced >= receipts && topology.at_rest().await? {
+            return Ok(());
+        }
+        if announced != seen {
+            (seen, moved) = (announced, Instant::now());
+            services.alive()?;
+        }
+        ensure!(moved.elapsed() < PATIENCE, "{announced} of {receipts} receipts, then nothing");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Listens until so many bookings have their receipt.
+async fn hear(
+    heard: &mut Heard,
+    topology: &Topology,
+    services: &mut Services,
+    bookings: usize,
+) -> anyhow::Result<()> {
+    let mut moved = Instant::now();
+    while heard.at.len() < bookings {
+        if heard.receive(topology, true).await? > 0 {
+            moved = Instant::now();
+        }
+        ensure!(moved.elapsed() < PATIENCE, "{} of {bookings}, then nothing", heard.at.len());
+    }
+    services.alive()
+}
+
+fn latencies(figures: &mut Figures, heard: &Heard, due: &load::Due) {
+    let took = |(id, at): (&String, &Instant)| {
+        Some(at.duration_since(*due.get(id)?).as_secs_f64() * 1000.0)
+    };
+    let took: Vec<f64> = heard.at.iter().filter_map(took).collect();
+    figures.insert("p50_ms".to_owned(), percentile(&took, 50));
+    figures.insert("p99_ms".to_owned(), percentile(&took, 99));
+}
+
+fn usage(
+    figures: &mut Figures,
+    setting: &Setting,
+    services: &Services,
+    proxy: &Proxy,
+) -> anyhow::Result<()> {
+    let mut cpu_s = 0.0;
+    let used = services.usage()?;
+    for ((service, door), used) in services.all.iter().zip(&proxy.services).zip(used) {
+        let role = service.role;
+        cpu_s += used.cpu_s;
+        figures.insert(format!("resident_mb.{role}"), used.resident_mb);
+        figures.insert(format!("peak_mb.{role}"), used.peak_mb);
+        figures.insert(format!("cpu_s.{role}"), used.cpu_s);
+        let first_poll = service.first_poll(door).context("it receives")?;
+        figures.insert(format!("first_poll_ms.{role}"), first_poll.as_secs_f64() * 1000.0);
+    }
+    if !setting.numbers.is_empty() {
+        let thousands = setting.numbers.len() as f64 / 1000.0;
+        figures.insert("cpu_s_per_1000".to_owned(), cpu_s / thousands);
+    }
+    Ok(())
+}
+
+/// Requests a minute by role.
+fn idle_pace(figures: &mut Figures, proxy: &Proxy, took_s: f64) {
+    for (role, door) in RoleName::ALL.into_iter().zip(&proxy.services) {
+        let receives = door.counts().of(crate::counts::RECEIVE) as f64;
+        figures.insert(format!("requests_per_minute.{role}"), receives * 60.0 / took_s);
+    }
+}
+
+/// Ends the run, and finds that every booking ended and nothing was doubled.
+async fn prove(
+    setting: &Setting,
+    mut services: Services,
+    proxy: Proxy,
+    data: &std::path::Path,
+) -> anyhow::Result<()> {
+    let in_memory = matches!(setting.consumer, Consumer::Booking { store: Store::Memory, .. });
+    if in_memory {
+        verify::memory(&services, data, &setting.numbers).await?;
+    }
+    services.terminate()?;
+    // With it their open receives end, which they would wait for.
+    drop(proxy);
+    services.ended()?;
+    match setting.consumer {
+        Consumer::Booking { store: Store::Sqlite, .. } if setting.stored.is_some() => {
+            verify::files_among_others(data, &setting.numbers)
+        }
+        Consumer::Booking { store: Store::Sqlite, .. } => verify::files(data, &setting.numbers),
+        Consumer::Booking { store: Store::Memory, .. } | Consumer::Loop(_) => Ok(()),
+    }
+}

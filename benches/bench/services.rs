@@ -1,0 +1,214 @@
+//! The four processes of a run: the real binary, or a yardstick loop.
+
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use booking::domain::RoleName;
+use clap::ValueEnum;
+
+use crate::{
+    backend::REGION,
+    bookings,
+    counts::Counts,
+    loops, place,
+    proc::{Usage, usage},
+    proxy::{Door, Proxy},
+    topology::PREFIX,
+};
+
+/// Who works on the queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consumer {
+    Booking {
+        store: Store,
+        /// `--latency-target`
+        target: Duration,
+    },
+    Loop(loops::Style),
+}
+
+/// `--store`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Store {
+    Sqlite,
+    Memory,
+}
+
+impl Store {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Store::Sqlite => "sqlite",
+            Store::Memory => "memory",
+        }
+    }
+
+    /// Whether this binary has it.
+    pub fn exists(self) -> anyhow::Result<bool> {
+        let help = Command::new(place::BOOKING).args(["seats", "--help"]).output()?;
+        Ok(String::from_utf8_lossy(&help.stdout).contains(&format!("- {}:", self.as_str())))
+    }
+}
+
+/// The four. Killed when dropped.
+pub struct Services {
+    pub all: Vec<Service>,
+}
+
+pub struct Service {
+    pub role: RoleName,
+    /// Where it answers; a loop does not.
+    http: Option<String>,
+    log: PathBuf,
+    spawned: Instant,
+    child: Child,
+}
+
+impl Services {
+    /// Starts them, each at its own door.
+    pub fn spawn(consumer: Consumer, proxy: &Proxy, data: &Path) -> anyhow::Result<Services> {
+        let schedule = data.join("flights.json");
+        fs::write(&schedule, bookings::schedule().to_string())?;
+        let mut all = Vec::new();
+        for (role, door) in RoleName::ALL.into_iter().zip(&proxy.services) {
+            let mut http = None;
+            let mut command = match consumer {
+                Consumer::Booking { store, target } => {
+                    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+                    http = Some(format!("127.0.0.1:{port}"));
+                    booking(role, store, target, &format!("127.0.0.1:{port}"))
+                }
+                Consumer::Loop(style) => loops::command(style, role)?,
+            };
+            match role {
+                RoleName::Seats => drop(command.env("BOOKING_FLIGHTS", &schedule)),
+                RoleName::Payment => drop(command.env("BOOKING_GATEWAY", "simulated")),
+                RoleName::Receipt => drop(command.env("BOOKING_MAILER", "folder")),
+                RoleName::Status => {}
+            }
+            command.env("BOOKING_DATA", data).env("BOOKING_PREFIX", PREFIX);
+            command.envs(account(door));
+            let log = data.join(format!("{role}.log"));
+            let file = File::create(&log)?;
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+            let spawned = Instant::now();
+            let child = command.spawn().with_context(|| format!("start {role}"))?;
+            all.push(Service { role, http, log, spawned, child });
+        }
+        Ok(Services { all })
+    }
+
+    /// Fails when one of them has ended.
+    pub fn alive(&mut self) -> anyhow::Result<()> {
+        for it in &mut self.all {
+            if let Some(code) = it.child.try_wait()? {
+                let log = fs::read_to_string(&it.log).unwrap_or_default();
+                bail!("{} ended with {code}:\n{log}", it.role);
+            }
+        }
+        Ok(())
+    }
+
+    /// What each of them has used.
+    pub fn usage(&self) -> anyhow::Result<Vec<Usage>> {
+        self.all.iter().map(|it| usage(it.child.id())).collect()
+    }
+
+    /// Holds what each of them counted against what came through its door: they must agree, once
+    /// nothing is on its way any more.
+    pub async fn agree(&self, proxy: &Proxy) -> anyhow::Result<()> {
+        const TRIES: usize = 50;
+        for (service, door) in self.all.iter().zip(&proxy.services) {
+            let Some(http) = &service.http else { continue };
+            let mut seen = (Counts::default(), Counts::default());
+            for _ in 0..TRIES {
+                let answer = reqwest::get(format!("http://{http}/metrics")).await?.text().await?;
+                seen = (Counts::of_metrics(&answer), door.counts());
+                if seen.0 == seen.1 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            let (own, proxied) = seen;
+            ensure!(
+                own == proxied,
+                "{} counted {own:?}, the proxy {proxied:?}: one of them is wrong",
+                service.role
+            );
+        }
+        Ok(())
+    }
+
+    /// What a role answers at a path.
+    pub async fn get(&self, role: RoleName, path: &str) -> anyhow::Result<serde_json::Value> {
+        let service = self.all.iter().find(|it| it.role == role).context("all four run")?;
+        let http = service.http.as_ref().context("a loop answers nothing")?;
+        let answer = reqwest::get(format!("http://{http}{path}")).await?;
+        Ok(answer.json().await?)
+    }
+
+    /// Tells them to stop. They wait for their open receive, so the proxy is dropped next.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        for it in &self.all {
+            let kill = Command::new("kill").args(["-TERM", &it.child.id().to_string()]).status()?;
+            ensure!(kill.success(), "could not stop {}", it.role);
+        }
+        Ok(())
+    }
+
+    /// Waits until they have ended, and fails unless each did so in good order.
+    pub fn ended(&mut self) -> anyhow::Result<()> {
+        for it in &mut self.all {
+            let code = it.child.wait()?;
+            // A loop has no reason to catch a signal.
+            ensure!(it.http.is_none() || code.success(), "{} ended with {code}", it.role);
+        }
+        Ok(())
+    }
+}
+
+impl Service {
+    /// From spawn to the first receive at its door.
+    pub fn first_poll(&self, door: &Door) -> Option<Duration> {
+        Some(door.first_receive()?.duration_since(self.spawned))
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        for it in &mut self.all {
+            // Both fail harmlessly when it has ended already.
+            let _ = it.child.kill();
+            let _ = it.child.wait();
+        }
+    }
+}
+
+fn booking(role: RoleName, store: Store, target: Duration, http: &str) -> Command {
+    let mut command = Command::new(place::BOOKING);
+    // The user's own settings must not decide what is measured.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("BOOKING_") || name.starts_with("AWS_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.args([role.as_str(), "--http", http, "--store", store.as_str()]);
+    command.args(["--latency-target", &format!("{}ms", target.as_millis())]);
+    command
+}
+
+/// What the SDK needs to come in at a door.
+fn account(door: &Door) -> [(&'static str, String); 5] {
+    [
+        ("AWS_ENDPOINT_URL", format!("http://{}", door.address)),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ]
+}

@@ -1,0 +1,92 @@
+//! `bench one`: one setting, run and printed, for whoever tunes.
+
+use std::time::Duration;
+
+use booking::config::Span;
+use clap::ValueEnum;
+
+use crate::{
+    backend, loops,
+    proxy::Manner,
+    results::{Results, Spread},
+    run::{Load, Setting, run},
+    services::{Consumer, Store},
+};
+
+/// What to run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Who works on the queues
+    #[arg(long, value_enum, default_value = "booking")]
+    consumer: Who,
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: Store,
+    /// --latency-target of the services
+    #[arg(long, default_value = "100ms")]
+    target: Span,
+    /// What each request takes longer
+    #[arg(long, default_value = "0ms")]
+    latency: Span,
+    /// Receives bring 1 to 10 messages in turn
+    #[arg(long)]
+    ragged: bool,
+    /// So many bookings a second; absent: all at once, before the services start
+    #[arg(long)]
+    rate: Option<f64>,
+    #[arg(long, default_value_t = 5000)]
+    bookings: usize,
+    /// No bookings, for so long
+    #[arg(long, conflicts_with = "rate")]
+    idle: Option<Span>,
+    /// What a careful loop waits after a receive that was not full
+    #[arg(long, default_value = "0ms")]
+    pause: Span,
+    #[arg(long, default_value_t = 1)]
+    runs: usize,
+    /// Every figure, not the main ones
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Who {
+    Booking,
+    Plain,
+    Careful,
+}
+
+pub fn print(args: &Args) -> anyhow::Result<()> {
+    backend::install()?;
+    let setting = setting(args);
+    let mut results = Results::default();
+    for _ in 0..args.runs {
+        results.add("one", run(&setting)?);
+    }
+    for (_, figures) in results.settings() {
+        for (name, values) in figures {
+            let main = !name.contains('.') || name.starts_with("peak_mb");
+            if let Some(Spread { median, min, max }) = Spread::of(values)
+                && (args.all || main)
+            {
+                println!("{name:32} {median:10.2}  [{min:.2}–{max:.2}]");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn setting(args: &Args) -> Setting {
+    let consumer = match args.consumer {
+        Who::Booking => Consumer::Booking { store: args.store, target: args.target.0 },
+        Who::Plain => Consumer::Loop(loops::Style::Plain),
+        Who::Careful => Consumer::Loop(loops::Style::Careful { pause: args.pause.0 }),
+    };
+    let (load, bookings) = match (args.idle, args.rate) {
+        (Some(during), _) => (Load::Idle { during: during.0 }, 0),
+        (None, Some(per_s)) => (Load::Steady { per_s }, args.bookings),
+        (None, None) => (Load::Backlog, args.bookings),
+    };
+    let latency: Duration = args.latency.0;
+    let manner = Manner { latency, ragged: args.ragged };
+    Setting { consumer, load, manner, numbers: 0..bookings, stored: None }
+}

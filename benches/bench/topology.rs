@@ -1,0 +1,107 @@
+//! Topics, queues and subscriptions in a backend, made by the SDK from `topics/`, and the bench's own
+//! queue beside them. Straight to the backend: nothing of this is counted.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::{config::Credentials, types::QueueAttributeName};
+use booking::{
+    bus::aws::{Home, Names},
+    domain::{RoleName, event::Kind},
+    topics,
+};
+
+use crate::backend::REGION;
+
+/// The account that the backend says it is.
+const ACCOUNT: &str = "000000000000";
+const OBSERVER: &str = "bench-observer";
+/// A message that was received is never seen again.
+const VISIBILITY_OBSERVER_S: &str = "43200";
+
+pub struct Topology {
+    pub sqs: aws_sdk_sqs::Client,
+    pub observer_url: String,
+    queue_urls: Vec<String>,
+}
+
+/// What the names of topics and queues begin with.
+pub const PREFIX: &str = "bench-";
+
+pub fn names() -> Names {
+    Names::new(PREFIX)
+}
+
+pub fn topic_arn(kind: Kind) -> String {
+    Home::new(REGION, ACCOUNT).topic_arn(&names(), kind)
+}
+
+/// What an SDK needs to talk to whatever is at an address.
+pub async fn config(address: SocketAddr) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .endpoint_url(format!("http://{address}"))
+        .region(Region::new(REGION))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .load()
+        .await
+}
+
+impl Topology {
+    pub async fn make(backend: SocketAddr) -> anyhow::Result<Topology> {
+        let config = config(backend).await;
+        let (sns, sqs) = (aws_sdk_sns::Client::new(&config), aws_sdk_sqs::Client::new(&config));
+        let (names, home) = (names(), Home::new(REGION, ACCOUNT));
+        let mut queue_urls = Vec::new();
+        for role in RoleName::ALL {
+            let dead = names.dead_letter_queue(role);
+            sqs.create_queue().queue_name(&dead).send().await?;
+            let redrive = format!(
+                r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":10}}"#,
+                home.queue_arn(&dead)
+            );
+            let make = sqs.create_queue().queue_name(names.queue(role));
+            let made = make.attributes(QueueAttributeName::RedrivePolicy, redrive).send().await?;
+            queue_urls.push(made.queue_url.context("a queue has a URL")?);
+        }
+        let make = sqs.create_queue().queue_name(OBSERVER);
+        let make = make.attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY_OBSERVER_S);
+        let observer_url = make.send().await?.queue_url.context("a queue has a URL")?;
+        for topic in topics::all() {
+            sns.create_topic().name(names.topic(topic.topic)).send().await?;
+            for it in topic.subscribers {
+                let subscribe = sns.subscribe().topic_arn(topic_arn(topic.topic)).protocol("sqs");
+                subscribe.endpoint(home.queue_arn(&names.queue(it.role))).send().await?;
+            }
+        }
+        let subscribe = sns.subscribe().topic_arn(topic_arn(Kind::ReceiptSent)).protocol("sqs");
+        let subscribe = subscribe.attributes("RawMessageDelivery", "true");
+        subscribe.endpoint(home.queue_arn(OBSERVER)).send().await?;
+        Ok(Topology { sqs, observer_url, queue_urls })
+    }
+
+    /// How many receipts were announced, repetitions included, and not yet received by the observer.
+    pub async fn announced(&self) -> anyhow::Result<usize> {
+        Ok(self.depth(&self.observer_url).await?.0)
+    }
+
+    /// Whether the four queues are empty: nothing visible, and nothing in flight.
+    pub async fn at_rest(&self) -> anyhow::Result<bool> {
+        for url in &self.queue_urls {
+            if self.depth(url).await? != (0, 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn depth(&self, url: &str) -> anyhow::Result<(usize, usize)> {
+        let visible = QueueAttributeName::ApproximateNumberOfMessages;
+        let hidden = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        let ask = self.sqs.get_queue_attributes().queue_url(url);
+        let ask = ask.attribute_names(visible.clone()).attribute_names(hidden.clone());
+        let attributes = ask.send().await?.attributes.unwrap_or_default();
+        let number = |name| attributes.get(name).and_then(|it| it.parse().ok()).context("no depth");
+        Ok((number(&visible)?, number(&hidden)?))
+    }
+}

@@ -1,0 +1,65 @@
+//! After a run: every booking of it has ended, and nothing was doubled.
+
+use std::path::Path;
+
+use anyhow::ensure;
+use booking::{
+    audit::{Evidence, letters},
+    domain::{RoleName, status::Phase},
+    durability::Durability,
+    gateway::simulated::{self, movements},
+    store::{StoreError, sqlite::Engine},
+    wiring::{gateway_file, receipts_folder, store_file},
+};
+
+use crate::{
+    bookings::{self, Numbers},
+    services::Services,
+};
+
+/// Reads everything that the services, which have ended, left in their files.
+pub fn files(data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
+    judge(&Evidence::read(data)?, numbers)
+}
+
+/// The same of the bookings of this run alone, where there are a million others.
+pub fn files_among_others(data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
+    let rows = |file: &Path, role, keys: &[String]| -> Result<Vec<(String, String)>, StoreError> {
+        let found = Engine::open(file, role, Durability::ProcessDeath)?.read(keys)?;
+        let pairs = keys.iter().zip(found);
+        Ok(pairs.filter_map(|(key, row)| Some((key.clone(), row?.body))).collect())
+    };
+    let keys = |key: fn(usize) -> String| numbers.clone().map(key).collect::<Vec<String>>();
+    let stored = |role| {
+        let mut wanted = keys(|it| format!("booking/{}", bookings::id(it)));
+        if role == RoleName::Seats {
+            wanted.extend(keys(bookings::seat_key));
+        }
+        rows(&store_file(data, role), role, &wanted)
+    };
+    let accounts = keys(|it| simulated::key(&bookings::booking_id(it)));
+    let ledger = movements(rows(&gateway_file(data), RoleName::Payment, &accounts)?)?;
+    judge(&Evidence::gather(stored, ledger, letters(&receipts_folder(data))?)?, numbers)
+}
+
+fn judge(evidence: &Evidence, numbers: &Numbers) -> anyhow::Result<()> {
+    let violations = evidence.violations();
+    ensure!(violations.is_empty(), "{} violations: {:?}", violations.len(), violations.first());
+    let (endings, open) = evidence.endings();
+    let completed = endings.get(&Phase::Completed).copied().unwrap_or(0);
+    let all_happy = completed == numbers.len() && endings.len() <= 1;
+    ensure!(all_happy && open == 0, "{} asked for: {endings:?}, {open} open", numbers.len());
+    Ok(())
+}
+
+/// Asks status, which has its rows in memory, and counts the receipts.
+pub async fn memory(services: &Services, data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
+    for number in numbers.clone() {
+        let id = bookings::id(number);
+        let view = services.get(RoleName::Status, &format!("/bookings/{id}")).await?;
+        ensure!(view["phase"] == "completed", "{id} ended as {}", view["phase"]);
+    }
+    let receipts = letters(&receipts_folder(data))?.len();
+    ensure!(receipts == numbers.len(), "{receipts} receipts of {} bookings", numbers.len());
+    Ok(())
+}
