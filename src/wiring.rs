@@ -223,9 +223,8 @@ impl Service {
             .await
             .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
         let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
-        let bus = AwsBus::connect(&clients, &Names::new(&args.aws.prefix), role)
-            .await
-            .map_err(aws_fault)?;
+        let (names, linger) = (Names::new(&args.aws.prefix), args.limits().deletes_linger());
+        let bus = AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
         Ok(Service { role, args, bus, store, listener, metrics: Metrics::new(count) })
     }
 

@@ -1,6 +1,6 @@
 //! Concurrent calls become one request. An entry leaves when its batch is full, when nobody in hand
 //! could still join, or when it has lingered long enough: whichever comes first. Alone in hand, it
-//! leaves at once.
+//! leaves at once; but what nobody waits for lingers for those who are not in hand yet.
 //!
 //! Whoever owns the driver polls it: nothing here spawns, and nothing here asks a clock.
 
@@ -16,6 +16,15 @@ pub const ENTRIES_MAX: usize = 10;
 /// The most bytes of one batch request, all entries together. SNS and SQS take 256 KiB and count the
 /// attributes with it.
 const BYTES_MAX: usize = 255 * 1024;
+
+/// Until when an entry waits for others to leave with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Until nobody in hand could still join: somebody waits for what it says.
+    InHand,
+    /// As long as it may linger: nobody waits for it.
+    Lingering,
+}
 
 /// Sends what has gathered; ends when the last copy of its batcher is gone and what was on its way
 /// is answered.
@@ -46,6 +55,7 @@ impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
     /// than `linger` takes. Nothing leaves unless somebody polls the driver.
     pub(super) fn new<L, S>(
         hands: &Hands,
+        patience: Patience,
         linger: impl Fn() -> L + Send + 'static,
         send: impl Fn(Vec<E>) -> S + Send + 'static,
     ) -> (Self, Driver)
@@ -55,7 +65,7 @@ impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
     {
         // Not bounded here: whoever joins waits, and there are no more of them than deliveries.
         let (entries, joining) = mpsc::unbounded_channel();
-        let driver = Box::pin(drive(joining, hands.clone(), linger, send));
+        let driver = Box::pin(drive(joining, hands.clone(), patience, linger, send));
         (Batcher { entries, hands: hands.clone() }, driver)
     }
 
@@ -73,6 +83,7 @@ impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
 async fn drive<E, A, L, S>(
     mut joining: mpsc::UnboundedReceiver<Entry<E, A>>,
     hands: Hands,
+    patience: Patience,
     linger: impl Fn() -> L,
     send: impl Fn(Vec<E>) -> S,
 ) where
@@ -117,7 +128,7 @@ async fn drive<E, A, L, S>(
                         break;
                     }
                 },
-                () = hands.all_wait() => break,
+                () = hands.all_wait(), if patience == Patience::InHand => break,
                 () = &mut lingered => break,
             }
         }

@@ -22,7 +22,7 @@ fn batcher(hands: &Hands) -> (Batcher<u32, Result<u32, &'static str>>, Left) {
         let answer = |it| if it == 13 { Err("bad luck") } else { Ok(it) };
         async move { entries.into_iter().map(answer).collect() }
     };
-    let (batcher, driver) = Batcher::new(hands, || sleep(LINGER_MAX), send);
+    let (batcher, driver) = Batcher::new(hands, Patience::InHand, || sleep(LINGER_MAX), send);
     tokio::spawn(driver);
     (batcher, left)
 }
@@ -137,7 +137,7 @@ fn slow(hands: &Hands) -> (Batcher<u32, u32>, Driver) {
         sleep(Duration::from_millis(entries[0].into())).await;
         entries
     };
-    Batcher::new(hands, || sleep(LINGER_MAX), send)
+    Batcher::new(hands, Patience::InHand, || sleep(LINGER_MAX), send)
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,4 +191,30 @@ async fn the_driver_ends_with_the_last_copy_when_all_are_answered() {
     driver.await;
     assert_eq!(joins.await.unwrap(), 500);
     assert_eq!(began.elapsed(), Duration::from_millis(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_lingers_for_those_who_are_not_in_hand_yet() {
+    let (hands, began) = (Hands::default(), Instant::now());
+    let left = Left::default();
+    let seen = Arc::clone(&left);
+    let send = move |entries: Vec<u32>| {
+        seen.lock().unwrap().push(entries.clone());
+        async move { entries.into_iter().map(Ok).collect() }
+    };
+    let linger = || sleep(LINGER_MAX);
+    let (batcher, driver) = Batcher::new(&hands, Patience::Lingering, linger, send);
+    tokio::spawn(driver);
+    let later = async {
+        sleep(LINGER_MAX / 2).await;
+        join_all(&hands, &batcher, &[2]).await;
+    };
+    tokio::join!(join_all(&hands, &batcher, &[1]), later);
+    assert_eq!(*left.lock().unwrap(), [[1, 2]]);
+    assert_eq!(began.elapsed(), LINGER_MAX);
+    // Ten wait for nobody.
+    let ten: Vec<u32> = (10..20).filter(|it| *it != 13).chain([20]).collect();
+    join_all(&hands, &batcher, &ten).await;
+    assert_eq!(left.lock().unwrap()[1].len(), 10);
+    assert_eq!(began.elapsed(), LINGER_MAX);
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use super::{
     Bus, BusError, DeadLetter, Delivery, Hands, InHand, Message, ReceiptHandle,
-    batch::{Batcher, Driver},
+    batch::{Batcher, Driver, Patience},
 };
 use crate::domain::event::Kind;
 
@@ -59,6 +59,12 @@ pub trait Requests: Clone + Send + Sync + 'static {
     fn linger(&self) -> impl Future<Output = ()> + Send {
         tokio::time::sleep(LINGER_MAX)
     }
+
+    /// Returns when a delete has waited long enough for others: the work is done and hidden, and
+    /// nobody waits for it.
+    fn linger_to_delete(&self) -> impl Future<Output = ()> + Send {
+        self.linger()
+    }
 }
 
 /// The bus over such requests. Copies fill the same batches.
@@ -75,17 +81,22 @@ impl<T: Requests> Batched<T> {
     /// The bus, and what sends for it: nothing leaves unless somebody polls the drivers.
     pub fn new(requests: T) -> (Batched<T>, Vec<Driver>) {
         let (hands, mut drivers) = (Hands::default(), Vec::new());
+        let linger = |it: T| async move { it.linger().await };
         let publisher = |kind| {
             let publish = move |it: T, bodies| async move { it.publish(kind, bodies).await };
-            (kind, batcher(&requests, &hands, &mut drivers, publish))
+            let batcher = batcher(&requests, &hands, Patience::InHand, linger, publish);
+            (kind, kept(batcher, &mut drivers))
         };
         let publishes = Kind::ALL.into_iter().map(publisher).collect();
-        let delete = |it: T, handles| async move { it.delete(handles).await };
         let give_back = |it: T, handles| async move { it.give_back(handles).await };
+        let give_backs = batcher(&requests, &hands, Patience::InHand, linger, give_back);
+        let linger = |it: T| async move { it.linger_to_delete().await };
+        let delete = |it: T, handles| async move { it.delete(handles).await };
+        let deletes = batcher(&requests, &hands, Patience::Lingering, linger, delete);
         let bus = Batched {
             publishes,
-            deletes: batcher(&requests, &hands, &mut drivers, delete),
-            give_backs: batcher(&requests, &hands, &mut drivers, give_back),
+            deletes: kept(deletes, &mut drivers),
+            give_backs: kept(give_backs, &mut drivers),
             hands,
             requests,
         };
@@ -93,24 +104,27 @@ impl<T: Requests> Batched<T> {
     }
 }
 
-fn batcher<T: Requests, E: Send + 'static, F>(
-    requests: &T,
-    hands: &Hands,
-    drivers: &mut Vec<Driver>,
-    send: impl Fn(T, Vec<E>) -> F + Send + 'static,
-) -> Batcher<E, Answer>
-where
-    F: Future<Output = Vec<Answer>> + Send + 'static,
-{
-    let (lingers, sends) = (requests.clone(), requests.clone());
-    let linger = move || {
-        let it = lingers.clone();
-        async move { it.linger().await }
-    };
-    let send = move |entries| send(sends.clone(), entries);
-    let (batcher, driver) = Batcher::new(hands, linger, send);
+fn kept<B>((batcher, driver): (B, Driver), drivers: &mut Vec<Driver>) -> B {
     drivers.push(driver);
     batcher
+}
+
+/// A batcher whose entries linger and are sent by these requests.
+fn batcher<T: Requests, E: Send + 'static, L, S>(
+    requests: &T,
+    hands: &Hands,
+    patience: Patience,
+    linger: impl Fn(T) -> L + Send + 'static,
+    send: impl Fn(T, Vec<E>) -> S + Send + 'static,
+) -> (Batcher<E, Answer>, Driver)
+where
+    L: Future<Output = ()> + Send + 'static,
+    S: Future<Output = Vec<Answer>> + Send + 'static,
+{
+    let (lingers, sends) = (requests.clone(), requests.clone());
+    let linger = move || linger(lingers.clone());
+    let send = move |entries| send(sends.clone(), entries);
+    Batcher::new(hands, patience, linger, send)
 }
 
 impl<T: Requests> Bus for Batched<T> {

@@ -1,6 +1,6 @@
 //! `booking resend`: a committed decision whose message died is otherwise silent.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use serde::de::DeserializeOwned;
@@ -66,7 +66,9 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     let clients =
         Clients::within_limits(&config, RequestCount::default()).map_err(wiring::aws_fault)?;
     let names = Names::new(&args.aws.prefix);
-    let bus = AwsBus::connect(&clients, &names, args.role).await.map_err(wiring::aws_fault)?;
+    let bus = AwsBus::connect(&clients, &names, args.role, Duration::ZERO)
+        .await
+        .map_err(wiring::aws_fault)?;
     for message in &messages {
         bus.publish(message).await.map_err(|it| Fault::bus(&it))?;
         out(&format!("announced again: {}", message.kind))?;

@@ -26,6 +26,10 @@ pub struct Limits {
 /// What must be left of the visibility timeout when an effect has timed out.
 pub(super) const MARGIN: Duration = Duration::from_secs(2);
 
+/// The bounds of how long a delete waits for others.
+const DELETES_LINGER_MIN: Duration = Duration::from_millis(20);
+const DELETES_LINGER_MAX: Duration = Duration::from_secs(1);
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -58,6 +62,14 @@ pub struct Contradiction {
 }
 
 impl Limits {
+    /// How long a delete waits for others to leave with. Nobody waits for a delete: the message is
+    /// done with and hidden. Twice the pauses, so that one receive's deletes leave with the next one's;
+    /// what dies meanwhile is delivered again, and known.
+    #[must_use]
+    pub fn deletes_linger(&self) -> Duration {
+        (self.latency_target * 2).clamp(DELETES_LINGER_MIN, DELETES_LINGER_MAX)
+    }
+
     /// How long a message must at least be hidden for an outside effect to end in time.
     #[must_use]
     pub fn visibility_min(&self) -> Duration {

@@ -20,23 +20,20 @@ const BEHIND_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Pace {
     target: Duration,
+    pollers_min: usize,
     pollers_max: usize,
-    run: Mutex<Run>,
+    /// How many receives since the last one that found nothing came back short.
+    short: Mutex<u32>,
     wanted: watch::Sender<usize>,
 }
 
-/// How the last receives came back.
-#[derive(Debug, Default)]
-struct Run {
-    /// So many short ones, but for a single full one now and then.
-    short: u32,
-    full: u32,
-}
-
 impl Pace {
-    /// No message waits longer than `target` to be received with others; zero receives eagerly.
+    /// No message waits longer than `target` to be received with others; zero receives eagerly, and
+    /// has one receive open while another is on its way back.
     pub(super) fn new(target: Duration, pollers_max: usize) -> Pace {
-        Pace { target, pollers_max, run: Mutex::default(), wanted: watch::Sender::new(1) }
+        let pollers_min = if target.is_zero() { 2.min(pollers_max) } else { 1 };
+        let wanted = watch::Sender::new(pollers_min);
+        Pace { target, pollers_min, pollers_max, short: Mutex::default(), wanted }
     }
 
     /// Returns when poller `number`, from 0, is wanted. The first always is.
@@ -53,25 +50,20 @@ impl Pace {
     /// How long the poller waits before its next receive, after one that asked for some and got some,
     /// of which the oldest had been on the queue for `waited`.
     pub(super) fn after(&self, asked: usize, got: usize, waited: Duration) -> Duration {
-        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         if got >= asked || waited > self.target + BEHIND_AFTER {
-            // One full receive is what a good pause brings: only a run of them ends the pauses.
-            run.full += 1;
-            if run.full > 1 {
-                run.short = 0;
-            }
+            // Full is what a good pause brings, too: the next short one pauses as long as the last.
             self.want(|it| (it + 1).min(self.pollers_max));
             return Duration::ZERO;
         }
-        run.full = 0;
-        self.want(|it| it.saturating_sub(1).max(1));
+        self.want(|it| it.saturating_sub(1).max(self.pollers_min));
+        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
         if got == 0 {
             // The long poll was pause enough.
-            run.short = 0;
+            *short = 0;
             return Duration::ZERO;
         }
-        let pause = PAUSE_MIN.saturating_mul(1 << run.short.min(16));
-        run.short += 1;
+        let pause = PAUSE_MIN.saturating_mul(1 << (*short).min(16));
+        *short += 1;
         pause.min(self.target)
     }
 
@@ -99,10 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_receive_is_what_a_pause_brings_and_two_are_a_backlog() {
+    fn a_full_receive_is_what_a_pause_brings() {
         let pace = Pace::new(Duration::from_millis(100), 4);
-        assert_eq!(pauses(&pace, [1, 2, 4, 8, 10, 1, 10, 1]), [10, 20, 40, 80, 0, 100, 0, 100]);
-        assert_eq!(pauses(&pace, [10, 10, 1, 2]), [0, 0, 10, 20]);
+        assert_eq!(
+            pauses(&pace, [1, 2, 4, 8, 10, 1, 10, 10, 1]),
+            [10, 20, 40, 80, 0, 100, 0, 0, 100]
+        );
     }
 
     #[test]
@@ -117,6 +111,7 @@ mod tests {
     fn a_target_of_zero_is_eager() {
         let pace = Pace::new(Duration::ZERO, 4);
         assert_eq!(pauses(&pace, [1, 1]), [0, 0]);
+        assert_eq!(pace.wanted(), 2, "one receive is open while another is on its way back");
     }
 
     #[test]
@@ -127,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn pollers_come_and_go_with_the_backlog() {
-        let pace = Pace::new(Duration::ZERO, 3);
+        let pace = Pace::new(Duration::from_millis(1), 3);
         let wanted = |number| tokio::time::timeout(Duration::ZERO, pace.turn(number));
         assert!(wanted(0).await.is_ok());
         assert!(wanted(1).await.is_err());

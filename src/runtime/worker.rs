@@ -23,6 +23,9 @@ use crate::{
 /// How many heartbeats there are in a visibility timeout: one may fail and another still be in time.
 const HEARTBEATS_PER_VISIBILITY: u32 = 4;
 
+/// How long a receive waits until it may bring as many messages as it can.
+const PERMITS_PATIENCE: Duration = Duration::from_millis(50);
+
 /// One role at work on its queue.
 #[derive(Debug)]
 pub struct Worker<B, R, S> {
@@ -163,9 +166,10 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         stop: CancellationToken,
         cut: CancellationToken,
     ) {
+        let a_receive = u32::try_from(self.limits.in_hand_max.min(RECEIVE_MAX)).unwrap_or(u32::MAX);
         let wanted = async || {
             self.pace.turn(number).await;
-            free_permits(&permits).await
+            free_permits(&permits, a_receive).await
         };
         while let Some(Some(mut free)) = stop.run_until_cancelled(wanted()).await {
             // Not cancelled by `stop`: what SQS hands to a receive that went away stays hidden.
@@ -214,10 +218,18 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     }
 }
 
-/// As many permits as one receive can use, at least one. None when there will be no more.
-async fn free_permits(permits: &Arc<Semaphore>) -> Option<Vec<OwnedSemaphorePermit>> {
-    let first = Arc::clone(permits).acquire_owned().await.ok()?;
-    let mut free = vec![first];
+/// As many permits as one receive can use: it costs the same for one message as for ten. Who waits for
+/// them in vain for a moment makes do with what there is, at least one, so that a few slow messages hold
+/// up nobody. None when there will be no more.
+async fn free_permits(permits: &Arc<Semaphore>, wanted: u32) -> Option<Vec<OwnedSemaphorePermit>> {
+    let all = Arc::clone(permits).acquire_many_owned(wanted);
+    if let Ok(all) = tokio::time::timeout(PERMITS_PATIENCE, all).await {
+        let mut all = all.ok()?;
+        let mut free: Vec<_> = (1..wanted).filter_map(|_| all.split(1)).collect();
+        free.push(all);
+        return Some(free);
+    }
+    let mut free = vec![Arc::clone(permits).acquire_owned().await.ok()?];
     while free.len() < RECEIVE_MAX
         && let Ok(next) = Arc::clone(permits).try_acquire_owned()
     {

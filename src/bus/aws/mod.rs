@@ -39,10 +39,12 @@ pub struct AwsRequests {
     polls: aws_sdk_sqs::Client,
     topics: AwsTopics,
     dead_letter_url: String,
+    deletes_linger: Duration,
 }
 
 impl AwsBus {
-    /// Finds the role's queue by name, and from its ARN where the topics are.
+    /// Finds the role's queue by name, and from its ARN where the topics are. A delete waits for
+    /// others for `deletes_linger`.
     ///
     /// # Errors
     /// When the queue is not there, may not be used, or AWS cannot be reached.
@@ -50,6 +52,7 @@ impl AwsBus {
         clients: &Clients,
         names: &Names,
         role: RoleName,
+        deletes_linger: Duration,
     ) -> Result<AwsBus, AwsError> {
         let queue = names.queue(role);
         let queue_url = clients.queue_url(&queue).await?;
@@ -60,6 +63,7 @@ impl AwsBus {
             queue: OwnQueue { sqs: clients.sqs.clone(), name: queue, url: queue_url },
             polls: clients.polls.clone(),
             dead_letter_url,
+            deletes_linger,
         });
         // They end with the last copy of the bus.
         for driver in drivers {
@@ -86,6 +90,10 @@ impl Requests for AwsRequests {
         let (queue, count) = (self.queue.clone(), handles.len());
         let given_back = async move { queue.give_back(handles).await };
         apart(count, "give back to", &self.queue.name, given_back).await
+    }
+
+    async fn linger_to_delete(&self) {
+        tokio::time::sleep(self.deletes_linger).await;
     }
 
     async fn receive(

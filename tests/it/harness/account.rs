@@ -120,7 +120,7 @@ impl Account {
     }
 
     pub async fn bus(&self, role: RoleName) -> AwsBus {
-        AwsBus::connect(&self.clients, &self.names, role).await.unwrap()
+        AwsBus::connect(&self.clients, &self.names, role, std::time::Duration::ZERO).await.unwrap()
     }
 
     pub fn queue_arn(&self, role: RoleName) -> String {
