@@ -10,12 +10,15 @@
 mod backend;
 mod bookings;
 mod counts;
+mod growth;
 mod load;
 mod loops;
 mod observer;
 mod place;
+mod plan;
 mod proc;
 mod proxy;
+mod report;
 mod results;
 mod run;
 mod services;
@@ -31,6 +34,8 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    plan: plan::Args,
     /// What `cargo bench` says to every bench
     #[arg(long, hide = true, global = true)]
     bench: bool,
@@ -46,9 +51,10 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+    let cli = Cli::parse();
+    match cli.command {
         Some(Command::One(args)) => single::print(&args),
         Some(Command::Loop(args)) => loops::run(&args),
-        None => anyhow::bail!("not yet"),
+        None => plan::measure(&cli.plan),
     }
 }

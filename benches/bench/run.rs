@@ -72,10 +72,11 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
         load::backlog(&proxy.client, &setting.numbers).await?;
     }
     let mut services = Services::spawn(setting.consumer, &proxy, &data)?;
-    let mut counted = Counts::default();
+    let (mut counted, mut receives_before) = (Counts::default(), Vec::new());
     if setting.load != Load::Backlog {
         polling(&proxy, &mut services).await?;
         counted = all(&proxy);
+        receives_before = proxy.services.iter().map(|it| it.counts().total()).collect();
     }
     let began = match setting.load {
         Load::Backlog => {
@@ -101,7 +102,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     usage(&mut figures, setting, &services, &proxy)?;
     let bench_cpu_s = proc::usage(std::process::id())?.cpu_s - before;
     if setting.load != Load::Backlog {
-        idle_pace(&mut figures, &proxy, took);
+        idle_pace(&mut figures, &proxy, &receives_before, took);
     }
     let bookings = setting.numbers.len() as f64;
     if bookings > 0.0 {
@@ -111,6 +112,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
         add("bench_cpu_s_per_1000", bench_cpu_s * 1000.0 / bookings);
         add("backend_cpu_s_per_1000", proc::usage(backend.pid())?.cpu_s * 1000.0 / bookings);
         add("bookings_per_s", bookings / took);
+        add("added_ms", proxy.services.first().map_or(0.0, |it| it.added_ms()));
         add("requests_per_booking", requests.total() as f64 / bookings);
         add("usd_per_million", requests.usd() / bookings * 1e6);
         for (name, count) in requests.iter() {
@@ -212,6 +214,9 @@ fn usage(
         let first_poll = service.first_poll(door).context("it receives")?;
         figures.insert(format!("first_poll_ms.{role}"), first_poll.as_secs_f64() * 1000.0);
     }
+    for name in ["peak_mb", "first_poll_ms"] {
+        worst(figures, name);
+    }
     if !setting.numbers.is_empty() {
         let thousands = setting.numbers.len() as f64 / 1000.0;
         figures.insert("cpu_s_per_1000".to_owned(), cpu_s / thousands);
@@ -220,11 +225,20 @@ fn usage(
 }
 
 /// Requests a minute by role.
-fn idle_pace(figures: &mut Figures, proxy: &Proxy, took_s: f64) {
-    for (role, door) in RoleName::ALL.into_iter().zip(&proxy.services) {
-        let receives = door.counts().of(crate::counts::RECEIVE) as f64;
-        figures.insert(format!("requests_per_minute.{role}"), receives * 60.0 / took_s);
+fn idle_pace(figures: &mut Figures, proxy: &Proxy, before: &[u64], took_s: f64) {
+    let doors = RoleName::ALL.into_iter().zip(&proxy.services).zip(before);
+    for ((role, door), before) in doors {
+        let more = (door.counts().total() - before) as f64;
+        figures.insert(format!("requests_per_minute.{role}"), more * 60.0 / took_s);
     }
+    worst(figures, "requests_per_minute");
+}
+
+/// The role that has most of a figure decides: adds it without a role.
+fn worst(figures: &mut Figures, name: &str) {
+    let of_roles = RoleName::ALL.iter().filter_map(|it| figures.get(&format!("{name}.{it}")));
+    let worst = of_roles.copied().fold(0.0, f64::max);
+    figures.insert(name.to_owned(), worst);
 }
 
 /// Ends the run, and finds that every booking ended and nothing was doubled.
