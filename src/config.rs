@@ -59,6 +59,8 @@ pub enum StoreName {
     Sqlite,
     /// In a DynamoDB table of its own, PREFIXbooking-ROLE: any number of replicas
     Dynamodb,
+    /// Nowhere: gone with the process. For benchmarks
+    Memory,
 }
 
 /// Which store a role has.

@@ -5,6 +5,9 @@ use std::{io::Write, process::ExitCode};
 use booking::cli::Cli;
 use clap::Parser;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::parse().run().await {

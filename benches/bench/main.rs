@@ -14,6 +14,7 @@ mod growth;
 mod load;
 mod loops;
 mod observer;
+mod pipeline;
 mod place;
 mod plan;
 mod proc;
@@ -27,6 +28,10 @@ mod topology;
 mod verify;
 
 use clap::{Parser, Subcommand};
+
+/// As the binary that is measured has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures booking and writes docs/BENCHMARKS.md
 #[derive(Debug, Parser)]
@@ -45,6 +50,15 @@ struct Cli {
 enum Command {
     /// One setting, printed and not written down: for whoever tunes
     One(single::Args),
+    /// All four services in one process, on the memory bus
+    Pipeline {
+        /// Where rows are kept
+        #[arg(long, value_enum, default_value = "sqlite")]
+        store: services::Store,
+        /// How many bookings
+        #[arg(long, default_value_t = 50_000)]
+        bookings: usize,
+    },
     /// A process of a yardstick loop
     #[command(hide = true)]
     Loop(loops::Args),
@@ -54,6 +68,10 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::One(args)) => single::print(&args),
+        Some(Command::Pipeline { store, bookings }) => {
+            println!("{:?}", pipeline::run(bookings, store)?);
+            Ok(())
+        }
         Some(Command::Loop(args)) => loops::run(&args),
         None => plan::measure(&cli.plan),
     }

@@ -2,6 +2,8 @@
 //! contract suite. Only the runtime holds a [`Bus`]; a role can neither publish nor delete.
 
 pub mod aws;
+mod batch;
+mod batched;
 mod hands;
 pub mod memory;
 pub mod wire;
@@ -10,7 +12,11 @@ use std::{future::Future, time::Duration};
 
 use jiff::Timestamp;
 
-pub use self::hands::{Hands, InHand, Waiting};
+pub use self::{
+    batch::{Driver, ENTRIES_MAX},
+    batched::{Answer, Batched, Requests},
+    hands::{Hands, InHand, Waiting},
+};
 use crate::domain::event::Kind;
 
 /// The most messages one receive can bring.

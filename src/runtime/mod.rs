@@ -20,6 +20,7 @@ mod limits;
 mod pace;
 mod preview;
 mod pulse;
+mod receive;
 mod worker;
 
 pub use book::{Book, BookError, Outcome};
@@ -31,6 +32,7 @@ pub use lease::{Beat, Lease, LeaseLost, Leases};
 pub use limits::{Contradiction, Limits};
 pub use preview::{Preview, preview};
 pub use pulse::{Health, Pulse};
+pub use receive::Received;
 pub use worker::{Ended, Worker};
 
 use std::{error::Error, fmt};

@@ -1,6 +1,7 @@
-//! How eagerly the queue is asked. A receive that comes back full is followed by another at once, and
-//! by one more poller; one that brings less than half by a pause, so that the next one finds more. Requests
-//! are what SQS charges for, and a pause is what they cost: no message waits longer than the target.
+//! How eagerly the queue is asked. A receive that comes back full, or brings what has waited too long,
+//! is followed by another at once, and by one more poller; a short one by a pause, so that the next
+//! one finds more. Requests are what SQS charges for, and a pause is what they cost: no message waits
+//! longer than the target for it.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -11,21 +12,31 @@ use tokio::sync::watch;
 
 /// The pause after the first receive that comes back short; it doubles with each further one.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
+/// A message that has waited so much longer than the target is part of a backlog: SQS often brings
+/// less than there is. Far more than the clocks of SQS and of this host differ by.
+const BEHIND_AFTER: Duration = Duration::from_secs(1);
 
 /// The pace of all pollers of one queue.
 #[derive(Debug)]
 pub(super) struct Pace {
     target: Duration,
     pollers_max: usize,
-    /// How many receives in a row came back short.
-    short: Mutex<u32>,
+    run: Mutex<Run>,
     wanted: watch::Sender<usize>,
+}
+
+/// How the last receives came back.
+#[derive(Debug, Default)]
+struct Run {
+    /// So many short ones, but for a single full one now and then.
+    short: u32,
+    full: u32,
 }
 
 impl Pace {
     /// No message waits longer than `target` to be received with others; zero receives eagerly.
     pub(super) fn new(target: Duration, pollers_max: usize) -> Pace {
-        Pace { target, pollers_max, short: Mutex::default(), wanted: watch::Sender::new(1) }
+        Pace { target, pollers_max, run: Mutex::default(), wanted: watch::Sender::new(1) }
     }
 
     /// Returns when poller `number`, from 0, is wanted. The first always is.
@@ -34,27 +45,33 @@ impl Pace {
         let _ = self.wanted.subscribe().wait_for(|it| number < *it).await;
     }
 
-    /// How long the poller waits before its next receive, after one that asked for some and got some.
-    pub(super) fn after(&self, asked: usize, got: usize) -> Duration {
-        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
-        if got >= asked {
-            *short = 0;
+    /// How many pollers are wanted.
+    pub(super) fn wanted(&self) -> usize {
+        *self.wanted.borrow()
+    }
+
+    /// How long the poller waits before its next receive, after one that asked for some and got some,
+    /// of which the oldest had been on the queue for `waited`.
+    pub(super) fn after(&self, asked: usize, got: usize, waited: Duration) -> Duration {
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if got >= asked || waited > self.target + BEHIND_AFTER {
+            // One full receive is what a good pause brings: only a run of them ends the pauses.
+            run.full += 1;
+            if run.full > 1 {
+                run.short = 0;
+            }
             self.want(|it| (it + 1).min(self.pollers_max));
             return Duration::ZERO;
         }
-        if got * 2 >= asked {
-            // SQS often brings less than there is: that is no short queue yet.
-            *short = 0;
-            return Duration::ZERO;
-        }
+        run.full = 0;
         self.want(|it| it.saturating_sub(1).max(1));
         if got == 0 {
             // The long poll was pause enough.
-            *short = 0;
+            run.short = 0;
             return Duration::ZERO;
         }
-        let pause = PAUSE_MIN.saturating_mul(1 << (*short).min(16));
-        *short += 1;
+        let pause = PAUSE_MIN.saturating_mul(1 << run.short.min(16));
+        run.short += 1;
         pause.min(self.target)
     }
 
@@ -67,31 +84,45 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn ms(of: &[Duration]) -> Vec<u128> {
-        of.iter().map(Duration::as_millis).collect()
+    const FRESH: Duration = Duration::ZERO;
+
+    fn pauses<const N: usize>(pace: &Pace, got: [usize; N]) -> [u128; N] {
+        got.map(|it| pace.after(10, it, FRESH).as_millis())
     }
 
     #[test]
     fn short_receives_make_the_pause_grow_as_far_as_the_target_lets_it() {
         let pace = Pace::new(Duration::from_millis(100), 4);
-        let pauses: Vec<_> = (0..6).map(|_| pace.after(10, 1)).collect();
-        assert_eq!(ms(&pauses), [10, 20, 40, 80, 100, 100]);
-        // A full one begins anew, and so does one that found nothing.
-        assert_eq!(ms(&[pace.after(10, 10), pace.after(10, 2)]), [0, 10]);
-        assert_eq!(ms(&[pace.after(10, 0), pace.after(10, 4)]), [0, 10]);
-        assert_eq!(ms(&[pace.after(10, 5), pace.after(10, 4)]), [0, 10]);
+        assert_eq!(pauses(&pace, [1, 1, 2, 4, 8, 9]), [10, 20, 40, 80, 100, 100]);
+        // One that found nothing begins anew.
+        assert_eq!(pauses(&pace, [0, 2, 0, 4]), [0, 10, 0, 10]);
+    }
+
+    #[test]
+    fn a_full_receive_is_what_a_pause_brings_and_two_are_a_backlog() {
+        let pace = Pace::new(Duration::from_millis(100), 4);
+        assert_eq!(pauses(&pace, [1, 2, 4, 8, 10, 1, 10, 1]), [10, 20, 40, 80, 0, 100, 0, 100]);
+        assert_eq!(pauses(&pace, [10, 10, 1, 2]), [0, 0, 10, 20]);
+    }
+
+    #[test]
+    fn what_has_waited_too_long_is_a_backlog_however_little_one_receive_brings() {
+        let pace = Pace::new(Duration::from_millis(500), 4);
+        let late = |waited| pace.after(10, 1, Duration::from_millis(waited)).as_millis();
+        assert_eq!([late(1_400), late(1_600), late(1_600)], [10, 0, 0]);
+        assert_eq!(pace.wanted(), 3);
     }
 
     #[test]
     fn a_target_of_zero_is_eager() {
         let pace = Pace::new(Duration::ZERO, 4);
-        assert_eq!(ms(&[pace.after(10, 1), pace.after(10, 1)]), [0, 0]);
+        assert_eq!(pauses(&pace, [1, 1]), [0, 0]);
     }
 
     #[test]
     fn all_that_was_asked_for_is_full_also_when_it_was_little() {
         let pace = Pace::new(Duration::from_secs(1), 4);
-        assert_eq!(pace.after(1, 1), Duration::ZERO);
+        assert_eq!(pace.after(1, 1, FRESH), Duration::ZERO);
     }
 
     #[tokio::test]
@@ -100,16 +131,13 @@ mod tests {
         let wanted = |number| tokio::time::timeout(Duration::ZERO, pace.turn(number));
         assert!(wanted(0).await.is_ok());
         assert!(wanted(1).await.is_err());
-        for _ in 0..5 {
-            pace.after(10, 10);
-        }
+        pauses(&pace, [10; 5]);
         assert!(wanted(2).await.is_ok());
         assert!(wanted(3).await.is_err(), "never more than there may be");
-        pace.after(10, 3);
+        pauses(&pace, [3]);
         assert!(wanted(2).await.is_err());
         assert!(wanted(1).await.is_ok());
-        pace.after(10, 0);
-        pace.after(10, 0);
+        pauses(&pace, [0, 0]);
         assert!(wanted(0).await.is_ok(), "never less than one");
     }
 }

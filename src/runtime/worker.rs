@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use super::{Beat, Book, Breaker, Chain, Gate, Leases, Limits, Pulse, delay::pause, pace::Pace};
+use super::{Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, pace::Pace};
 use crate::{
     bus::{Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle},
     metrics::Metrics,
@@ -30,11 +30,11 @@ pub struct Worker<B, R, S> {
     pub(super) book: Arc<Book<R, S>>,
     pub(super) prefix: String,
     pub(super) limits: Limits,
-    pulse: Pulse,
+    pub(super) pulse: Pulse,
     pub(super) metrics: Metrics,
     pub(super) leases: Leases,
     pub(super) breaker: Breaker,
-    pace: Pace,
+    pub(super) pace: Pace,
     jitter: Mutex<fastrand::Rng>,
 }
 
@@ -168,63 +168,25 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             free_permits(&permits).await
         };
         while let Some(Some(mut free)) = stop.run_until_cancelled(wanted()).await {
-            let trial = match self.breaker.gate(self.book.clock().now()) {
-                Gate::Closed => None,
-                Gate::Trial { why } => {
-                    free.truncate(1);
-                    Some(why)
-                }
-                Gate::Open { wait, why } => {
-                    drop(free);
-                    self.pulse.rest(why);
-                    let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+            // Not cancelled by `stop`: what SQS hands to a receive that went away stays hidden.
+            let Received { deliveries, rest } = self.receive(free.len()).await;
+            for (delivery, hand) in deliveries {
+                let held = (free.pop(), hand);
+                let worker = Arc::clone(&self);
+                if stop.is_cancelled() {
+                    // At the same time, so that all go back in one request.
+                    in_hand.spawn(async move {
+                        worker.give_back(&delivery.receipt_handle, Duration::ZERO).await;
+                        drop(held);
+                    });
                     continue;
                 }
-            };
-            let limits = &self.limits;
-            // Not cancelled by `stop`: what SQS hands to a receive that went away stays hidden.
-            let received = self.bus.receive(free.len(), limits.long_poll, limits.visibility).await;
-            if trial.is_some() && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
-                self.breaker.untried();
+                let cut = cut.clone();
+                in_hand.spawn(async move { worker.attend_until(delivery, cut, held).await });
             }
-            match received {
-                Ok(deliveries) => {
-                    match trial {
-                        None => self.pulse.beat(),
-                        // The loop lives, also when nothing comes to be tried.
-                        Some(why) => self.pulse.rest(why),
-                    }
-                    let rest = self.pace.after(free.len(), deliveries.len());
-                    // All of them, before the first begins: whoever batches waits for all.
-                    let mut hands: Vec<_> = deliveries.iter().map(|_| self.bus.in_hand()).collect();
-                    for delivery in deliveries {
-                        let held = (free.pop(), hands.pop());
-                        let worker = Arc::clone(&self);
-                        if stop.is_cancelled() {
-                            // At the same time, so that all go back in one request.
-                            in_hand.spawn(async move {
-                                worker.give_back(&delivery.receipt_handle, Duration::ZERO).await;
-                                drop(held);
-                            });
-                            continue;
-                        }
-                        let cut = cut.clone();
-                        in_hand
-                            .spawn(async move { worker.attend_until(delivery, cut, held).await });
-                    }
-                    drop(free);
-                    if !rest.is_zero() {
-                        let _ = stop.run_until_cancelled(tokio::time::sleep(rest)).await;
-                    }
-                }
-                Err(error) => {
-                    drop(free);
-                    let failures = self.pulse.miss(Chain(&error).to_string());
-                    self.metrics.receive_failed();
-                    warn!(error = %Chain(&error), failures, "could not receive, trying again");
-                    let pause = pause(failures, &mut self.jitter());
-                    let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
-                }
+            drop(free);
+            if !rest.is_zero() {
+                let _ = stop.run_until_cancelled(tokio::time::sleep(rest)).await;
             }
         }
     }
@@ -233,7 +195,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         &self,
         delivery: Delivery,
         cut: CancellationToken,
-        _held: (Option<OwnedSemaphorePermit>, Option<InHand>),
+        _held: (Option<OwnedSemaphorePermit>, InHand),
     ) {
         let handle = delivery.receipt_handle.clone();
         if cut.run_until_cancelled(self.attend(delivery)).await.is_none() {

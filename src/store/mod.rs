@@ -4,6 +4,7 @@
 //! business. Every store passes the one contract suite in `tests/it`.
 
 pub mod dynamodb;
+pub mod memory;
 pub mod sqlite;
 
 use std::future::Future;

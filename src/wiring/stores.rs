@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use aws_config::SdkConfig;
+use tracing::warn;
 
 use super::{existing_store_file, gateway_file, make_folder, open_store, read_store};
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     store::{
         Commit, Find, Store, StoreError, Versioned, Write,
         dynamodb::DynamoDb,
+        memory::Memory,
         sqlite::{Engine, Inline, Sqlite},
     },
 };
@@ -32,6 +34,8 @@ pub enum AnyStore {
     Inline(Inline),
     /// In a table.
     Table(DynamoDb),
+    /// In memory: for benchmarks.
+    Memory(Memory),
 }
 
 impl Store for AnyStore {
@@ -40,6 +44,7 @@ impl Store for AnyStore {
             AnyStore::File(it) => it.read(keys).await,
             AnyStore::Inline(it) => it.read(keys).await,
             AnyStore::Table(it) => it.read(keys).await,
+            AnyStore::Memory(it) => it.read(keys).await,
         }
     }
 
@@ -48,6 +53,7 @@ impl Store for AnyStore {
             AnyStore::File(it) => it.commit(writes).await,
             AnyStore::Inline(it) => it.commit(writes).await,
             AnyStore::Table(it) => it.commit(writes).await,
+            AnyStore::Memory(it) => it.commit(writes).await,
         }
     }
 
@@ -56,6 +62,7 @@ impl Store for AnyStore {
             AnyStore::File(it) => it.list(find, limit).await,
             AnyStore::Inline(it) => it.list(find, limit).await,
             AnyStore::Table(it) => it.list(find, limit).await,
+            AnyStore::Memory(it) => it.list(find, limit).await,
         }
     }
 }
@@ -79,16 +86,28 @@ impl AnyStore {
                 with_thread(open_store(&args.data, role, Durability::PowerFailure)?)
             }
             StoreName::Dynamodb => table(config, &args.aws.prefix, role, count).await,
+            StoreName::Memory if std::env::var_os(ECS_TASK).is_some() => {
+                Err(Fault::Config(format!(
+                    "this is an ECS task ({ECS_TASK} is set): --store memory forgets every booking \
+                     with the process; use --store dynamodb"
+                )))
+            }
+            StoreName::Memory => {
+                warn!("--store memory: every booking is forgotten when this process ends");
+                Ok(AnyStore::Memory(Memory::default()))
+            }
         }
     }
 
-    /// Opens the store of a role's simulated gateway: a file of its own, or the role's own table.
+    /// Opens the store of a role's simulated gateway: a file of its own, or where the role has its rows.
     ///
     /// # Errors
     /// When folder or file cannot be used.
     pub fn of_gateway(&self, args: &PaymentArgs) -> Result<AnyStore, Fault> {
-        if let AnyStore::Table(table) = self {
-            return Ok(AnyStore::Table(table.clone()));
+        match self {
+            AnyStore::Table(it) => return Ok(AnyStore::Table(it.clone())),
+            AnyStore::Memory(it) => return Ok(AnyStore::Memory(it.clone())),
+            AnyStore::File(_) | AnyStore::Inline(_) => {}
         }
         let data = &args.service.data;
         make_folder(data)?;
@@ -114,6 +133,7 @@ impl AnyStore {
                 Ok(AnyStore::Inline(Inline::new(engine)))
             }
             StoreName::Dynamodb => table(config, prefix, role, RequestCount::default()).await,
+            StoreName::Memory => Err(out_of_reach(role)),
         }
     }
 
@@ -131,6 +151,7 @@ impl AnyStore {
         match store {
             StoreName::Sqlite => Ok(AnyStore::Inline(Inline::new(read_store(data, role)?))),
             StoreName::Dynamodb => table(config, prefix, role, RequestCount::default()).await,
+            StoreName::Memory => Err(out_of_reach(role)),
         }
     }
 
@@ -142,7 +163,7 @@ impl AnyStore {
         match self {
             AnyStore::Inline(it) => it.engine().empty_log().map_err(|it| Fault::unreachable(&it)),
             // A table keeps rows only. A service's own file is not a command's to empty.
-            AnyStore::File(_) | AnyStore::Table(_) => Ok(()),
+            AnyStore::File(_) | AnyStore::Table(_) | AnyStore::Memory(_) => Ok(()),
         }
     }
 
@@ -179,6 +200,13 @@ pub fn table_fault(error: &StoreError) -> Fault {
         StoreError::Unusable { .. } => Fault::config(error),
         StoreError::Failed { .. } | StoreError::Closed => Fault::unreachable(error),
     }
+}
+
+fn out_of_reach(role: RoleName) -> Fault {
+    Fault::Config(format!(
+        "rows of --store memory are in the process of {role}, out of this command's reach; name the \
+         store that has them: --store sqlite or --store dynamodb"
+    ))
 }
 
 fn on_a_task() -> Fault {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use booking::{
     bus::{
-        Bus, BusError, DeadLetter, Delivery, Message,
+        Batched, Bus, BusError, DeadLetter, Delivery, Message,
         aws::AwsBus,
         memory::{Exchange, MemoryBus, Unkindness},
         wire,
@@ -14,7 +14,7 @@ use booking::{
     topics,
 };
 
-use crate::harness::{Account, Sketch, delivery, eventually};
+use crate::harness::{Account, OneByOne, Sketch, delivery, eventually};
 
 const HIDDEN: Duration = Duration::from_secs(30);
 
@@ -34,6 +34,24 @@ impl Anywhere for Exchange {
     async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>) {
         let dead = self.dead(role).remove(0);
         (dead.body, dead.attributes.into_iter().map(|(name, it)| (name.to_owned(), it)).collect())
+    }
+    fn prefix(&self) -> &str {
+        ""
+    }
+}
+
+/// The memory bus, behind the batching that the real one has.
+struct Together(Exchange);
+
+impl Anywhere for Together {
+    type Bus = Batched<OneByOne<MemoryBus>>;
+    async fn bus(&self, role: RoleName) -> Self::Bus {
+        let (bus, drivers) = Batched::new(OneByOne(self.0.bus(role)));
+        drivers.into_iter().for_each(|it| drop(tokio::spawn(it)));
+        bus
+    }
+    async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>) {
+        self.0.dead_letter(role).await
     }
     fn prefix(&self) -> &str {
         ""
@@ -212,6 +230,11 @@ async fn what_is_set_aside_keeps_its_body_and_says_why(world: &impl Anywhere) {
 #[tokio::test]
 async fn memory_keeps_the_contract() {
     the_contract(memory()).await;
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract_when_calls_leave_together() {
+    the_contract(Together(memory())).await;
 }
 
 #[tokio::test]

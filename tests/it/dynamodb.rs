@@ -160,6 +160,12 @@ async fn a_table_or_an_index_that_is_not_there_is_refused_by_name() {
     let (code, said) = run(&["seats", "--http", "127.0.0.1:0", "--store", "sqlite"], &[task]);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("--store dynamodb") && said.contains("--sqlite-on-ecs"), "{said}");
+    let (code, said) = run(&["seats", "--http", "127.0.0.1:0", "--store", "memory"], &[task]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("--store memory forgets"), "{said}");
+    let (code, said) = run(&["resend", "seats", "b-1", "--store", "memory"], &[]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("in the process of seats"), "{said}");
     let forced = ["seats", "--http", "127.0.0.1:0", "--store", "sqlite", "--sqlite-on-ecs"];
     let (code, said) = run(&forced, &[task]);
     assert_eq!(code, Some(75), "it got as far as the queues: {said}");

@@ -9,6 +9,7 @@ use booking::{
     store::{
         Commit, Find, Store, StoreError, Write,
         dynamodb::DynamoDb,
+        memory::Memory,
         sqlite::{Engine, Inline, Sqlite},
     },
 };
@@ -44,6 +45,13 @@ impl Reopen for WriterFile {
     }
 }
 
+impl Reopen for Memory {
+    type Store = Memory;
+    async fn open(&self) -> Memory {
+        self.clone()
+    }
+}
+
 impl Reopen for Tables {
     type Store = DynamoDb;
     async fn open(&self) -> DynamoDb {
@@ -67,6 +75,11 @@ async fn the_engine_inline_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_writer_thread_keeps_the_contract() {
     the_contract(WriterFile(Folder::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_keeps_the_contract() {
+    the_contract(Memory::default()).await;
 }
 
 async fn the_contract(at: impl Reopen) {
@@ -268,4 +281,55 @@ fn with_ada(folder: &Folder) -> bool {
     let files = std::fs::read_dir(folder.path()).unwrap();
     let mut files = files.map(|it| std::fs::read(it.unwrap().path()).unwrap());
     files.any(|it| it.windows(8).any(|it| it == b"Lovelace"))
+}
+
+/// A file as the first release wrote it is taken over with all its rows, versions and lists.
+#[test]
+fn a_file_of_the_first_schema_is_taken_over() {
+    let folder = Folder::new();
+    let path = folder.join("status.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(
+        "CREATE TABLE meta (role TEXT NOT NULL) STRICT;
+         CREATE TABLE rows (key TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL,
+             phase TEXT, at_ms INTEGER, open INTEGER) STRICT, WITHOUT ROWID;
+         CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
+         CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
+         CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;
+         INSERT INTO meta VALUES ('status');
+         INSERT INTO rows VALUES ('booking/b', 3, 'two', 'paid', 20, 1);
+         INSERT INTO rows VALUES ('booking/a', 7, 'one', 'completed', 10, 0);
+         INSERT INTO rows VALUES ('canary/1', 1, 'three', NULL, NULL, NULL);
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    let open = || Engine::open(&path, RoleName::Status, Durability::PowerFailure).unwrap();
+    // Twice: it is taken over once.
+    drop(open());
+    let mut engine = open();
+    let rows = engine.read(&["booking/a".into(), "booking/b".into(), "canary/1".into()]).unwrap();
+    let rows: Vec<_> = rows.into_iter().flatten().map(|it| (it.version, it.body)).collect();
+    assert_eq!(rows, [(7, "one".into()), (3, "two".into()), (1, "three".into())]);
+    let newest = engine.list(&Find::Newest { phase: None }, 9).unwrap();
+    assert_eq!(newest.iter().map(|it| it.1.as_str()).collect::<Vec<_>>(), ["two", "one"]);
+    assert_eq!(engine.list(&Find::Stalest, 9).unwrap().len(), 1);
+    let written = [write("booking/a", 7, "on")];
+    assert_eq!(engine.commit_all(&[&written]).unwrap(), [Commit::Done]);
+    assert_eq!(engine.commit_all(&[&written]).unwrap(), [Commit::Conflict]);
+}
+
+/// Who only looks needs no transaction: he is answered also while another process keeps the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_are_answered_while_another_process_is_writing() {
+    let folder = Folder::new();
+    let store = Sqlite::start(engine(&folder)).unwrap();
+    store.commit(vec![write("a", 0, "one")]).await.unwrap();
+    let other = rusqlite::Connection::open(folder.join("seats.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (late, row) = tokio::join!(store.commit(vec![write("a", 1, "two")]), body(&store, "a"));
+    assert_eq!(row.as_deref(), Some("one"));
+    assert!(matches!(late, Err(StoreError::Failed { .. })), "{late:?}");
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.commit(vec![write("a", 1, "two")]).await.unwrap(), Commit::Done);
 }

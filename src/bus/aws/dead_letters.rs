@@ -12,14 +12,13 @@ use aws_sdk_sqs::{
 
 use super::{
     AwsError, Clients, Names, account,
-    batch::ENTRIES_MAX,
     clients::failure,
     delivery,
     requests::{change_visibility, text},
     seconds, stale,
 };
 use crate::{
-    bus::{BusError, Delivery, RECEIVE_MAX},
+    bus::{BusError, Delivery, ENTRIES_MAX, RECEIVE_MAX},
     domain::RoleName,
 };
 

@@ -1,7 +1,6 @@
 //! The real bus: SNS topics and one SQS queue with its dead-letter queues.
 
 pub mod account;
-mod batch;
 mod clients;
 mod dead_letters;
 mod names;
@@ -13,39 +12,33 @@ pub use dead_letters::{Dead, DeadLetters, Found, Place, Queue};
 pub use names::{Home, Names};
 pub use topics::AwsTopics;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use jiff::Timestamp;
 
 use self::{
-    batch::{Batcher, ENTRIES_MAX},
     clients::failure,
-    requests::{Answer, Queue as OwnQueue, change_visibility, text},
+    requests::{Queue as OwnQueue, all, change_visibility, text},
 };
 use super::{
-    Bus, BusError, DeadLetter, Delivery, Hands, InHand, Message, RECEIVE_MAX, ReceiptHandle,
+    Answer, Batched, BusError, DeadLetter, Delivery, ENTRIES_MAX, RECEIVE_MAX, ReceiptHandle,
+    Requests,
 };
 use crate::domain::{RoleName, event::Kind};
 
-/// What is counted with an entry's own bytes: attributes, ids.
-const ENTRY_BYTES: usize = 256;
-
 /// One role's queue, and every topic. What is published, deleted and given back at the same time
 /// leaves in one request.
+pub type AwsBus = Batched<AwsRequests>;
+
+/// What SNS and SQS are asked.
 #[derive(Clone, Debug)]
-pub struct AwsBus {
-    sqs: aws_sdk_sqs::Client,
+pub struct AwsRequests {
+    queue: OwnQueue,
     /// A client of its own for the open receives, whose failures must not eat the others' retries.
     polls: aws_sdk_sqs::Client,
     topics: AwsTopics,
-    queue: String,
-    queue_url: String,
     dead_letter_url: String,
-    hands: Hands,
-    publishes: BTreeMap<Kind, Batcher<String, Answer>>,
-    deletes: Batcher<ReceiptHandle, Answer>,
-    give_backs: Batcher<(ReceiptHandle, Duration), Answer>,
 }
 
 impl AwsBus {
@@ -62,44 +55,37 @@ impl AwsBus {
         let queue_url = clients.queue_url(&queue).await?;
         let dead_letter_url = clients.queue_url(&names.dead_letter_queue(role)).await?;
         let home = clients.home_of_queue(&queue, &queue_url).await?;
-        let topics = AwsTopics::new(clients, names.clone(), home);
-        let hands = Hands::default();
-        let publisher = |kind| {
-            let topic = topics.topic(kind);
-            (kind, Batcher::new(&hands, move |bodies| topic.clone().publish(bodies)))
-        };
-        let own =
-            OwnQueue { sqs: clients.sqs.clone(), name: queue.clone(), url: queue_url.clone() };
-        let other = own.clone();
-        Ok(AwsBus {
-            sqs: clients.sqs.clone(),
+        let (bus, drivers) = Batched::new(AwsRequests {
+            topics: AwsTopics::new(clients, names.clone(), home),
+            queue: OwnQueue { sqs: clients.sqs.clone(), name: queue, url: queue_url },
             polls: clients.polls.clone(),
-            publishes: Kind::ALL.into_iter().map(publisher).collect(),
-            deletes: Batcher::new(&hands, move |handles| own.clone().delete(handles)),
-            give_backs: Batcher::new(&hands, move |handles| other.clone().give_back(handles)),
-            hands,
-            topics,
-            queue,
-            queue_url,
             dead_letter_url,
-        })
-    }
-
-    /// The topics alone.
-    #[must_use]
-    pub fn topics(&self) -> &AwsTopics {
-        &self.topics
+        });
+        // They end with the last copy of the bus.
+        for driver in drivers {
+            tokio::spawn(driver);
+        }
+        Ok(bus)
     }
 }
 
-impl Bus for AwsBus {
-    async fn publish(&self, message: &Message) -> Result<(), BusError> {
-        let bytes = message.body.len() + ENTRY_BYTES;
-        self.publishes[&message.kind].join(message.body.clone(), bytes).await
+impl Requests for AwsRequests {
+    async fn publish(&self, kind: Kind, bodies: Vec<String>) -> Vec<Answer> {
+        let (topic, count) = (self.topics.topic(kind), bodies.len());
+        let name = topic.name.clone();
+        apart(count, "publish to", &name, async move { topic.publish(bodies).await }).await
     }
 
-    fn in_hand(&self) -> InHand {
-        self.hands.take()
+    async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
+        let (queue, count) = (self.queue.clone(), handles.len());
+        let deleted = async move { queue.delete(handles).await };
+        apart(count, "delete from", &self.queue.name, deleted).await
+    }
+
+    async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
+        let (queue, count) = (self.queue.clone(), handles.len());
+        let given_back = async move { queue.give_back(handles).await };
+        apart(count, "give back to", &self.queue.name, given_back).await
     }
 
     async fn receive(
@@ -111,7 +97,7 @@ impl Bus for AwsBus {
         let received = self
             .polls
             .receive_message()
-            .queue_url(&self.queue_url)
+            .queue_url(&self.queue.url)
             .max_number_of_messages(i32::try_from(max.clamp(1, RECEIVE_MAX)).unwrap_or(10))
             .wait_time_seconds(seconds(wait))
             .visibility_timeout(seconds(visibility))
@@ -120,16 +106,8 @@ impl Bus for AwsBus {
             .message_attribute_names("type")
             .send()
             .await
-            .map_err(|it| failure("receive from", &self.queue, it))?;
+            .map_err(|it| failure("receive from", &self.queue.name, it))?;
         Ok(received.messages.unwrap_or_default().into_iter().filter_map(delivery).collect())
-    }
-
-    async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
-        self.deletes.join(handle.clone(), handle.0.len() + ENTRY_BYTES).await
-    }
-
-    async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
-        self.give_backs.join((handle.clone(), after), handle.0.len() + ENTRY_BYTES).await
     }
 
     async fn extend(
@@ -137,11 +115,12 @@ impl Bus for AwsBus {
         handles: &[ReceiptHandle],
         visibility: Duration,
     ) -> Result<Vec<bool>, BusError> {
+        let OwnQueue { sqs, name, url } = &self.queue;
         let mut ours = vec![true; handles.len()];
         for (chunk, handles) in handles.chunks(ENTRIES_MAX).enumerate() {
             let changes = handles.iter().map(|it| (it, visibility));
-            let changed = change_visibility(&self.sqs, &self.queue_url, changes).await;
-            let changed = changed.map_err(|it| failure("extend messages of", &self.queue, it))?;
+            let changed = change_visibility(sqs, url, changes).await;
+            let changed = changed.map_err(|it| failure("extend messages of", name, it))?;
             for failed in changed.failed {
                 // What SQS could not do for its own reasons may be done by the next heartbeat.
                 if stale(Some(&failed.code), failed.message.as_deref())
@@ -155,9 +134,10 @@ impl Bus for AwsBus {
         Ok(ours)
     }
 
-    async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
+    async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Answer {
+        let OwnQueue { sqs, name, .. } = &self.queue;
         let mut send =
-            self.sqs.send_message().queue_url(&self.dead_letter_url).message_body(&delivery.body);
+            sqs.send_message().queue_url(&self.dead_letter_url).message_body(&delivery.body);
         for (name, value) in &why.attributes {
             // SQS takes no empty value.
             if value.is_empty() {
@@ -165,8 +145,22 @@ impl Bus for AwsBus {
             }
             send = send.message_attributes(*name, text(value));
         }
-        send.send().await.map(drop).map_err(|it| failure("set aside from", &self.queue, it))
+        send.send().await.map(drop).map_err(|it| failure("set aside from", name, it))
     }
+}
+
+/// A request in a task of its own: one that panics fails alone, and several are signed and sent on
+/// several cores.
+async fn apart(
+    count: usize,
+    operation: &'static str,
+    name: &str,
+    request: impl Future<Output = Vec<Answer>> + Send + 'static,
+) -> Vec<Answer> {
+    tokio::spawn(request).await.unwrap_or_else(|died| {
+        let (name, source) = (name.to_owned(), Box::new(died));
+        all(count, BusError::Failed { operation, name, source })
+    })
 }
 
 /// Whether SQS says that the receipt handle is no longer good, in any of its ways.

@@ -12,14 +12,11 @@ use aws_sdk_sqs::{
 };
 
 use super::{
-    super::{BusError, ReceiptHandle},
+    super::{Answer, BusError, ReceiptHandle},
     clients::{failure, refused},
     seconds, stale,
 };
 use crate::domain::event::Kind;
-
-/// What an entry is answered.
-pub(super) type Answer = Result<(), BusError>;
 
 /// One queue, as its messages are deleted and given back.
 #[derive(Clone, Debug)]
@@ -39,7 +36,7 @@ pub(super) struct Topic {
 }
 
 impl Topic {
-    pub(super) async fn publish(self, bodies: Vec<String>) -> Vec<Answer> {
+    pub(super) async fn publish(&self, bodies: Vec<String>) -> Vec<Answer> {
         let operation = "publish to";
         let count = bodies.len();
         let mut publish = self.sns.publish_batch().topic_arn(&self.arn);
@@ -64,7 +61,7 @@ impl Topic {
 }
 
 impl Queue {
-    pub(super) async fn delete(self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
+    pub(super) async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
         let operation = "delete from";
         let count = handles.len();
         let mut delete = self.sqs.delete_message_batch().queue_url(&self.url);
@@ -85,7 +82,7 @@ impl Queue {
         }
     }
 
-    pub(super) async fn give_back(self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
+    pub(super) async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
         let operation = "give back to";
         let count = handles.len();
         let changes = handles.iter().map(|(handle, after)| (handle, *after));
@@ -167,7 +164,7 @@ fn each(
 }
 
 /// The answers of a batch of which nothing is known but that it failed.
-fn all(count: usize, error: BusError) -> Vec<Answer> {
+pub(super) fn all(count: usize, error: BusError) -> Vec<Answer> {
     let (operation, name, source, refused) = match error {
         BusError::Refused { operation, name, source } => (operation, name, source, true),
         BusError::Failed { operation, name, source } => (operation, name, source, false),

@@ -1,9 +1,12 @@
 //! Reading JSON so that what is wrong can be said without saying what was there: every value knows
 //! its path and its place in the text, and an error names both and what was expected.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use crate::domain::Expected;
@@ -34,7 +37,31 @@ pub(super) struct Node<'a, 'p> {
 #[derive(Debug)]
 pub(super) struct Fields<'a, 'p> {
     node: Node<'a, 'p>,
-    fields: BTreeMap<Text<'a>, &'a RawValue>,
+    fields: Pairs<'a>,
+}
+
+/// The fields as they stand in the text: an event has a dozen, so looking through them is quickest.
+#[derive(Debug)]
+struct Pairs<'a>(Vec<(Text<'a>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Pairs<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Pairs<'de>, M::Error> {
+                let mut pairs = Vec::with_capacity(16);
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        from.deserialize_map(Read)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,14 +71,8 @@ enum Path<'p> {
     Index(&'p Path<'p>, usize),
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl std::borrow::Borrow<str> for Text<'_> {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
 
 impl<'a> Node<'a, 'static> {
     /// The whole text as one value, if it is JSON.
@@ -155,7 +176,9 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// The field of that name, if it is there and not null.
     #[must_use]
     pub(super) fn optional<'n>(&'n self, name: &'static str) -> Option<Node<'a, 'n>> {
-        let raw = self.fields.get(name).filter(|it| it.get() != "null")?;
+        // From the end: of two with one name the last counts.
+        let (_, raw) = self.fields.0.iter().rev().find(|(it, _)| it.0 == name)?;
+        let raw = Some(raw).filter(|it| it.get() != "null")?;
         let path = Path::Field(&self.node.path, name);
         Some(Node { whole: self.node.whole, text: raw.get(), path })
     }

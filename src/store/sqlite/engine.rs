@@ -10,8 +10,15 @@ use crate::{domain::RoleName, durability::Durability};
 /// How long a commit waits for another process that is writing to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How much of the file a connection keeps in memory, in KiB: what bookings under way touch.
+const CACHE_KIB: i64 = 8 * 1024;
+/// How long the write-ahead log grows before it is written into the file, in pages: a page that
+/// changes again and again meanwhile is written there once.
+const LOG_PAGES_MAX: i64 = 4_000;
+
 /// The schema, version by version: `PRAGMA user_version` says how many have been applied.
-const MIGRATIONS: [&str; 1] = ["CREATE TABLE meta (role TEXT NOT NULL) STRICT;
+const MIGRATIONS: [&str; 2] = [
+    "CREATE TABLE meta (role TEXT NOT NULL) STRICT;
      CREATE TABLE rows (
          key     TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
@@ -22,7 +29,27 @@ const MIGRATIONS: [&str; 1] = ["CREATE TABLE meta (role TEXT NOT NULL) STRICT;
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
      CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
-     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;"];
+     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;",
+    // Rows in the order in which they came, found by a small index: bookings under way lie on the
+    // same few pages, however many there are. By key, as before, a row of a kilobyte stood in every
+    // node of the tree, and a file of a million was ten nodes deep.
+    "ALTER TABLE rows RENAME TO rows_by_key;
+     CREATE TABLE rows (
+         id      INTEGER PRIMARY KEY,
+         key     TEXT NOT NULL UNIQUE,
+         version INTEGER NOT NULL,
+         body    TEXT NOT NULL,
+         phase   TEXT,
+         at_ms   INTEGER,
+         open    INTEGER
+     ) STRICT;
+     INSERT INTO rows (key, version, body, phase, at_ms, open)
+         SELECT key, version, body, phase, at_ms, open FROM rows_by_key;
+     DROP TABLE rows_by_key;
+     CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
+     CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
+     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;",
+];
 
 /// One role's file, open.
 #[derive(Debug)]
@@ -46,6 +73,11 @@ impl Engine {
         engine
             .connection
             .pragma_update(None, "synchronous", durability.synchronous())
+            .map_err(&failed)?;
+        engine.connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(&failed)?;
+        engine
+            .connection
+            .pragma_update(None, "wal_autocheckpoint", LOG_PAGES_MAX)
             .map_err(&failed)?;
         // Receipt's rows have names and addresses: what is written over is gone (`booking erase`).
         engine
@@ -152,24 +184,55 @@ impl Engine {
             .collect()
     }
 
+    /// Does what needs the file as it is at one moment, and changes nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn at_one_moment<T>(&self, look: impl FnOnce(&Engine) -> T) -> Result<T, StoreError> {
+        let seen = self.within("BEGIN DEFERRED", |it| Ok(look(it)));
+        seen.map_err(failure(&self.file, "read"))
+    }
+
     /// Commits several lots of writes in one transaction; each lot is written whole or found to be
     /// in conflict, also with a lot before it.
     ///
     /// # Errors
     /// When the transaction fails: then no lot was written.
     pub fn commit_all(&mut self, lots: &[&[Write]]) -> Result<Vec<Commit>, StoreError> {
-        let failed = failure(&self.file, "commit");
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(&failed)?;
-        let ends = lots
-            .iter()
-            .map(|lot| write(&transaction, lot))
-            .collect::<Result<Vec<Commit>, rusqlite::Error>>()
-            .map_err(&failed)?;
-        transaction.commit().map_err(&failed)?;
-        Ok(ends)
+        self.look_and_commit(|_| {}, lots)
+    }
+
+    /// As [`Engine::commit_all`], after a look at the file as it was before: one transaction for both.
+    ///
+    /// # Errors
+    /// When the transaction fails: then no lot was written.
+    pub fn look_and_commit(
+        &mut self,
+        look: impl FnOnce(&Engine),
+        lots: &[&[Write]],
+    ) -> Result<Vec<Commit>, StoreError> {
+        let ends = self.within("BEGIN IMMEDIATE", |it| {
+            look(it);
+            lots.iter().map(|lot| write(&it.connection, lot)).collect()
+        });
+        ends.map_err(failure(&self.file, "commit"))
+    }
+
+    /// One transaction: committed when `work` succeeds, undone when it does not. Its statements are
+    /// kept prepared.
+    fn within<T>(
+        &self,
+        begin: &'static str,
+        work: impl FnOnce(&Engine) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, rusqlite::Error> {
+        let run = |sql| self.connection.prepare_cached(sql)?.execute([]);
+        run(begin)?;
+        let ended = work(self).and_then(|it| run("COMMIT").map(|_| it));
+        if ended.is_err() && !self.connection.is_autocommit() {
+            // What went wrong is what is told; a transaction that cannot be undone fails the next one.
+            let _ = run("ROLLBACK");
+        }
+        ended
     }
 
     /// Key and row of at most `limit` rows that have a listing.
@@ -234,31 +297,50 @@ fn owned_by(file: &str, owner: &str, role: RoleName) -> Result<(), StoreError> {
     Err(StoreError::Unusable { place: file.to_owned(), problem })
 }
 
-/// Looks at all versions before it writes the first row, so that a conflict leaves nothing behind.
+/// Writes all of a lot or nothing.
 fn write(connection: &Connection, lot: &[Write]) -> Result<Commit, rusqlite::Error> {
-    let mut select = connection.prepare_cached("SELECT version FROM rows WHERE key = ?1")?;
+    // Looks at all versions before it writes the first row, so that a conflict leaves nothing
+    // behind; a row that is alone is looked at while it is written.
+    if lot.len() > 1 {
+        let mut select = connection.prepare_cached("SELECT version FROM rows WHERE key = ?1")?;
+        for it in lot {
+            let version: Option<i64> = select.query_row([&it.key], |row| row.get(0)).optional()?;
+            if version.unwrap_or(0).unsigned_abs() != it.read_version {
+                return Ok(Commit::Conflict);
+            }
+        }
+    }
     for it in lot {
-        let version: Option<i64> = select.query_row([&it.key], |row| row.get(0)).optional()?;
-        if version.unwrap_or(0).unsigned_abs() != it.read_version {
+        if !write_row(connection, it)? {
             return Ok(Commit::Conflict);
         }
     }
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO rows (key, version, body, phase, at_ms, open) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (key) DO UPDATE SET version = ?2, body = ?3, phase = ?4, at_ms = ?5, open = ?6",
-    )?;
-    for it in lot {
-        let listing = it.listing.as_ref();
-        upsert.execute(params![
-            it.key,
-            i64::try_from(it.read_version + 1).unwrap_or(i64::MAX),
-            it.body,
-            listing.map(|it| it.phase.as_str()),
-            listing.map(|it| it.at_ms),
-            listing.map(|it| it.open),
-        ])?;
-    }
     Ok(Commit::Done)
+}
+
+/// Writes one row if it still has the version that was read; false if it has not.
+fn write_row(connection: &Connection, it: &Write) -> Result<bool, rusqlite::Error> {
+    let version = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+    let listing = it.listing.as_ref();
+    let phase = listing.map(|it| it.phase.as_str());
+    let (at_ms, open) = (listing.map(|it| it.at_ms), listing.map(|it| it.open));
+    let next = version(it.read_version + 1);
+    let written = if it.read_version == 0 {
+        connection
+            .prepare_cached(
+                "INSERT INTO rows (key, version, body, phase, at_ms, open)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO NOTHING",
+            )?
+            .execute(params![it.key, next, it.body, phase, at_ms, open])?
+    } else {
+        connection
+            .prepare_cached(
+                "UPDATE rows SET version = ?2, body = ?3, phase = ?4, at_ms = ?5, open = ?6
+                 WHERE key = ?1 AND version = ?7",
+            )?
+            .execute(params![it.key, next, it.body, phase, at_ms, open, version(it.read_version)])?
+    };
+    Ok(written == 1)
 }
 
 fn failure(file: &str, operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {

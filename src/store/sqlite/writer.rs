@@ -90,27 +90,29 @@ fn work(mut engine: Engine, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
-/// Reads are answered from what is committed; then all commits of the group go in one transaction.
-/// Nobody waits for his own commit while he reads, so the order within a group is free.
+/// Reads are answered from what is committed; then all commits of the group are made, in the same
+/// transaction. Nobody waits for his own commit while he reads, so the order within a group is free.
 fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) {
-    let mut lots = Vec::new();
-    let mut answers = Vec::new();
-    // Who has stopped waiting for an answer was cancelled; what he asked for is done all the same.
+    let (mut looks, mut lots, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     for job in group {
         match job {
-            Job::Read(keys, answer) => drop(answer.send(engine.read(&keys))),
-            Job::List(find, limit, answer) => drop(answer.send(engine.list(&find, limit))),
             Job::Commit(writes, answer) => {
                 lots.push(writes);
                 answers.push(answer);
             }
+            Job::Read(..) | Job::List(..) => looks.push(job),
         }
     }
-    if lots.is_empty() {
-        return;
-    }
     let lots: Vec<&[Write]> = lots.iter().map(Vec::as_slice).collect();
-    match engine.commit_all(&lots) {
+    let look = |engine: &Engine| looks.drain(..).for_each(|it| answer_look(engine, it));
+    let ends = if lots.is_empty() {
+        engine.at_one_moment(look).map(|()| Vec::new())
+    } else {
+        engine.look_and_commit(look, &lots)
+    };
+    // No transaction could be begun: who only looks needs none.
+    looks.drain(..).for_each(|it| answer_look(engine, it));
+    match ends {
         Ok(ends) => {
             for (answer, end) in answers.into_iter().zip(ends) {
                 drop(answer.send(Ok(end)));
@@ -121,5 +123,14 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) {
                 drop(answer.send(Err(error.clone())));
             }
         }
+    }
+}
+
+/// Who has stopped waiting for an answer was cancelled.
+fn answer_look(engine: &Engine, job: Job) {
+    match job {
+        Job::Read(keys, answer) => drop(answer.send(engine.read(&keys))),
+        Job::List(find, limit, answer) => drop(answer.send(engine.list(&find, limit))),
+        Job::Commit(..) => {}
     }
 }

@@ -24,8 +24,12 @@ use super::verdict::judge;
 use crate::harness::Sketch;
 
 /// Seeds that failed once, and what it was.
-const FAILED_ONCE: [(u64, &str); 2] = [
+const FAILED_ONCE: [(u64, &str); 3] = [
     (841, "a receipt that was sent and never said"),
+    (
+        16,
+        "the watch took two requests under one event id for one, while a delete waited for its batch",
+    ),
     (8138, "the watch blamed a late duplicate for what the event that claimed still owed"),
 ];
 

@@ -1,22 +1,19 @@
 //! Polls one future at a time; which one, and what befalls it, follows from the seed.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    task::{Context, Poll, Waker},
-};
+use std::{collections::BTreeMap, path::Path, task::Poll};
 
 use booking::{
-    bus::Delivery,
+    bus::RECEIVE_MAX,
     domain::RoleName,
     durability::Durability,
-    runtime::Ended,
+    runtime::{Ended, Received},
     store::sqlite::{Engine, Inline},
 };
 
 use super::{
     faults::Fault,
     guards::Guard,
+    hand::{Hand, Work},
     process::{Came, Task},
     queues::Letter,
     requests::{Plan, plan},
@@ -24,21 +21,10 @@ use super::{
     world::{Place, Sim},
 };
 
-/// The most deliveries a process works on at once.
-const IN_HAND_MAX: usize = 8;
+/// The most deliveries a process works on at once: more than one batch takes.
+const IN_HAND_MAX: usize = 16;
 /// A run that takes more steps than this for each booking does not come to rest.
 const STEPS_PER_BOOKING_MAX: u64 = 5_000;
-
-/// What a process does at the moment.
-pub struct Hand {
-    id: u64,
-    pub slot: usize,
-    /// Whether it attends to a delivery; else it receives or beats.
-    pub attends: bool,
-    receives: bool,
-    task: Task,
-    asleep_until_ms: i64,
-}
 
 /// One run.
 pub struct Run {
@@ -99,7 +85,8 @@ impl Run {
             }
             self.step();
             if self.steps > steps_max {
-                let found = format!("{} in hand after {} steps", self.hands.len(), self.steps);
+                let busy = self.hands.iter().filter(|it| !it.is_idle()).count();
+                let found = format!("{busy} in hand after {} steps", self.steps);
                 self.sim.lock().watch.violates("H8 it comes to rest", found);
             }
         }
@@ -112,7 +99,7 @@ impl Run {
     fn at_rest(&self) -> bool {
         let world = self.sim.lock();
         let said = self.said == self.plan.says.len() && world.queues.lost.is_empty();
-        said && self.hands.is_empty() && world.queues.is_empty()
+        said && self.hands.iter().all(Hand::is_idle) && world.queues.is_empty()
     }
 
     /// What was received too often comes back from the dead-letter queue.
@@ -134,11 +121,12 @@ impl Run {
         self.beat();
         let (receivers, awake, choice) = self.choices();
         if !receivers.is_empty() {
-            let slot = receivers[choice % receivers.len()];
-            let max = 1 + choice % IN_HAND_MAX.saturating_sub(self.in_hand(slot)).max(1);
+            let (slot, poller) = receivers[choice % receivers.len()];
+            let room = IN_HAND_MAX.saturating_sub(self.holds(slot)).clamp(1, RECEIVE_MAX);
+            let max = 1 + choice % room;
             if let Some(process) = &self.slots[slot].process {
                 let task = process.receive(max);
-                self.take_on(slot, task, false, true);
+                self.take_on(slot, task, Work::Receives { poller, max });
             }
         } else if !awake.is_empty() {
             self.poll(awake[choice % awake.len()]);
@@ -147,22 +135,25 @@ impl Run {
         }
     }
 
-    /// Who may receive, who may go on, and a number to choose by.
-    fn choices(&self) -> (Vec<usize>, Vec<usize>, usize) {
+    /// Which slots may receive, and as which poller; who may go on; and a number to choose by.
+    fn choices(&self) -> (Vec<(usize, usize)>, Vec<usize>, usize) {
         let world = &mut *self.sim.lock();
         let now_ms = world.now_ms;
-        let awake: Vec<usize> =
-            (0..self.hands.len()).filter(|it| self.wakes_ms(&self.hands[*it]) <= now_ms).collect();
+        let awake = |it: &usize| {
+            let hand = &self.hands[*it];
+            hand.is_woken() && self.wakes_ms(hand) <= now_ms
+        };
+        let awake: Vec<usize> = (0..self.hands.len()).filter(awake).collect();
         let mut receivers = Vec::new();
         if awake.is_empty() || world.rng.u8(0..100) < 25 {
-            let may = |it: &usize| {
-                let slot = &self.slots[*it];
-                slot.may_receive(now_ms)
-                    && self.in_hand(*it) < IN_HAND_MAX
-                    && !self.hands.iter().any(|hand| hand.slot == *it && hand.receives)
-                    && world.queues.backlog(slot.role, now_ms)
+            let may = |at: usize| {
+                let slot = &self.slots[at];
+                let room = self.holds(at) < IN_HAND_MAX;
+                let wanted = room && world.queues.backlog(slot.role, now_ms);
+                let poller = wanted.then(|| slot.poller(at, &self.hands, now_ms));
+                Some((at, poller.flatten()?))
             };
-            receivers = (0..self.slots.len()).filter(may).collect();
+            receivers = (0..self.slots.len()).filter_map(may).collect();
         }
         (receivers, awake, world.rng.usize(..))
     }
@@ -171,8 +162,13 @@ impl Run {
         hand.asleep_until_ms.max(self.slots[hand.slot].paused_until_ms)
     }
 
-    fn in_hand(&self, slot: usize) -> usize {
-        self.hands.iter().filter(|it| it.slot == slot && it.attends).count()
+    /// How many deliveries a slot has in hand, or may be about to get.
+    fn holds(&self, slot: usize) -> usize {
+        self.hands.iter().filter(|it| it.slot == slot).map(Hand::holds).sum()
+    }
+
+    fn is_busy(&self, slot: usize) -> bool {
+        self.hands.iter().any(|it| it.slot == slot && it.attends())
     }
 
     /// Publishes what is due.
@@ -193,12 +189,12 @@ impl Run {
         found.into_iter().for_each(|(_, role, letter)| world.put(role, letter));
     }
 
-    pub fn take_on(&mut self, slot: usize, task: Task, attends: bool, receives: bool) {
+    pub fn take_on(&mut self, slot: usize, task: Task, work: Work) {
         self.hands_made += 1;
         let id = self.hands_made;
         let place = Place { process: slot, ..Place::default() };
         self.sim.lock().places.insert(id, place);
-        self.hands.push(Hand { id, slot, attends, receives, task, asleep_until_ms: 0 });
+        self.hands.push(Hand::new(id, slot, work, task));
     }
 
     /// Lets one hand do one thing.
@@ -207,10 +203,9 @@ impl Run {
         let (id, slot) = (hand.id, hand.slot);
         let role = self.slots[slot].role;
         self.sim.lock().running = id;
-        let polled = hand.task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(came) = polled {
-            self.hands.swap_remove(at);
-            return self.came(id, slot, came);
+        if let Poll::Ready(came) = hand.poll() {
+            let work = self.hands.swap_remove(at).work;
+            return self.came(id, slot, work, came);
         }
         let dies = {
             let world = &mut *self.sim.lock();
@@ -221,7 +216,9 @@ impl Run {
                 let long_ms = world.rng.choice(long_ms).expect("there are some");
                 self.hands[at].asleep_until_ms = world.now_ms + world.rng.i64(0..long_ms);
             }
-            cut(role, place).is_some_and(|(fault, permille)| world.strikes(fault, role, permille))
+            let cut = cut(role, place);
+            let cut = cut.is_some_and(|(fault, permille)| world.strikes(fault, role, permille));
+            std::mem::take(&mut world.dies) || cut
         };
         if dies {
             self.kill(slot);
@@ -229,30 +226,32 @@ impl Run {
     }
 
     /// A hand is through.
-    fn came(&mut self, id: u64, slot: usize, came: Came) {
+    fn came(&mut self, id: u64, slot: usize, work: Work, came: Came) {
         let role = self.slots[slot].role;
         {
             let world = &mut *self.sim.lock();
             world.places.remove(&id);
             world.note(format_args!("{role}/{slot} hand {id}: {came}"));
-            match came {
-                Came::Attended(Ended::Lost) if world.unkind => world.count(Fault::Expiry, role),
-                Came::Received(Err(_)) => {
-                    self.slots[slot].rest_until_ms = world.now_ms + world.rng.i64(200..20_000);
-                }
-                _ => {}
+            if matches!(came, Came::Attended(Ended::Lost)) && world.unkind {
+                world.count(Fault::Expiry, role);
             }
         }
-        if let Came::Received(Ok(deliveries)) = came {
-            self.attend(slot, deliveries);
+        if let (Work::Receives { poller, .. }, Came::Received(it)) = (work, came) {
+            self.received(slot, poller, it);
         }
     }
 
-    fn attend(&mut self, slot: usize, deliveries: Vec<Delivery>) {
-        for delivery in deliveries {
+    fn received(&mut self, slot: usize, poller: usize, received: Received) {
+        if !received.rest.is_zero() {
+            let world = &mut *self.sim.lock();
+            world.sent.rests += 1;
+            let rest_ms = i64::try_from(received.rest.as_millis()).expect("less than a day");
+            self.slots[slot].rest(poller, world.now_ms + rest_ms);
+        }
+        for (delivery, hand) in received.deliveries {
             let Some(process) = &self.slots[slot].process else { return };
-            let task = process.attend(delivery);
-            self.take_on(slot, task, true, false);
+            let task = process.attend(delivery, hand);
+            self.take_on(slot, task, Work::Attends);
         }
     }
 
@@ -260,11 +259,8 @@ impl Run {
     fn wait(&mut self) {
         let world = &mut *self.sim.lock();
         let hands = self.hands.iter().map(|it| self.wakes_ms(it));
-        let slots = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(at, slot)| slot.next_ms(self.in_hand(at) > 0));
+        let slots =
+            self.slots.iter().enumerate().flat_map(|(at, slot)| slot.next_ms(self.is_busy(at)));
         let said = self.plan.says.get(self.said).map(|it| it.at_ms);
         let lost = world.queues.lost.iter().map(|it| it.0);
         let visible = world.queues.live.values().flatten().map(|it| it.visible_ms);

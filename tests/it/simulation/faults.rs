@@ -36,7 +36,9 @@ faults! {
     PublishLost, "publish lost after accept", SPEAKERS;
     PublishRefused, "publish refused", SPEAKERS;
     PublishPart, "publish: one of several fails", SPEAKERS;
+    DeleteLost, "delete lost after accept", ANY;
     DeletePart, "delete: one of several fails", ANY;
+    GiveBackPart, "give back: one of several fails", ANY;
     StaleHandle, "stale receipt handle", ANY;
     Expiry, "visibility over in mid-handler", ANY;
     Heartbeat, "heartbeat fails", ANY;
@@ -53,6 +55,7 @@ faults! {
     CrashAfterSettle, "crash after the settle", ANY;
     CrashBetween, "crash between two publishes", &[Seats, Payment];
     CrashBeforeDelete, "crash after publish, before delete", SPEAKERS;
+    CrashUnanswered, "crash before a batch is answered", ANY;
     CrashAnywhere, "crash anywhere", ANY;
     Zombie, "pause longer than the visibility", ANY;
     ClockJump, "clock jump", ANY;

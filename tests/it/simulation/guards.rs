@@ -32,10 +32,12 @@ pub enum Guard {
     ReceiptClaim,
     SeatsDigest,
     PublishBeforeDelete,
+    OwnAnswer,
+    AnswerOrder,
 }
 
 impl Guard {
-    pub const ALL: [Guard; 9] = [
+    pub const ALL: [Guard; 11] = [
         Guard::Memo,
         Guard::ChargeClaim,
         Guard::ReadAgain,
@@ -45,6 +47,8 @@ impl Guard {
         Guard::ReceiptClaim,
         Guard::SeatsDigest,
         Guard::PublishBeforeDelete,
+        Guard::OwnAnswer,
+        Guard::AnswerOrder,
     ];
 
     pub fn words(self) -> &'static str {
@@ -58,6 +62,8 @@ impl Guard {
             Guard::ReceiptClaim => "receipt claim",
             Guard::SeatsDigest => "digest check in seats",
             Guard::PublishBeforeDelete => "publish before delete",
+            Guard::OwnAnswer => "an entry's own answer",
+            Guard::AnswerOrder => "answers in the entries' order",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The real runtime under everything that can go wrong, seed by seed: real workers, rules, wire
-//! format and SQLite; a bus, a disk, a gateway, a mailer and clocks at their worst. One thread polls
+//! The real runtime under everything that can go wrong, seed by seed: real workers with their
+//! batches, breakers and pace, rules, wire format and SQLite; a bus, a disk, a gateway, a mailer and clocks at their worst. One thread polls
 //! one future at a time, so that a seed is one run, whenever and wherever.
 
 mod bus;
@@ -7,10 +7,12 @@ mod cases;
 mod driver;
 mod faults;
 mod guards;
+mod hand;
 mod outside;
 mod process;
 mod queues;
 mod requests;
+mod sent;
 mod slots;
 mod store;
 mod verdict;
@@ -104,9 +106,15 @@ fn simulation() {
         tally.sum(),
         began.elapsed().as_secs_f64(),
     ));
+    let (requests, entries) = (sum(|it| it.sent.requests), sum(|it| it.sent.entries));
+    let (full, rests) = (sum(|it| it.sent.full), sum(|it| it.sent.rests));
+    say(&format!(
+        "{entries} entries in {requests} requests, {full} of them full; {rests} rests between receives"
+    ));
     if let Some(it) = verdicts.iter().find(|it| !it.violations.is_empty()) {
         panic!("seed {}: {:#?}\nreplay: {}", it.seed, it.violations, replay(it.seed));
     }
+    assert!(full > 0 && rests > 0, "no batch was ever full, or nobody ever rested");
     let least = if seeds() >= 2_000 { TIMES_MIN } else { 1 };
     assert_eq!(tally.rarer_than(least), Vec::<String>::new(), "faults that happened too rarely");
 }

@@ -3,12 +3,12 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use booking::{
-    bus::{Bus, BusError, Delivery},
+    bus::{Delivery, Driver, InHand},
     clock::Clock,
     domain::{RoleName, schedule::Schedule, seats::Seats},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Book, Ended, Limits, Pulse, Worker},
+    runtime::{Book, Ended, Limits, Pulse, Received, Worker},
     store::sqlite::Inline,
 };
 use jiff::SignedDuration;
@@ -29,21 +29,25 @@ pub type Task = Pin<Box<dyn Future<Output = Came> + Send>>;
 
 /// How it came out.
 pub enum Came {
-    Received(Result<Vec<Delivery>, BusError>),
+    Received(Received),
     Attended(Ended),
     Beat,
+    /// Its bus is gone, and all that was sent is answered.
+    Sent,
 }
 
 impl std::fmt::Display for Came {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Came::Received(Ok(it)) => {
+            Came::Received(it) => {
                 f.write_str("received")?;
-                it.iter().try_for_each(|it| write!(f, " #{}", it.receipt_handle.0))
+                let handles = it.deliveries.iter().map(|(it, _)| &it.receipt_handle.0);
+                handles.into_iter().try_for_each(|it| write!(f, " #{it}"))?;
+                write!(f, " and rests for {:?}", it.rest)
             }
-            Came::Received(Err(_)) => f.write_str("could not receive"),
             Came::Attended(ended) => write!(f, "{ended:?}"),
             Came::Beat => f.write_str("beat"),
+            Came::Sent => f.write_str("sent all"),
         }
     }
 }
@@ -51,29 +55,34 @@ impl std::fmt::Display for Came {
 /// A process, whichever role it has.
 pub trait Process {
     fn receive(&self, max: usize) -> Task;
-    fn attend(&self, delivery: Delivery) -> Task;
+    fn attend(&self, delivery: Delivery, hand: InHand) -> Task;
     fn heartbeat(&self) -> Task;
+    fn pollers_wanted(&self) -> usize;
 }
 
-struct Live<R: Role> {
-    bus: SimBus,
-    worker: Arc<Worker<SimBus, R, SimStore>>,
-}
+struct Live<R: Role>(Arc<Worker<SimBus, R, SimStore>>);
 
 impl<R: Role> Process for Live<R> {
     fn receive(&self, max: usize) -> Task {
-        let bus = self.bus.clone();
-        let hidden = Limits::default().visibility;
-        Box::pin(async move { Came::Received(bus.receive(max, Duration::ZERO, hidden).await) })
+        let worker = Arc::clone(&self.0);
+        Box::pin(async move { Came::Received(worker.receive(max).await) })
     }
 
-    fn attend(&self, delivery: Delivery) -> Task {
-        let worker = Arc::clone(&self.worker);
-        Box::pin(async move { Came::Attended(worker.attend(delivery).await) })
+    fn attend(&self, delivery: Delivery, hand: InHand) -> Task {
+        let worker = Arc::clone(&self.0);
+        Box::pin(async move {
+            let ended = worker.attend(delivery).await;
+            drop(hand);
+            Came::Attended(ended)
+        })
+    }
+
+    fn pollers_wanted(&self) -> usize {
+        self.0.pollers_wanted()
     }
 
     fn heartbeat(&self) -> Task {
-        let worker = Arc::clone(&self.worker);
+        let worker = Arc::clone(&self.0);
         Box::pin(async move {
             worker.heartbeat().await;
             Came::Beat
@@ -81,14 +90,11 @@ impl<R: Role> Process for Live<R> {
     }
 }
 
+/// A process that starts, and the tasks that send for it.
+pub type Started = (Box<dyn Process>, Vec<Task>);
+
 /// Starts a process of `role` over the rows that are there.
-pub fn start(
-    sim: &Sim,
-    role: RoleName,
-    rows: &Inline,
-    clock: Clock,
-    world: &mut World,
-) -> Box<dyn Process> {
+pub fn start(sim: &Sim, role: RoleName, rows: &Inline, clock: Clock, world: &mut World) -> Started {
     let guards = (world.without, Wanted::clone(&world.wanted));
     let seed = world.rng.u64(..);
     let parts = Parts { sim: sim.clone(), rows: rows.clone(), clock, guards, seed };
@@ -110,14 +116,19 @@ struct Parts {
 }
 
 impl Parts {
-    fn live<R: Role<Rules: Alter + Clone>>(self, name: RoleName, role: R) -> Box<dyn Process> {
+    fn live<R: Role<Rules: Alter + Clone>>(self, name: RoleName, role: R) -> Started {
         let store = SimStore::new(self.sim.clone(), name, self.rows);
         let role = SimRole::new(role, self.guards.0, self.guards.1);
         let book = Arc::new(Book::new(role, store, self.clock));
-        let bus = SimBus { sim: self.sim, role: name };
+        let (bus, drivers) = SimBus::new(&self.sim, name);
         let (limits, pulse) = (Limits::default(), Pulse::new(Duration::MAX));
-        let metrics = Metrics::default();
-        let worker = Worker::new(bus.clone(), book, "", limits, pulse, metrics, self.seed);
-        Box::new(Live { bus, worker: Arc::new(worker) })
+        let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), self.seed);
+        let sends = |driver: Driver| -> Task {
+            Box::pin(async move {
+                driver.await;
+                Came::Sent
+            })
+        };
+        (Box::new(Live(Arc::new(worker))), drivers.into_iter().map(sends).collect())
     }
 }

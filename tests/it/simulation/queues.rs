@@ -8,7 +8,7 @@ use booking::{
     domain::{
         RoleName,
         event::Kind,
-        ids::{BookingId, Cause},
+        ids::{BookingId, Cause, Digest},
     },
     topics,
 };
@@ -35,7 +35,8 @@ pub struct Letter {
 pub struct About {
     pub kind: Kind,
     pub booking: BookingId,
-    pub cause: Option<Cause>,
+    /// Its id, and the digest of the request that it is or answers.
+    pub cause: Option<(Cause, Digest)>,
 }
 
 #[derive(Clone, Debug)]
@@ -179,8 +180,12 @@ impl World {
                 visible_ms += delay_ms;
             }
             self.queues.made += 1;
+            let id = self.queues.made;
+            if let Some(About { kind, booking, .. }) = &letter.about {
+                self.note(format_args!("{role} #{id} is {kind} of {booking}"));
+            }
             let queued = Queued {
-                id: self.queues.made,
+                id,
                 letter: letter.clone(),
                 sent_ms: self.now_ms,
                 visible_ms,
@@ -250,7 +255,9 @@ impl World {
 /// What makes two letters the same, whatever the envelope says about time and id.
 fn letter_key(letter: &Letter) -> String {
     match &letter.about {
-        Some(About { kind, booking, cause: Some(cause) }) if *kind != Kind::BookingRequested => {
+        Some(About { kind, booking, cause: Some((cause, _)) })
+            if *kind != Kind::BookingRequested =>
+        {
             format!("{booking} {} {}", cause.source, cause.id)
         }
         _ => letter.body.clone(),

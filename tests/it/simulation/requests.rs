@@ -210,8 +210,8 @@ impl Mix {
             data: Data::BookingRequested(request),
         };
         let text = wire::encode(&event).expect("it is small").body;
-        let about =
-            About { kind: Kind::BookingRequested, booking: booking.clone(), cause: Some(cause) };
+        let (booking, cause) = (booking.clone(), Some((cause, event.digest)));
+        let about = About { kind: Kind::BookingRequested, booking, cause };
         let id = self.uuid();
         self.push(at_ms, text, id, Some(about), None);
     }

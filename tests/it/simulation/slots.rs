@@ -5,11 +5,12 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use booking::{clock::Clock, domain::RoleName};
+use booking::{clock::Clock, domain::RoleName, runtime::Limits};
 
 use super::{
     driver::Run,
     faults::Fault,
+    hand::{Hand, Work},
     process::{Process, VISIBILITY_MS, start},
     world::{Op, Place},
 };
@@ -28,8 +29,8 @@ pub struct Slot {
     clock: Arc<AtomicI64>,
     skew_ms: i64,
     beat_ms: i64,
-    /// When it receives again, after a receive that failed.
-    pub rest_until_ms: i64,
+    /// Until when each poller rests after its last receive.
+    rests_ms: Vec<i64>,
 }
 
 impl Slot {
@@ -43,7 +44,7 @@ impl Slot {
             clock: Arc::default(),
             skew_ms: 0,
             beat_ms: 0,
-            rest_until_ms: 0,
+            rests_ms: vec![0; Limits::default().pollers],
         }
     }
 
@@ -52,18 +53,28 @@ impl Slot {
         (self.up_ms, self.paused_until_ms, self.skew_ms) = (0, 0, 0);
     }
 
-    pub fn may_receive(&self, now_ms: i64) -> bool {
-        let waits = self.paused_until_ms > now_ms || self.rest_until_ms > now_ms;
-        self.process.is_some() && !waits
+    /// A poller that is wanted, and neither rests nor has a receive open.
+    pub fn poller(&self, at: usize, hands: &[Hand], now_ms: i64) -> Option<usize> {
+        let process = self.process.as_ref().filter(|_| self.paused_until_ms <= now_ms)?;
+        let open = |number| {
+            let same = |it| matches!(it, Work::Receives { poller, .. } if poller == number);
+            hands.iter().any(|it| it.slot == at && same(it.work))
+        };
+        (0..process.pollers_wanted()).find(|it| self.rests_ms[*it] <= now_ms && !open(*it))
     }
 
-    /// When something happens here by itself.
-    pub fn next_ms(&self, busy: bool) -> Option<i64> {
-        match self.process {
-            None => Some(self.up_ms),
-            Some(_) if busy => Some(self.beat_ms.max(self.paused_until_ms)),
-            Some(_) => Some(self.rest_until_ms.max(self.paused_until_ms)),
-        }
+    pub fn rest(&mut self, poller: usize, until_ms: i64) {
+        self.rests_ms[poller] = until_ms;
+    }
+
+    /// When something may happen here by itself.
+    pub fn next_ms(&self, busy: bool) -> impl Iterator<Item = i64> {
+        let up = self.process.is_some();
+        let start = (!up).then_some(self.up_ms);
+        let beat = (up && busy).then_some(self.beat_ms);
+        let rests = self.rests_ms.iter().copied().filter(move |_| up);
+        let awake = beat.into_iter().chain(rests).map(|it| it.max(self.paused_until_ms));
+        start.into_iter().chain(awake)
     }
 }
 
@@ -85,10 +96,12 @@ pub fn cut(role: RoleName, place: Place) -> Option<(Fault, u32)> {
 impl Run {
     /// Time passes, on all clocks; whoever is due wakes or starts.
     pub fn tick(&mut self) {
-        let world = &mut *self.sim.lock();
-        world.now_ms += world.rng.i64(0..6);
+        let mut started = Vec::new();
+        let mut world = self.sim.lock();
+        let later_ms = world.rng.i64(0..6);
+        world.now_ms += later_ms;
         let now_ms = world.now_ms;
-        for slot in &mut self.slots {
+        for (at, slot) in self.slots.iter_mut().enumerate() {
             slot.clock.store(now_ms + slot.skew_ms, Ordering::SeqCst);
             if slot.paused && slot.paused_until_ms <= now_ms {
                 slot.paused = false;
@@ -99,9 +112,15 @@ impl Run {
             if slot.process.is_none() && slot.up_ms <= now_ms {
                 let clock = Clock::Manual(Arc::clone(&slot.clock));
                 let rows = &self.stores[&slot.role];
-                slot.process = Some(start(&self.sim, slot.role, rows, clock, world));
+                let (process, sends) = start(&self.sim, slot.role, rows, clock, &mut world);
+                slot.process = Some(process);
                 slot.beat_ms = now_ms + BEAT_MS;
+                started.extend(sends.into_iter().map(|it| (at, it)));
             }
+        }
+        drop(world);
+        for (at, task) in started {
+            self.take_on(at, task, Work::Sends);
         }
     }
 
@@ -120,10 +139,10 @@ impl Run {
         }
         // Whoever has something in hand, where there is such a one: that is where it hurts.
         let busy: Vec<usize> =
-            self.hands.iter().filter(|it| it.attends).map(|it| it.slot).collect();
+            self.hands.iter().filter(|it| it.attends()).map(|it| it.slot).collect();
         let anybody = world.rng.usize(0..self.slots.len());
         let at = world.rng.choice(busy).unwrap_or(anybody);
-        let busy = self.hands.iter().any(|it| it.slot == at && it.attends);
+        let busy = self.hands.iter().any(|it| it.slot == at && it.attends());
         let slot = &mut self.slots[at];
         slot.process.as_ref()?;
         if busy && !slot.paused && world.threatens(Fault::Zombie, 120) {
@@ -142,6 +161,7 @@ impl Run {
         let dead: Vec<_> = self.hands.extract_if(.., |it| it.slot == at).collect();
         let slot = &mut self.slots[at];
         (slot.process, slot.paused, slot.paused_until_ms) = (None, false, 0);
+        slot.rests_ms.fill(0);
         drop(dead);
         let world = &mut *self.sim.lock();
         world.places.retain(|_, it| it.process != at);
@@ -158,9 +178,9 @@ impl Run {
             let due = slot.beat_ms <= now_ms && slot.paused_until_ms <= now_ms;
             let Some(process) = slot.process.as_ref().filter(|_| due) else { continue };
             slot.beat_ms = now_ms + BEAT_MS;
-            if self.hands.iter().any(|it| it.slot == at && it.attends) {
+            if self.hands.iter().any(|it| it.slot == at && it.attends()) {
                 let task = process.heartbeat();
-                self.take_on(at, task, false, false);
+                self.take_on(at, task, Work::Beats);
             }
         }
     }

@@ -8,7 +8,7 @@ use booking::{
     store::Write,
 };
 
-use super::{driver::Run, faults::Tally, guards::Guard};
+use super::{driver::Run, faults::Tally, guards::Guard, world::Sent};
 
 /// How one run came out.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub struct Verdict {
     pub bookings: u64,
     pub deliveries: u64,
     pub tally: Tally,
+    pub sent: Sent,
     pub endings: BTreeMap<Phase, usize>,
     pub violations: Vec<String>,
     pub hash: u64,
@@ -43,6 +44,7 @@ pub fn judge(seed: u64, bookings: usize, without: Option<Guard>, told: bool) -> 
         bookings: run.plan.bookings.len() as u64,
         deliveries: world.deliveries,
         tally: world.tally.clone(),
+        sent: world.sent,
         endings,
         violations: std::mem::take(&mut world.watch.violations),
         hash: world.trace.hash(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use booking::{
     domain::{
         RoleName,
-        ids::{BookingId, Cause},
+        ids::{BookingId, Cause, Digest},
         payment::Payment,
         receipt::Join,
         seats::{Hold, Row},
@@ -25,19 +25,21 @@ pub struct Watch {
     holds: BTreeMap<BookingId, Hold>,
     holders: BTreeMap<String, Option<BookingId>>,
     payments: BTreeMap<BookingId, Payment>,
-    /// What each cause owes: that its role says this before the message is gone.
-    decided: BTreeMap<(RoleName, Cause), Vec<u64>>,
+    /// What each cause owes: that its role says this before the message is gone. Two requests under
+    /// one event id (B3) are told apart by their digests.
+    decided: BTreeMap<(RoleName, Cause, Digest), Vec<u64>>,
     /// Texts that a committed memo has.
     committed: BTreeSet<(RoleName, u64)>,
     said: BTreeSet<(RoleName, u64)>,
 }
 
-/// The booking and the cause of a CloudEvent.
-pub fn cause_of(body: &str) -> (BookingId, Cause) {
+/// Booking, cause and request digest of a CloudEvent that answers a request.
+pub fn cause_of(body: &str) -> (BookingId, (Cause, Digest)) {
     let event: serde_json::Value = serde_json::from_str(body).expect("an event is JSON");
     let text = |name: &str| event[name].as_str().expect("every event of ours has it").to_owned();
     let booking = BookingId::parse(&text("subject")).expect("a booking");
-    (booking, Cause { source: text("source"), id: text("id") })
+    let digest = Digest::parse(&text("requestdigest")).expect("a digest");
+    (booking, (Cause { source: text("source"), id: text("id") }, digest))
 }
 
 fn kept<T: DeserializeOwned>(write: &Write) -> Kept<T> {
@@ -87,8 +89,8 @@ impl Watch {
             let texts: Vec<u64> = memo.messages().iter().map(|it| fingerprint(&it.body)).collect();
             self.committed.extend(texts.iter().map(|it| (role, *it)));
             // Who claimed owes it, also when a late delivery of another event settled it and is gone.
-            let (owes, _) = memo.causes().last().expect("a memo has a cause");
-            self.decided.insert((role, owes.clone()), texts);
+            let (owes, digest) = memo.causes().last().expect("a memo has a cause");
+            self.decided.insert((role, owes.clone(), digest), texts);
         }
     }
 
@@ -173,8 +175,8 @@ impl Watch {
             self.violates("H10 nothing disappears", format!("{role} deleted junk unseen"));
         }
         let cause = queued.letter.about.as_ref().and_then(|it| it.cause.clone());
-        let Some(cause) = cause else { return };
-        let decided = self.decided.get(&(role, cause.clone())).cloned().unwrap_or_default();
+        let Some((cause, digest)) = cause else { return };
+        let decided = self.decided.get(&(role, cause.clone(), digest)).cloned().unwrap_or_default();
         if decided.iter().any(|it| !self.said.contains(&(role, *it))) {
             let found = format!("{role} deleted {cause:?} before it was announced");
             self.violates("H6 announced before deleted", found);

@@ -49,6 +49,7 @@ pub struct Place {
     /// What it did before that.
     pub before: Option<Op>,
     pub done: Option<Op>,
+    /// None while it waits for its batch.
     pub next: Option<Op>,
 }
 
@@ -58,6 +59,16 @@ pub enum Outage {
     Bus,
     Disk,
     Gateway,
+}
+
+/// What left, and how often nobody asked for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    pub requests: u64,
+    pub entries: u64,
+    /// Requests with as many entries as there can be.
+    pub full: u64,
+    pub rests: u64,
 }
 
 pub struct World {
@@ -77,6 +88,9 @@ pub struct World {
     pub places: BTreeMap<u64, Place>,
     /// The hand that is being polled.
     pub running: u64,
+    /// Whether its process dies of what it just did.
+    pub dies: bool,
+    pub sent: Sent,
     outages: BTreeMap<(Outage, RoleName), i64>,
     pub deliveries: u64,
     pub trace: Trace,
@@ -100,6 +114,8 @@ impl Sim {
             watch: Watch::default(),
             places: BTreeMap::new(),
             running: 0,
+            dies: false,
+            sent: Sent::default(),
             outages: BTreeMap::new(),
             deliveries: 0,
             trace: Trace { told, ..Trace::default() },
@@ -112,9 +128,24 @@ impl Sim {
 
     /// Lets the others have a turn, and comes back when the dice say so: what follows is one step.
     pub async fn turn(&self, op: Op) {
+        self.about_to(op).await;
+        self.did(op);
+    }
+
+    /// The first half of a turn: for what takes more than one step.
+    pub async fn about_to(&self, op: Op) {
         self.lock().place(|it| it.next = Some(op));
-        Turn { waited: false }.await;
+        self.pass().await;
+        self.lock().place(|it| it.next = None);
+    }
+
+    pub fn did(&self, op: Op) {
         self.lock().place(|it| (it.before, it.done) = (it.done, Some(op)));
+    }
+
+    /// Comes back when the dice say so, wherever it is.
+    pub async fn pass(&self) {
+        Turn { waited: false }.await;
     }
 }
 
@@ -124,9 +155,13 @@ struct Turn {
 
 impl Future for Turn {
     type Output = ();
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        // Nobody is woken: whoever has the hands polls one of them.
-        if std::mem::replace(&mut self.waited, true) { Poll::Ready(()) } else { Poll::Pending }
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.waited, true) {
+            return Poll::Ready(());
+        }
+        // Whoever has the hands polls one of those that are awake.
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -172,15 +207,6 @@ impl World {
             self.outages.insert((what, role), self.now_ms + for_ms);
         }
         strikes
-    }
-
-    /// Whether another hand of the same process is about to do the same.
-    pub fn in_company(&self, op: Op) -> bool {
-        let process = self.places.get(&self.running).map(|it| it.process);
-        let alike = |(hand, it): (&u64, &Place)| {
-            *hand != self.running && Some(it.process) == process && it.next == Some(op)
-        };
-        self.places.iter().any(alike)
     }
 
     pub fn note(&mut self, what: fmt::Arguments<'_>) {

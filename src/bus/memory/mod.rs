@@ -2,6 +2,8 @@
 //! fan-out in an envelope, visibility timeouts, receive counts, dead-letter queues, and no promise
 //! about order or single delivery. Everything it does follows from its clock and its seed.
 
+mod queue;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,8 +11,10 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use tokio::sync::Notify;
 
+use self::queue::{Queue, Queued};
 use super::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle};
 use crate::{
     clock::Clock,
@@ -31,32 +35,22 @@ pub struct Unkindness {
 #[derive(Clone, Debug)]
 pub struct Exchange {
     state: Arc<Mutex<State>>,
-    arrived: Arc<Notify>,
+    /// Who waits for a message, by queue.
+    arrived: Arc<BTreeMap<RoleName, Notify>>,
+    subscribers: Arc<BTreeMap<Kind, Vec<RoleName>>>,
     clock: Clock,
     prefix: String,
 }
 
 #[derive(Debug)]
 struct State {
-    subscribers: BTreeMap<Kind, Vec<RoleName>>,
-    queues: BTreeMap<RoleName, Vec<Queued>>,
+    queues: BTreeMap<RoleName, Queue>,
     dead: BTreeMap<RoleName, Vec<Dead>>,
     published: BTreeMap<Kind, u64>,
     duplicates: u64,
-    handles: u64,
     rng: fastrand::Rng,
     unkindness: Unkindness,
     receives_max: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Queued {
-    message_id: String,
-    body: String,
-    sent_at: Timestamp,
-    visible_at: Timestamp,
-    receives: u32,
-    handle: String,
 }
 
 /// A message on a dead-letter queue.
@@ -68,6 +62,30 @@ pub struct Dead {
     pub attributes: Vec<(&'static str, String)>,
 }
 
+/// The SNS envelope, around an event's text.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Envelope<'a> {
+    r#type: &'static str,
+    message_id: &'a str,
+    topic_arn: String,
+    message: &'a str,
+    timestamp: String,
+    message_attributes: Attributes,
+}
+
+#[derive(Serialize)]
+struct Attributes {
+    r#type: Attribute,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute {
+    r#type: &'static str,
+    value: &'static str,
+}
+
 impl Exchange {
     /// Topics, queues and subscriptions of `topics/`, under a prefix.
     #[must_use]
@@ -77,19 +95,19 @@ impl Exchange {
             subscribers.insert(topic.topic, topic.subscribers.iter().map(|it| it.role).collect());
         }
         let state = State {
-            subscribers,
-            queues: RoleName::ALL.into_iter().map(|it| (it, Vec::new())).collect(),
-            dead: RoleName::ALL.into_iter().map(|it| (it, Vec::new())).collect(),
+            queues: RoleName::ALL.into_iter().map(|it| (it, Queue::default())).collect(),
+            dead: BTreeMap::new(),
             published: BTreeMap::new(),
             duplicates: 0,
-            handles: 0,
             rng: fastrand::Rng::with_seed(seed),
             unkindness,
             receives_max: 10,
         };
+        let arrived = RoleName::ALL.into_iter().map(|it| (it, Notify::new())).collect();
         Exchange {
             state: Arc::new(Mutex::new(state)),
-            arrived: Arc::new(Notify::new()),
+            arrived: Arc::new(arrived),
+            subscribers: Arc::new(subscribers),
             clock,
             prefix: prefix.to_owned(),
         }
@@ -104,31 +122,35 @@ impl Exchange {
     /// Publishes any text to a topic, as `aws sns publish` does. Returns the SNS MessageId.
     pub fn publish_text(&self, kind: Kind, text: &str) -> String {
         let now = self.clock.now();
-        let mut state = self.lock();
-        *state.published.entry(kind).or_default() += 1;
-        let id = state.uuid();
-        let envelope = serde_json::json!({
-            "Type": "Notification",
-            "MessageId": id,
-            "TopicArn": format!("arn:aws:sns:eu-central-1:000000000000:{}{kind}", self.prefix),
-            "Message": text,
-            "Timestamp": now.to_string(),
-            "MessageAttributes": {"type": {"Type": "String", "Value": kind.topic()}},
-        })
-        .to_string();
-        for role in state.subscribers.get(&kind).cloned().unwrap_or_default() {
-            state.put(role, &envelope, now);
+        let message_id = self.lock().uuid();
+        let envelope = Envelope {
+            r#type: "Notification",
+            message_id: &message_id,
+            topic_arn: format!("arn:aws:sns:eu-central-1:000000000000:{}{kind}", self.prefix),
+            message: text,
+            timestamp: now.to_string(),
+            message_attributes: Attributes {
+                r#type: Attribute { r#type: "String", value: kind.topic() },
+            },
+        };
+        let envelope = serde_json::to_string(&envelope).expect("text is always JSON");
+        let subscribers = self.subscribers.get(&kind).map_or(&[][..], Vec::as_slice);
+        {
+            let mut state = self.lock();
+            *state.published.entry(kind).or_default() += 1;
+            for role in subscribers {
+                state.put(*role, &envelope, now);
+            }
         }
-        drop(state);
-        self.arrived.notify_waiters();
-        id
+        subscribers.iter().for_each(|it| self.arrived[it].notify_one());
+        message_id
     }
 
     /// Puts a text on a role's queue as it is: a raw delivery.
     pub fn put_raw(&self, role: RoleName, body: &str) {
         let now = self.clock.now();
         self.lock().put(role, body, now);
-        self.arrived.notify_waiters();
+        self.arrived[&role].notify_one();
     }
 
     /// What lies on a role's dead-letter queue.
@@ -140,13 +162,13 @@ impl Exchange {
     /// How many messages are on the role's queue, hidden ones included.
     #[must_use]
     pub fn depth(&self, role: RoleName) -> usize {
-        self.lock().queues.get(&role).map_or(0, Vec::len)
+        self.lock().queues[&role].len()
     }
 
     /// When the next message can be received, over all queues; none when all are empty.
     #[must_use]
     pub fn next_visible(&self) -> Option<Timestamp> {
-        self.lock().queues.values().flatten().map(|it| it.visible_at).min()
+        self.lock().queues.values().filter_map(Queue::next_visible).min()
     }
 
     /// How many events of a type were published, repetitions included.
@@ -174,19 +196,16 @@ impl State {
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
+    fn queue(&mut self, role: RoleName) -> &mut Queue {
+        self.queues.entry(role).or_default()
+    }
+
     fn put(&mut self, role: RoleName, body: &str, now: Timestamp) {
         let twice = self.rng.u8(0..100) < self.unkindness.duplicates_percent;
         self.duplicates += u64::from(twice);
         for _ in 0..=u8::from(twice) {
-            let queued = Queued {
-                message_id: self.uuid(),
-                body: body.to_owned(),
-                sent_at: now,
-                visible_at: now,
-                receives: 0,
-                handle: String::new(),
-            };
-            self.queues.entry(role).or_default().push(queued);
+            let message_id = self.uuid();
+            self.queue(role).put(message_id, body.to_owned(), now);
         }
     }
 
@@ -197,33 +216,27 @@ impl State {
         now: Timestamp,
         hidden: SignedDuration,
     ) -> Vec<Delivery> {
-        let limit = self.receives_max;
         let queue = self.queues.entry(role).or_default();
-        let exhausted = |it: &mut Queued| it.visible_at <= now && it.receives >= limit;
-        let exhausted: Vec<Queued> = queue.extract_if(.., exhausted).collect();
-        let dead = self.dead.entry(role).or_default();
-        dead.extend(exhausted.into_iter().map(|it| Dead { body: it.body, attributes: Vec::new() }));
-
-        let mut visible: Vec<usize> =
-            (0..queue.len()).filter(|it| queue[*it].visible_at <= now).collect();
+        let mut places: Vec<u64>;
         if self.unkindness.shuffle {
-            self.rng.shuffle(&mut visible);
+            places = queue.receivable(now).collect();
+            places.sort_unstable();
+            self.rng.shuffle(&mut places);
+        } else {
+            places = queue.receivable(now).take(max).collect();
         }
-        let mut deliveries = Vec::new();
-        for at in visible.into_iter().take(max) {
-            self.handles += 1;
-            let it = &mut queue[at];
-            it.receives += 1;
-            it.visible_at = now + hidden;
-            it.handle = format!("{}#{}", it.message_id, self.handles);
-            deliveries.push(Delivery {
-                body: it.body.clone(),
-                message_id: it.message_id.clone(),
-                attempt: it.receives,
-                sent_at: it.sent_at,
-                kind_attribute: None,
-                receipt_handle: ReceiptHandle(it.handle.clone()),
-            });
+        let mut deliveries = Vec::with_capacity(max.min(places.len()));
+        for place in places {
+            if deliveries.len() == max {
+                break;
+            }
+            match queue.exhausted(place, self.receives_max) {
+                Some(Queued { body, .. }) => {
+                    let dead = Dead { body, attributes: Vec::new() };
+                    self.dead.entry(role).or_default().push(dead);
+                }
+                None => deliveries.extend(queue.hand_out(place, now + hidden)),
+            }
         }
         deliveries
     }
@@ -251,41 +264,31 @@ impl Bus for MemoryBus {
         let hidden = SignedDuration::try_from(visibility).unwrap_or(SignedDuration::MAX);
         let deadline = tokio::time::Instant::now() + wait;
         loop {
-            // Asked for before looking, so that what arrives in between is not missed.
-            let arrived = self.exchange.arrived.notified();
             let now = self.exchange.clock.now();
             let deliveries = self.exchange.lock().take(self.role, max, now, hidden);
             let left = deadline.saturating_duration_since(tokio::time::Instant::now());
             if !deliveries.is_empty() || left.is_zero() {
                 return Ok(deliveries);
             }
-            let next = self.exchange.lock().queues.get(&self.role).and_then(|it| {
-                let wait = it.iter().map(|it| it.visible_at).min()?.duration_since(now);
-                Duration::try_from(wait).ok()
-            });
+            let next = self.exchange.lock().queue(self.role).next_visible();
+            let next = next.and_then(|it| Duration::try_from(it.duration_since(now)).ok());
             let pause = left.min(next.unwrap_or(left).max(Duration::from_millis(1)));
+            // What arrived since we looked has left word.
+            let arrived = self.exchange.arrived[&self.role].notified();
             let _ = tokio::time::timeout(pause, arrived).await;
         }
     }
 
     async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
-        let mut state = self.exchange.lock();
-        if let Some(queue) = state.queues.get_mut(&self.role) {
-            queue.retain(|it| it.handle != handle.0);
-        }
+        self.exchange.lock().queue(self.role).delete(handle);
         Ok(())
     }
 
     async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
         let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
         let visible_at = self.exchange.clock.now() + after;
-        let mut state = self.exchange.lock();
-        let queue = state.queues.get_mut(&self.role);
-        if let Some(it) = queue.and_then(|it| it.iter_mut().find(|it| it.handle == handle.0)) {
-            it.visible_at = visible_at;
-        }
-        drop(state);
-        self.exchange.arrived.notify_waiters();
+        self.exchange.lock().queue(self.role).show_at(handle, visible_at);
+        self.exchange.arrived[&self.role].notify_one();
         Ok(())
     }
 
@@ -297,13 +300,8 @@ impl Bus for MemoryBus {
         let visibility = SignedDuration::try_from(visibility).unwrap_or(SignedDuration::MAX);
         let now = self.exchange.clock.now();
         let mut state = self.exchange.lock();
-        let queue = state.queues.entry(self.role).or_default();
-        let extend = |handle: &ReceiptHandle| {
-            let hidden = |it: &&mut Queued| it.handle == handle.0 && it.visible_at > now;
-            let found = queue.iter_mut().find(hidden);
-            found.map(|it| it.visible_at = now + visibility).is_some()
-        };
-        Ok(handles.iter().map(extend).collect())
+        let queue = state.queue(self.role);
+        Ok(handles.iter().map(|it| queue.extend(it, now, visibility)).collect())
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {

@@ -1,6 +1,14 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use super::*;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use super::{super::batched::LINGER_MAX, *};
 
 /// The batches that left, each as the entries it had.
 type Left = Arc<Mutex<Vec<Vec<u32>>>>;
@@ -9,11 +17,13 @@ type Left = Arc<Mutex<Vec<Vec<u32>>>>;
 fn batcher(hands: &Hands) -> (Batcher<u32, Result<u32, &'static str>>, Left) {
     let left = Left::default();
     let seen = Arc::clone(&left);
-    let batcher = Batcher::new(hands, move |entries: Vec<u32>| {
+    let send = move |entries: Vec<u32>| {
         seen.lock().unwrap().push(entries.clone());
         let answer = |it| if it == 13 { Err("bad luck") } else { Ok(it) };
         async move { entries.into_iter().map(answer).collect() }
-    });
+    };
+    let (batcher, driver) = Batcher::new(hands, || sleep(LINGER_MAX), send);
+    tokio::spawn(driver);
     (batcher, left)
 }
 
@@ -119,4 +129,66 @@ async fn who_goes_away_takes_nobody_with_him() {
     drop(in_hand);
     join_all(&hands, &batcher, &[2]).await;
     assert_eq!(*left.lock().unwrap(), [[1, 2]]);
+}
+
+/// A batcher whose requests take as long as their first entry says, in milliseconds.
+fn slow(hands: &Hands) -> (Batcher<u32, u32>, Driver) {
+    let send = |entries: Vec<u32>| async move {
+        sleep(Duration::from_millis(entries[0].into())).await;
+        entries
+    };
+    Batcher::new(hands, || sleep(LINGER_MAX), send)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_slow_holds_up_nobody_else() {
+    let (hands, began) = (Hands::default(), Instant::now());
+    let (batcher, driver) = slow(&hands);
+    tokio::spawn(driver);
+    let took = async |ms| {
+        let _in_hand = hands.take();
+        assert_eq!(batcher.join(ms, 1).await, ms);
+        began.elapsed().as_millis()
+    };
+    // All wait, so each leaves at once, one while the other is under way.
+    let (long, short) = tokio::join!(took(900), async {
+        sleep(Duration::from_millis(50)).await;
+        took(100).await
+    });
+    assert_eq!((long, short), (900, 150));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_its_way_goes_on_while_the_next_batch_gathers() {
+    let (hands, began) = (Hands::default(), Instant::now());
+    let (batcher, driver) = slow(&hands);
+    tokio::spawn(driver);
+    let (first, second) = (hands.take(), hands.take());
+    let (one, two) = tokio::join!(
+        async {
+            let answer = batcher.join(LINGER_MAX.as_millis() as u32 / 2, 1).await;
+            drop(first);
+            (answer, began.elapsed())
+        },
+        async {
+            sleep(LINGER_MAX + LINGER_MAX / 4).await;
+            let _third = hands.take();
+            let answer = batcher.join(1, 1).await;
+            drop(second);
+            (answer, began.elapsed())
+        },
+    );
+    // The first lingered in vain; it was answered while the second lingered.
+    assert_eq!(one, (10, LINGER_MAX + LINGER_MAX / 2));
+    assert_eq!(two, (1, LINGER_MAX * 9 / 4 + Duration::from_millis(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_driver_ends_with_the_last_copy_when_all_are_answered() {
+    let (hands, began) = (Hands::default(), Instant::now());
+    let (batcher, driver) = slow(&hands);
+    let joins = tokio::spawn(async move { batcher.clone().join(500, 1).await });
+    driver.await;
+    assert_eq!(joins.await.unwrap(), 500);
+    assert_eq!(began.elapsed(), Duration::from_millis(500));
 }

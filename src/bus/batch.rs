@@ -1,25 +1,25 @@
 //! Concurrent calls become one request. An entry leaves when its batch is full, when nobody in hand
 //! could still join, or when it has lingered long enough: whichever comes first. Alone in hand, it
 //! leaves at once.
+//!
+//! Whoever owns the driver polls it: nothing here spawns, and nothing here asks a clock.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::Pin};
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-    time::{Instant, sleep_until},
-};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{mpsc, oneshot};
 
-use super::super::hands::Hands;
+use super::hands::Hands;
 
 /// The most entries of one batch request: SNS and SQS agree on it.
-pub(super) const ENTRIES_MAX: usize = 10;
+pub const ENTRIES_MAX: usize = 10;
 /// The most bytes of one batch request, all entries together. SNS and SQS take 256 KiB and count the
 /// attributes with it.
 const BYTES_MAX: usize = 255 * 1024;
-/// The longest an entry waits for others. Longer than handlers of one receive drift apart, shorter
-/// than anybody notices.
-const LINGER_MAX: Duration = Duration::from_millis(20);
+
+/// Sends what has gathered; ends when the last copy of its batcher is gone and what was on its way
+/// is answered.
+pub type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One kind of request to one target. Copies fill the same batches.
 #[derive(Debug)]
@@ -42,17 +42,21 @@ struct Entry<E, A> {
 }
 
 impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
-    /// Sends batches by `send`, which answers each entry, in order. Ends with its last copy, when
-    /// what was on its way is answered.
-    pub(super) fn new<F, S>(hands: &Hands, send: S) -> Self
+    /// Sends batches by `send`, which answers each entry, in order. No entry waits for others longer
+    /// than `linger` takes. Nothing leaves unless somebody polls the driver.
+    pub(super) fn new<L, S>(
+        hands: &Hands,
+        linger: impl Fn() -> L + Send + 'static,
+        send: impl Fn(Vec<E>) -> S + Send + 'static,
+    ) -> (Self, Driver)
     where
-        S: Fn(Vec<E>) -> F + Send + 'static,
-        F: Future<Output = Vec<A>> + Send + 'static,
+        L: Future<Output = ()> + Send + 'static,
+        S: Future<Output = Vec<A>> + Send + 'static,
     {
         // Not bounded here: whoever joins waits, and there are no more of them than deliveries.
         let (entries, joining) = mpsc::unbounded_channel();
-        tokio::spawn(drive(joining, hands.clone(), send));
-        Batcher { entries, hands: hands.clone() }
+        let driver = Box::pin(drive(joining, hands.clone(), linger, send));
+        (Batcher { entries, hands: hands.clone() }, driver)
     }
 
     /// Leaves with others, and returns this entry's own answer. Who goes away before that takes
@@ -66,24 +70,43 @@ impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
     }
 }
 
-async fn drive<E, A, F, S>(mut joining: mpsc::UnboundedReceiver<Entry<E, A>>, hands: Hands, send: S)
-where
-    E: Send + 'static,
-    A: Send + 'static,
-    S: Fn(Vec<E>) -> F,
-    F: Future<Output = Vec<A>> + Send + 'static,
+async fn drive<E, A, L, S>(
+    mut joining: mpsc::UnboundedReceiver<Entry<E, A>>,
+    hands: Hands,
+    linger: impl Fn() -> L,
+    send: impl Fn(Vec<E>) -> S,
+) where
+    L: Future<Output = ()>,
+    S: Future<Output = Vec<A>>,
 {
     // Batches overlap: one that is slow holds up nobody else.
-    let mut sending = JoinSet::new();
-    let mut next = joining.recv().await;
-    while let Some(first) = next.take() {
+    let mut sending = FuturesUnordered::new();
+    let mut next = None;
+    loop {
+        while next.is_none() {
+            tokio::select! {
+                // What is on its way first, here and below: nobody else lets it begin and end.
+                biased;
+                Some(()) = sending.next() => {}
+                entry = joining.recv() => match entry {
+                    Some(first) => next = Some(first),
+                    None => {
+                        while sending.next().await.is_some() {}
+                        return;
+                    }
+                },
+            }
+        }
+        let Some(first) = next.take() else { continue };
         let mut bytes = first.bytes;
         let mut batch = vec![first];
-        let due = Instant::now() + LINGER_MAX;
+        let lingered = linger();
+        tokio::pin!(lingered);
         while batch.len() < ENTRIES_MAX {
             tokio::select! {
-                // Who is there already joins before it is asked whether anybody else could.
                 biased;
+                Some(()) = sending.next() => {}
+                // Who is there already joins before it is asked whether anybody else could.
                 entry = joining.recv() => match entry {
                     Some(it) if bytes + it.bytes <= BYTES_MAX => {
                         bytes += it.bytes;
@@ -95,24 +118,19 @@ where
                     }
                 },
                 () = hands.all_wait() => break,
-                () = sleep_until(due) => break,
+                () = &mut lingered => break,
             }
         }
         let (entries, answers): (Vec<E>, Vec<oneshot::Sender<A>>) =
             batch.into_iter().map(|it| (it.what, it.answer)).unzip();
         let sent = send(entries);
-        sending.spawn(async move {
+        sending.push(async move {
             for (answer, told) in sent.await.into_iter().zip(answers) {
                 // Who went away needs no answer.
                 let _ = told.send(answer);
             }
         });
-        while sending.try_join_next().is_some() {}
-        if next.is_none() {
-            next = joining.recv().await;
-        }
     }
-    while sending.join_next().await.is_some() {}
 }
 
 #[cfg(test)]

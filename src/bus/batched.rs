@@ -1,0 +1,154 @@
+//! A bus whose calls leave together: what is published to one topic, deleted or given back at the
+//! same time is one request.
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use super::{
+    Bus, BusError, DeadLetter, Delivery, Hands, InHand, Message, ReceiptHandle,
+    batch::{Batcher, Driver},
+};
+use crate::domain::event::Kind;
+
+/// What is counted with an entry's own bytes: attributes, ids.
+const ENTRY_BYTES: usize = 256;
+/// The longest an entry waits for others. Longer than handlers of one receive drift apart, shorter
+/// than anybody notices.
+pub(super) const LINGER_MAX: Duration = Duration::from_millis(20);
+
+/// What an entry is answered.
+pub type Answer = Result<(), BusError>;
+
+/// The verbs of SNS and SQS as they are sent: of those for many entries, each is answered for
+/// itself, in order. At most ten are asked for at once. See [`Bus`] for what a verb promises.
+pub trait Requests: Clone + Send + Sync + 'static {
+    /// Publishes all of these to one topic.
+    fn publish(&self, kind: Kind, bodies: Vec<String>) -> impl Future<Output = Vec<Answer>> + Send;
+
+    /// Deletes all of these.
+    fn delete(&self, handles: Vec<ReceiptHandle>) -> impl Future<Output = Vec<Answer>> + Send;
+
+    /// Makes all of these visible again, each after its own time.
+    fn give_back(
+        &self,
+        handles: Vec<(ReceiptHandle, Duration)>,
+    ) -> impl Future<Output = Vec<Answer>> + Send;
+
+    /// As [`Bus::receive`].
+    fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> impl Future<Output = Result<Vec<Delivery>, BusError>> + Send;
+
+    /// As [`Bus::extend`].
+    fn extend(
+        &self,
+        handles: &[ReceiptHandle],
+        visibility: Duration,
+    ) -> impl Future<Output = Result<Vec<bool>, BusError>> + Send;
+
+    /// As [`Bus::set_aside`].
+    fn set_aside(
+        &self,
+        delivery: &Delivery,
+        why: &DeadLetter,
+    ) -> impl Future<Output = Answer> + Send;
+
+    /// Returns when an entry has waited long enough for others.
+    fn linger(&self) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(LINGER_MAX)
+    }
+}
+
+/// The bus over such requests. Copies fill the same batches.
+#[derive(Clone, Debug)]
+pub struct Batched<T> {
+    requests: T,
+    hands: Hands,
+    publishes: BTreeMap<Kind, Batcher<String, Answer>>,
+    deletes: Batcher<ReceiptHandle, Answer>,
+    give_backs: Batcher<(ReceiptHandle, Duration), Answer>,
+}
+
+impl<T: Requests> Batched<T> {
+    /// The bus, and what sends for it: nothing leaves unless somebody polls the drivers.
+    pub fn new(requests: T) -> (Batched<T>, Vec<Driver>) {
+        let (hands, mut drivers) = (Hands::default(), Vec::new());
+        let publisher = |kind| {
+            let publish = move |it: T, bodies| async move { it.publish(kind, bodies).await };
+            (kind, batcher(&requests, &hands, &mut drivers, publish))
+        };
+        let publishes = Kind::ALL.into_iter().map(publisher).collect();
+        let delete = |it: T, handles| async move { it.delete(handles).await };
+        let give_back = |it: T, handles| async move { it.give_back(handles).await };
+        let bus = Batched {
+            publishes,
+            deletes: batcher(&requests, &hands, &mut drivers, delete),
+            give_backs: batcher(&requests, &hands, &mut drivers, give_back),
+            hands,
+            requests,
+        };
+        (bus, drivers)
+    }
+}
+
+fn batcher<T: Requests, E: Send + 'static, F>(
+    requests: &T,
+    hands: &Hands,
+    drivers: &mut Vec<Driver>,
+    send: impl Fn(T, Vec<E>) -> F + Send + 'static,
+) -> Batcher<E, Answer>
+where
+    F: Future<Output = Vec<Answer>> + Send + 'static,
+{
+    let (lingers, sends) = (requests.clone(), requests.clone());
+    let linger = move || {
+        let it = lingers.clone();
+        async move { it.linger().await }
+    };
+    let send = move |entries| send(sends.clone(), entries);
+    let (batcher, driver) = Batcher::new(hands, linger, send);
+    drivers.push(driver);
+    batcher
+}
+
+impl<T: Requests> Bus for Batched<T> {
+    async fn publish(&self, message: &Message) -> Result<(), BusError> {
+        let bytes = message.body.len() + ENTRY_BYTES;
+        self.publishes[&message.kind].join(message.body.clone(), bytes).await
+    }
+
+    fn in_hand(&self) -> InHand {
+        self.hands.take()
+    }
+
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Delivery>, BusError> {
+        self.requests.receive(max, wait, visibility).await
+    }
+
+    async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
+        self.deletes.join(handle.clone(), handle.0.len() + ENTRY_BYTES).await
+    }
+
+    async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
+        self.give_backs.join((handle.clone(), after), handle.0.len() + ENTRY_BYTES).await
+    }
+
+    async fn extend(
+        &self,
+        handles: &[ReceiptHandle],
+        visibility: Duration,
+    ) -> Result<Vec<bool>, BusError> {
+        self.requests.extend(handles, visibility).await
+    }
+
+    async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
+        self.requests.set_aside(delivery, why).await
+    }
+}

@@ -1,0 +1,124 @@
+//! One queue: messages by the order they came in, and which of them can be received now. Nothing that
+//! is asked of it takes longer when more lies on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::{Delivery, ReceiptHandle};
+
+/// A message on its queue.
+#[derive(Clone, Debug)]
+pub(super) struct Queued {
+    pub(super) message_id: String,
+    pub(super) body: String,
+    sent_at: Timestamp,
+    visible_at: Timestamp,
+    receives: u32,
+    /// How many receives the bus had had when this one was handed out: what makes a handle its own.
+    handed_out: u64,
+}
+
+/// The messages of one queue, hidden ones included.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    messages: BTreeMap<u64, Queued>,
+    /// Every message, by when it can be received.
+    visible: BTreeSet<(Timestamp, u64)>,
+    put: u64,
+    handed_out: u64,
+}
+
+impl Queue {
+    pub(super) fn put(&mut self, message_id: String, body: String, now: Timestamp) {
+        self.put += 1;
+        let (sent_at, visible_at) = (now, now);
+        let queued = Queued { message_id, body, sent_at, visible_at, receives: 0, handed_out: 0 };
+        self.messages.insert(self.put, queued);
+        self.visible.insert((now, self.put));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// When the next message can be received.
+    pub(super) fn next_visible(&self) -> Option<Timestamp> {
+        self.visible.first().map(|it| it.0)
+    }
+
+    /// The places of what can be received, the one that waits longest first.
+    pub(super) fn receivable(&self, now: Timestamp) -> impl Iterator<Item = u64> {
+        self.visible.iter().take_while(move |it| it.0 <= now).map(|it| it.1)
+    }
+
+    /// Takes away what lies at a place, if it was received too often already.
+    pub(super) fn exhausted(&mut self, place: u64, receives_max: u32) -> Option<Queued> {
+        let exhausted = self.messages.get(&place).is_some_and(|it| it.receives >= receives_max);
+        if exhausted { self.remove(place) } else { None }
+    }
+
+    /// Hands out what lies at a place, and hides it until then.
+    pub(super) fn hand_out(&mut self, place: u64, until: Timestamp) -> Option<Delivery> {
+        self.move_to(place, until);
+        let it = self.messages.get_mut(&place)?;
+        self.handed_out += 1;
+        (it.receives, it.handed_out) = (it.receives + 1, self.handed_out);
+        Some(Delivery {
+            body: it.body.clone(),
+            message_id: it.message_id.clone(),
+            attempt: it.receives,
+            sent_at: it.sent_at,
+            kind_attribute: None,
+            receipt_handle: ReceiptHandle(format!("{place}#{}", it.handed_out)),
+        })
+    }
+
+    /// Deletes what this handle was given for, if it is still good.
+    pub(super) fn delete(&mut self, handle: &ReceiptHandle) {
+        if let Some(place) = self.place(handle) {
+            self.remove(place);
+        }
+    }
+
+    /// Shows what this handle was given for at another time, if the handle is still good.
+    pub(super) fn show_at(&mut self, handle: &ReceiptHandle, at: Timestamp) {
+        if let Some(place) = self.place(handle) {
+            self.move_to(place, at);
+        }
+    }
+
+    /// Hides it for longer; false when it is not hidden any more, or the handle is no longer good.
+    pub(super) fn extend(
+        &mut self,
+        handle: &ReceiptHandle,
+        now: Timestamp,
+        by: SignedDuration,
+    ) -> bool {
+        let hidden = |it: &u64| self.messages[it].visible_at > now;
+        let Some(place) = self.place(handle).filter(hidden) else { return false };
+        self.move_to(place, now + by);
+        true
+    }
+
+    /// The place that a handle names, if no later receive took it over.
+    fn place(&self, handle: &ReceiptHandle) -> Option<u64> {
+        let (place, handed_out) = handle.0.split_once('#')?;
+        let (place, handed_out): (u64, u64) = (place.parse().ok()?, handed_out.parse().ok()?);
+        self.messages.get(&place).filter(|it| it.handed_out == handed_out).map(|_| place)
+    }
+
+    fn move_to(&mut self, place: u64, at: Timestamp) {
+        if let Some(it) = self.messages.get_mut(&place) {
+            self.visible.remove(&(it.visible_at, place));
+            it.visible_at = at;
+            self.visible.insert((at, place));
+        }
+    }
+
+    fn remove(&mut self, place: u64) -> Option<Queued> {
+        let it = self.messages.remove(&place)?;
+        self.visible.remove(&(it.visible_at, place));
+        Some(it)
+    }
+}

@@ -1,0 +1,72 @@
+//! One receive: whether it may begin, what it brings, and how long to rest after it.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::{Chain, Gate, Worker, delay::pause};
+use crate::{
+    bus::{Bus, Delivery, InHand},
+    roles::Role,
+    store::Store,
+};
+
+/// What one receive brought.
+#[derive(Debug)]
+pub struct Received {
+    /// Each counted as in hand, until what is beside it is dropped.
+    pub deliveries: Vec<(Delivery, InHand)>,
+    /// How long to rest before the next receive.
+    pub rest: Duration,
+}
+
+impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
+    /// One receive of at most `max`, if the breaker lets it; and how long to rest before the next
+    /// one. For whoever is in charge of the order of things and yet wants the worker's own pace.
+    pub async fn receive(&self, max: usize) -> Received {
+        let (max, trial) = match self.breaker.gate(self.book.clock().now()) {
+            Gate::Closed => (max, None),
+            Gate::Trial { why } => (1, Some(why)),
+            Gate::Open { wait, why } => {
+                self.pulse.rest(why);
+                return Received { deliveries: Vec::new(), rest: wait };
+            }
+        };
+        let limits = &self.limits;
+        let received = self.bus.receive(max, limits.long_poll, limits.visibility).await;
+        if trial.is_some() && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
+            self.breaker.untried();
+        }
+        match received {
+            Ok(deliveries) => {
+                match trial {
+                    None => self.pulse.beat(),
+                    // The loop lives, also when nothing comes to be tried.
+                    Some(why) => self.pulse.rest(why),
+                }
+                let rest = self.pace.after(max, deliveries.len(), self.waited(&deliveries));
+                let deliveries = deliveries.into_iter().map(|it| (it, self.bus.in_hand()));
+                // All of the hands, before the first begins: whoever batches waits for all.
+                Received { deliveries: deliveries.collect(), rest }
+            }
+            Err(error) => {
+                let failures = self.pulse.miss(Chain(&error).to_string());
+                self.metrics.receive_failed();
+                warn!(error = %Chain(&error), failures, "could not receive, trying again");
+                Received { deliveries: Vec::new(), rest: pause(failures, &mut self.jitter()) }
+            }
+        }
+    }
+
+    /// How long the oldest of them was on the queue, as far as the clocks of SQS and of this host agree.
+    fn waited(&self, deliveries: &[Delivery]) -> Duration {
+        let now = self.book.clock().now();
+        let oldest = deliveries.iter().map(|it| it.sent_at).min().unwrap_or(now);
+        Duration::try_from(now.duration_since(oldest)).unwrap_or_default()
+    }
+
+    /// How many receives may be open at once, as the queue is now.
+    pub fn pollers_wanted(&self) -> usize {
+        self.pace.wanted()
+    }
+}

@@ -1,0 +1,66 @@
+//! Rows in memory, gone with the process: for benchmarks and tests, to see what the rest costs.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Commit, Find, Store, StoreError, Versioned, Write};
+use crate::domain::decision::Listing;
+
+/// A role's rows. Copies share them.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<BTreeMap<String, Row>>>);
+
+#[derive(Debug)]
+struct Row {
+    versioned: Versioned,
+    listing: Option<Listing>,
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Row>> {
+        // Every commit looks before it writes, and then nothing can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for Memory {
+    async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
+        let rows = self.lock();
+        Ok(keys.iter().map(|it| rows.get(it).map(|it| it.versioned.clone())).collect())
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        let mut rows = self.lock();
+        let version = |key: &str| rows.get(key).map_or(0, |it| it.versioned.version);
+        if writes.iter().any(|it| version(&it.key) != it.read_version) {
+            return Ok(Commit::Conflict);
+        }
+        for Write { key, read_version, body, listing } in writes {
+            let versioned = Versioned { version: read_version + 1, body };
+            rows.insert(key, Row { versioned, listing });
+        }
+        Ok(Commit::Done)
+    }
+
+    /// Looks at every row: what is kept in memory is little.
+    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = self.lock();
+        let wanted = |it: &Listing| match &find {
+            Find::Newest { phase } => phase.as_ref().is_none_or(|phase| *phase == it.phase),
+            Find::Stalest => it.open,
+        };
+        let listed = |(key, row): (&String, &Row)| {
+            let at_ms = row.listing.as_ref().filter(|it| wanted(it))?.at_ms;
+            Some((at_ms, key.clone(), row.versioned.body.clone()))
+        };
+        let mut found: Vec<_> = rows.iter().filter_map(listed).collect();
+        found.sort();
+        if find != Find::Stalest {
+            found.reverse();
+        }
+        found.truncate(limit);
+        Ok(found.into_iter().map(|(_, key, body)| (key, body)).collect())
+    }
+}
