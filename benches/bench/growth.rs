@@ -1,7 +1,10 @@
 //! Files with many bookings in them: the rows of one booking as the services wrote them, again and
-//! again under other names. Kept under `target/bench/stored`, since a million take a while.
+//! again under other names. Kept under `target/bench/stored`, since a million take a minute.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use booking::{
@@ -25,36 +28,56 @@ const PATTERN: usize = 900_000_000;
 const BOOKINGS_A_TRANSACTION: usize = 5_000;
 /// Up to so many, each run has a copy of its own.
 const COPIED_MAX: usize = 100_000;
+/// The file with the first number that is not stored.
+const NEXT: &str = "next";
 
 /// A folder with so many bookings in it, and numbers that none of them has.
+///
+/// Few are copied for each run. A million are worked on where they are, each run with bookings of its
+/// own: what that adds is less than a tenth, then they are stored anew.
 pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)> {
     let kept = place::folder().join("stored").join(size.to_string());
-    let (next, most) = (kept.join("next"), size + size / 10);
-    let mut first = fs::read_to_string(&next).ok().and_then(|it| it.parse().ok());
-    if first.is_none_or(|it: usize| it + bookings > most.max(size + bookings)) {
+    let copied = size <= COPIED_MAX;
+    let mut first = next(&kept)?.unwrap_or(usize::MAX);
+    if first > size + size / 10 {
         fill(&kept, size)?;
-        first = Some(size);
+        first = size;
     }
-    let first = first.unwrap_or(size);
+    let numbers = first..first + bookings;
     // A failed run leaves bookings behind: their numbers are not given out again.
-    let after = if size <= COPIED_MAX { first } else { first + bookings };
-    fs::write(&next, after.to_string())?;
-    let receipts = receipts_folder(&kept);
-    if receipts.exists() {
-        fs::remove_dir_all(receipts)?;
-    }
-    if size > COPIED_MAX {
-        return Ok((kept, first..first + bookings));
+    let after = if copied { first } else { numbers.end };
+    fs::write(kept.join(NEXT), format!("{} {after}", built()?))?;
+    if !copied {
+        let receipts = receipts_folder(&kept);
+        if receipts.exists() {
+            fs::remove_dir_all(receipts)?;
+        }
+        return Ok((kept, numbers));
     }
     let copy = place::fresh("stored")?;
     for file in fs::read_dir(&kept)? {
         let file = file?;
         fs::copy(file.path(), copy.join(file.file_name()))?;
     }
-    Ok((copy, first..first + bookings))
+    Ok((copy, numbers))
 }
 
-fn fill(folder: &PathBuf, size: usize) -> anyhow::Result<()> {
+/// The first number that is not stored. None when nothing is, or when another binary stored it: its
+/// files may have had another form.
+fn next(kept: &Path) -> anyhow::Result<Option<usize>> {
+    let Ok(text) = fs::read_to_string(kept.join(NEXT)) else { return Ok(None) };
+    let Some((built_then, next)) = text.split_once(' ') else { return Ok(None) };
+    Ok(if built_then == built()? { next.parse().ok() } else { None })
+}
+
+/// What tells this binary from another.
+fn built() -> anyhow::Result<String> {
+    let file = fs::metadata(place::BOOKING)?;
+    let since = file.modified()?.duration_since(std::time::UNIX_EPOCH)?;
+    Ok(format!("{}-{}", file.len(), since.as_millis()))
+}
+
+fn fill(folder: &Path, size: usize) -> anyhow::Result<()> {
     println!("storing {size} bookings, once …");
     let pattern = place::fresh("pattern")?;
     let consumer =
@@ -83,7 +106,7 @@ fn fill(folder: &PathBuf, size: usize) -> anyhow::Result<()> {
     })
 }
 
-fn fill_file(role: RoleName, from: &PathBuf, to: &PathBuf, size: usize) -> anyhow::Result<()> {
+fn fill_file(role: RoleName, from: &Path, to: &Path, size: usize) -> anyhow::Result<()> {
     let pattern = Engine::open(from, role, Durability::ProcessDeath)?.all()?;
     // Nothing is lost that cannot be made again.
     let mut engine = Engine::open(to, role, Durability::ProcessDeath)?;

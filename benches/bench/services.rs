@@ -58,6 +58,7 @@ impl Store {
 /// The four. Killed when dropped.
 pub struct Services {
     pub all: Vec<Service>,
+    http: reqwest::Client,
 }
 
 pub struct Service {
@@ -100,7 +101,7 @@ impl Services {
             let child = command.spawn().with_context(|| format!("start {role}"))?;
             all.push(Service { role, http, log, spawned, child });
         }
-        Ok(Services { all })
+        Ok(Services { all, http: reqwest::Client::new() })
     }
 
     /// Fails when one of them has ended.
@@ -127,7 +128,8 @@ impl Services {
             let Some(http) = &service.http else { continue };
             let mut seen = (Counts::default(), Counts::default());
             for _ in 0..TRIES {
-                let answer = reqwest::get(format!("http://{http}/metrics")).await?.text().await?;
+                let answer = self.http.get(format!("http://{http}/metrics")).send().await?;
+                let answer = answer.text().await?;
                 seen = (Counts::of_metrics(&answer), door.counts());
                 if seen.0 == seen.1 {
                     break;
@@ -148,7 +150,7 @@ impl Services {
     pub async fn get(&self, role: RoleName, path: &str) -> anyhow::Result<serde_json::Value> {
         let service = self.all.iter().find(|it| it.role == role).context("all four run")?;
         let http = service.http.as_ref().context("a loop answers nothing")?;
-        let answer = reqwest::get(format!("http://{http}{path}")).await?;
+        let answer = self.http.get(format!("http://{http}{path}")).send().await?;
         Ok(answer.json().await?)
     }
 

@@ -53,7 +53,7 @@ fn text(results: &Results, sizes: &Sizes, runs: usize, took: Duration) -> anyhow
     }
     text.push_str("## Where\n\n");
     text.push_str(&machine::table(took)?);
-    text.push_str(&METHOD.replace("{runs}", &runs.to_string()));
+    text.push_str(METHOD);
     for section in tables::sections(results, sizes)? {
         text.push_str(&format!("\n## {}\n\n{}", section.title, section.text));
         let of_section: Vec<_> = lines.iter().filter(|it| it.letter == section.letter).collect();
