@@ -24,6 +24,7 @@ mod results;
 mod run;
 mod services;
 mod single;
+mod taken;
 mod topology;
 mod verify;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::{
     backend, growth,
     loops::Style,
+    pipeline, place,
     proxy::Manner,
     report,
     results::{Figures, Results},
@@ -27,9 +28,6 @@ pub struct Args {
     only: Vec<char>,
 }
 
-/// What the services do not take part in, by letter and setting: figures of this process alone.
-const ALONE: [(char, &str, fn() -> anyhow::Result<Figures>); 0] = [];
-
 /// How much of each there is.
 pub struct Sizes {
     pub backlog: usize,
@@ -37,6 +35,7 @@ pub struct Sizes {
     pub steady_50: usize,
     pub steady_5: usize,
     pub idle: Duration,
+    pub pipeline: usize,
     pub stored: [usize; 2],
 }
 
@@ -46,6 +45,7 @@ const FULL: Sizes = Sizes {
     steady_50: 900,
     steady_5: 150,
     idle: Duration::from_secs(62),
+    pipeline: 50_000,
     stored: [10_000, 1_000_000],
 };
 const QUICK: Sizes = Sizes {
@@ -54,6 +54,7 @@ const QUICK: Sizes = Sizes {
     steady_50: 200,
     steady_5: 40,
     idle: Duration::from_secs(25),
+    pipeline: 5_000,
     stored: [1_000, 10_000],
 };
 
@@ -72,22 +73,22 @@ enum What {
 
 pub fn measure(args: &Args) -> anyhow::Result<()> {
     backend::install()?;
+    place::clear()?;
     let sizes = if args.quick { &QUICK } else { &FULL };
     let runs = if args.quick { 1 } else { args.runs };
     let wanted =
         |letters: &str| args.only.is_empty() || letters.chars().any(|it| args.only.contains(&it));
-    let memory = Store::Memory.exists()?;
-    if !memory {
-        println!("this binary has no --store memory: left out");
-    }
     let (mut results, began) = (Results::default(), Instant::now());
     for round in 0..runs {
-        for (letter, name, figures) in ALONE {
-            if wanted(&letter.to_string()) {
-                results.add(name, figures()?);
+        for store in [Store::Sqlite, Store::Memory] {
+            let name = format!("pipeline {}", store.as_str());
+            if wanted("c") {
+                let took = began.elapsed().as_secs();
+                println!("{took:5} s  round {} of {runs}: {name}", round + 1);
+                results.add(&name, pipeline::run(sizes.pipeline, store)?);
             }
         }
-        for group in groups(sizes, memory) {
+        for group in groups(sizes) {
             let group: Vec<Step> = group.into_iter().filter(|it| wanted(it.letters)).collect();
             let names: Vec<&str> = group.iter().map(|it| it.name.as_str()).collect();
             if !names.is_empty() {
@@ -139,11 +140,10 @@ const TEN_MS: Manner = Manner { latency: Duration::from_millis(10), ragged: fals
 const RAGGED: Manner = Manner { latency: Duration::ZERO, ragged: true };
 
 /// One round. What is in one group is run side by side: it leaves the machine mostly idle.
-fn groups(sizes: &Sizes, memory: bool) -> Vec<Vec<Step>> {
+fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
     let mut groups = Vec::new();
-    let stores = [Some(Store::Sqlite), memory.then_some(Store::Memory)];
     for (delay, manner) in [("0 ms", Manner::default()), ("10 ms", TEN_MS)] {
-        for store in stores.into_iter().flatten() {
+        for store in [Store::Sqlite, Store::Memory] {
             let letters = if store == Store::Sqlite { "abe" } else { "b" };
             let mut step = booking(
                 &format!("backlog {} {delay}", store.as_str()),

@@ -47,12 +47,6 @@ impl Store {
             Store::Memory => "memory",
         }
     }
-
-    /// Whether this binary has it.
-    pub fn exists(self) -> anyhow::Result<bool> {
-        let help = Command::new(place::BOOKING).args(["seats", "--help"]).output()?;
-        Ok(String::from_utf8_lossy(&help.stdout).contains(&format!("- {}:", self.as_str())))
-    }
 }
 
 /// The four. Killed when dropped.

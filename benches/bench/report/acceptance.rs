@@ -103,10 +103,10 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
         ),
         (
             'c',
-            "bookings/s of the pipeline on the memory bus",
+            "bookings/s of the pipeline on the memory bus, with SQLite",
             AtLeast(5000.0),
             "",
-            get("pipeline", rate),
+            get("pipeline sqlite", rate),
         ),
         (
             'd',

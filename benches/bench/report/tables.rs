@@ -56,7 +56,12 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
         section(
             'c',
             "c. The whole pipeline in one process, on the memory bus",
-            table(results, &["pipeline".to_owned()], &[("bookings/s", "bookings_per_s")]),
+            format!("{} bookings.\n\n", sizes.pipeline)
+                + &table(
+                    results,
+                    &["pipeline sqlite".to_owned(), "pipeline memory".to_owned()],
+                    &[("bookings/s", "bookings_per_s"), ("CPU s per 1,000", "cpu_s_per_1000")],
+                ),
         ),
         section('d', "d. Latency at a steady rate", table(results, &latencies, &LATENCY)),
         section('e', "e. Memory, start and size", memory(results)?),
