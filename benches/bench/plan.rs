@@ -17,7 +17,7 @@ use crate::{
 /// How much to measure.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// How often each setting is run
+    /// How often each setting is run; less than 5 times is printed and not written down
     #[arg(long, default_value_t = 5)]
     runs: usize,
     /// One short run of each, printed and not written down
@@ -27,6 +27,9 @@ pub struct Args {
     #[arg(long, value_delimiter = ',')]
     only: Vec<char>,
 }
+
+/// With fewer runs of each the report is not written down.
+const RUNS_MIN: usize = 5;
 
 /// How much of each there is.
 pub struct Sizes {
@@ -41,9 +44,9 @@ pub struct Sizes {
 
 const FULL: Sizes = Sizes {
     backlog: 5000,
-    plain: 300,
-    steady_50: 900,
-    steady_5: 150,
+    plain: 200,
+    steady_50: 600,
+    steady_5: 120,
     idle: Duration::from_secs(62),
     pipeline: 50_000,
     stored: [10_000, 1_000_000],
@@ -104,7 +107,7 @@ pub fn measure(args: &Args) -> anyhow::Result<()> {
         let side_by_side: Vec<Step> = (0..runs).map(|_| idle()).collect();
         together(&mut results, &side_by_side, sizes)?;
     }
-    let whole = args.only.is_empty() && !args.quick;
+    let whole = args.only.is_empty() && runs >= RUNS_MIN;
     report::write(&results, sizes, runs, began.elapsed(), whole)
 }
 
@@ -200,7 +203,7 @@ fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
     groups.push(vec![eager]);
     for pause_ms in [0, 50, 100] {
         let name = format!("50/s careful pause {pause_ms} ms");
-        let mut step = booking(&name, "g", Load::Steady { per_s: 50.0 }, sizes.steady_50 / 3);
+        let mut step = booking(&name, "g", Load::Steady { per_s: 50.0 }, sizes.steady_50 / 2);
         let style = Style::Careful { pause: Duration::from_millis(pause_ms) };
         step.adapt(|it| it.consumer = Consumer::Loop(style));
         groups.push(vec![step]);

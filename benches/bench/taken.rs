@@ -31,14 +31,16 @@ pub fn usage(
     services: &Services,
     proxy: &Proxy,
 ) -> anyhow::Result<()> {
-    let mut cpu_s = 0.0;
+    let (mut cpu_s, mut system_s) = (0.0, 0.0);
     let used = services.usage()?;
     for ((service, door), used) in services.all.iter().zip(&proxy.services).zip(used) {
         let role = service.role;
         cpu_s += used.cpu_s;
+        system_s += used.system_s;
         figures.insert(format!("resident_mb.{role}"), used.resident_mb);
         figures.insert(format!("peak_mb.{role}"), used.peak_mb);
         figures.insert(format!("cpu_s.{role}"), used.cpu_s);
+        figures.insert(format!("system_s.{role}"), used.system_s);
         let first_poll = service.first_poll(door).context("it receives")?;
         figures.insert(format!("first_poll_ms.{role}"), first_poll.as_secs_f64() * 1000.0);
     }
@@ -48,6 +50,7 @@ pub fn usage(
     if !setting.numbers.is_empty() {
         let thousands = setting.numbers.len() as f64 / 1000.0;
         figures.insert("cpu_s_per_1000".to_owned(), cpu_s / thousands);
+        figures.insert("system_s_per_1000".to_owned(), system_s / thousands);
     }
     Ok(())
 }

@@ -88,9 +88,10 @@ const REQUESTS: [Column; 7] = [
     ("deletes", "requests.sqs.DeleteMessageBatch"),
     ("bookings heard twice", "repeats"),
 ];
-const THROUGHPUT: [Column; 6] = [
+const THROUGHPUT: [Column; 7] = [
     ("bookings/s", "bookings_per_s"),
     ("CPU s per 1,000", "cpu_s_per_1000"),
+    ("the kernel's part", "system_s_per_1000"),
     ("requests", "requests_per_booking"),
     ("really added, ms", "added_ms"),
     ("CPU s of the backend", "backend_cpu_s_per_1000"),
