@@ -10,17 +10,21 @@
 mod backend;
 mod bookings;
 mod counts;
+mod growth;
 mod load;
 mod loops;
 mod observer;
 mod pipeline;
 mod place;
+mod plan;
 mod proc;
 mod proxy;
+mod report;
 mod results;
 mod run;
 mod services;
 mod single;
+mod taken;
 mod topology;
 mod verify;
 
@@ -36,6 +40,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    plan: plan::Args,
     /// What `cargo bench` says to every bench
     #[arg(long, hide = true, global = true)]
     bench: bool,
@@ -60,13 +66,14 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+    let cli = Cli::parse();
+    match cli.command {
         Some(Command::One(args)) => single::print(&args),
         Some(Command::Pipeline { store, bookings }) => {
             println!("{:?}", pipeline::run(bookings, store)?);
             Ok(())
         }
         Some(Command::Loop(args)) => loops::run(&args),
-        None => anyhow::bail!("not yet"),
+        None => plan::measure(&cli.plan),
     }
 }

@@ -52,6 +52,7 @@ pub fn run(bookings: usize, store: services::Store) -> anyhow::Result<Figures> {
             figures
         }
     };
+    std::fs::remove_dir_all(data)?;
     Ok(figures)
 }
 

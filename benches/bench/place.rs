@@ -16,6 +16,15 @@ pub fn folder() -> PathBuf {
     target.expect("the binary is in target/release").join("bench")
 }
 
+/// Forgets what failed runs left behind.
+pub fn clear() -> anyhow::Result<()> {
+    let runs = folder().join("runs");
+    if runs.exists() {
+        std::fs::remove_dir_all(runs)?;
+    }
+    Ok(())
+}
+
 /// An empty folder for one run.
 pub fn fresh(name: &str) -> anyhow::Result<PathBuf> {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);

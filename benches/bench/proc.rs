@@ -12,6 +12,8 @@ const TICKS_PER_S: f64 = 100.0;
 pub struct Usage {
     /// User and system time of all its threads since it began.
     pub cpu_s: f64,
+    /// The part of it that the kernel took: sockets, files, flushes.
+    pub system_s: f64,
     /// What it holds now.
     pub resident_mb: f64,
     /// The most it ever held.
@@ -31,6 +33,7 @@ pub fn usage(pid: u32) -> anyhow::Result<Usage> {
     };
     Ok(Usage {
         cpu_s: (ticks(12) + ticks(13)) / TICKS_PER_S,
+        system_s: ticks(13) / TICKS_PER_S,
         resident_mb: megabytes("VmRSS:"),
         peak_mb: megabytes("VmHWM:"),
     })

@@ -34,6 +34,8 @@ use crate::counts::{Counts, RECEIVE};
 
 /// The most messages of one receive.
 const RECEIVE_MAX: u64 = 10;
+/// How much later than asked for a timer of tokio's wakes: it counts in whole milliseconds.
+const LATE: Duration = Duration::from_millis(1);
 
 /// How requests are treated.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +54,8 @@ pub struct Door {
     counts: Mutex<Counts>,
     first_receive: OnceLock<Instant>,
     receives: AtomicU64,
+    added_us: AtomicU64,
+    delayed: AtomicU64,
 }
 
 /// It runs until it is dropped: then nobody is connected any more.
@@ -77,6 +81,8 @@ impl Proxy {
                 counts: Mutex::default(),
                 first_receive: OnceLock::new(),
                 receives: AtomicU64::new(0),
+                added_us: AtomicU64::new(0),
+                delayed: AtomicU64::new(0),
             });
             runtime.spawn(Arc::clone(&door).open(listener));
             doors.push(door);
@@ -109,6 +115,12 @@ impl Door {
     /// When the first receive came.
     pub fn first_receive(&self) -> Option<Instant> {
         self.first_receive.get().copied()
+    }
+
+    /// What its requests really took longer, on average.
+    pub fn added_ms(&self) -> f64 {
+        let delayed = self.delayed.load(Ordering::Relaxed).max(1);
+        self.added_us.load(Ordering::Relaxed) as f64 / 1000.0 / delayed as f64
     }
 
     fn locked(&self) -> MutexGuard<'_, Counts> {
@@ -149,14 +161,19 @@ impl Door {
                 parts.headers.insert(CONTENT_LENGTH, body.len().into());
             }
         }
-        self.dawdle().await;
+        let there = self.dawdle(self.manner.latency / 2).await;
         let sender = match upstream.take().filter(|it| !it.is_closed()) {
             Some(it) => upstream.insert(it),
             None => upstream.insert(self.connect().await?),
         };
         sender.ready().await?;
         let response = sender.send_request(Request::from_parts(parts, Full::new(body))).await?;
-        self.dawdle().await;
+        let back = self.dawdle(self.manner.latency.saturating_sub(there)).await;
+        if !self.manner.latency.is_zero() {
+            let added_us = u64::try_from((there + back).as_micros()).unwrap_or(0);
+            self.added_us.fetch_add(added_us, Ordering::Relaxed);
+            self.delayed.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(response)
     }
 
@@ -168,10 +185,14 @@ impl Door {
         Ok(sender)
     }
 
-    async fn dawdle(&self) {
-        if !self.manner.latency.is_zero() {
-            tokio::time::sleep(self.manner.latency / 2).await;
+    /// Waits for so long, and returns how long that really was.
+    async fn dawdle(&self, wanted: Duration) -> Duration {
+        if wanted.is_zero() {
+            return wanted;
         }
+        let began = Instant::now();
+        tokio::time::sleep(wanted.saturating_sub(LATE)).await;
+        began.elapsed()
     }
 
     /// The same receive for fewer messages.

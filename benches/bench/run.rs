@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use booking::domain::RoleName;
 
 use crate::{
     backend::Backend,
@@ -17,8 +16,9 @@ use crate::{
     observer::Heard,
     place, proc,
     proxy::{Manner, Proxy},
-    results::{Figures, percentile},
+    results::Figures,
     services::{Consumer, Services, Store},
+    taken,
     topology::Topology,
     verify,
 };
@@ -72,10 +72,11 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
         load::backlog(&proxy.client, &setting.numbers).await?;
     }
     let mut services = Services::spawn(setting.consumer, &proxy, &data)?;
-    let mut counted = Counts::default();
+    let (mut counted, mut receives_before) = (Counts::default(), Vec::new());
     if setting.load != Load::Backlog {
         polling(&proxy, &mut services).await?;
         counted = all(&proxy);
+        receives_before = proxy.services.iter().map(|it| it.counts().total()).collect();
     }
     let began = match setting.load {
         Load::Backlog => {
@@ -86,7 +87,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
         Load::Steady { per_s } => {
             let due = load::steady(&proxy.client, &setting.numbers, per_s).await?;
             hear(&mut heard, &topology, &mut services, setting.numbers.len()).await?;
-            latencies(&mut figures, &heard, &due);
+            taken::latencies(&mut figures, &heard, &due);
             drained(&topology, &mut services, 0).await?;
             due.values().min().copied().unwrap_or_else(Instant::now)
         }
@@ -98,10 +99,10 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     };
     let took = began.elapsed().as_secs_f64();
     let requests = all(&proxy).since(&counted);
-    usage(&mut figures, setting, &services, &proxy)?;
+    taken::usage(&mut figures, setting, &services, &proxy)?;
     let bench_cpu_s = proc::usage(std::process::id())?.cpu_s - before;
     if setting.load != Load::Backlog {
-        idle_pace(&mut figures, &proxy, took);
+        taken::pace(&mut figures, &proxy, &receives_before, took);
     }
     let bookings = setting.numbers.len() as f64;
     if bookings > 0.0 {
@@ -111,6 +112,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
         add("bench_cpu_s_per_1000", bench_cpu_s * 1000.0 / bookings);
         add("backend_cpu_s_per_1000", proc::usage(backend.pid())?.cpu_s * 1000.0 / bookings);
         add("bookings_per_s", bookings / took);
+        add("added_ms", proxy.services.first().map_or(0.0, |it| it.added_ms()));
         add("requests_per_booking", requests.total() as f64 / bookings);
         add("usd_per_million", requests.usd() / bookings * 1e6);
         for (name, count) in requests.iter() {
@@ -184,47 +186,6 @@ async fn hear(
         ensure!(moved.elapsed() < PATIENCE, "{} of {bookings}, then nothing", heard.at.len());
     }
     services.alive()
-}
-
-fn latencies(figures: &mut Figures, heard: &Heard, due: &load::Due) {
-    let took = |(id, at): (&String, &Instant)| {
-        Some(at.duration_since(*due.get(id)?).as_secs_f64() * 1000.0)
-    };
-    let took: Vec<f64> = heard.at.iter().filter_map(took).collect();
-    figures.insert("p50_ms".to_owned(), percentile(&took, 50));
-    figures.insert("p99_ms".to_owned(), percentile(&took, 99));
-}
-
-fn usage(
-    figures: &mut Figures,
-    setting: &Setting,
-    services: &Services,
-    proxy: &Proxy,
-) -> anyhow::Result<()> {
-    let mut cpu_s = 0.0;
-    let used = services.usage()?;
-    for ((service, door), used) in services.all.iter().zip(&proxy.services).zip(used) {
-        let role = service.role;
-        cpu_s += used.cpu_s;
-        figures.insert(format!("resident_mb.{role}"), used.resident_mb);
-        figures.insert(format!("peak_mb.{role}"), used.peak_mb);
-        figures.insert(format!("cpu_s.{role}"), used.cpu_s);
-        let first_poll = service.first_poll(door).context("it receives")?;
-        figures.insert(format!("first_poll_ms.{role}"), first_poll.as_secs_f64() * 1000.0);
-    }
-    if !setting.numbers.is_empty() {
-        let thousands = setting.numbers.len() as f64 / 1000.0;
-        figures.insert("cpu_s_per_1000".to_owned(), cpu_s / thousands);
-    }
-    Ok(())
-}
-
-/// Requests a minute by role.
-fn idle_pace(figures: &mut Figures, proxy: &Proxy, took_s: f64) {
-    for (role, door) in RoleName::ALL.into_iter().zip(&proxy.services) {
-        let receives = door.counts().of(crate::counts::RECEIVE) as f64;
-        figures.insert(format!("requests_per_minute.{role}"), receives * 60.0 / took_s);
-    }
 }
 
 /// Ends the run, and finds that every booking ended and nothing was doubled.

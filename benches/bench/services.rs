@@ -47,17 +47,12 @@ impl Store {
             Store::Memory => "memory",
         }
     }
-
-    /// Whether this binary has it.
-    pub fn exists(self) -> anyhow::Result<bool> {
-        let help = Command::new(place::BOOKING).args(["seats", "--help"]).output()?;
-        Ok(String::from_utf8_lossy(&help.stdout).contains(&format!("- {}:", self.as_str())))
-    }
 }
 
 /// The four. Killed when dropped.
 pub struct Services {
     pub all: Vec<Service>,
+    http: reqwest::Client,
 }
 
 pub struct Service {
@@ -100,7 +95,7 @@ impl Services {
             let child = command.spawn().with_context(|| format!("start {role}"))?;
             all.push(Service { role, http, log, spawned, child });
         }
-        Ok(Services { all })
+        Ok(Services { all, http: reqwest::Client::new() })
     }
 
     /// Fails when one of them has ended.
@@ -127,7 +122,8 @@ impl Services {
             let Some(http) = &service.http else { continue };
             let mut seen = (Counts::default(), Counts::default());
             for _ in 0..TRIES {
-                let answer = reqwest::get(format!("http://{http}/metrics")).await?.text().await?;
+                let answer = self.http.get(format!("http://{http}/metrics")).send().await?;
+                let answer = answer.text().await?;
                 seen = (Counts::of_metrics(&answer), door.counts());
                 if seen.0 == seen.1 {
                     break;
@@ -148,7 +144,7 @@ impl Services {
     pub async fn get(&self, role: RoleName, path: &str) -> anyhow::Result<serde_json::Value> {
         let service = self.all.iter().find(|it| it.role == role).context("all four run")?;
         let http = service.http.as_ref().context("a loop answers nothing")?;
-        let answer = reqwest::get(format!("http://{http}{path}")).await?;
+        let answer = self.http.get(format!("http://{http}{path}")).send().await?;
         Ok(answer.json().await?)
     }
 

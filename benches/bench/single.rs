@@ -64,7 +64,7 @@ pub fn print(args: &Args) -> anyhow::Result<()> {
     }
     for (_, figures) in results.settings() {
         for (name, values) in figures {
-            let main = !name.contains('.') || name.starts_with("peak_mb");
+            let main = !name.contains('.') || args.idle.is_some();
             if let Some(Spread { median, min, max }) = Spread::of(values)
                 && (args.all || main)
             {

@@ -1,0 +1,143 @@
+//! Files with many bookings in them: the rows of one booking as the services wrote them, again and
+//! again under other names. Kept under `target/bench/stored`, since a million take a minute.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use booking::{
+    domain::{RoleName, decision::Listing, status::Phase},
+    durability::Durability,
+    store::{Write, sqlite::Engine},
+    wiring::{gateway_file, receipts_folder, store_file},
+};
+
+use crate::{
+    bookings::{self, Numbers},
+    place,
+    proxy::Manner,
+    run::{Load, Setting, run},
+    services::{Consumer, Store},
+};
+
+/// The booking whose rows are taken: its names are in nobody else's.
+const PATTERN: usize = 900_000_000;
+/// How many bookings one transaction writes.
+const BOOKINGS_A_TRANSACTION: usize = 5_000;
+/// Up to so many, each run has a copy of its own.
+const COPIED_MAX: usize = 100_000;
+/// The file with the first number that is not stored.
+const NEXT: &str = "next";
+
+/// A folder with so many bookings in it, and numbers that none of them has.
+///
+/// Few are copied for each run. A million are worked on where they are, each run with bookings of its
+/// own: what that adds is less than a tenth, then they are stored anew.
+pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)> {
+    let kept = place::folder().join("stored").join(size.to_string());
+    let copied = size <= COPIED_MAX;
+    let mut first = next(&kept)?.unwrap_or(usize::MAX);
+    if first > size + size / 10 {
+        fill(&kept, size)?;
+        first = size;
+    }
+    let numbers = first..first + bookings;
+    // A failed run leaves bookings behind: their numbers are not given out again.
+    let after = if copied { first } else { numbers.end };
+    fs::write(kept.join(NEXT), format!("{} {after}", built()?))?;
+    if !copied {
+        let receipts = receipts_folder(&kept);
+        if receipts.exists() {
+            fs::remove_dir_all(receipts)?;
+        }
+        return Ok((kept, numbers));
+    }
+    let copy = place::fresh("stored")?;
+    for file in fs::read_dir(&kept)? {
+        let file = file?;
+        fs::copy(file.path(), copy.join(file.file_name()))?;
+    }
+    Ok((copy, numbers))
+}
+
+/// The first number that is not stored. None when nothing is, or when another binary stored it: its
+/// files may have had another form.
+fn next(kept: &Path) -> anyhow::Result<Option<usize>> {
+    let Ok(text) = fs::read_to_string(kept.join(NEXT)) else { return Ok(None) };
+    let Some((built_then, next)) = text.split_once(' ') else { return Ok(None) };
+    Ok(if built_then == built()? { next.parse().ok() } else { None })
+}
+
+/// What tells this binary from another.
+fn built() -> anyhow::Result<String> {
+    let file = fs::metadata(place::BOOKING)?;
+    let since = file.modified()?.duration_since(std::time::UNIX_EPOCH)?;
+    Ok(format!("{}-{}", file.len(), since.as_millis()))
+}
+
+fn fill(folder: &Path, size: usize) -> anyhow::Result<()> {
+    println!("storing {size} bookings, once …");
+    let pattern = place::fresh("pattern")?;
+    let consumer =
+        Consumer::Booking { store: Store::Sqlite, target: std::time::Duration::from_millis(100) };
+    let numbers = PATTERN..PATTERN + 1;
+    let stored = Some(pattern.clone());
+    run(&Setting { consumer, load: Load::Backlog, manner: Manner::default(), numbers, stored })?;
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    let mut files: Vec<(RoleName, PathBuf, PathBuf)> = Vec::new();
+    for role in RoleName::ALL {
+        files.push((role, store_file(&pattern, role), store_file(folder, role)));
+    }
+    files.push((RoleName::Payment, gateway_file(&pattern), gateway_file(folder)));
+    std::thread::scope(|scope| {
+        let filling: Vec<_> = files
+            .iter()
+            .map(|(role, from, to)| scope.spawn(move || fill_file(*role, from, to, size)))
+            .collect();
+        for it in filling {
+            it.join().map_err(|_| anyhow::anyhow!("a thread that fills a file panicked"))??;
+        }
+        Ok(())
+    })
+}
+
+fn fill_file(role: RoleName, from: &Path, to: &Path, size: usize) -> anyhow::Result<()> {
+    let pattern = Engine::open(from, role, Durability::ProcessDeath)?.all()?;
+    // Nothing is lost that cannot be made again.
+    let mut engine = Engine::open(to, role, Durability::ProcessDeath)?;
+    let id = bookings::id(PATTERN);
+    let (flight, date, seat) = bookings::seat(PATTERN);
+    let rename = |text: &str, number: usize| {
+        let (own_flight, own_date, own_seat) = bookings::seat(number);
+        let quoted = |it: &str| format!("\"{it}\"");
+        text.replace(&id, &bookings::id(number))
+            .replace(&bookings::seat_key(PATTERN), &bookings::seat_key(number))
+            .replace(&quoted(&flight), &quoted(&own_flight))
+            .replace(&quoted(&date), &quoted(&own_date))
+            .replace(&quoted(&seat), &quoted(&own_seat))
+    };
+    let lot = |number: usize| -> Vec<Write> {
+        let write = |(key, body): &(String, String)| Write {
+            key: rename(key, number),
+            read_version: 0,
+            body: rename(body, number),
+            listing: (role == RoleName::Status).then(|| Listing {
+                phase: Phase::Completed.as_str().to_owned(),
+                at_ms: 1_700_000_000_000 + i64::try_from(number).unwrap_or(0),
+                open: false,
+            }),
+        };
+        pattern.iter().map(write).collect()
+    };
+    for start in (0..size).step_by(BOOKINGS_A_TRANSACTION) {
+        let lots: Vec<_> = (start..size.min(start + BOOKINGS_A_TRANSACTION)).map(lot).collect();
+        let lots: Vec<&[Write]> = lots.iter().map(Vec::as_slice).collect();
+        engine.commit_all(&lots).with_context(|| format!("fill {role}"))?;
+    }
+    Ok(engine.empty_log()?)
+}

@@ -1,0 +1,232 @@
+//! Which runs there are. What is compared is interleaved: a round runs every setting once, and there
+//! are as many rounds as `--runs` says.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    backend, growth,
+    loops::Style,
+    pipeline, place,
+    proxy::Manner,
+    report,
+    results::{Figures, Results},
+    run::{Load, Setting, run},
+    services::{Consumer, Store},
+};
+
+/// How much to measure.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// How often each setting is run; less than 5 times is printed and not written down
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// One short run of each, printed and not written down
+    #[arg(long)]
+    quick: bool,
+    /// Only these parts, printed and not written down: a,b,c,d,e,f,g
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<char>,
+}
+
+/// With fewer runs of each the report is not written down.
+const RUNS_MIN: usize = 5;
+
+/// How much of each there is.
+pub struct Sizes {
+    pub backlog: usize,
+    pub plain: usize,
+    pub steady_50: usize,
+    pub steady_5: usize,
+    pub idle: Duration,
+    pub pipeline: usize,
+    pub stored: [usize; 2],
+}
+
+const FULL: Sizes = Sizes {
+    backlog: 5000,
+    plain: 200,
+    steady_50: 600,
+    steady_5: 120,
+    idle: Duration::from_secs(62),
+    pipeline: 50_000,
+    stored: [10_000, 1_000_000],
+};
+const QUICK: Sizes = Sizes {
+    backlog: 1000,
+    plain: 100,
+    steady_50: 200,
+    steady_5: 40,
+    idle: Duration::from_secs(25),
+    pipeline: 5_000,
+    stored: [1_000, 10_000],
+};
+
+/// A setting by name.
+struct Step {
+    name: String,
+    letters: &'static str,
+    what: What,
+}
+
+enum What {
+    Run(Setting),
+    /// A backlog behind so many stored bookings.
+    Stored(usize),
+}
+
+pub fn measure(args: &Args) -> anyhow::Result<()> {
+    backend::install()?;
+    place::clear()?;
+    let sizes = if args.quick { &QUICK } else { &FULL };
+    let runs = if args.quick { 1 } else { args.runs };
+    let wanted =
+        |letters: &str| args.only.is_empty() || letters.chars().any(|it| args.only.contains(&it));
+    let (mut results, began) = (Results::default(), Instant::now());
+    for round in 0..runs {
+        for store in [Store::Sqlite, Store::Memory] {
+            let name = format!("pipeline {}", store.as_str());
+            if wanted("c") {
+                let took = began.elapsed().as_secs();
+                println!("{took:5} s  round {} of {runs}: {name}", round + 1);
+                results.add(&name, pipeline::run(sizes.pipeline, store)?);
+            }
+        }
+        for group in groups(sizes) {
+            let group: Vec<Step> = group.into_iter().filter(|it| wanted(it.letters)).collect();
+            let names: Vec<&str> = group.iter().map(|it| it.name.as_str()).collect();
+            if !names.is_empty() {
+                let took = began.elapsed().as_secs();
+                println!("{took:5} s  round {} of {runs}: {}", round + 1, names.join(" | "));
+            }
+            together(&mut results, &group, sizes)?;
+        }
+    }
+    if wanted("ae") {
+        println!("{:5} s  idle", began.elapsed().as_secs());
+        let idle = || booking("idle", "ae", Load::Idle { during: sizes.idle }, 0);
+        let side_by_side: Vec<Step> = (0..runs).map(|_| idle()).collect();
+        together(&mut results, &side_by_side, sizes)?;
+    }
+    let whole = args.only.is_empty() && runs >= RUNS_MIN;
+    report::write(&results, sizes, runs, began.elapsed(), whole)
+}
+
+/// Runs a group side by side, each on a backend of its own.
+fn together(results: &mut Results, group: &[Step], sizes: &Sizes) -> anyhow::Result<()> {
+    let ended: Vec<anyhow::Result<Figures>> = std::thread::scope(|scope| {
+        let running: Vec<_> =
+            group.iter().map(|it| scope.spawn(|| one(&it.what, sizes.backlog))).collect();
+        let panicked = |_| Err(anyhow::anyhow!("a run panicked"));
+        running.into_iter().map(|it| it.join().unwrap_or_else(panicked)).collect()
+    });
+    for (step, figures) in group.iter().zip(ended) {
+        results.add(&step.name, figures.map_err(|it| it.context(step.name.clone()))?);
+    }
+    Ok(())
+}
+
+fn one(what: &What, backlog: usize) -> anyhow::Result<Figures> {
+    match what {
+        What::Run(setting) => run(setting),
+        What::Stored(size) => {
+            let (folder, numbers) = growth::stored(*size, backlog)?;
+            let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
+            let (load, manner) = (Load::Backlog, Manner::default());
+            run(&Setting { consumer, load, manner, numbers, stored: Some(folder) })
+        }
+    }
+}
+
+/// What `--latency-target` is unless it is given.
+const DEFAULT_TARGET: Duration = Duration::from_millis(100);
+const TEN_MS: Manner = Manner { latency: Duration::from_millis(10), ragged: false };
+const RAGGED: Manner = Manner { latency: Duration::ZERO, ragged: true };
+
+/// One round. What is in one group is run side by side: it leaves the machine mostly idle.
+fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
+    let mut groups = Vec::new();
+    for (delay, manner) in [("0 ms", Manner::default()), ("10 ms", TEN_MS)] {
+        for store in [Store::Sqlite, Store::Memory] {
+            let letters = if store == Store::Sqlite { "abe" } else { "b" };
+            let mut step = booking(
+                &format!("backlog {} {delay}", store.as_str()),
+                letters,
+                Load::Backlog,
+                sizes.backlog,
+            );
+            step.adapt(|it| {
+                it.manner = manner;
+                it.consumer = Consumer::Booking { store, target: DEFAULT_TARGET };
+            });
+            groups.push(vec![step]);
+        }
+        for (name, style, bookings) in [
+            ("plain", Style::Plain, sizes.plain),
+            ("careful", Style::Careful { pause: Duration::ZERO }, sizes.backlog),
+        ] {
+            let mut step =
+                booking(&format!("backlog {name} {delay}"), "b", Load::Backlog, bookings);
+            step.adapt(|it| {
+                it.manner = manner;
+                it.consumer = Consumer::Loop(style);
+            });
+            groups.push(vec![step]);
+        }
+    }
+    let mut ragged = booking("backlog ragged", "a", Load::Backlog, sizes.backlog);
+    ragged.adapt(|it| it.manner = RAGGED);
+    groups.push(vec![ragged]);
+    let target = |target_ms| Consumer::Booking {
+        store: Store::Sqlite,
+        target: Duration::from_millis(target_ms),
+    };
+    let mut slow = Vec::new();
+    for target_ms in [0, 100, 500] {
+        for (per_s, bookings) in [(50.0, sizes.steady_50), (5.0, sizes.steady_5)] {
+            let name = format!("{per_s}/s target {target_ms} ms");
+            let mut step = booking(&name, "ad", Load::Steady { per_s }, bookings);
+            step.adapt(|it| it.consumer = target(target_ms));
+            if per_s < 10.0 {
+                slow.push(step);
+            } else {
+                groups.push(vec![step]);
+            }
+        }
+    }
+    groups.push(slow);
+    let mut eager =
+        booking("5/s target 0 ms, 10 ms", "d", Load::Steady { per_s: 5.0 }, sizes.steady_5);
+    eager.adapt(|it| {
+        it.consumer = target(0);
+        it.manner = TEN_MS;
+    });
+    groups.push(vec![eager]);
+    for pause_ms in [0, 50, 100] {
+        let name = format!("50/s careful pause {pause_ms} ms");
+        let mut step = booking(&name, "g", Load::Steady { per_s: 50.0 }, sizes.steady_50 / 2);
+        let style = Style::Careful { pause: Duration::from_millis(pause_ms) };
+        step.adapt(|it| it.consumer = Consumer::Loop(style));
+        groups.push(vec![step]);
+    }
+    for size in sizes.stored {
+        let name = format!("backlog behind {size}");
+        groups.push(vec![Step { name, letters: "f", what: What::Stored(size) }]);
+    }
+    groups
+}
+
+/// The services with SQLite and default settings, on a backend without delays.
+fn booking(name: &str, letters: &'static str, load: Load, bookings: usize) -> Step {
+    let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
+    let (manner, numbers) = (Manner::default(), 0..bookings);
+    let setting = Setting { consumer, load, manner, numbers, stored: None };
+    Step { name: name.to_owned(), letters, what: What::Run(setting) }
+}
+
+impl Step {
+    fn adapt(&mut self, change: impl FnOnce(&mut Setting)) {
+        if let What::Run(setting) = &mut self.what {
+            change(setting);
+        }
+    }
+}

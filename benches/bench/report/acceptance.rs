@@ -1,0 +1,168 @@
+//! What was wanted, what was measured, and whether that is enough. The median decides.
+
+use std::fs;
+
+use super::show;
+use crate::{
+    place,
+    plan::Sizes,
+    results::{Results, Spread},
+};
+
+/// One line.
+pub struct Line {
+    pub letter: char,
+    what: String,
+    limit: Limit,
+    unit: &'static str,
+    measured: Option<Spread>,
+}
+
+#[derive(Clone, Copy)]
+enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Line {
+    /// None when it was not measured.
+    pub fn met(&self) -> Option<bool> {
+        let median = self.measured?.median;
+        Some(match self.limit {
+            Limit::AtMost(it) => median <= it,
+            Limit::AtLeast(it) => median >= it,
+        })
+    }
+}
+
+/// The size of the binary, in MB.
+pub fn binary_mb() -> anyhow::Result<f64> {
+    Ok(fs::metadata(place::BOOKING)?.len() as f64 / 1e6)
+}
+
+/// All lines.
+pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
+    use Limit::{AtLeast, AtMost};
+    let get = |setting, name| results.get(setting, name);
+    let requests = |setting| get(setting, "requests_per_booking");
+    let rate = "bookings_per_s";
+    let cpu = "cpu_s_per_1000";
+    let behind = sizes.stored.map(|it| format!("backlog behind {it}"));
+    let (few, many) = (behind[0].as_str(), behind[1].as_str());
+    let (sqlite, memory) = ("backlog sqlite 0 ms", "backlog memory 0 ms");
+    let careful = ("backlog careful 0 ms", cpu);
+    let delayed = ("backlog sqlite 10 ms", rate);
+    let size = binary_mb()?;
+    let lines = [
+        ('a', "requests a booking, backlog", AtMost(2.5), "", requests(sqlite)),
+        ('a', "requests a booking, ragged backlog", AtMost(3.5), "", requests("backlog ragged")),
+        (
+            'a',
+            "requests a booking, 50/s, default target",
+            AtMost(5.5),
+            "",
+            requests("50/s target 100 ms"),
+        ),
+        ('a', "p50 there", AtMost(170.0), "ms", get("50/s target 100 ms", "p50_ms")),
+        ('a', "requests a booking, 50/s, economy", AtMost(4.5), "", requests("50/s target 500 ms")),
+        ('a', "requests a booking, 5/s, economy", AtMost(12.0), "", requests("5/s target 500 ms")),
+        (
+            'a',
+            "requests a minute of an idle role",
+            AtMost(4.0),
+            "",
+            get("idle", "requests_per_minute"),
+        ),
+        (
+            'b',
+            "bookings/s at 10 ms, of what the plain loop does",
+            AtLeast(10.0),
+            "times",
+            results.ratio(delayed, ("backlog plain 10 ms", rate)),
+        ),
+        (
+            'b',
+            "bookings/s at 10 ms, of what 0 ms gives",
+            AtLeast(0.5),
+            "times",
+            results.ratio(delayed, (sqlite, rate)),
+        ),
+        (
+            'b',
+            "CPU a booking with rows in memory, of the careful loop's",
+            AtMost(2.0),
+            "times",
+            results.ratio((memory, cpu), careful),
+        ),
+        (
+            'b',
+            "CPU a booking with SQLite, of the careful loop's",
+            AtMost(3.0),
+            "times",
+            results.ratio((sqlite, cpu), careful),
+        ),
+        (
+            'c',
+            "bookings/s of the pipeline on the memory bus, with SQLite",
+            AtLeast(5000.0),
+            "",
+            get("pipeline sqlite", rate),
+        ),
+        (
+            'd',
+            "p50 at 5/s, target 0, 10 ms a request",
+            AtMost(50.0),
+            "ms",
+            get("5/s target 0 ms, 10 ms", "p50_ms"),
+        ),
+        (
+            'e',
+            "resident memory of the largest role, at its peak",
+            AtMost(30.0),
+            "MB",
+            get(sqlite, "peak_mb"),
+        ),
+        ('e', "size of the stripped binary", AtMost(25.0), "MB", Spread::of(&[size])),
+        (
+            'f',
+            "bookings/s behind many stored, of those behind few",
+            AtLeast(0.9),
+            "times",
+            results.ratio((many, rate), (few, rate)),
+        ),
+        (
+            'f',
+            "start to first poll behind many stored",
+            AtMost(300.0),
+            "ms",
+            get(many, "first_poll_ms"),
+        ),
+    ];
+    let line = |(letter, what, limit, unit, measured): (char, &str, Limit, _, _)| Line {
+        letter,
+        what: what.to_owned(),
+        limit,
+        unit,
+        measured,
+    };
+    Ok(lines.into_iter().map(line).collect())
+}
+
+/// The lines of one section.
+pub fn table(lines: &[&Line]) -> String {
+    let mut text = String::from("| wanted | | measured | met |\n|---|---|---|---|\n");
+    for it in lines {
+        let limit = match it.limit {
+            Limit::AtMost(limit) => format!("≤ {limit}"),
+            Limit::AtLeast(limit) => format!("≥ {limit}"),
+        };
+        let met = match it.met() {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "not measured",
+        };
+        let (measured, unit) = (show(it.measured), it.unit);
+        text.push_str(&format!("| {} | {limit} {unit} | {measured} {unit} | {met} |\n", it.what));
+    }
+    text
+}

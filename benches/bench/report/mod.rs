@@ -1,0 +1,84 @@
+//! What is made of the figures: `target/bench/results.json` always, `docs/BENCHMARKS.md` after a whole
+//! run, and the same on the terminal after a part of one.
+
+mod acceptance;
+mod machine;
+mod tables;
+
+use std::{fs, path::Path, time::Duration};
+
+use crate::{
+    place,
+    plan::Sizes,
+    results::{Results, Spread},
+};
+
+const METHOD: &str = include_str!("method.md");
+
+/// Writes the report. `whole`: everything was measured, as often as it should be.
+pub fn write(
+    results: &Results,
+    sizes: &Sizes,
+    runs: usize,
+    took: Duration,
+    whole: bool,
+) -> anyhow::Result<()> {
+    let json = place::folder().join("results.json");
+    fs::write(&json, serde_json::to_string_pretty(results)?)?;
+    let text = text(results, sizes, runs, took)?;
+    if whole {
+        fs::write(Path::new(place::REPOSITORY).join("docs/BENCHMARKS.md"), text)?;
+        println!("docs/BENCHMARKS.md and {} are written", json.display());
+    } else {
+        println!("{text}");
+    }
+    Ok(())
+}
+
+fn text(results: &Results, sizes: &Sizes, runs: usize, took: Duration) -> anyhow::Result<String> {
+    let mut text = String::from(
+        "# Benchmarks\n\nWritten by `just bench`, which installs what it needs and measures everything \
+         again.\n\n",
+    );
+    let lines = acceptance::lines(results, sizes)?;
+    let missed = lines.iter().filter(|it| it.met() == Some(false)).count();
+    text.push_str(&format!(
+        "{} of {} acceptance lines are met. Figures are the median of {runs} runs and, in brackets, the \
+         least and the most; a figure without brackets is one of a kind.\n\n",
+        lines.iter().filter(|it| it.met() == Some(true)).count(),
+        lines.len(),
+    ));
+    if missed > 0 {
+        text.push_str(&format!("**{missed} are missed.**\n\n"));
+    }
+    text.push_str("## Where\n\n");
+    text.push_str(&machine::table(took)?);
+    text.push_str(METHOD);
+    for section in tables::sections(results, sizes)? {
+        text.push_str(&format!("\n## {}\n\n{}", section.title, section.text));
+        let of_section: Vec<_> = lines.iter().filter(|it| it.letter == section.letter).collect();
+        if !of_section.is_empty() {
+            text.push_str(&format!("\n{}", acceptance::table(&of_section)));
+        }
+    }
+    Ok(text)
+}
+
+/// `12.3 [11.9–12.8]`, or a dash.
+fn show(figure: Option<Spread>) -> String {
+    let Some(Spread { median, min, max }) = figure else { return "–".to_owned() };
+    if (max - min).abs() < f64::EPSILON {
+        return number(median);
+    }
+    format!("{} [{}–{}]", number(median), number(min), number(max))
+}
+
+/// Three digits, more when they are before the point.
+fn number(value: f64) -> String {
+    let decimals = match value.abs() {
+        it if it >= 100.0 => 0,
+        it if it >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
+}

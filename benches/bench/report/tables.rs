@@ -1,0 +1,151 @@
+//! The tables, one a letter.
+
+use booking::domain::RoleName;
+
+use super::{acceptance::binary_mb, show};
+use crate::{plan::Sizes, results::Results};
+
+/// A part of the report.
+pub struct Section {
+    pub letter: char,
+    pub title: &'static str,
+    pub text: String,
+}
+
+/// A column: its head, and the figure that is in it.
+type Column = (&'static str, &'static str);
+
+const TARGETS: [&str; 3] = ["0 ms", "100 ms", "500 ms"];
+
+pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>> {
+    let steady: Vec<String> = ["50/s", "5/s"]
+        .iter()
+        .flat_map(|rate| TARGETS.map(|target| format!("{rate} target {target}")))
+        .collect();
+    let mut requests = vec!["backlog sqlite 0 ms".to_owned(), "backlog ragged".to_owned()];
+    requests.extend(steady.clone());
+    let mut latencies = steady;
+    latencies.push("5/s target 0 ms, 10 ms".to_owned());
+    let stored = sizes.stored.map(|it| format!("backlog behind {it}"));
+    let throughput: Vec<String> = ["0 ms", "10 ms"]
+        .iter()
+        .flat_map(|delay| {
+            ["sqlite", "memory", "plain", "careful"].map(|who| format!("backlog {who} {delay}"))
+        })
+        .collect();
+    let careful: Vec<String> =
+        ["0 ms", "50 ms", "100 ms"].map(|it| format!("50/s careful pause {it}")).to_vec();
+
+    let section = |letter, title, text| Section { letter, title, text };
+    Ok(vec![
+        section(
+            'a',
+            "a. Requests and cost of a happy booking",
+            table(results, &requests, &REQUESTS) + "\nIdle, by role:\n\n" + &idle(results),
+        ),
+        section(
+            'b',
+            "b. Throughput and CPU of a backlog",
+            format!(
+                "{} bookings, {} for the plain loop.\n\n{}",
+                sizes.backlog,
+                sizes.plain,
+                table(results, &throughput, &THROUGHPUT)
+            ),
+        ),
+        section(
+            'c',
+            "c. The whole pipeline in one process, on the memory bus",
+            format!("{} bookings.\n\n", sizes.pipeline)
+                + &table(
+                    results,
+                    &["pipeline sqlite".to_owned(), "pipeline memory".to_owned()],
+                    &[("bookings/s", "bookings_per_s"), ("CPU s per 1,000", "cpu_s_per_1000")],
+                ),
+        ),
+        section('d', "d. Latency at a steady rate", table(results, &latencies, &LATENCY)),
+        section('e', "e. Memory, start and size", memory(results)?),
+        section(
+            'f',
+            "f. With bookings already stored",
+            format!("{} more bookings as a backlog.\n\n", sizes.backlog)
+                + &table(results, &stored, &STORED),
+        ),
+        section(
+            'g',
+            "g. The careful loop at a steady rate, for comparison",
+            table(results, &careful, &STEADY_LOOP),
+        ),
+    ])
+}
+
+const REQUESTS: [Column; 7] = [
+    ("requests", "requests_per_booking"),
+    ("USD a million", "usd_per_million"),
+    ("client publishes", "requests.sns.Publish"),
+    ("publish batches", "requests.sns.PublishBatch"),
+    ("receives", "requests.sqs.ReceiveMessage"),
+    ("deletes", "requests.sqs.DeleteMessageBatch"),
+    ("bookings heard twice", "repeats"),
+];
+const THROUGHPUT: [Column; 7] = [
+    ("bookings/s", "bookings_per_s"),
+    ("CPU s per 1,000", "cpu_s_per_1000"),
+    ("the kernel's part", "system_s_per_1000"),
+    ("requests", "requests_per_booking"),
+    ("really added, ms", "added_ms"),
+    ("CPU s of the backend", "backend_cpu_s_per_1000"),
+    ("of the bench", "bench_cpu_s_per_1000"),
+];
+const LATENCY: [Column; 3] =
+    [("p50, ms", "p50_ms"), ("p99, ms", "p99_ms"), ("CPU s per 1,000", "cpu_s_per_1000")];
+const STORED: [Column; 4] = [
+    ("bookings/s", "bookings_per_s"),
+    ("CPU s per 1,000", "cpu_s_per_1000"),
+    ("start to first poll, slowest role, ms", "first_poll_ms"),
+    ("peak memory, largest role, MB", "peak_mb"),
+];
+const STEADY_LOOP: [Column; 4] = [
+    ("requests", "requests_per_booking"),
+    ("p50, ms", "p50_ms"),
+    ("p99, ms", "p99_ms"),
+    ("CPU s per 1,000", "cpu_s_per_1000"),
+];
+
+/// A row a setting.
+fn table(results: &Results, settings: &[String], columns: &[Column]) -> String {
+    let heads: Vec<&str> = columns.iter().map(|it| it.0).collect();
+    let mut text = format!("| | {} |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    for setting in settings {
+        let cells: Vec<String> =
+            columns.iter().map(|it| show(results.get(setting, it.1))).collect();
+        text.push_str(&format!("| {setting} | {} |\n", cells.join(" | ")));
+    }
+    text
+}
+
+fn idle(results: &Results) -> String {
+    by_role(results, &[("requests a minute", "idle", "requests_per_minute")])
+}
+
+fn memory(results: &Results) -> anyhow::Result<String> {
+    let full = "backlog sqlite 0 ms";
+    let rows = [
+        ("peak memory, backlog, MB", full, "peak_mb"),
+        ("memory at its end, MB", full, "resident_mb"),
+        ("memory, idle, MB", "idle", "resident_mb"),
+        ("start to first poll, ms", "idle", "first_poll_ms"),
+    ];
+    Ok(by_role(results, &rows) + &format!("\nThe stripped binary has {:.1} MB.\n", binary_mb()?))
+}
+
+/// A column a role; each row has a head, a setting and a figure.
+fn by_role(results: &Results, rows: &[(&str, &str, &str)]) -> String {
+    let mut text =
+        String::from("| | seats | payment | receipt | status |\n|---|---|---|---|---|\n");
+    for (head, setting, name) in rows {
+        let cell = |role: RoleName| show(results.get(setting, &format!("{name}.{role}")));
+        text.push_str(&format!("| {head} | {} |\n", RoleName::ALL.map(cell).join(" | ")));
+    }
+    text
+}
