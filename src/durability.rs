@@ -1,5 +1,7 @@
 //! What is kept when something dies.
 
+use std::{fs::File, io};
+
 /// What a finished write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -10,6 +12,17 @@ pub enum Durability {
 }
 
 impl Durability {
+    /// Flushes a file or a folder to disk, if it has to survive that much.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn flush(self, file: &File) -> io::Result<()> {
+        match self {
+            Durability::PowerFailure => file.sync_all(),
+            Durability::ProcessDeath => Ok(()),
+        }
+    }
+
     /// SQLite's word for it.
     #[must_use]
     pub const fn synchronous(self) -> &'static str {

@@ -21,7 +21,8 @@ use crate::{
     bus::aws::{AwsBus, AwsError, Clients, Names},
     clock::Clock,
     config::{
-        GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, Span, StatusArgs,
+        GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, Span,
+        StatusArgs, StoreName,
     },
     domain::{RoleName, schedule::Schedule, seats::Seats},
     durability::Durability,
@@ -136,15 +137,19 @@ pub fn gateway_in(
     Ok(SimulatedGateway::new(Inline::new(engine), patience))
 }
 
-/// The mailer that `--mailer` names.
+/// The mailer that `--mailer` names. What it writes survives what its role's rows do.
 ///
 /// # Errors
 /// When its folder cannot be used.
 pub fn mailer(args: &ReceiptArgs, data: &Path) -> Result<FolderMailer, Fault> {
+    let durability = match args.service.store.store {
+        StoreName::Memory => Durability::ProcessDeath,
+        StoreName::Sqlite | StoreName::Dynamodb => Durability::PowerFailure,
+    };
     match args.mailer {
         MailerName::Folder => {
             let folder = receipts_folder(data);
-            FolderMailer::open(&folder, &args.mail_from, Durability::PowerFailure).map_err(|it| {
+            FolderMailer::open(&folder, &args.mail_from, durability).map_err(|it| {
                 Fault::Config(format!("cannot use the folder {} (--data): {it}", folder.display()))
             })
         }

@@ -50,7 +50,8 @@ pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)
     if !copied {
         let receipts = receipts_folder(&kept);
         if receipts.exists() {
-            fs::remove_dir_all(receipts)?;
+            // Not removed: see `place::clear`.
+            fs::rename(receipts, place::fresh("receipts")?.join("receipts"))?;
         }
         return Ok((kept, numbers));
     }

@@ -40,19 +40,19 @@ pub fn run(bookings: usize, store: services::Store) -> anyhow::Result<Figures> {
     let data = place::fresh("pipeline")?;
     let figures = match store {
         services::Store::Memory => {
-            play(&data, bookings, |_| Ok(Memory::default()), Memory::default())?
+            play(&data, bookings, |_| Ok(Memory::default()), || Ok(Memory::default()))?
         }
         services::Store::Sqlite => {
             let open = |file: &Path, role| -> anyhow::Result<Sqlite> {
                 Ok(Sqlite::start(Engine::open(file, role, Durability::PowerFailure)?)?)
             };
-            let gateway = open(&gateway_file(&data), RoleName::Payment)?;
+            let gateway = || open(&gateway_file(&data), RoleName::Payment);
             let figures = play(&data, bookings, |it| open(&store_file(&data, it), it), gateway)?;
             verify::files(&data, &(0..bookings))?;
             figures
         }
     };
-    std::fs::remove_dir_all(data)?;
+    place::spent(&data)?;
     Ok(figures)
 }
 
@@ -60,7 +60,7 @@ fn play<S: Store>(
     data: &Path,
     bookings: usize,
     stored: impl Fn(RoleName) -> anyhow::Result<S>,
-    gateway: impl Store,
+    gateway: impl Fn() -> anyhow::Result<S>,
 ) -> anyhow::Result<Figures> {
     let texts: Vec<String> = (0..bookings).map(bookings::request).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -72,7 +72,7 @@ fn play<S: Store>(
         };
         let schedule = Schedule::parse(&bookings::schedule().to_string())?;
         let seats = Seats { schedule, hold_limit: SignedDuration::from_mins(15) };
-        let gateway = SimulatedGateway::new(gateway, Duration::ZERO);
+        let gateway = SimulatedGateway::new(gateway()?, Duration::ZERO);
         let receipts = receipts_folder(data);
         let mailer = FolderMailer::open(&receipts, DEFAULT_SENDER, Durability::ProcessDeath)?;
         stage.begin(RoleName::Seats, SeatsRole(seats), stored(RoleName::Seats)?);

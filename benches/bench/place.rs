@@ -16,11 +16,23 @@ pub fn folder() -> PathBuf {
     target.expect("the binary is in target/release").join("bench")
 }
 
-/// Forgets what failed runs left behind.
+/// Forgets what runs left behind. Not between runs: a file system may be slower at making files for
+/// minutes after thousands were removed (ext4 without a journal is), and the next run would be charged.
 pub fn clear() -> anyhow::Result<()> {
     let runs = folder().join("runs");
     if runs.exists() {
         std::fs::remove_dir_all(runs)?;
+    }
+    Ok(())
+}
+
+/// Forgets the large files of a run, which are few; the many small ones stay until the end.
+pub fn spent(data: &Path) -> anyhow::Result<()> {
+    for file in std::fs::read_dir(data)? {
+        let file = file?;
+        if file.file_type()?.is_file() {
+            std::fs::remove_file(file.path())?;
+        }
     }
     Ok(())
 }

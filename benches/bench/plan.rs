@@ -76,7 +76,6 @@ enum What {
 
 pub fn measure(args: &Args) -> anyhow::Result<()> {
     backend::install()?;
-    place::clear()?;
     let sizes = if args.quick { &QUICK } else { &FULL };
     let runs = if args.quick { 1 } else { args.runs };
     let wanted =
@@ -108,7 +107,8 @@ pub fn measure(args: &Args) -> anyhow::Result<()> {
         together(&mut results, &side_by_side, sizes)?;
     }
     let whole = args.only.is_empty() && runs >= RUNS_MIN;
-    report::write(&results, sizes, runs, began.elapsed(), whole)
+    report::write(&results, sizes, runs, began.elapsed(), whole)?;
+    place::clear()
 }
 
 /// Runs a group side by side, each on a backend of its own.

@@ -126,7 +126,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     figures.insert("repeats".to_owned(), heard.repeats as f64);
     prove(setting, services, proxy, &data).await?;
     if setting.stored.is_none() {
-        std::fs::remove_dir_all(&data)?;
+        place::spent(&data)?;
     }
     Ok(figures)
 }

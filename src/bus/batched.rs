@@ -163,6 +163,7 @@ impl<T: Requests> Bus for Batched<T> {
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
-        self.requests.set_aside(delivery, why).await
+        // Rare and large: boxed, so that not every delivery has room for it.
+        Box::pin(self.requests.set_aside(delivery, why)).await
     }
 }

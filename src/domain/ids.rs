@@ -3,7 +3,7 @@
 //! Everything a service announces has an id derived from the booking and the event's type, so that
 //! announcing again is recognisable as a repetition by whoever hears it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Expected, card::holds_card_number, event::Kind};
@@ -107,8 +107,8 @@ pub fn request_id(booking: &BookingId, kind: Kind, digest: &Digest) -> String {
 
 /// SHA-256 of a request's `data` without `booking_id`, in RFC 8785 canonical form: what was asked,
 /// whoever writes it down in whatever order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -140,7 +140,16 @@ impl Digest {
 
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|it| write!(f, "{it:02x}"))
+        // In one piece: it is in every row and every event.
+        let digits =
+            self.0.map(|it| [it >> 4, it & 15].map(|it| b"0123456789abcdef"[usize::from(it)]));
+        f.write_str(str::from_utf8(digits.as_flattened()).map_err(|_| std::fmt::Error)?)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -154,12 +163,6 @@ impl TryFrom<String> for Digest {
     type Error = Expected;
     fn try_from(text: String) -> Result<Self, Expected> {
         Digest::parse(&text)
-    }
-}
-
-impl From<Digest> for String {
-    fn from(it: Digest) -> String {
-        it.to_string()
     }
 }
 

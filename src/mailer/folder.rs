@@ -1,23 +1,38 @@
 //! Each receipt is a file, `<number>.eml`, that any mail program opens. Sent again it replaces
 //! itself; it is there whole or not at all.
+//!
+//! One thread writes. What waits when it comes round is flushed together, as far as the folder goes;
+//! more threads would wait for each other, for the folder.
 
 use std::{
     fs::{self, File},
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
+use lettre::message::Mailbox;
 use tempfile::NamedTempFile;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{MailError, Mailer, letter};
 use crate::{domain::receipt::Receipt, durability::Durability};
 
+/// The most letters that are flushed together.
+const GROUP_MAX: usize = 64;
+
 /// A folder of receipts.
 #[derive(Clone, Debug)]
 pub struct FolderMailer {
-    folder: PathBuf,
-    from: String,
-    durability: Durability,
+    from: Mailbox,
+    letters: mpsc::UnboundedSender<Letter>,
+}
+
+/// A letter that waits to be written, and who waits for it.
+#[derive(Debug)]
+struct Letter {
+    name: String,
+    text: Vec<u8>,
+    written: oneshot::Sender<io::Result<()>>,
 }
 
 impl FolderMailer {
@@ -25,22 +40,29 @@ impl FolderMailer {
     /// `Receipts <receipts@example.com>`.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When `from` is no sender, the folder cannot be made, or the machine gives no thread.
     pub fn open(folder: &Path, from: &str, durability: Durability) -> io::Result<FolderMailer> {
+        let from = from.parse().map_err(|it| io::Error::new(io::ErrorKind::InvalidInput, it))?;
         fs::create_dir_all(folder)?;
-        Ok(FolderMailer { folder: folder.to_owned(), from: from.to_owned(), durability })
+        // Not bounded here: whoever sends waits, and there are no more of them than deliveries.
+        let (letters, waiting) = mpsc::unbounded_channel();
+        let folder = folder.to_owned();
+        // It ends with the last copy of the mailer, after what was handed in.
+        std::thread::Builder::new()
+            .name("mail".to_owned())
+            .spawn(move || work(&folder, waiting, durability))?;
+        Ok(FolderMailer { from, letters })
     }
 }
 
 impl Mailer for FolderMailer {
     async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
-        let letter = letter::compose(receipt, &self.from)?;
-        let (folder, durability) = (self.folder.clone(), self.durability);
-        let name = format!("{}.eml", receipt.number);
-        let written =
-            tokio::task::spawn_blocking(move || write(&folder, &name, &letter, durability));
+        let text = letter::compose(receipt, &self.from)?;
         let failed = |source| MailError::Failed { number: receipt.number.clone(), source };
-        written.await.map_err(|it| failed(Box::new(it)))?.map_err(|it| failed(Box::new(it)))
+        let (written, answer) = oneshot::channel();
+        let letter = Letter { name: format!("{}.eml", receipt.number), text, written };
+        self.letters.send(letter).map_err(|_| failed("nobody writes any more".into()))?;
+        answer.await.map_err(|it| failed(it.into()))?.map_err(|it| failed(it.into()))
     }
 }
 
@@ -56,15 +78,37 @@ pub fn remove(folder: &Path, number: &str) -> io::Result<bool> {
     }
 }
 
-fn write(folder: &Path, name: &str, letter: &[u8], durability: Durability) -> io::Result<()> {
+/// Each step is taken for all of them before the next: most file systems flush at once what was written
+/// before the first is flushed. A letter that fails does so alone.
+fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Letter>, durability: Durability) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        let drafts: Vec<_> = group.iter().map(|it| draft(folder, &it.text)).collect();
+        let drafts: Vec<_> = drafts.into_iter().map(|it| flushed(it?, durability)).collect();
+        let placed: Vec<_> =
+            drafts.into_iter().zip(&group).map(|(it, of)| place(it?, folder, &of.name)).collect();
+        // Until now a power failure could take the names away.
+        let kept = File::open(folder).and_then(|it| durability.flush(&it));
+        for (letter, placed) in group.drain(..).zip(placed) {
+            let kept = kept.as_ref().map_err(|it| io::Error::new(it.kind(), it.to_string()));
+            // Who has stopped waiting for an answer was cancelled.
+            drop(letter.written.send(placed.and(kept.copied())));
+        }
+    }
+}
+
+fn draft(folder: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(letter)?;
-    if durability == Durability::PowerFailure {
-        file.as_file().sync_all()?;
-    }
-    file.persist(folder.join(name))?;
-    if durability == Durability::PowerFailure {
-        File::open(folder)?.sync_all()?;
-    }
+    file.write_all(text)?;
+    Ok(file)
+}
+
+fn flushed(draft: NamedTempFile, durability: Durability) -> io::Result<NamedTempFile> {
+    durability.flush(draft.as_file())?;
+    Ok(draft)
+}
+
+fn place(draft: NamedTempFile, folder: &Path, name: &str) -> io::Result<()> {
+    draft.persist(folder.join(name))?;
     Ok(())
 }

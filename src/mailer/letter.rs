@@ -41,14 +41,14 @@ struct Parts<'a> {
 ///
 /// # Errors
 /// When the addresses or the text make no e-mail.
-pub(super) fn compose(receipt: &Receipt, from: &str) -> Result<Vec<u8>, MailError> {
+pub(super) fn compose(receipt: &Receipt, from: &Mailbox) -> Result<Vec<u8>, MailError> {
     write(receipt, from)
         .map_err(|source| MailError::Unwritable { number: receipt.number.clone(), source })
 }
 
 fn write(
     receipt: &Receipt,
-    from: &str,
+    from: &Mailbox,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let wanted = &receipt.wanted;
     let paid = receipt.paid_at.to_zoned_datetime(TimeZone::UTC);
@@ -64,11 +64,10 @@ fn write(
         paid: paid.strftime("%Y-%m-%d %H:%M UTC").to_string(),
     };
     let paid_ms = u64::try_from(receipt.paid_at.as_millisecond())?;
-    let from: Mailbox = from.parse()?;
     let to: Address = wanted.passenger.email.parse()?;
     let domain = from.email.domain().to_owned();
     let message = Message::builder()
-        .from(from)
+        .from(from.clone())
         .to(Mailbox::new(Some(wanted.passenger.name.clone()), to))
         .subject(format!("Your receipt {} for flight {}", parts.number, parts.flight))
         .message_id(Some(format!("<{}@{domain}>", receipt.number)))

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use tracing::{Instrument, error, field, info, info_span, warn};
+use tracing::{Instrument, Span, error, field, info, info_span, warn};
 
 use super::{
     BookError, Breaker, CANARY, Chain, Depends, Lease, LeaseLost, Outcome, Worker,
@@ -15,6 +15,8 @@ use crate::{
         wire::{self, Refusal},
     },
     domain::{
+        RoleName,
+        canary::Canary,
         decision::Rules,
         event::{Event, Kind},
         ids::BookingId,
@@ -47,60 +49,93 @@ pub(super) struct Poison {
     booking: Option<BookingId>,
 }
 
+/// What a delivery is.
+enum Read {
+    Event(Box<Event>),
+    /// No rule and no row ever sees one.
+    Canary(Canary),
+    Refused(Box<Refusal>),
+}
+
+impl Read {
+    fn of(delivery: &Delivery, prefix: &str) -> Read {
+        if let Some(canary) = wire::read_canary(delivery, prefix) {
+            return Read::Canary(canary);
+        }
+        match wire::decode(delivery, prefix) {
+            Ok(event) => Read::Event(event.into()),
+            Err(refusal) => Read::Refused(refusal.into()),
+        }
+    }
+
+    /// As logs and metrics name it, if it could be made out.
+    fn named(&self) -> Option<&'static str> {
+        match self {
+            Read::Event(event) => Some(event.kind().topic()),
+            Read::Canary(_) => Some(CANARY),
+            Read::Refused(refusal) => refusal.kind.map(Kind::topic),
+        }
+    }
+
+    /// What every log line about it says. An id that a client made up may be anything, so it is only
+    /// told when it has the form of a booking id.
+    fn span(&self, role: RoleName, attempt: u32) -> Span {
+        let harmless = |it: &&str| BookingId::parse(it).is_ok();
+        let (id, booking) = match self {
+            Read::Event(it) => {
+                (Some(&*it.cause.id).filter(harmless).map(str::to_owned), Some(&it.booking))
+            }
+            Read::Canary(it) => (Some(it.id.to_string()), None),
+            Read::Refused(it) => (None, it.requested()),
+        };
+        info_span!(
+            "delivery",
+            role = %role,
+            event.kind = self.named(),
+            event.id = id,
+            booking.id = booking.map(field::display),
+            delivery.attempt = attempt,
+        )
+    }
+}
+
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// Gives one delivery its verdict and files it.
     pub async fn attend(&self, delivery: Delivery) -> Ended {
-        let span = info_span!(
-            "delivery",
-            role = %R::Rules::ROLE,
-            event.kind = field::Empty,
-            event.id = field::Empty,
-            booking.id = field::Empty,
-            delivery.attempt = delivery.attempt,
-        );
         let _in_hand = Counted::new(&self.metrics, &self.breaker);
         let limits = &self.limits;
         let lease = Lease::new(self.book.clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
+        let read = Read::of(&delivery, &self.prefix);
+        let span = read.span(R::Rules::ROLE, delivery.attempt);
         let attended = async {
             tokio::select! {
                 // First of all whether it is still ours: work in hand is dropped before its next step.
                 biased;
                 () = lease.lost() => self.let_go(&delivery, &lease).await,
-                ended = self.judge_and_file(&delivery, &lease) => ended,
+                ended = self.judge_and_file(&delivery, read, &lease) => ended,
             }
         };
         attended.instrument(span).await
     }
 
-    async fn judge_and_file(&self, delivery: &Delivery, lease: &Lease) -> Ended {
-        // Before everything else: no rule and no row ever sees a canary.
-        if let Some(canary) = wire::read_canary(delivery, &self.prefix) {
-            let verdict = self.attend_to_canary(&canary).await;
-            let (ended, word) = self.file(delivery, verdict).await;
-            self.metrics.delivered(Some(CANARY), word);
-            return ended;
-        }
-        let decoded = wire::decode(delivery, &self.prefix);
-        let kind = match &decoded {
-            Ok(event) => Some(event.kind()),
-            Err(refusal) => refusal.kind,
-        };
-        let judged = match decoded {
-            Ok(event) => self.judge(&event, lease).await,
-            Err(refusal) => Ok(self.refuse(refusal).await),
+    async fn judge_and_file(&self, delivery: &Delivery, read: Read, lease: &Lease) -> Ended {
+        let event = read.named();
+        let judged = match read {
+            Read::Event(event) => self.judge(&event, lease).await,
+            Read::Canary(canary) => Ok(self.attend_to_canary(&canary).await),
+            Read::Refused(refusal) => Ok(self.refuse(*refusal).await),
         };
         let (ended, word) = match judged {
             Ok(verdict) => self.file(delivery, verdict).await,
             Err(LeaseLost) => (self.let_go(delivery, lease).await, "lost"),
         };
-        self.metrics.delivered(kind.map(Kind::topic), word);
+        self.metrics.delivered(event, word);
         ended
     }
 
     /// Commits and publishes; nothing more once the lease is over.
     async fn judge(&self, event: &Event, lease: &Lease) -> Result<Verdict, LeaseLost> {
-        note(event);
         let mut needed = vec![Depends::Store];
         let messages = match self.book.attend_under(event, lease).await {
             Ok(Outcome::Announce { messages, recalled, conflicts, answers }) => {
@@ -141,9 +176,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// its client can be told.
     async fn refuse(&self, refusal: Refusal) -> Verdict {
         let reason = refusal.flaw.to_string();
-        let request = refusal.kind == Some(Kind::BookingRequested);
-        if let Some(booking) = refusal.booking.as_ref().filter(|_| request) {
-            tracing::Span::current().record("booking.id", field::display(booking));
+        if let Some(booking) = refusal.requested() {
             let rejection = Rejection { time: refusal.sent_at, reason: reason.clone() };
             if let Err(error) = self.book.reject(booking, &rejection).await {
                 return Verdict::Retry(depends(&error), error.into());
@@ -237,17 +270,6 @@ impl Drop for Counted<'_> {
         self.metrics.in_hand.dec();
         // A trial that ended without a word leaves the next one its turn.
         self.breaker.untried();
-    }
-}
-
-/// Writes the event's names on the span. An id that a client made up may be anything, so it is only
-/// told when it has the form of a booking id.
-fn note(event: &Event) {
-    let span = tracing::Span::current();
-    span.record("event.kind", event.kind().topic());
-    span.record("booking.id", field::display(&event.booking));
-    if BookingId::parse(&event.cause.id).is_ok() {
-        span.record("event.id", &event.cause.id);
     }
 }
 

@@ -185,7 +185,7 @@ impl<R: Role, S: Store> Book<R, S> {
                     }
                     Step::Settle(decision) => {
                         lease.check()?;
-                        let Some(messages) = self.settle(&seen, &own, event, decision).await?
+                        let Some(messages) = self.settle(&mut seen, &own, event, decision).await?
                         else {
                             conflicts += 1;
                             continue 'read;
@@ -207,7 +207,7 @@ impl<R: Role, S: Store> Book<R, S> {
     /// Commits a decision and its memo in one transaction; none when a row had changed meanwhile.
     async fn settle(
         &self,
-        seen: &Seen<State<R>>,
+        seen: &mut Seen<State<R>>,
         own: &Key,
         event: &Event,
         decision: Decision<State<R>>,
@@ -237,7 +237,7 @@ impl<R: Role, S: Store> Book<R, S> {
     ) -> Result<(), BookError> {
         let own = Key::Booking(booking.clone());
         for _ in 0..=CONFLICTS_MAX {
-            let seen = see(&self.store, own.clone()).await?;
+            let mut seen = see(&self.store, own.clone()).await?;
             let Some(row) = self.role.rejected(seen.rows.get(&own), rejection.clone()) else {
                 return Ok(());
             };

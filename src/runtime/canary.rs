@@ -2,7 +2,7 @@
 //! row, and are never set aside.
 
 use serde::{Deserialize, Serialize};
-use tracing::{field, info, warn};
+use tracing::{info, warn};
 
 use super::{
     Book, BookError, CANARY, Chain, Worker,
@@ -32,8 +32,6 @@ struct Nest {
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// Does a role's duty by a canary.
     pub(super) async fn attend_to_canary(&self, canary: &Canary) -> Verdict {
-        let span = tracing::Span::current();
-        span.record("event.kind", CANARY).record("event.id", field::display(canary.id));
         match canary.duty(R::Rules::ROLE, self.book.clock().now()) {
             Duty::Keep(seen) => match self.book.keep_sighting(canary.id, seen).await {
                 Ok(()) => info!(hop = %seen.hop, "canary kept"),

@@ -104,14 +104,15 @@ pub(super) enum Change<'a> {
 }
 
 impl<T> Seen<T> {
-    /// The row as it is to be written over the version that was read, its memos with it.
+    /// The row as it is to be written over the version that was read, its memos with it. They are
+    /// taken: who writes a row again reads it again first.
     pub(super) fn write<R: Rules>(
-        &self,
+        &mut self,
         (key, row): (Key, R::State),
         change: Change<'_>,
     ) -> Result<Write, BookError> {
         let Stored { version: read_version, mut claim, mut memos } =
-            self.stored.get(&key).cloned().unwrap_or_default();
+            self.stored.remove(&key).unwrap_or_default();
         match change {
             Change::State => {}
             Change::Claim(by) => claim = Some(by),
@@ -197,7 +198,7 @@ pub async fn amend<R: Rules>(
 ) -> Result<Amended<R::State>, BookError> {
     let own = Key::Booking(booking.clone());
     for _ in 0..=CONFLICTS_MAX {
-        let seen: Seen<R::State> = see(store, own.clone()).await?;
+        let mut seen: Seen<R::State> = see(store, own.clone()).await?;
         let Some(row) = seen.rows.get(&own) else { return Ok(Amended::Unknown) };
         let Some(row) = change(row) else { return Ok(Amended::Refused) };
         let writes = vec![seen.write::<R>((own.clone(), row.clone()), Change::State)?];

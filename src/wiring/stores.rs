@@ -38,12 +38,14 @@ pub enum AnyStore {
     Memory(Memory),
 }
 
+/// A request of the SDK is large while it is on its way: boxed, so that not every delivery has room for
+/// one, and is moved with it.
 impl Store for AnyStore {
     async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
         match self {
             AnyStore::File(it) => it.read(keys).await,
             AnyStore::Inline(it) => it.read(keys).await,
-            AnyStore::Table(it) => it.read(keys).await,
+            AnyStore::Table(it) => Box::pin(it.read(keys)).await,
             AnyStore::Memory(it) => it.read(keys).await,
         }
     }
@@ -52,7 +54,7 @@ impl Store for AnyStore {
         match self {
             AnyStore::File(it) => it.commit(writes).await,
             AnyStore::Inline(it) => it.commit(writes).await,
-            AnyStore::Table(it) => it.commit(writes).await,
+            AnyStore::Table(it) => Box::pin(it.commit(writes)).await,
             AnyStore::Memory(it) => it.commit(writes).await,
         }
     }
@@ -61,7 +63,7 @@ impl Store for AnyStore {
         match self {
             AnyStore::File(it) => it.list(find, limit).await,
             AnyStore::Inline(it) => it.list(find, limit).await,
-            AnyStore::Table(it) => it.list(find, limit).await,
+            AnyStore::Table(it) => Box::pin(it.list(find, limit)).await,
             AnyStore::Memory(it) => it.list(find, limit).await,
         }
     }

@@ -94,7 +94,12 @@ impl Clients {
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS_MAX)
             .with_max_backoff(RETRY_PAUSE_MAX);
-        let limited = config.to_builder().retry_config(retries).timeout_config(timeouts);
+        let limited = config
+            .to_builder()
+            .retry_config(retries)
+            .timeout_config(timeouts)
+            // Nothing is streamed, and each attempt has its own limit.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         Clients::new(&limited.build(), count)
     }
 
@@ -199,7 +204,6 @@ fn polls(config: &SdkConfig, count: Count) -> aws_sdk_sqs::Config {
         .timeout_config(timeouts)
         // The poll loop has its own pause between receives that fail.
         .retry_config(RetryConfig::standard().with_max_attempts(1))
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(count)
         .build()
 }

@@ -69,6 +69,14 @@ pub struct Refusal {
     pub sent_at: Timestamp,
 }
 
+impl Refusal {
+    /// The booking that it asked for, if it was a request.
+    #[must_use]
+    pub fn requested(&self) -> Option<&BookingId> {
+        self.booking.as_ref().filter(|_| self.kind == Some(Kind::BookingRequested))
+    }
+}
+
 /// Reads a message. `prefix` is what topic names begin with in this account.
 ///
 /// # Errors
@@ -103,13 +111,13 @@ pub struct Origin {
 /// The origin of a body that may be anything.
 #[must_use]
 pub fn origin(body: &str) -> Origin {
-    let Ok(outer) = Node::parse(body).and_then(Node::object) else { return Origin::default() };
+    let Ok(outer) = Fields::parse(body) else { return Origin::default() };
     let id = optional_parsed(&outer, "MessageId", BookingId::parse).ok().flatten();
     let message = outer.optional("Message").and_then(|it| it.string().ok());
     let trace = |fields: &Fields<'_, '_>| {
         optional_parsed(fields, "traceparent", traceparent).ok().flatten()
     };
-    let inner = message.as_deref().and_then(|it| Node::parse(it).and_then(Node::object).ok());
+    let inner = message.as_deref().and_then(|it| Fields::parse(it).ok());
     Origin {
         message_id: id.map(|it| it.as_str().to_owned()),
         traceparent: inner.as_ref().map_or_else(|| trace(&outer), trace),
@@ -150,7 +158,7 @@ impl Letter {
             };
             return Err(flaw.into());
         }
-        let outer = Node::parse(body)?.object()?;
+        let outer = Fields::parse(body)?;
         let enveloped = outer.optional("specversion").is_none()
             && outer.optional("TopicArn").is_some()
             && outer.optional("Message").is_some();
@@ -167,7 +175,7 @@ impl Letter {
         self.message_id = optional_parsed(&outer, "MessageId", BookingId::parse).ok().flatten();
         self.sent_at = optional_parsed(&outer, "Timestamp", parse_time)?.unwrap_or(self.sent_at);
         let message = outer.required("Message")?.string()?;
-        self.read(&Node::parse(&message)?.object()?)
+        self.read(&Fields::parse(&message)?)
     }
 
     /// Reads the event, or bare `data` if it is not one.
@@ -181,11 +189,11 @@ impl Letter {
         let data = top.optional("data");
         let own = data.and_then(|it| it.object().ok());
         let own = own.as_ref().and_then(|it| it.optional("booking_id"));
-        let derived = id.as_deref().map(|it| BookingId::of_event(&source, it));
+        let derived = || id.as_deref().map(|it| BookingId::of_event(&source, it));
         // First whatever can be read, so that a refusal is filed where somebody looks for it.
         let readable =
             |it: Option<Node<'_, '_>>| it.and_then(|it| it.parsed(BookingId::parse).ok());
-        self.booking = readable(own).or_else(|| readable(subject)).or_else(|| derived.clone());
+        self.booking = readable(own).or_else(|| readable(subject)).or_else(derived);
 
         let version = top.required("specversion")?;
         if version.string()? != "1.0" {
@@ -233,7 +241,7 @@ impl Letter {
         self.claims = Some(Kind::BookingRequested);
         self.booking = optional_parsed(top, "booking_id", BookingId::parse).ok().flatten();
         let own = top.optional("booking_id");
-        let booking = self.identify(own, None, Kind::BookingRequested, None)?;
+        let booking = self.identify(own, None, Kind::BookingRequested, || None)?;
         let digest = digest_of(top.node())?;
         let (source, time) = (CLIENT.to_owned(), self.sent_at);
         self.event(booking, Kind::BookingRequested, None, source, time, digest, top.node())
@@ -262,7 +270,7 @@ impl Letter {
         own: Option<Node<'_, '_>>,
         subject: Option<Node<'_, '_>>,
         kind: Kind,
-        derived: Option<BookingId>,
+        derived: impl FnOnce() -> Option<BookingId>,
     ) -> Read<BookingId> {
         let parsed =
             |it: Option<Node<'_, '_>>| it.map(|it| it.parsed(BookingId::parse)).transpose();
@@ -272,9 +280,9 @@ impl Letter {
                 Err(here.flaw("expected the same booking as data.booking_id").into())
             }
             (Some(id), _) | (None, Some(id)) => Ok(id),
-            (None, None) if kind == Kind::BookingRequested => {
-                derived.or_else(|| self.message_id.clone()).ok_or_else(|| missing_booking().into())
-            }
+            (None, None) if kind == Kind::BookingRequested => derived()
+                .or_else(|| self.message_id.clone())
+                .ok_or_else(|| missing_booking().into()),
             (None, None) => Err(missing_booking().into()),
         }
     }
@@ -447,23 +455,27 @@ pub fn digest(mut data: Value) -> Digest {
 
 /// The path of the first value that could be a card number; names that are not plain stay unsaid.
 fn card_number(value: &Value, path: &str) -> Option<String> {
-    let suspicious = |it: &str| holds_card_number(it).then(|| path.to_owned());
+    let rest = suspicious(value, true)?;
+    Some(format!("{path}{rest}"))
+}
+
+/// The same from here on. Put together only once there is something to tell.
+fn suspicious(value: &Value, top: bool) -> Option<String> {
+    let whole = |it: &str| holds_card_number(it).then(String::new);
     match value {
         Value::Null | Value::Bool(_) => None,
-        Value::Number(it) => suspicious(&it.to_string()),
-        Value::String(it) => suspicious(it),
-        Value::Array(list) => {
-            list.iter().enumerate().find_map(|(at, it)| card_number(it, &format!("{path}[{at}]")))
-        }
+        Value::Number(it) => whole(&it.to_string()),
+        Value::String(it) => whole(it),
+        Value::Array(list) => list.iter().enumerate().find_map(|(at, it)| {
+            let rest = suspicious(it, false)?;
+            Some(format!("[{at}]{rest}"))
+        }),
         Value::Object(fields) => fields.iter().find_map(|(name, it)| {
+            let own_id = top && name == "booking_id";
+            let rest = if own_id { None } else { suspicious(it, false) }?;
             let plain =
                 name.len() <= 32 && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
-            let own_id = name == "booking_id" && path == "data";
-            if own_id {
-                None
-            } else {
-                card_number(it, &format!("{path}.{}", if plain { name } else { "…" }))
-            }
+            Some(format!(".{}{rest}", if plain { name } else { "…" }))
         }),
     }
 }

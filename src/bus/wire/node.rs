@@ -172,6 +172,23 @@ impl<'a, 'p> Node<'a, 'p> {
     }
 }
 
+impl<'a> Fields<'a, 'static> {
+    /// The whole text as one object, if it is that.
+    ///
+    /// # Errors
+    /// Names line and column of the first place that is no JSON.
+    pub(super) fn parse(text: &'a str) -> Result<Self, Flaw> {
+        match serde_json::from_str(text) {
+            Ok(fields) => Ok(Fields {
+                node: Node { whole: text, text: text.trim_ascii(), path: Path::Root },
+                fields,
+            }),
+            // Read again, to say what it is instead.
+            Err(_) => Node::parse(text)?.object(),
+        }
+    }
+}
+
 impl<'a, 'p> Fields<'a, 'p> {
     /// The field of that name, if it is there and not null.
     #[must_use]

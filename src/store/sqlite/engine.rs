@@ -11,7 +11,7 @@ use crate::{domain::RoleName, durability::Durability};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much of the file a connection keeps in memory, in KiB: what bookings under way touch.
-const CACHE_KIB: i64 = 8 * 1024;
+const CACHE_KIB: i64 = 2 * 1024;
 /// How long the write-ahead log grows before it is written into the file, in pages: a page that
 /// changes again and again meanwhile is written there once.
 const LOG_PAGES_MAX: i64 = 4_000;

@@ -1,7 +1,8 @@
 //! One thread owns the file. What waits when it comes round is committed in one transaction: under
-//! load many settles share one flush to disk, and a lone one waits for nobody.
+//! load many settles share one flush to disk, and a lone one waits for nobody. Its answers come back
+//! together, too: each would have to wake the runtime.
 
-use std::thread::JoinHandle;
+use std::{thread::JoinHandle, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,6 +13,12 @@ use super::{
 
 /// The most jobs that are done in one transaction.
 const GROUP_MAX: usize = 256;
+/// As many are waited for as came last time, up to those of one receive: the first of them is here
+/// before the last is read.
+const CROWD_MAX: usize = 10;
+/// How often it is looked whether they have come, and for how long before that.
+const LOOKS_MAX: usize = 10;
+const LOOK_AFTER: Duration = Duration::from_micros(200);
 /// The most jobs that may wait; more wait outside.
 const WAITING_MAX: usize = 1024;
 
@@ -23,10 +30,31 @@ pub struct Sqlite {
     thread: Option<JoinHandle<()>>,
 }
 
+type Rows = Result<Vec<Option<Versioned>>, StoreError>;
+type Listed = Result<Vec<(String, String)>, StoreError>;
+type Committed = Result<Commit, StoreError>;
+
 enum Job {
-    Read(Vec<String>, oneshot::Sender<Result<Vec<Option<Versioned>>, StoreError>>),
-    Commit(Vec<Write>, oneshot::Sender<Result<Commit, StoreError>>),
-    List(Find, usize, oneshot::Sender<Result<Vec<(String, String)>, StoreError>>),
+    Read(Vec<String>, oneshot::Sender<Rows>),
+    Commit(Vec<Write>, oneshot::Sender<Committed>),
+    List(Find, usize, oneshot::Sender<Listed>),
+}
+
+enum Answer {
+    Read(oneshot::Sender<Rows>, Rows),
+    Commit(oneshot::Sender<Committed>, Committed),
+    List(oneshot::Sender<Listed>, Listed),
+}
+
+impl Answer {
+    /// Who has stopped waiting for it was cancelled.
+    fn tell(self) {
+        match self {
+            Answer::Read(it, rows) => drop(it.send(rows)),
+            Answer::Commit(it, end) => drop(it.send(end)),
+            Answer::List(it, rows) => drop(it.send(rows)),
+        }
+    }
 }
 
 impl Sqlite {
@@ -34,11 +62,20 @@ impl Sqlite {
     ///
     /// # Errors
     /// When the machine gives no thread.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn start(engine: Engine) -> std::io::Result<Sqlite> {
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
+        let (groups, mut answered) = mpsc::unbounded_channel::<Vec<Answer>>();
+        tokio::spawn(async move {
+            while let Some(group) = answered.recv().await {
+                group.into_iter().for_each(Answer::tell);
+            }
+        });
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || work(engine, queue))?;
+            .spawn(move || work(engine, queue, &groups))?;
         Ok(Sqlite { jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -77,60 +114,77 @@ impl Drop for Sqlite {
     }
 }
 
-fn work(mut engine: Engine, mut queue: mpsc::Receiver<Job>) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
+fn work(
+    mut engine: Engine,
+    mut queue: mpsc::Receiver<Job>,
+    answers: &mpsc::UnboundedSender<Vec<Answer>>,
+) {
+    let (mut group, mut crowd) = (Vec::with_capacity(GROUP_MAX), 1);
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
-        while group.len() < GROUP_MAX
-            && let Ok(next) = queue.try_recv()
-        {
-            group.push(next);
+        gather(&mut queue, &mut group);
+        for _ in 0..LOOKS_MAX {
+            if group.len() >= crowd {
+                break;
+            }
+            std::thread::sleep(LOOK_AFTER);
+            gather(&mut queue, &mut group);
         }
-        do_group(&mut engine, group.drain(..));
+        crowd = group.len().min(CROWD_MAX);
+        // Nobody is left to be told when the runtime is gone.
+        let _ = answers.send(do_group(&mut engine, group.drain(..)));
+    }
+}
+
+/// Who waits already.
+fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>) {
+    while group.len() < GROUP_MAX
+        && let Ok(next) = queue.try_recv()
+    {
+        group.push(next);
     }
 }
 
 /// Reads are answered from what is committed; then all commits of the group are made, in the same
 /// transaction. Nobody waits for his own commit while he reads, so the order within a group is free.
-fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) {
-    let (mut looks, mut lots, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer> {
+    let (mut looks, mut lots, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for job in group {
         match job {
             Job::Commit(writes, answer) => {
                 lots.push(writes);
-                answers.push(answer);
+                waiting.push(answer);
             }
             Job::Read(..) | Job::List(..) => looks.push(job),
         }
     }
+    let mut answers = Vec::with_capacity(looks.len() + waiting.len());
     let lots: Vec<&[Write]> = lots.iter().map(Vec::as_slice).collect();
-    let look = |engine: &Engine| looks.drain(..).for_each(|it| answer_look(engine, it));
+    let look = |engine: &Engine| answers.extend(looks.drain(..).filter_map(|it| seen(engine, it)));
     let ends = if lots.is_empty() {
         engine.at_one_moment(look).map(|()| Vec::new())
     } else {
         engine.look_and_commit(look, &lots)
     };
     // No transaction could be begun: who only looks needs none.
-    looks.drain(..).for_each(|it| answer_look(engine, it));
+    answers.extend(looks.drain(..).filter_map(|it| seen(engine, it)));
     match ends {
         Ok(ends) => {
-            for (answer, end) in answers.into_iter().zip(ends) {
-                drop(answer.send(Ok(end)));
-            }
+            let told = waiting.into_iter().zip(ends).map(|(it, end)| Answer::Commit(it, Ok(end)));
+            answers.extend(told);
         }
         Err(error) => {
-            for answer in answers {
-                drop(answer.send(Err(error.clone())));
-            }
+            let told = waiting.into_iter().map(|it| Answer::Commit(it, Err(error.clone())));
+            answers.extend(told);
         }
     }
+    answers
 }
 
-/// Who has stopped waiting for an answer was cancelled.
-fn answer_look(engine: &Engine, job: Job) {
+fn seen(engine: &Engine, job: Job) -> Option<Answer> {
     match job {
-        Job::Read(keys, answer) => drop(answer.send(engine.read(&keys))),
-        Job::List(find, limit, answer) => drop(answer.send(engine.list(&find, limit))),
-        Job::Commit(..) => {}
+        Job::Read(keys, answer) => Some(Answer::Read(answer, engine.read(&keys))),
+        Job::List(find, limit, answer) => Some(Answer::List(answer, engine.list(&find, limit))),
+        Job::Commit(..) => None,
     }
 }
