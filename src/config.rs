@@ -59,7 +59,7 @@ pub enum StoreName {
     Sqlite,
     /// In a DynamoDB table of its own, PREFIXbooking-ROLE: any number of replicas
     Dynamodb,
-    /// Nowhere: gone with the process. For benchmarks
+    /// Nowhere: gone with the process, and receipts are not flushed to disk. For benchmarks
     Memory,
 }
 
@@ -121,7 +121,8 @@ pub struct ServiceArgs {
     pub in_hand: u16,
 
     /// How long a message may wait to be received together with others. SQS charges for requests: 0ms
-    /// asks at once and costs most, 100ms is a fair middle, 500ms is the cheapest
+    /// asks at once and costs most, 100ms is a fair middle, 500ms is the cheapest. Deletes wait twice as long,
+    /// 20ms to 1s: nobody waits for them
     #[arg(long, env = "BOOKING_LATENCY_TARGET", default_value = "100ms", value_name = "TIME", value_parser = latency_target)]
     pub latency_target: Span,
 
