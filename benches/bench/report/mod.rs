@@ -14,6 +14,8 @@ use crate::{
 };
 
 const METHOD: &str = include_str!("method.md");
+/// Measured while it was made, and not again by each run.
+const PROFILE: &str = include_str!("profile.md");
 
 /// Writes the report. `whole`: everything was measured, as often as it should be.
 pub fn write(
@@ -61,6 +63,7 @@ fn text(results: &Results, sizes: &Sizes, runs: usize, took: Duration) -> anyhow
             text.push_str(&format!("\n{}", acceptance::table(&of_section)));
         }
     }
+    text.push_str(PROFILE);
     Ok(text)
 }
 
