@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::bus::RECEIVE_MAX;
+
 /// The bounds of one consumer.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -64,9 +66,13 @@ pub struct Contradiction {
 impl Limits {
     /// How long a delete waits for others to leave with. Nobody waits for a delete: the message is
     /// done with and hidden. Twice the pauses, so that one receive's deletes leave with the next one's;
-    /// what dies meanwhile is delivered again, and known.
+    /// what dies meanwhile is delivered again, and known. Hardly at all when so few may be in hand that
+    /// they never fill a batch: each holds a permit until it is deleted.
     #[must_use]
     pub fn deletes_linger(&self) -> Duration {
+        if self.in_hand_max < RECEIVE_MAX {
+            return DELETES_LINGER_MIN;
+        }
         (self.latency_target * 2).clamp(DELETES_LINGER_MIN, DELETES_LINGER_MAX)
     }
 
@@ -113,6 +119,17 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deletes_linger_by_the_latency_target_unless_they_would_hold_up_receives() {
+        let linger = |target_ms, in_hand_max| {
+            let latency_target = Duration::from_millis(target_ms);
+            let limits = Limits { latency_target, in_hand_max, ..Limits::default() };
+            limits.deletes_linger().as_millis()
+        };
+        assert_eq!([0, 100, 500, 5000].map(|it| linger(it, 64)), [20, 200, 1000, 1000]);
+        assert_eq!(linger(500, 9), 20);
+    }
 
     #[test]
     fn the_defaults_agree_and_a_contradiction_names_both_numbers() {
