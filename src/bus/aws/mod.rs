@@ -157,8 +157,7 @@ impl Requests for AwsRequests {
     }
 }
 
-/// A request in a task of its own: one that panics fails alone, and several are signed and sent on
-/// several cores.
+/// A request in a task of its own: one that panics fails alone.
 async fn apart(
     count: usize,
     operation: &'static str,

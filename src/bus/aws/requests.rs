@@ -51,9 +51,10 @@ impl Topic {
         }
         match publish.send().await {
             Ok(it) => {
+                let done = it.successful.unwrap_or_default().into_iter().filter_map(|it| it.id);
                 let failed = it.failed.unwrap_or_default().into_iter();
                 let failed = failed.map(|it| (it.id, it.code, it.message));
-                each(count, failed, operation, &self.name)
+                each(count, done, failed, operation, &self.name)
             }
             Err(it) => all(count, failure(operation, &self.name, it)),
         }
@@ -75,8 +76,9 @@ impl Queue {
         }
         match delete.send().await {
             Ok(it) => {
+                let done = it.successful.into_iter().map(|it| it.id);
                 let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
-                each(count, failed, operation, &self.name)
+                each(count, done, failed, operation, &self.name)
             }
             Err(it) => all(count, failure(operation, &self.name, it)),
         }
@@ -88,8 +90,9 @@ impl Queue {
         let changes = handles.iter().map(|(handle, after)| (handle, *after));
         match change_visibility(&self.sqs, &self.url, changes).await {
             Ok(it) => {
+                let done = it.successful.into_iter().map(|it| it.id);
                 let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
-                each(count, failed, operation, &self.name)
+                each(count, done, failed, operation, &self.name)
             }
             Err(it) => all(count, failure(operation, &self.name, it)),
         }
@@ -136,21 +139,31 @@ pub(super) fn kind_attribute(kind: Kind) -> MessageAttributeValue {
 /// An entry that failed: its id, the code and what else is said.
 type Failed = (String, String, Option<String>);
 
-/// The answers of a batch of which some failed. A receipt handle that is no longer good is no failure.
+/// The answers of a batch, entry by entry: done is what was said to be done, and nothing else. A
+/// receipt handle that is no longer good is no failure.
 fn each(
     count: usize,
+    done: impl Iterator<Item = String>,
     failed: impl Iterator<Item = Failed>,
     operation: &'static str,
     name: &str,
 ) -> Vec<Answer> {
-    let mut answers: Vec<Answer> = (0..count).map(|_| Ok(())).collect();
+    let unsaid = |_| {
+        let source = "the answer does not say how this entry of the batch ended".into();
+        Err(BusError::Failed { operation, name: name.to_owned(), source })
+    };
+    let mut answers: Vec<Answer> = (0..count).map(unsaid).collect();
+    let place = |id: &str| id.parse().ok().filter(|it: &usize| *it < count);
+    for at in done.filter_map(|it| place(&it)) {
+        answers[at] = Ok(());
+    }
     for (id, code, message) in failed {
+        let Some(at) = place(&id) else { continue };
+        let answer = &mut answers[at];
         if stale(Some(&code), message.as_deref()) {
+            *answer = Ok(());
             continue;
         }
-        let Some(answer) = id.parse().ok().and_then(|at: usize| answers.get_mut(at)) else {
-            continue;
-        };
         let refused = refused(&code);
         let source = format!("{code}: {}", message.unwrap_or_default()).into();
         let name = name.to_owned();
@@ -201,6 +214,10 @@ impl Error for Shared {
 mod tests {
     use super::*;
 
+    fn done(ids: &[&str]) -> impl Iterator<Item = String> {
+        ids.iter().map(|it| (*it).to_owned())
+    }
+
     fn failed(id: &str, code: &str) -> Failed {
         (id.to_owned(), code.to_owned(), Some("said why".to_owned()))
     }
@@ -208,7 +225,7 @@ mod tests {
     #[test]
     fn a12_a_batch_of_which_one_entry_failed_has_done_the_others() {
         let failed = [failed("1", "InternalError"), failed("2", "AuthorizationError")];
-        let answers = each(4, failed.into_iter(), "publish to", "seat-booked");
+        let answers = each(4, done(&["3", "0"]), failed.into_iter(), "publish to", "seat-booked");
         assert!(answers[0].is_ok() && answers[3].is_ok());
         let Err(BusError::Failed { name, source, .. }) = &answers[1] else { panic!("{answers:?}") };
         assert_eq!(
@@ -221,13 +238,22 @@ mod tests {
     #[test]
     fn an_answer_about_an_entry_that_was_not_asked_for_is_nobodys() {
         let failed = ["7", "-1", "x", ""].map(|it| failed(it, "InternalError"));
-        assert!(each(2, failed.into_iter(), "delete from", "q").iter().all(Result::is_ok));
+        let done = done(&["0", "1", "2", "y"]);
+        assert!(each(2, done, failed.into_iter(), "delete from", "q").iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a10_an_entry_of_which_nothing_is_said_was_not_published() {
+        let failed = [failed("x", "InternalError")];
+        let answers = each(2, done(&["1"]), failed.into_iter(), "publish to", "seat-booked");
+        assert!(answers[1].is_ok());
+        assert!(matches!(answers[0], Err(BusError::Failed { .. })), "published again, not lost");
     }
 
     #[test]
     fn a10_a_handle_that_is_no_longer_good_is_no_failure_of_its_entry() {
         let failed = [failed("0", "ReceiptHandleIsInvalid"), failed("1", "InternalError")];
-        let answers = each(2, failed.into_iter(), "delete from", "q");
+        let answers = each(2, done(&[]), failed.into_iter(), "delete from", "q");
         assert!(answers[0].is_ok() && answers[1].is_err());
     }
 
