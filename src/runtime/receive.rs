@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::warn;
 
 use super::{Chain, Gate, Worker, delay::pause};
@@ -44,7 +45,11 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                     // The loop lives, also when nothing comes to be tried.
                     Some(why) => self.pulse.rest(why),
                 }
-                let rest = self.pace.after(max, deliveries.len(), self.waited(&deliveries));
+                let rest = self.pace.after(
+                    max,
+                    deliveries.len(),
+                    waited(&deliveries, self.book.clock().now()),
+                );
                 let deliveries = deliveries.into_iter().map(|it| (it, self.bus.in_hand()));
                 // All of the hands, before the first begins: whoever batches waits for all.
                 Received { deliveries: deliveries.collect(), rest }
@@ -58,15 +63,40 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         }
     }
 
-    /// How long the oldest of them was on the queue, as far as the clocks of SQS and of this host agree.
-    fn waited(&self, deliveries: &[Delivery]) -> Duration {
-        let now = self.book.clock().now();
-        let oldest = deliveries.iter().map(|it| it.sent_at).min().unwrap_or(now);
-        Duration::try_from(now.duration_since(oldest)).unwrap_or_default()
-    }
-
     /// How many receives may be open at once, as the queue is now.
     pub fn pollers_wanted(&self) -> usize {
         self.pace.wanted()
+    }
+}
+
+/// How long the oldest of them was on the queue, as far as the clocks of SQS and of this host agree. One
+/// that was given back waited for itself, not for us: its age says nothing of the queue.
+fn waited(deliveries: &[Delivery], now: Timestamp) -> Duration {
+    let first = deliveries.iter().filter(|it| it.attempt <= 1);
+    let oldest = first.map(|it| it.sent_at).min().unwrap_or(now);
+    Duration::try_from(now.duration_since(oldest)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::ReceiptHandle;
+
+    #[test]
+    fn the_age_of_what_was_given_back_is_no_backlog() {
+        let now: Timestamp = "2027-03-01T09:30:00Z".parse().unwrap();
+        let delivery = |attempt, age_s| Delivery {
+            body: String::new(),
+            message_id: String::new(),
+            attempt,
+            sent_at: now - jiff::SignedDuration::from_secs(age_s),
+            kind_attribute: None,
+            receipt_handle: ReceiptHandle(String::new()),
+        };
+        let waited = |these: &[Delivery]| waited(these, now).as_secs();
+        assert_eq!(waited(&[delivery(1, 3), delivery(1, 8)]), 8);
+        assert_eq!(waited(&[delivery(1, 3), delivery(4, 90)]), 3);
+        assert_eq!(waited(&[delivery(2, 90)]), 0);
+        assert_eq!(waited(&[delivery(1, -5)]), 0, "the clocks need not agree");
     }
 }
