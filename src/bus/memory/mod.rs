@@ -217,28 +217,27 @@ impl State {
         hidden: SignedDuration,
     ) -> Vec<Delivery> {
         let queue = self.queues.entry(role).or_default();
-        let mut places: Vec<u64>;
+        let (mut dead, mut alive) = (Vec::new(), Vec::with_capacity(max));
+        let mut sort = |places: &mut dyn Iterator<Item = u64>| {
+            while alive.len() < max
+                && let Some(place) = places.next()
+            {
+                if queue.exhausted(place, self.receives_max) { &mut dead } else { &mut alive }
+                    .push(place);
+            }
+        };
         if self.unkindness.shuffle {
-            places = queue.receivable(now).collect();
+            let mut places: Vec<u64> = queue.receivable(now).collect();
             places.sort_unstable();
             self.rng.shuffle(&mut places);
+            sort(&mut places.into_iter());
         } else {
-            places = queue.receivable(now).take(max).collect();
+            sort(&mut queue.receivable(now));
         }
-        let mut deliveries = Vec::with_capacity(max.min(places.len()));
-        for place in places {
-            if deliveries.len() == max {
-                break;
-            }
-            match queue.exhausted(place, self.receives_max) {
-                Some(Queued { body, .. }) => {
-                    let dead = Dead { body, attributes: Vec::new() };
-                    self.dead.entry(role).or_default().push(dead);
-                }
-                None => deliveries.extend(queue.hand_out(place, now + hidden)),
-            }
-        }
-        deliveries
+        let dead = dead.into_iter().filter_map(|it| queue.remove(it));
+        let dead = dead.map(|Queued { body, .. }| Dead { body, attributes: Vec::new() });
+        self.dead.entry(role).or_default().extend(dead);
+        alive.into_iter().filter_map(|it| queue.hand_out(it, now + hidden)).collect()
     }
 }
 
@@ -271,8 +270,10 @@ impl Bus for MemoryBus {
                 return Ok(deliveries);
             }
             let next = self.exchange.lock().queue(self.role).next_visible();
-            let next = next.and_then(|it| Duration::try_from(it.duration_since(now)).ok());
-            let pause = left.min(next.unwrap_or(left).max(Duration::from_millis(1)));
+            // What could be received since then is due at once.
+            let due =
+                |it: Timestamp| Duration::try_from(it.duration_since(now)).unwrap_or_default();
+            let pause = left.min(next.map_or(left, due).max(Duration::from_millis(1)));
             // What arrived since we looked has left word.
             let arrived = self.exchange.arrived[&self.role].notified();
             let _ = tokio::time::timeout(pause, arrived).await;
@@ -308,5 +309,28 @@ impl Bus for MemoryBus {
         let dead = Dead { body: delivery.body.clone(), attributes: why.attributes.clone() };
         self.exchange.lock().dead.entry(self.role).or_default().push(dead);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn dead_messages_do_not_hide_the_ones_behind_them() {
+        let exchange = Exchange::new(Clock::Machine, "", 7, Unkindness::default());
+        let bus = exchange.bus(RoleName::Seats);
+        exchange.put_raw(RoleName::Seats, "dies");
+        for _ in 0..10 {
+            let [it] = &bus.receive(1, Duration::ZERO, Duration::from_secs(60)).await.unwrap()[..]
+            else {
+                panic!("it is there");
+            };
+            bus.give_back(&it.receipt_handle, Duration::ZERO).await.unwrap();
+        }
+        exchange.put_raw(RoleName::Seats, "lives");
+        let received = bus.receive(1, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(received.iter().map(|it| &*it.body).collect::<Vec<_>>(), ["lives"]);
+        assert_eq!(exchange.dead(RoleName::Seats).len(), 1);
     }
 }

@@ -52,10 +52,9 @@ impl Queue {
         self.visible.iter().take_while(move |it| it.0 <= now).map(|it| it.1)
     }
 
-    /// Takes away what lies at a place, if it was received too often already.
-    pub(super) fn exhausted(&mut self, place: u64, receives_max: u32) -> Option<Queued> {
-        let exhausted = self.messages.get(&place).is_some_and(|it| it.receives >= receives_max);
-        if exhausted { self.remove(place) } else { None }
+    /// Whether what lies at a place was received too often already.
+    pub(super) fn exhausted(&self, place: u64, receives_max: u32) -> bool {
+        self.messages.get(&place).is_some_and(|it| it.receives >= receives_max)
     }
 
     /// Hands out what lies at a place, and hides it until then.
@@ -116,7 +115,8 @@ impl Queue {
         }
     }
 
-    fn remove(&mut self, place: u64) -> Option<Queued> {
+    /// Takes away what lies at a place.
+    pub(super) fn remove(&mut self, place: u64) -> Option<Queued> {
         let it = self.messages.remove(&place)?;
         self.visible.remove(&(it.visible_at, place));
         Some(it)
