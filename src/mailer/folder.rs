@@ -83,6 +83,8 @@ pub fn remove(folder: &Path, number: &str) -> io::Result<bool> {
 fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Letter>, durability: Durability) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        // Whose effect timed out asks again: on a slow disk those would be written for nobody.
+        group.retain(|it| !it.written.is_closed());
         let drafts: Vec<_> = group.iter().map(|it| draft(folder, &it.text)).collect();
         let drafts: Vec<_> = drafts.into_iter().map(|it| flushed(it?, durability)).collect();
         let placed: Vec<_> =

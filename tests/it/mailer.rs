@@ -86,3 +86,22 @@ async fn e9_a_receipt_sent_again_is_the_same_file() {
         "nothing half-written is left"
     );
 }
+
+#[tokio::test]
+async fn of_letters_that_are_written_together_one_that_fails_does_so_alone() {
+    let folder = Folder::new();
+    let mailer =
+        FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::PowerFailure).unwrap();
+    let [first, mut second, mut third] = [(); 3].map(|()| receipt("Ada Lovelace"));
+    second.number = "R-2222-2222-2222".to_owned();
+    third.number = "R-3333-3333-3333".to_owned();
+    // No file can take the place of a folder.
+    std::fs::create_dir(folder.join("R-2222-2222-2222.eml")).unwrap();
+    let (first, second, third) =
+        tokio::join!(mailer.send(&first), mailer.send(&second), mailer.send(&third));
+    assert!(first.is_ok() && third.is_ok());
+    assert!(second.unwrap_err().to_string().contains("R-2222-2222-2222"));
+    let drafts = std::fs::read_dir(folder.path()).unwrap().flatten();
+    let drafts = drafts.filter(|it| it.file_name().to_string_lossy().starts_with(".tmp"));
+    assert_eq!(drafts.count(), 0, "what could not be placed is removed");
+}
