@@ -8,6 +8,7 @@ use aws_sdk_sqs::config::{
     ConfigBag, FrameworkMetadata, Intercept, RuntimeComponents,
     interceptors::BeforeTransmitInterceptorContextRef,
 };
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
 use crate::metrics::RequestCount;
@@ -17,6 +18,10 @@ use crate::metrics::RequestCount;
 pub async fn load() -> SdkConfig {
     // By name, not `latest()`: its defaults change under us otherwise.
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    // One for all: else each client has its own, with its own connections and certificates.
+    let tls = tls::Provider::Rustls(CryptoMode::AwsLc);
+    let loader =
+        loader.http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https());
     let loader = match FrameworkMetadata::new("booking", Some(env!("CARGO_PKG_VERSION"))) {
         Ok(it) => loader.framework_metadata(it),
         Err(_) => loader,
