@@ -24,12 +24,20 @@ fn flight(number: usize) -> String {
     format!("BN{}", 100 + number)
 }
 
+/// Odd, so that no two numbers meet: 2^64 over the golden ratio.
+const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The id of booking `number`, which no other number has. Scattered, as those that clients and SNS make
+/// up are: ids that ascend would find every index of keys at its end. Letters, so that none could be a
+/// card number.
 pub fn id(number: usize) -> String {
-    format!("bench-booking-{number:09}")
+    let scattered = (number as u64).wrapping_mul(SCATTER);
+    let letter = |it: u32| char::from(b'a' + (scattered >> (it * 4) & 15) as u8);
+    format!("bench-{}", (0..16).rev().map(letter).collect::<String>())
 }
 
 pub fn booking_id(number: usize) -> BookingId {
-    BookingId::parse(&id(number)).expect("bench-booking-000000001 is a booking id")
+    BookingId::parse(&id(number)).expect("bench-aaaaaaaaaaaaaaaa is a booking id")
 }
 
 /// The key under which the booking's seat is kept: `seat/BN100/2027-03-01/12A`.

@@ -58,7 +58,10 @@ pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)
     let copy = place::fresh("stored")?;
     for file in fs::read_dir(&kept)? {
         let file = file?;
-        fs::copy(file.path(), copy.join(file.file_name()))?;
+        let to = copy.join(file.file_name());
+        fs::copy(file.path(), &to)?;
+        // The run is not to wait for what was written before it.
+        fs::File::open(&to)?.sync_all()?;
     }
     Ok((copy, numbers))
 }

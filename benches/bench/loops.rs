@@ -63,8 +63,8 @@ pub fn command(style: Style, role: RoleName) -> anyhow::Result<Command> {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let role = RoleName::ALL.into_iter().find(|it| it.as_str() == args.role);
     let role = role.context("seats, payment, receipt or status")?;
-    // The runtime that `#[tokio::main]` makes.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The runtime that the services have: one thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let worker = Arc::new(Worker::connect(role).await?);
         if !args.careful {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, ensure};
 use booking::{
     bus::memory::{Exchange, Unkindness},
     clock::Clock,
@@ -26,7 +26,6 @@ use booking::{
     wiring::{gateway_file, receipts_folder, store_file},
 };
 use jiff::SignedDuration;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{bookings, place, proc, results::Figures, services, verify};
@@ -59,67 +58,108 @@ pub fn run(bookings: usize, store: services::Store) -> anyhow::Result<Figures> {
 fn play<S: Store>(
     data: &Path,
     bookings: usize,
-    stored: impl Fn(RoleName) -> anyhow::Result<S>,
-    gateway: impl Fn() -> anyhow::Result<S>,
+    stored: impl Fn(RoleName) -> anyhow::Result<S> + Sync,
+    gateway: impl Fn() -> anyhow::Result<S> + Sync,
 ) -> anyhow::Result<Figures> {
     let texts: Vec<String> = (0..bookings).map(bookings::request).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut stage = Stage {
-            exchange: Exchange::new(Clock::Machine, "", 7, Unkindness::default()),
-            stop: CancellationToken::new(),
-            workers: JoinSet::new(),
-        };
-        let schedule = Schedule::parse(&bookings::schedule().to_string())?;
+    let schedule = Schedule::parse(&bookings::schedule().to_string())?;
+    let stage = Stage {
+        exchange: Exchange::new(Clock::Machine, "", 7, Unkindness::default()),
+        stop: CancellationToken::new(),
+    };
+    let (stored, stage) = (&stored, &stage);
+    let figures = std::thread::scope(|threads| {
+        // A thread and a runtime for each role, as its process has.
         let seats = Seats { schedule, hold_limit: SignedDuration::from_mins(15) };
-        let gateway = SimulatedGateway::new(gateway()?, Duration::ZERO);
-        let receipts = receipts_folder(data);
-        let mailer = FolderMailer::open(&receipts, DEFAULT_SENDER, Durability::ProcessDeath)?;
-        stage.begin(RoleName::Seats, SeatsRole(seats), stored(RoleName::Seats)?);
-        stage.begin(RoleName::Payment, PaymentRole(gateway), stored(RoleName::Payment)?);
-        stage.begin(RoleName::Receipt, ReceiptRole(mailer), stored(RoleName::Receipt)?);
-        stage.begin(RoleName::Status, StatusRole, stored(RoleName::Status)?);
-
-        let (began, before) = (Instant::now(), proc::usage(std::process::id())?.cpu_s);
-        stage.feed(&texts).await?;
-        let took_s = began.elapsed().as_secs_f64();
-        let cpu_s = proc::usage(std::process::id())?.cpu_s - before;
+        let gateway = || Ok(PaymentRole(SimulatedGateway::new(gateway()?, Duration::ZERO)));
+        let letters = || {
+            let folder = receipts_folder(data);
+            let kept = Durability::ProcessDeath;
+            Ok(ReceiptRole(FolderMailer::open(&folder, DEFAULT_SENDER, kept)?))
+        };
+        let roles = [
+            threads.spawn(move || stage.run(RoleName::Seats, || Ok(SeatsRole(seats)), stored)),
+            threads.spawn(move || stage.run(RoleName::Payment, gateway, stored)),
+            threads.spawn(move || stage.run(RoleName::Receipt, letters, stored)),
+            threads.spawn(move || stage.run(RoleName::Status, || Ok(StatusRole), stored)),
+        ];
+        let measured = stage.measure(&texts);
         stage.stop.cancel();
-        while stage.workers.join_next().await.is_some() {}
-        Ok(Figures::from([
-            ("bookings_per_s".to_owned(), bookings as f64 / took_s),
-            ("cpu_s_per_1000".to_owned(), cpu_s * 1000.0 / bookings as f64),
-        ]))
-    })
+        for role in roles {
+            role.join().map_err(|_| anyhow!("a role panicked"))??;
+        }
+        measured
+    })?;
+    stage.verify(bookings)?;
+    Ok(figures)
 }
 
 /// The four services and what is between them.
 struct Stage {
     exchange: Exchange,
     stop: CancellationToken,
-    workers: JoinSet<()>,
 }
 
 impl Stage {
-    fn begin<R: Role, S: Store>(&mut self, name: RoleName, role: R, store: S) {
-        let book = Arc::new(Book::new(role, store, Clock::Machine));
-        let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
-        let (bus, pulse) = (self.exchange.bus(name), Pulse::new(Duration::MAX));
-        let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), 7);
-        self.workers.spawn(Arc::new(worker).run(self.stop.clone()));
+    fn run<R: Role, S: Store>(
+        &self,
+        name: RoleName,
+        role: impl FnOnce() -> anyhow::Result<R>,
+        stored: &impl Fn(RoleName) -> anyhow::Result<S>,
+    ) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Whatever ends one ends all: nobody waits for a role that could not begin.
+        let _ended = self.stop.clone().drop_guard();
+        runtime.block_on(async {
+            let book = Arc::new(Book::new(role()?, stored(name)?, Clock::Machine));
+            let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
+            let (bus, pulse) = (self.exchange.bus(name), Pulse::new(Duration::MAX));
+            let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), 7);
+            Arc::new(worker).run(self.stop.clone()).await;
+            Ok(())
+        })
+    }
+
+    fn measure(&self, texts: &[String]) -> anyhow::Result<Figures> {
+        let (began, before) = (Instant::now(), proc::usage(std::process::id())?.cpu_s);
+        self.feed(texts)?;
+        let took_s = began.elapsed().as_secs_f64();
+        let cpu_s = proc::usage(std::process::id())?.cpu_s - before;
+        let bookings = texts.len() as f64;
+        Ok(Figures::from([
+            ("bookings_per_s".to_owned(), bookings / took_s),
+            ("cpu_s_per_1000".to_owned(), cpu_s * 1000.0 / bookings),
+        ]))
+    }
+
+    /// One receipt for each booking, and nothing set aside.
+    fn verify(&self, bookings: usize) -> anyhow::Result<()> {
+        let receipts = self.receipts()?;
+        ensure!(receipts == bookings, "{receipts} receipts for {bookings} bookings");
+        for role in RoleName::ALL {
+            let dead = self.exchange.dead(role).len();
+            ensure!(dead == 0, "{role} set {dead} messages aside");
+        }
+        Ok(())
     }
 
     /// Publishes all of these, and returns when every queue is empty.
-    async fn feed(&self, texts: &[String]) -> anyhow::Result<()> {
+    fn feed(&self, texts: &[String]) -> anyhow::Result<()> {
         for (said, text) in texts.iter().enumerate() {
             while said >= UNDER_WAY_MAX + self.receipts()? {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                self.wait()?;
             }
             self.exchange.publish_text(Kind::BookingRequested, text);
         }
         while RoleName::ALL.into_iter().any(|it| self.exchange.depth(it) > 0) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.wait()?;
         }
+        Ok(())
+    }
+
+    fn wait(&self) -> anyhow::Result<()> {
+        ensure!(!self.stop.is_cancelled(), "a role ended before its work did");
+        std::thread::sleep(Duration::from_millis(1));
         Ok(())
     }
 
