@@ -1,6 +1,7 @@
 //! One thread owns the file. What waits when it comes round is committed in one transaction: under
-//! load many settles share one flush to disk, and a lone one waits for nobody. Its answers come back
-//! together, too: each would have to wake the runtime.
+//! load many settles share one flush to disk. A lone one waits for nobody, except right after a crowd:
+//! then for at most ten looks whether the others come again. Its answers come back together, too: each
+//! would have to wake the runtime.
 
 use std::{thread::JoinHandle, time::Duration};
 
