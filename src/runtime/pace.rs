@@ -10,8 +10,6 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::bus::RECEIVE_MAX;
-
 /// The pause after the first receive that comes back short; it doubles with each further one.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 /// A message that has waited so much longer than the target is part of a backlog: SQS often brings
@@ -54,10 +52,7 @@ impl Pace {
     pub(super) fn after(&self, asked: usize, got: usize, waited: Duration) -> Duration {
         if got >= asked || waited > self.target + BEHIND_AFTER {
             // Full is what a good pause brings, too: the next short one pauses as long as the last.
-            // Who asked for less had permits for no more: another poller would find none.
-            if asked >= RECEIVE_MAX {
-                self.want(|it| (it + 1).min(self.pollers_max));
-            }
+            self.want(|it| (it + 1).min(self.pollers_max));
             return Duration::ZERO;
         }
         self.want(|it| it.saturating_sub(1).max(self.pollers_min));
@@ -123,15 +118,6 @@ mod tests {
     fn all_that_was_asked_for_is_full_also_when_it_was_little() {
         let pace = Pace::new(Duration::from_secs(1), 4);
         assert_eq!(pace.after(1, 1, FRESH), Duration::ZERO);
-    }
-
-    #[test]
-    fn who_has_permits_for_few_wants_no_other_poller() {
-        let pace = Pace::new(Duration::from_secs(1), 4);
-        assert_eq!(pace.after(3, 3, FRESH), Duration::ZERO);
-        assert_eq!(pace.wanted(), 1);
-        pace.after(RECEIVE_MAX, RECEIVE_MAX, FRESH);
-        assert_eq!(pace.wanted(), 2);
     }
 
     #[tokio::test]
