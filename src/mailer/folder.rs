@@ -114,3 +114,25 @@ fn place(draft: NamedTempFile, folder: &Path, name: &str) -> io::Result<()> {
     draft.persist(folder.join(name))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_that_nobody_waits_for_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (letters, waiting) = mpsc::unbounded_channel();
+        let mut answers = ["wanted", "given-up"].map(|name| {
+            let (written, answer) = oneshot::channel();
+            letters.send(Letter { name: name.to_owned(), text: Vec::new(), written }).unwrap();
+            answer
+        });
+        answers[1].close();
+        drop(letters);
+        work(folder.path(), waiting, Durability::ProcessDeath);
+        assert!(answers[0].try_recv().unwrap().is_ok());
+        let written = fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name());
+        assert_eq!(written.collect::<Vec<_>>(), ["wanted"]);
+    }
+}
