@@ -270,10 +270,8 @@ impl Bus for MemoryBus {
                 return Ok(deliveries);
             }
             let next = self.exchange.lock().queue(self.role).next_visible();
-            // What could be received since then is due at once.
-            let due =
-                |it: Timestamp| Duration::try_from(it.duration_since(now)).unwrap_or_default();
-            let pause = left.min(next.map_or(left, due).max(Duration::from_millis(1)));
+            let next = next.and_then(|it| Duration::try_from(it.duration_since(now)).ok());
+            let pause = left.min(next.unwrap_or(left).max(Duration::from_millis(1)));
             // What arrived since we looked has left word.
             let arrived = self.exchange.arrived[&self.role].notified();
             let _ = tokio::time::timeout(pause, arrived).await;
