@@ -7,6 +7,7 @@ mod canary;
 mod decode;
 mod encode;
 mod node;
+mod plain;
 
 pub use canary::{canary, canary_heard, read_canary};
 pub use decode::{Origin, Refusal, Why, decode, digest, origin};
