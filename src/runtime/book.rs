@@ -171,8 +171,8 @@ impl<R: Role, S: Store> Book<R, S> {
                                 continue 'read;
                             }
                         }
+                        // What changed meanwhile is found out when this is settled.
                         answers.push(self.role.perform(&effect).await?);
-                        continue 'read;
                     }
                     Step::Settle(decision) if decision.writes.is_empty() => {
                         let (messages, answers) = (Vec::new(), answers.len());

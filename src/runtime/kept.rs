@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A stored row: the role's state, and in a booking's row its memos.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Kept<T> {
     /// The state.
     pub row: T,
@@ -103,31 +103,44 @@ pub(super) enum Change<'a> {
     Settle(&'a Event, &'a [Message]),
 }
 
-impl<T> Seen<T> {
-    /// The row as it is to be written over the version that was read, its memos with it. They are
-    /// taken: who writes a row again reads it again first.
-    pub(super) fn write<R: Rules>(
+/// What [`Kept`] is written from.
+#[derive(Serialize)]
+struct Keeping<'a, T> {
+    row: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<&'a Claimant>,
+    #[serde(skip_serializing_if = "<[Memo]>::is_empty")]
+    memos: &'a [Memo],
+}
+
+impl<T: Serialize> Seen<T> {
+    /// The row as it is to be written over the version that was read, its memos with it. From then on
+    /// it is seen as it will be once that is committed: who meets a conflict begins anew.
+    pub(super) fn write<R: Rules<State = T>>(
         &mut self,
-        (key, row): (Key, R::State),
+        (key, row): (Key, T),
         change: Change<'_>,
     ) -> Result<Write, BookError> {
-        let Stored { version: read_version, mut claim, mut memos } =
-            self.stored.remove(&key).unwrap_or_default();
+        let mut stored = self.stored.remove(&key).unwrap_or_default();
         match change {
             Change::State => {}
-            Change::Claim(by) => claim = Some(by),
-            Change::Settle(event, messages) => memos.push(Memo {
-                claim: claim.take().filter(|it| *it != Claimant::of(event)),
+            Change::Claim(by) => stored.claim = Some(by),
+            Change::Settle(event, messages) => stored.memos.push(Memo {
+                claim: stored.claim.take().filter(|it| *it != Claimant::of(event)),
                 cause: event.cause.clone(),
                 digest: event.digest,
                 announced: messages.iter().map(announced).collect(),
             }),
         }
-        let listing = R::listing(&row);
-        let key = key.to_string();
-        let body = serde_json::to_string(&Kept { row, claim, memos });
-        let body = body.map_err(|it| BookError::Row { key: key.clone(), source: it.into() })?;
-        Ok(Write { key, read_version, body, listing })
+        let (listing, name) = (R::listing(&row), key.to_string());
+        let keeping = Keeping { row: &row, claim: stored.claim.as_ref(), memos: &stored.memos };
+        let body = serde_json::to_string(&keeping)
+            .map_err(|it| BookError::Row { key: name.clone(), source: it.into() })?;
+        let read_version = stored.version;
+        stored.version += 1;
+        self.stored.insert(key.clone(), stored);
+        self.rows.insert(key, Some(row));
+        Ok(Write { key: name, read_version, body, listing })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one consumer: the same for all four roles.
 //!
 //! ```text
-//! receive → decode → recall or decide → [claim → outside effect → read again] → one settle
+//! receive → decode → recall or decide → [claim → outside effect → decide] → one settle
 //!         → publish → delete
 //! ```
 //!
