@@ -86,6 +86,7 @@ fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Letter>, durability:
         // Whose effect timed out asks again: on a slow disk those would be written for nobody.
         group.retain(|it| !it.written.is_closed());
         let drafts: Vec<_> = group.iter().map(|it| draft(folder, &it.text)).collect();
+        drafts.iter().flatten().for_each(|it| durability.begin_flush(it.as_file()));
         let drafts: Vec<_> = drafts.into_iter().map(|it| flushed(it?, durability)).collect();
         let placed: Vec<_> =
             drafts.into_iter().zip(&group).map(|(it, of)| place(it?, folder, &of.name)).collect();
