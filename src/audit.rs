@@ -37,7 +37,8 @@ pub struct Evidence {
     payments: BTreeMap<BookingId, Kept<Payment>>,
     joins: BTreeMap<BookingId, Kept<Join>>,
     records: BTreeMap<BookingId, Kept<Record>>,
-    ledger: Vec<Movement>,
+    /// In order, by booking.
+    ledger: BTreeMap<BookingId, Vec<Movement>>,
     /// Receipt numbers, one a file.
     letters: Vec<String>,
 }
@@ -88,13 +89,17 @@ impl Evidence {
                 }
             }
         }
+        let mut by_booking = BTreeMap::<BookingId, Vec<Movement>>::new();
+        for it in ledger {
+            by_booking.entry(it.booking.clone()).or_default().push(it);
+        }
         Ok(Evidence {
             holds,
             holders,
             payments: bookings(stored(RoleName::Payment)?)?,
             joins: bookings(stored(RoleName::Receipt)?)?,
             records: bookings(without_canaries(stored(RoleName::Status)?))?,
-            ledger,
+            ledger: by_booking,
             letters,
         })
     }
@@ -122,7 +127,7 @@ impl Evidence {
 
     /// The movements of money of one booking.
     pub fn movements(&self, id: &BookingId) -> impl Iterator<Item = &Movement> {
-        self.ledger.iter().filter(move |it| it.booking == *id)
+        self.ledger.get(id).into_iter().flatten()
     }
 
     /// Everything that must not be, of a system whose queues are empty.
@@ -184,7 +189,7 @@ impl Evidence {
     fn check_money(&self, found: &mut Findings) {
         let mut charges = BTreeMap::<&BookingId, usize>::new();
         let mut refunds = BTreeMap::<&BookingId, usize>::new();
-        for line in &self.ledger {
+        for line in self.ledger.values().flatten() {
             if line.movement == "charge" {
                 *charges.entry(&line.booking).or_default() += 1;
                 continue;

@@ -29,7 +29,7 @@ pub fn start(format: LogFormat) {
         }
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(wanted).with(layer.with_filter(filter_fn(harmless))).init();
+    tracing_subscriber::registry().with(wanted).with(filter_fn(harmless)).with(layer).init();
 }
 
 fn harmless(metadata: &Metadata<'_>) -> bool {

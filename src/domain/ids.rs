@@ -138,18 +138,24 @@ impl Digest {
     }
 }
 
-impl std::fmt::Display for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // In one piece: it is in every row and every event.
+impl Digest {
+    /// Its digits, in one piece: it is in every row and every event.
+    fn with_digits<T>(&self, then: impl FnOnce(&str) -> T) -> T {
         let digits =
             self.0.map(|it| [it >> 4, it & 15].map(|it| b"0123456789abcdef"[usize::from(it)]));
-        f.write_str(str::from_utf8(digits.as_flattened()).map_err(|_| std::fmt::Error)?)
+        then(str::from_utf8(digits.as_flattened()).expect("digits are ASCII"))
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.with_digits(|it| f.write_str(it))
     }
 }
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
+        self.with_digits(|it| to.serialize_str(it))
     }
 }
 
