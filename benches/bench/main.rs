@@ -56,6 +56,9 @@ enum Command {
         /// Where rows are kept
         #[arg(long, value_enum, default_value = "sqlite")]
         store: services::Store,
+        /// Where the payment provider and the receipts are
+        #[arg(long, value_enum, default_value = "memory")]
+        outside: pipeline::Outside,
         /// How many bookings
         #[arg(long, default_value_t = 50_000)]
         bookings: usize,
@@ -69,8 +72,8 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::One(args)) => single::print(&args),
-        Some(Command::Pipeline { store, bookings }) => {
-            println!("{:?}", pipeline::run(bookings, store)?);
+        Some(Command::Pipeline { store, outside, bookings }) => {
+            println!("{:?}", pipeline::run(bookings, store, outside)?);
             Ok(())
         }
         Some(Command::Loop(args)) => loops::run(&args),

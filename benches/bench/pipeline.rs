@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -11,15 +11,14 @@ use anyhow::{Context, anyhow, ensure};
 use booking::{
     bus::memory::{Exchange, Unkindness},
     clock::Clock,
-    domain::{RoleName, event::Kind, schedule::Schedule, seats::Seats},
+    domain::{RoleName, event::Kind, receipt::Receipt, schedule::Schedule, seats::Seats},
     durability::Durability,
     gateway::simulated::SimulatedGateway,
-    mailer::{DEFAULT_SENDER, folder::FolderMailer},
+    mailer::{DEFAULT_SENDER, MailError, Mailer, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
     runtime::{Book, Limits, Pulse, Worker},
     store::{
-        Store,
         memory::Memory,
         sqlite::{Engine, Sqlite},
     },
@@ -28,38 +27,83 @@ use booking::{
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use crate::{bookings, place, proc, results::Figures, services, verify};
+use crate::{bookings, place, proc, results::Figures, services::Store, verify};
 
 /// So many bookings are on their way at once: a queue as deep as it is when services keep up.
 const UNDER_WAY_MAX: usize = 2_000;
 
-/// Plays so many bookings on this store, with `synchronous=FULL`. Receipts are written as files and
-/// not flushed one by one: a real mailer has no folder.
-pub fn run(bookings: usize, store: services::Store) -> anyhow::Result<Figures> {
+/// `--in-hand` of each role: what waits for one flush to disk is flushed together.
+const IN_HAND_MAX: usize = 256;
+
+/// Where what is outside of the four services keeps what it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Outside {
+    /// In memory: in production neither is ours.
+    Memory,
+    /// The built-in provider has a file of its own; each receipt is one, not flushed.
+    Disk,
+}
+
+/// Plays so many bookings on this store, with `synchronous=FULL`.
+pub fn run(bookings: usize, store: Store, outside: Outside) -> anyhow::Result<Figures> {
     let data = place::fresh("pipeline")?;
-    let figures = match store {
-        services::Store::Memory => {
-            play(&data, bookings, |_| Ok(Memory::default()), || Ok(Memory::default()))?
-        }
-        services::Store::Sqlite => {
-            let open = |file: &Path, role| -> anyhow::Result<Sqlite> {
-                Ok(Sqlite::start(Engine::open(file, role, Durability::PowerFailure)?)?)
+    let open = |file: &Path, role| -> anyhow::Result<Sqlite> {
+        Ok(Sqlite::start(Engine::open(file, role, Durability::PowerFailure)?)?)
+    };
+    let on_disk = |it| open(&store_file(&data, it), it);
+    let in_memory = |_| Ok(Memory::default());
+    let (charges, outbox) = (Memory::default(), Outbox::default());
+    let provider = || Ok(charges.clone());
+    let letters = || Ok(outbox.clone());
+    let figures = match (store, outside) {
+        (Store::Memory, Outside::Memory) => play(bookings, in_memory, provider, letters)?,
+        (Store::Sqlite, Outside::Memory) => play(bookings, on_disk, provider, letters)?,
+        (_, Outside::Disk) => {
+            let provider = || open(&gateway_file(&data), RoleName::Payment);
+            let letters = || {
+                let (folder, kept) = (receipts_folder(&data), Durability::ProcessDeath);
+                Ok(FolderMailer::open(&folder, DEFAULT_SENDER, kept)?)
             };
-            let gateway = || open(&gateway_file(&data), RoleName::Payment);
-            let figures = play(&data, bookings, |it| open(&store_file(&data, it), it), gateway)?;
-            verify::files(&data, &(0..bookings))?;
-            figures
+            match store {
+                Store::Memory => play(bookings, in_memory, provider, letters)?,
+                Store::Sqlite => play(bookings, on_disk, provider, letters)?,
+            }
         }
     };
+    let numbers = 0..bookings;
+    match (store, outside) {
+        (Store::Memory, _) => {}
+        (Store::Sqlite, Outside::Disk) => verify::files(&data, &numbers)?,
+        (Store::Sqlite, Outside::Memory) => {
+            verify::stores(&data, &charges, outbox.sent(), &numbers)?;
+        }
+    }
     place::spent(&data)?;
     Ok(figures)
 }
 
-fn play<S: Store>(
-    data: &Path,
+/// The receipts that went out, by number.
+#[derive(Clone, Debug, Default)]
+struct Outbox(Arc<Mutex<Vec<String>>>);
+
+impl Outbox {
+    fn sent(&self) -> Vec<String> {
+        self.0.lock().expect("nobody panics with it").clone()
+    }
+}
+
+impl Mailer for Outbox {
+    async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
+        self.0.lock().expect("nobody panics with it").push(receipt.number.clone());
+        Ok(())
+    }
+}
+
+fn play<S: booking::store::Store, G: booking::store::Store, M: Mailer>(
     bookings: usize,
     stored: impl Fn(RoleName) -> anyhow::Result<S> + Sync,
-    gateway: impl Fn() -> anyhow::Result<S> + Sync,
+    provider: impl Fn() -> anyhow::Result<G> + Sync,
+    letters: impl Fn() -> anyhow::Result<M> + Sync,
 ) -> anyhow::Result<Figures> {
     let texts: Vec<String> = (0..bookings).map(bookings::request).collect();
     let schedule = Schedule::parse(&bookings::schedule().to_string())?;
@@ -67,20 +111,16 @@ fn play<S: Store>(
         exchange: Exchange::new(Clock::Machine, "", 7, Unkindness::default()),
         stop: CancellationToken::new(),
     };
-    let (stored, stage) = (&stored, &stage);
+    let (stored, provider, letters, stage) = (&stored, &provider, &letters, &stage);
     let figures = std::thread::scope(|threads| {
         // A thread and a runtime for each role, as its process has.
         let seats = Seats { schedule, hold_limit: SignedDuration::from_mins(15) };
-        let gateway = || Ok(PaymentRole(SimulatedGateway::new(gateway()?, Duration::ZERO)));
-        let letters = || {
-            let folder = receipts_folder(data);
-            let kept = Durability::ProcessDeath;
-            Ok(ReceiptRole(FolderMailer::open(&folder, DEFAULT_SENDER, kept)?))
-        };
+        let payment = move || Ok(PaymentRole(SimulatedGateway::new(provider()?, Duration::ZERO)));
+        let receipt = move || Ok(ReceiptRole(letters()?));
         let roles = [
             threads.spawn(move || stage.run(RoleName::Seats, || Ok(SeatsRole(seats)), stored)),
-            threads.spawn(move || stage.run(RoleName::Payment, gateway, stored)),
-            threads.spawn(move || stage.run(RoleName::Receipt, letters, stored)),
+            threads.spawn(move || stage.run(RoleName::Payment, payment, stored)),
+            threads.spawn(move || stage.run(RoleName::Receipt, receipt, stored)),
             threads.spawn(move || stage.run(RoleName::Status, || Ok(StatusRole), stored)),
         ];
         let measured = stage.measure(&texts);
@@ -101,7 +141,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn run<R: Role, S: Store>(
+    fn run<R: Role, S: booking::store::Store>(
         &self,
         name: RoleName,
         role: impl FnOnce() -> anyhow::Result<R>,
@@ -112,7 +152,11 @@ impl Stage {
         let _ended = self.stop.clone().drop_guard();
         runtime.block_on(async {
             let book = Arc::new(Book::new(role()?, stored(name)?, Clock::Machine));
-            let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
+            let limits = Limits {
+                long_poll: Duration::from_secs(1),
+                in_hand_max: IN_HAND_MAX,
+                ..Limits::default()
+            };
             let (bus, pulse) = (self.exchange.bus(name), Pulse::new(Duration::MAX));
             let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), 7);
             Arc::new(worker).run(self.stop.clone()).await;

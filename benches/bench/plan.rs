@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::{
     backend, growth,
     loops::Style,
-    pipeline, place,
+    pipeline::{self, Outside},
+    place,
     proxy::Manner,
     report,
     results::{Figures, Results},
@@ -82,12 +83,15 @@ pub fn measure(args: &Args) -> anyhow::Result<()> {
         |letters: &str| args.only.is_empty() || letters.chars().any(|it| args.only.contains(&it));
     let (mut results, began) = (Results::default(), Instant::now());
     for round in 0..runs {
-        for store in [Store::Sqlite, Store::Memory] {
-            let name = format!("pipeline {}", store.as_str());
+        for (name, store, outside) in [
+            ("pipeline sqlite", Store::Sqlite, Outside::Memory),
+            ("pipeline memory", Store::Memory, Outside::Memory),
+            ("pipeline sqlite, outside on disk", Store::Sqlite, Outside::Disk),
+        ] {
             if wanted("c") {
                 let took = began.elapsed().as_secs();
                 println!("{took:5} s  round {} of {runs}: {name}", round + 1);
-                results.add(&name, pipeline::run(sizes.pipeline, store)?);
+                results.add(name, pipeline::run(sizes.pipeline, store, outside)?);
             }
         }
         for group in groups(sizes) {

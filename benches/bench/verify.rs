@@ -8,7 +8,7 @@ use booking::{
     domain::{RoleName, status::Phase},
     durability::Durability,
     gateway::simulated::{self, movements},
-    store::{StoreError, sqlite::Engine},
+    store::{Store, StoreError, memory::Memory, sqlite::Engine},
     wiring::{gateway_file, receipts_folder, store_file},
 };
 
@@ -20,6 +20,24 @@ use crate::{
 /// Reads everything that the services, which have ended, left in their files.
 pub fn files(data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
     judge(&Evidence::read(data)?, numbers)
+}
+
+/// The same, with a payment provider and a mailer that had no files.
+pub fn stores(
+    data: &Path,
+    charges: &Memory,
+    letters: Vec<String>,
+    numbers: &Numbers,
+) -> anyhow::Result<()> {
+    let accounts: Vec<String> =
+        numbers.clone().map(|it| simulated::key(&bookings::booking_id(it))).collect();
+    let found = tokio::runtime::Builder::new_current_thread()
+        .build()?
+        .block_on(charges.read(accounts.clone()))?;
+    let rows = accounts.into_iter().zip(found).filter_map(|(key, row)| Some((key, row?.body)));
+    let stored =
+        |role| Engine::open(&store_file(data, role), role, Durability::ProcessDeath)?.all();
+    judge(&Evidence::gather(stored, movements(rows.collect())?, letters)?, numbers)
 }
 
 /// The same of the bookings of this run alone, where there are a million others.

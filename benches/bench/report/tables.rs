@@ -59,7 +59,8 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
             format!("{} bookings.\n\n", sizes.pipeline)
                 + &table(
                     results,
-                    &["pipeline sqlite".to_owned(), "pipeline memory".to_owned()],
+                    &["pipeline sqlite", "pipeline memory", "pipeline sqlite, outside on disk"]
+                        .map(str::to_owned),
                     &[("bookings/s", "bookings_per_s"), ("CPU s per 1,000", "cpu_s_per_1000")],
                 ),
         ),
