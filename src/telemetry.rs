@@ -18,7 +18,7 @@ pub enum LogFormat {
 }
 
 /// Starts logging, once a process. `RUST_LOG` says what is logged of ours; what the libraries below
-/// say is never logged below info, because the AWS SDK and the HTTP client print whole messages
+/// say is never logged below info, whatever layer writes it, because the AWS SDK and the HTTP client print whole messages
 /// there.
 pub fn start(format: LogFormat) {
     let wanted = EnvFilter::builder().with_default_directive(Level::INFO.into()).from_env_lossy();

@@ -53,12 +53,9 @@ enum Command {
     One(single::Args),
     /// All four services in one process, on the memory bus
     Pipeline {
-        /// Where rows are kept
+        /// Where rows are, and what the payment provider and the mailer keep
         #[arg(long, value_enum, default_value = "sqlite")]
-        store: services::Store,
-        /// Where the payment provider and the receipts are
-        #[arg(long, value_enum, default_value = "memory")]
-        outside: pipeline::Outside,
+        kept: pipeline::Kept,
         /// How many bookings
         #[arg(long, default_value_t = 50_000)]
         bookings: usize,
@@ -72,8 +69,8 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::One(args)) => single::print(&args),
-        Some(Command::Pipeline { store, outside, bookings }) => {
-            println!("{:?}", pipeline::run(bookings, store, outside)?);
+        Some(Command::Pipeline { kept, bookings }) => {
+            println!("{:?}", pipeline::run(bookings, kept)?);
             Ok(())
         }
         Some(Command::Loop(args)) => loops::run(&args),

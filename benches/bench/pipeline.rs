@@ -19,6 +19,7 @@ use booking::{
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
     runtime::{Book, Limits, Pulse, Worker},
     store::{
+        Store,
         memory::Memory,
         sqlite::{Engine, Sqlite},
     },
@@ -27,7 +28,12 @@ use booking::{
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use crate::{bookings, place, proc, results::Figures, services::Store, verify};
+use crate::{
+    bookings::{self, Numbers},
+    growth, place, proc,
+    results::Figures,
+    verify,
+};
 
 /// So many bookings are on their way at once: a queue as deep as it is when services keep up.
 const UNDER_WAY_MAX: usize = 2_000;
@@ -35,51 +41,67 @@ const UNDER_WAY_MAX: usize = 2_000;
 /// `--in-hand` of each role: what waits for one flush to disk is flushed together.
 const IN_HAND_MAX: usize = 256;
 
-/// Where what is outside of the four services keeps what it knows.
+/// Where rows are, and what the payment provider and the mailer keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Outside {
-    /// In memory: in production neither is ours.
+pub enum Kept {
+    /// All of it in memory.
     Memory,
-    /// The built-in provider has a file of its own; each receipt is one, not flushed.
+    /// Rows in SQLite, and what is outside of the services in memory: in production it is not ours.
+    Sqlite,
+    /// The provider has a file of its own, too, and each receipt is one, not flushed.
     Disk,
 }
 
-/// Plays so many bookings on this store, with `synchronous=FULL`.
-pub fn run(bookings: usize, store: Store, outside: Outside) -> anyhow::Result<Figures> {
-    let data = place::fresh("pipeline")?;
-    let open = |file: &Path, role| -> anyhow::Result<Sqlite> {
-        Ok(Sqlite::start(Engine::open(file, role, Durability::PowerFailure)?)?)
-    };
-    let on_disk = |it| open(&store_file(&data, it), it);
-    let in_memory = |_| Ok(Memory::default());
+/// Plays so many bookings. Commits to SQLite are flushed, with `synchronous=FULL`.
+pub fn run(bookings: usize, kept: Kept) -> anyhow::Result<Figures> {
+    let (data, numbers) = (place::fresh("pipeline")?, 0..bookings);
     let (charges, outbox) = (Memory::default(), Outbox::default());
     let provider = || Ok(charges.clone());
     let letters = || Ok(outbox.clone());
-    let figures = match (store, outside) {
-        (Store::Memory, Outside::Memory) => play(bookings, in_memory, provider, letters)?,
-        (Store::Sqlite, Outside::Memory) => play(bookings, on_disk, provider, letters)?,
-        (_, Outside::Disk) => {
-            let provider = || open(&gateway_file(&data), RoleName::Payment);
-            let letters = || {
-                let (folder, kept) = (receipts_folder(&data), Durability::ProcessDeath);
-                Ok(FolderMailer::open(&folder, DEFAULT_SENDER, kept)?)
-            };
-            match store {
-                Store::Memory => play(bookings, in_memory, provider, letters)?,
-                Store::Sqlite => play(bookings, on_disk, provider, letters)?,
-            }
+    let figures = match kept {
+        Kept::Memory => {
+            let rows = RoleName::ALL.map(|_| Memory::default());
+            let rows_of = |it: RoleName| Ok(rows[it as usize].clone());
+            let figures = play(&numbers, rows_of, provider, letters)?;
+            verify::memories(&rows, &charges, outbox.sent(), &numbers)?;
+            figures
+        }
+        Kept::Sqlite => {
+            let rows = |it| open(&store_file(&data, it), it);
+            let figures = play(&numbers, rows, provider, letters)?;
+            verify::stores(&data, &charges, outbox.sent(), &numbers)?;
+            figures
+        }
+        Kept::Disk => {
+            let figures = on_disk(&data, &numbers)?;
+            verify::files(&data, &numbers)?;
+            figures
         }
     };
-    let numbers = 0..bookings;
-    match (store, outside) {
-        (Store::Memory, _) => {}
-        (Store::Sqlite, Outside::Disk) => verify::files(&data, &numbers)?,
-        (Store::Sqlite, Outside::Memory) => {
-            verify::stores(&data, &charges, outbox.sent(), &numbers)?;
-        }
-    }
     place::spent(&data)?;
     Ok(figures)
+}
+
+/// The same with everything on disk, where so many bookings are stored already.
+pub fn behind(stored: usize, bookings: usize) -> anyhow::Result<Figures> {
+    let (data, numbers) = growth::stored(stored, bookings)?;
+    let figures = on_disk(&data, &numbers)?;
+    verify::files_among_others(&data, &numbers)?;
+    Ok(figures)
+}
+
+fn on_disk(data: &Path, numbers: &Numbers) -> anyhow::Result<Figures> {
+    let rows = |it| open(&store_file(data, it), it);
+    let provider = || open(&gateway_file(data), RoleName::Payment);
+    let letters = || {
+        let (folder, kept) = (receipts_folder(data), Durability::ProcessDeath);
+        Ok(FolderMailer::open(&folder, DEFAULT_SENDER, kept)?)
+    };
+    play(numbers, rows, provider, letters)
+}
+
+fn open(file: &Path, role: RoleName) -> anyhow::Result<Sqlite> {
+    Ok(Sqlite::start(Engine::open(file, role, Durability::PowerFailure)?)?)
 }
 
 /// The receipts that went out, by number.
@@ -99,13 +121,13 @@ impl Mailer for Outbox {
     }
 }
 
-fn play<S: booking::store::Store, G: booking::store::Store, M: Mailer>(
-    bookings: usize,
+fn play<S: Store, G: Store, M: Mailer>(
+    numbers: &Numbers,
     stored: impl Fn(RoleName) -> anyhow::Result<S> + Sync,
     provider: impl Fn() -> anyhow::Result<G> + Sync,
     letters: impl Fn() -> anyhow::Result<M> + Sync,
 ) -> anyhow::Result<Figures> {
-    let texts: Vec<String> = (0..bookings).map(bookings::request).collect();
+    let texts: Vec<String> = numbers.clone().map(bookings::request).collect();
     let schedule = Schedule::parse(&bookings::schedule().to_string())?;
     let stage = Stage {
         exchange: Exchange::new(Clock::Machine, "", 7, Unkindness::default()),
@@ -130,7 +152,7 @@ fn play<S: booking::store::Store, G: booking::store::Store, M: Mailer>(
         }
         measured
     })?;
-    stage.verify(bookings)?;
+    stage.verify(numbers.len())?;
     Ok(figures)
 }
 
@@ -141,7 +163,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn run<R: Role, S: booking::store::Store>(
+    fn run<R: Role, S: Store>(
         &self,
         name: RoleName,
         role: impl FnOnce() -> anyhow::Result<R>,

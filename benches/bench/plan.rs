@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::{
     backend, growth,
     loops::Style,
-    pipeline::{self, Outside},
+    pipeline::{self, Kept},
     place,
     proxy::Manner,
     report,
@@ -40,6 +40,7 @@ pub struct Sizes {
     pub steady_5: usize,
     pub idle: Duration,
     pub pipeline: usize,
+    pub pipeline_stored: usize,
     pub stored: [usize; 2],
 }
 
@@ -50,6 +51,7 @@ const FULL: Sizes = Sizes {
     steady_5: 120,
     idle: Duration::from_secs(62),
     pipeline: 50_000,
+    pipeline_stored: 10_000,
     stored: [10_000, 1_000_000],
 };
 const QUICK: Sizes = Sizes {
@@ -59,6 +61,7 @@ const QUICK: Sizes = Sizes {
     steady_5: 40,
     idle: Duration::from_secs(25),
     pipeline: 5_000,
+    pipeline_stored: 500,
     stored: [1_000, 10_000],
 };
 
@@ -73,6 +76,8 @@ enum What {
     Run(Setting),
     /// A backlog behind so many stored bookings.
     Stored(usize),
+    /// The pipeline behind so many.
+    PipelineStored(usize),
 }
 
 pub fn measure(args: &Args) -> anyhow::Result<()> {
@@ -83,15 +88,15 @@ pub fn measure(args: &Args) -> anyhow::Result<()> {
         |letters: &str| args.only.is_empty() || letters.chars().any(|it| args.only.contains(&it));
     let (mut results, began) = (Results::default(), Instant::now());
     for round in 0..runs {
-        for (name, store, outside) in [
-            ("pipeline sqlite", Store::Sqlite, Outside::Memory),
-            ("pipeline memory", Store::Memory, Outside::Memory),
-            ("pipeline sqlite, outside on disk", Store::Sqlite, Outside::Disk),
+        for (name, kept) in [
+            ("pipeline sqlite", Kept::Sqlite),
+            ("pipeline memory", Kept::Memory),
+            ("pipeline sqlite, outside on disk", Kept::Disk),
         ] {
             if wanted("c") {
                 let took = began.elapsed().as_secs();
                 println!("{took:5} s  round {} of {runs}: {name}", round + 1);
-                results.add(name, pipeline::run(sizes.pipeline, store, outside)?);
+                results.add(name, pipeline::run(sizes.pipeline, kept)?);
             }
         }
         for group in groups(sizes) {
@@ -118,8 +123,7 @@ pub fn measure(args: &Args) -> anyhow::Result<()> {
 /// Runs a group side by side, each on a backend of its own.
 fn together(results: &mut Results, group: &[Step], sizes: &Sizes) -> anyhow::Result<()> {
     let ended: Vec<anyhow::Result<Figures>> = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            group.iter().map(|it| scope.spawn(|| one(&it.what, sizes.backlog))).collect();
+        let running: Vec<_> = group.iter().map(|it| scope.spawn(|| one(&it.what, sizes))).collect();
         let panicked = |_| Err(anyhow::anyhow!("a run panicked"));
         running.into_iter().map(|it| it.join().unwrap_or_else(panicked)).collect()
     });
@@ -129,15 +133,16 @@ fn together(results: &mut Results, group: &[Step], sizes: &Sizes) -> anyhow::Res
     Ok(())
 }
 
-fn one(what: &What, backlog: usize) -> anyhow::Result<Figures> {
+fn one(what: &What, sizes: &Sizes) -> anyhow::Result<Figures> {
     match what {
         What::Run(setting) => run(setting),
         What::Stored(size) => {
-            let (folder, numbers) = growth::stored(*size, backlog)?;
+            let (folder, numbers) = growth::stored(*size, sizes.backlog)?;
             let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
             let (load, manner) = (Load::Backlog, Manner::default());
             run(&Setting { consumer, load, manner, numbers, stored: Some(folder) })
         }
+        What::PipelineStored(size) => pipeline::behind(*size, sizes.pipeline_stored),
     }
 }
 
@@ -215,6 +220,8 @@ fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
     for size in sizes.stored {
         let name = format!("backlog behind {size}");
         groups.push(vec![Step { name, letters: "f", what: What::Stored(size) }]);
+        let name = format!("pipeline behind {size}");
+        groups.push(vec![Step { name, letters: "f", what: What::PipelineStored(size) }]);
     }
     groups
 }

@@ -7,10 +7,12 @@ use booking::{
     audit::{Evidence, letters},
     domain::{RoleName, status::Phase},
     durability::Durability,
-    gateway::simulated::{self, movements},
+    gateway::simulated::{self, Movement, movements},
     store::{Store, StoreError, memory::Memory, sqlite::Engine},
     wiring::{gateway_file, receipts_folder, store_file},
 };
+
+use futures_util::FutureExt;
 
 use crate::{
     bookings::{self, Numbers},
@@ -29,15 +31,42 @@ pub fn stores(
     letters: Vec<String>,
     numbers: &Numbers,
 ) -> anyhow::Result<()> {
-    let accounts: Vec<String> =
-        numbers.clone().map(|it| simulated::key(&bookings::booking_id(it))).collect();
-    let found = tokio::runtime::Builder::new_current_thread()
-        .build()?
-        .block_on(charges.read(accounts.clone()))?;
-    let rows = accounts.into_iter().zip(found).filter_map(|(key, row)| Some((key, row?.body)));
     let stored =
         |role| Engine::open(&store_file(data, role), role, Durability::ProcessDeath)?.all();
-    judge(&Evidence::gather(stored, movements(rows.collect())?, letters)?, numbers)
+    judge(&Evidence::gather(stored, money(charges, numbers)?, letters)?, numbers)
+}
+
+/// The same, with nothing in files: `rows` by role.
+pub fn memories(
+    rows: &[Memory; 4],
+    charges: &Memory,
+    letters: Vec<String>,
+    numbers: &Numbers,
+) -> anyhow::Result<()> {
+    let stored = |role| look_up(&rows[role as usize], keys(role, numbers));
+    judge(&Evidence::gather(stored, money(charges, numbers)?, letters)?, numbers)
+}
+
+fn money(charges: &Memory, numbers: &Numbers) -> anyhow::Result<Vec<Movement>> {
+    let accounts = numbers.clone().map(|it| simulated::key(&bookings::booking_id(it)));
+    Ok(movements(look_up(charges, accounts.collect())?)?)
+}
+
+/// The rows that this run's bookings have, by name.
+fn keys(role: RoleName, numbers: &Numbers) -> Vec<String> {
+    let mut wanted: Vec<String> =
+        numbers.clone().map(|it| format!("booking/{}", bookings::id(it))).collect();
+    if role == RoleName::Seats {
+        wanted.extend(numbers.clone().map(bookings::seat_key));
+    }
+    wanted
+}
+
+fn look_up(rows: &Memory, keys: Vec<String>) -> Result<Vec<(String, String)>, StoreError> {
+    // Nothing is waited for: rows in memory are there at once.
+    let found =
+        rows.read(keys.clone()).now_or_never().unwrap_or_else(|| Err(StoreError::Closed))?;
+    Ok(keys.into_iter().zip(found).filter_map(|(key, row)| Some((key, row?.body))).collect())
 }
 
 /// The same of the bookings of this run alone, where there are a million others.
@@ -47,15 +76,9 @@ pub fn files_among_others(data: &Path, numbers: &Numbers) -> anyhow::Result<()> 
         let pairs = keys.iter().zip(found);
         Ok(pairs.filter_map(|(key, row)| Some((key.clone(), row?.body))).collect())
     };
-    let keys = |key: fn(usize) -> String| numbers.clone().map(key).collect::<Vec<String>>();
-    let stored = |role| {
-        let mut wanted = keys(|it| format!("booking/{}", bookings::id(it)));
-        if role == RoleName::Seats {
-            wanted.extend(keys(bookings::seat_key));
-        }
-        rows(&store_file(data, role), role, &wanted)
-    };
-    let accounts = keys(|it| simulated::key(&bookings::booking_id(it)));
+    let stored = |role| rows(&store_file(data, role), role, &keys(role, numbers));
+    let accounts: Vec<String> =
+        numbers.clone().map(|it| simulated::key(&bookings::booking_id(it))).collect();
     let ledger = movements(rows(&gateway_file(data), RoleName::Payment, &accounts)?)?;
     judge(&Evidence::gather(stored, ledger, letters(&receipts_folder(data))?)?, numbers)
 }

@@ -53,8 +53,9 @@ pub trait Rules: Send + Sync + 'static {
 pub enum Step<S, E> {
     /// Read these rows too, then decide again.
     Read(Vec<Key>),
-    /// Keep the claim, if there is one to keep, then ask outside, then decide with the answer:
-    /// what changed meanwhile is a conflict when that is settled. The effect is keyed by the booking: asking twice does it once.
+    /// Keep the claim, if there is one to keep, then ask outside, then decide with the answer: what
+    /// changed meanwhile is a conflict when that is settled. The effect is keyed by the booking:
+    /// asking twice does it once.
     Ask {
         /// The row that says that somebody asked. It announces nothing and is no memo.
         claim: Option<(Key, S)>,

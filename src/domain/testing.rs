@@ -207,7 +207,7 @@ pub(crate) struct World<R: Rules> {
 pub(crate) type Outside<'a, R> =
     dyn FnMut(&mut World<R>, &<R as Rules>::Effect) -> Option<<R as Rules>::Answer> + 'a;
 
-impl<R: Rules> World<R> {
+impl<R: Rules + Clone> World<R> {
     pub(crate) fn new(rules: R) -> Self {
         World { rules, rows: BTreeMap::new() }
     }
@@ -251,10 +251,23 @@ impl<R: Rules> World<R> {
         outside: &mut Outside<'_, R>,
     ) -> String {
         let mut answers = Vec::new();
+        // After an effect it is decided with the rows as they were when it was asked for.
+        let mut seen: Option<World<R>> = None;
         loop {
-            match self.decide(event, &answers, now) {
+            let step = seen.as_ref().unwrap_or(self).decide(event, &answers, now);
+            let conflicts =
+                |seen: &World<R>| written(&step).iter().any(|it| !self.agrees(seen, it));
+            if seen.as_ref().is_some_and(conflicts) {
+                seen = None;
+                continue;
+            }
+            match step {
                 Step::Ask { claim, effect } => {
-                    self.write(claim);
+                    self.write(claim.clone());
+                    match &mut seen {
+                        Some(seen) => seen.write(claim),
+                        None => seen = Some(self.clone()),
+                    }
                     let Some(answer) = outside(self, &effect) else {
                         return "unanswered".to_owned();
                     };
@@ -273,6 +286,12 @@ impl<R: Rules> World<R> {
                 Step::Read(_) => unreachable!("decide has read it"),
             }
         }
+    }
+
+    /// Whether a row is the same there: what the store compares versions for.
+    fn agrees(&self, there: &World<R>, key: &Key) -> bool {
+        let text = |it: &World<R>| it.rows.get(key).map(|it| serde_json::to_string(it).unwrap());
+        text(self) == text(there)
     }
 
     /// Keeps rows as a store does: as text.

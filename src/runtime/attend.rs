@@ -81,18 +81,20 @@ impl Read {
     /// told when it has the form of a booking id.
     fn span(&self, role: RoleName, attempt: u32) -> Span {
         let harmless = |it: &&str| BookingId::parse(it).is_ok();
+        let canary;
         let (id, booking) = match self {
-            Read::Event(it) => {
-                (Some(&*it.cause.id).filter(harmless).map(str::to_owned), Some(&it.booking))
+            Read::Event(it) => (Some(&*it.cause.id), Some(&it.booking)),
+            Read::Canary(it) => {
+                canary = it.id.to_string();
+                (Some(&*canary), None)
             }
-            Read::Canary(it) => (Some(it.id.to_string()), None),
             Read::Refused(it) => (None, it.requested()),
         };
         info_span!(
             "delivery",
             role = %role,
             event.kind = self.named(),
-            event.id = id,
+            event.id = id.filter(harmless),
             booking.id = booking.map(field::display),
             delivery.attempt = attempt,
         )

@@ -17,16 +17,16 @@ use crate::{
     store::{Commit, Store, Versioned, Write},
 };
 
-/// A stored row: the role's state, and in a booking's row its memos.
+/// A stored row: the role's state, and in a booking's row its memos. `Keeping` writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Kept<T> {
     /// The state.
     pub row: T,
     /// Who claimed an effect whose outcome is not decided yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     claim: Option<Claimant>,
     /// What was announced, by cause; only causes that announced something are here.
-    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default = "Vec::new")]
     pub memos: Vec<Memo>,
 }
 

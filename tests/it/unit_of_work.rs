@@ -167,6 +167,14 @@ async fn d5_whoever_claimed_says_what_another_event_settled() {
 }
 
 #[tokio::test]
+async fn what_nobody_disturbs_meets_no_conflict_after_its_effect() {
+    let folder = Folder::new();
+    let book = payment_book(&folder);
+    let outcome = book.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Announce { conflicts: 0, answers: 1, .. }), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn d8_no_seat_while_the_charge_is_in_doubt_is_refunded_by_the_one_who_claimed() {
     let folder = Folder::new();
     let sketch = Sketch::new("b-1", &["12A"], "tok_timeout_then_ok");

@@ -49,6 +49,8 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
     let cpu = "cpu_s_per_1000";
     let behind = sizes.stored.map(|it| format!("backlog behind {it}"));
     let (few, many) = (behind[0].as_str(), behind[1].as_str());
+    let piped = sizes.stored.map(|it| format!("pipeline behind {it}"));
+    let (piped_few, piped_many) = (piped[0].as_str(), piped[1].as_str());
     let (sqlite, memory) = ("backlog sqlite 0 ms", "backlog memory 0 ms");
     let careful = ("backlog careful 0 ms", cpu);
     let delayed = ("backlog sqlite 10 ms", rate);
@@ -129,6 +131,13 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
             AtLeast(0.9),
             "times",
             results.ratio((many, rate), (few, rate)),
+        ),
+        (
+            'f',
+            "the same of the pipeline",
+            AtLeast(0.9),
+            "times",
+            results.ratio((piped_many, rate), (piped_few, rate)),
         ),
         (
             'f',

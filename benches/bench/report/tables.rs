@@ -27,6 +27,7 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
     let mut latencies = steady;
     latencies.push("5/s target 0 ms, 10 ms".to_owned());
     let stored = sizes.stored.map(|it| format!("backlog behind {it}"));
+    let piped = sizes.stored.map(|it| format!("pipeline behind {it}"));
     let throughput: Vec<String> = ["0 ms", "10 ms"]
         .iter()
         .flat_map(|delay| {
@@ -61,7 +62,7 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
                     results,
                     &["pipeline sqlite", "pipeline memory", "pipeline sqlite, outside on disk"]
                         .map(str::to_owned),
-                    &[("bookings/s", "bookings_per_s"), ("CPU s per 1,000", "cpu_s_per_1000")],
+                    &PIPELINE,
                 ),
         ),
         section('d', "d. Latency at a steady rate", table(results, &latencies, &LATENCY)),
@@ -70,7 +71,12 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
             'f',
             "f. With bookings already stored",
             format!("{} more bookings as a backlog.\n\n", sizes.backlog)
-                + &table(results, &stored, &STORED),
+                + &table(results, &stored, &STORED)
+                + &format!(
+                    "\n{} more through the pipeline, everything on disk.\n\n",
+                    sizes.pipeline_stored
+                )
+                + &table(results, &piped, &PIPELINE),
         ),
         section(
             'g',
@@ -100,6 +106,8 @@ const THROUGHPUT: [Column; 7] = [
 ];
 const LATENCY: [Column; 3] =
     [("p50, ms", "p50_ms"), ("p99, ms", "p99_ms"), ("CPU s per 1,000", "cpu_s_per_1000")];
+const PIPELINE: [Column; 2] =
+    [("bookings/s", "bookings_per_s"), ("CPU s per 1,000", "cpu_s_per_1000")];
 const STORED: [Column; 4] = [
     ("bookings/s", "bookings_per_s"),
     ("CPU s per 1,000", "cpu_s_per_1000"),

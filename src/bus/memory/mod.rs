@@ -134,6 +134,8 @@ impl Exchange {
             },
         };
         let envelope = serde_json::to_string(&envelope).expect("text is always JSON");
+        // One for all queues.
+        let envelope: Arc<str> = envelope.into();
         let subscribers = self.subscribers.get(&kind).map_or(&[][..], Vec::as_slice);
         {
             let mut state = self.lock();
@@ -149,7 +151,7 @@ impl Exchange {
     /// Puts a text on a role's queue as it is: a raw delivery.
     pub fn put_raw(&self, role: RoleName, body: &str) {
         let now = self.clock.now();
-        self.lock().put(role, body, now);
+        self.lock().put(role, &body.into(), now);
         self.arrived[&role].notify_one();
     }
 
@@ -200,12 +202,12 @@ impl State {
         self.queues.entry(role).or_default()
     }
 
-    fn put(&mut self, role: RoleName, body: &str, now: Timestamp) {
+    fn put(&mut self, role: RoleName, body: &Arc<str>, now: Timestamp) {
         let twice = self.rng.u8(0..100) < self.unkindness.duplicates_percent;
         self.duplicates += u64::from(twice);
         for _ in 0..=u8::from(twice) {
             let message_id = self.uuid();
-            self.queue(role).put(message_id, body.to_owned(), now);
+            self.queue(role).put(message_id, Arc::clone(body), now);
         }
     }
 
@@ -235,7 +237,10 @@ impl State {
             sort(&mut queue.receivable(now));
         }
         let dead = dead.into_iter().filter_map(|it| queue.remove(it));
-        let dead = dead.map(|Queued { body, .. }| Dead { body, attributes: Vec::new() });
+        let dead = dead.map(|Queued { body, .. }| Dead {
+            body: body.as_ref().to_owned(),
+            attributes: Vec::new(),
+        });
         self.dead.entry(role).or_default().extend(dead);
         alive.into_iter().filter_map(|it| queue.hand_out(it, now + hidden)).collect()
     }

@@ -1,7 +1,10 @@
 //! One queue: messages by the order they came in, and which of them can be received now. Nothing that
 //! is asked of it takes longer when more lies on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,7 +14,7 @@ use super::super::{Delivery, ReceiptHandle};
 #[derive(Clone, Debug)]
 pub(super) struct Queued {
     pub(super) message_id: String,
-    pub(super) body: String,
+    pub(super) body: Arc<str>,
     sent_at: Timestamp,
     visible_at: Timestamp,
     receives: u32,
@@ -30,7 +33,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn put(&mut self, message_id: String, body: String, now: Timestamp) {
+    pub(super) fn put(&mut self, message_id: String, body: Arc<str>, now: Timestamp) {
         self.put += 1;
         let (sent_at, visible_at) = (now, now);
         let queued = Queued { message_id, body, sent_at, visible_at, receives: 0, handed_out: 0 };
@@ -64,7 +67,7 @@ impl Queue {
         self.handed_out += 1;
         (it.receives, it.handed_out) = (it.receives + 1, self.handed_out);
         Some(Delivery {
-            body: it.body.clone(),
+            body: it.body.as_ref().to_owned(),
             message_id: it.message_id.clone(),
             attempt: it.receives,
             sent_at: it.sent_at,

@@ -55,7 +55,7 @@ impl Guard {
         match self {
             Guard::Memo => "memo",
             Guard::ChargeClaim => "claim before the charge",
-            Guard::ReadAgain => "re-read before the one settle",
+            Guard::ReadAgain => "re-read after a conflict",
             Guard::Release => "ownership check on release",
             Guard::Version => "optimistic version",
             Guard::ChargeKey => "charge key",

@@ -73,9 +73,9 @@ impl SimStore {
                     row.body = kept.to_string();
                 }
                 Some(row) if self.reads_once(world) => {
-                    let asked = world.places.get(&world.running).and_then(|it| it.before);
+                    let before = world.places.get(&world.running).and_then(|it| it.before);
                     match stale.get(&place) {
-                        Some(body) if asked == Some(Op::Effect) => row.body.clone_from(body),
+                        Some(body) if before == Some(Op::Settle) => row.body.clone_from(body),
                         _ => {
                             stale.insert(place, row.body.clone());
                         }
