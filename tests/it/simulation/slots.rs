@@ -85,7 +85,9 @@ pub fn cut(role: RoleName, place: Place) -> Option<(Fault, u32)> {
         (Some(Op::Claim), Op::Effect) => (Fault::CrashAfterClaim, 10),
         // Payment and receipt settle right after an effect: that place has this name.
         (Some(Op::Effect), Op::Settle | Op::Effect) => (Fault::CrashAfterEffect, 15),
-        (_, Op::Settle) => (Fault::CrashBeforeSettle, 12),
+        // Payment seldom settles anything else.
+        (_, Op::Settle) if role == RoleName::Payment => (Fault::CrashBeforeSettle, 40),
+        (_, Op::Settle) => (Fault::CrashBeforeSettle, 4),
         (Some(Op::Settle), _) => (Fault::CrashAfterSettle, 6),
         (Some(Op::Publish), Op::Publish) => (Fault::CrashBetween, 80),
         (Some(Op::Publish), Op::Delete) => (Fault::CrashBeforeDelete, 8),
