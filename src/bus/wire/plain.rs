@@ -190,6 +190,8 @@ mod tests {
             r#""tok\u005fvisa""#,
             r#""4111-1111-1111-1111""#,
             r#"{"$serde_json::private::RawValue":"[1,2]"}"#,
+            // By bytes they are the other way round.
+            r#"{"～":1,"😀":2}"#,
             "4111111111111111",
             "378282246310005",
             "4222222222222",
