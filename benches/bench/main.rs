@@ -59,6 +59,9 @@ enum Command {
         /// How many bookings
         #[arg(long, default_value_t = 50_000)]
         bookings: usize,
+        /// Behind so many that are stored already, with everything on disk
+        #[arg(long)]
+        stored: Option<usize>,
     },
     /// A process of a yardstick loop
     #[command(hide = true)]
@@ -69,8 +72,12 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::One(args)) => single::print(&args),
-        Some(Command::Pipeline { kept, bookings }) => {
-            println!("{:?}", pipeline::run(bookings, kept)?);
+        Some(Command::Pipeline { kept, bookings, stored }) => {
+            let figures = match stored {
+                Some(stored) => pipeline::behind(stored, bookings)?,
+                None => pipeline::run(bookings, kept)?,
+            };
+            println!("{figures:?}");
             Ok(())
         }
         Some(Command::Loop(args)) => loops::run(&args),

@@ -3,7 +3,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -131,6 +134,7 @@ fn play<S: Store, G: Store, M: Mailer>(
     let schedule = Schedule::parse(&bookings::schedule().to_string())?;
     let stage = Stage {
         exchange: Exchange::new(Clock::Machine, "", 7, Unkindness::default()),
+        at_work: AtomicUsize::new(0),
         stop: CancellationToken::new(),
     };
     let (stored, provider, letters, stage) = (&stored, &provider, &letters, &stage);
@@ -159,6 +163,7 @@ fn play<S: Store, G: Store, M: Mailer>(
 /// The four services and what is between them.
 struct Stage {
     exchange: Exchange,
+    at_work: AtomicUsize,
     stop: CancellationToken,
 }
 
@@ -181,12 +186,16 @@ impl Stage {
             };
             let (bus, pulse) = (self.exchange.bus(name), Pulse::new(Duration::MAX));
             let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), 7);
+            self.at_work.fetch_add(1, Ordering::Relaxed);
             Arc::new(worker).run(self.stop.clone()).await;
             Ok(())
         })
     }
 
     fn measure(&self, texts: &[String]) -> anyhow::Result<Figures> {
+        while self.at_work.load(Ordering::Relaxed) < RoleName::ALL.len() {
+            self.wait()?;
+        }
         let (began, before) = (Instant::now(), proc::usage(std::process::id())?.cpu_s);
         self.feed(texts)?;
         let took_s = began.elapsed().as_secs_f64();

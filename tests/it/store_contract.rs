@@ -283,25 +283,39 @@ fn with_ada(folder: &Folder) -> bool {
     files.any(|it| it.windows(8).any(|it| it == b"Lovelace"))
 }
 
-/// A file as the first release wrote it is taken over with all its rows, versions and lists.
+/// A file as an earlier build wrote it is taken over with all its rows, versions and lists.
 #[test]
-fn a_file_of_the_first_schema_is_taken_over() {
+fn a_file_of_an_earlier_schema_is_taken_over() {
+    taken_over(
+        1,
+        "CREATE TABLE rows (key TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL,
+             phase TEXT, at_ms INTEGER, open INTEGER) STRICT, WITHOUT ROWID;",
+    );
+    taken_over(
+        2,
+        "CREATE TABLE rows (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,
+             version INTEGER NOT NULL, body TEXT NOT NULL,
+             phase TEXT, at_ms INTEGER, open INTEGER) STRICT;",
+    );
+}
+
+fn taken_over(version: usize, rows: &str) {
     let folder = Folder::new();
     let path = folder.join("status.db");
     let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch(
+    old.execute_batch(&format!(
         "CREATE TABLE meta (role TEXT NOT NULL) STRICT;
-         CREATE TABLE rows (key TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL,
-             phase TEXT, at_ms INTEGER, open INTEGER) STRICT, WITHOUT ROWID;
+         {rows}
          CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
          CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
          CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;
          INSERT INTO meta VALUES ('status');
-         INSERT INTO rows VALUES ('booking/b', 3, 'two', 'paid', 20, 1);
-         INSERT INTO rows VALUES ('booking/a', 7, 'one', 'completed', 10, 0);
-         INSERT INTO rows VALUES ('canary/1', 1, 'three', NULL, NULL, NULL);
-         PRAGMA user_version = 1;",
-    )
+         INSERT INTO rows (key, version, body, phase, at_ms, open) VALUES
+             ('booking/b', 3, 'two', 'paid', 20, 1),
+             ('booking/a', 7, 'one', 'completed', 10, 0),
+             ('canary/1', 1, 'three', NULL, NULL, NULL);
+         PRAGMA user_version = {version};",
+    ))
     .unwrap();
     drop(old);
     let open = || Engine::open(&path, RoleName::Status, Durability::PowerFailure).unwrap();
@@ -317,6 +331,8 @@ fn a_file_of_the_first_schema_is_taken_over() {
     let written = [write("booking/a", 7, "on")];
     assert_eq!(engine.commit_all(&[&written]).unwrap(), [Commit::Done]);
     assert_eq!(engine.commit_all(&[&written]).unwrap(), [Commit::Conflict]);
+    let again = [write("canary/1", 0, "new")];
+    assert_eq!(engine.commit_all(&[&again]).unwrap(), [Commit::Conflict], "there is one already");
 }
 
 /// Who only looks needs no transaction: he is answered also while another process keeps the file.
@@ -332,4 +348,154 @@ async fn reads_are_answered_while_another_process_is_writing() {
     assert!(matches!(late, Err(StoreError::Failed { .. })), "{late:?}");
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(store.commit(vec![write("a", 1, "two")]).await.unwrap(), Commit::Done);
+}
+
+/// More keys than are kept in memory: by then the first have moved on into the large index.
+const MANY: usize = 100_000;
+
+fn key(at: usize) -> String {
+    format!("many/{at}")
+}
+
+/// Rows with keys from `first` on, in transactions of several.
+fn add(engine: &mut Engine, rows: std::ops::Range<usize>) {
+    let rows: Vec<_> = rows.map(|at| [write(&key(at), 0, "x")]).collect();
+    for lots in rows.chunks(500) {
+        let lots: Vec<_> = lots.iter().map(<[Write; 1]>::as_slice).collect();
+        assert!(engine.commit_all(&lots).unwrap().iter().all(|it| *it == Commit::Done));
+    }
+}
+
+fn commit(engine: &mut Engine, key: &str, read_version: u64) -> Commit {
+    engine.commit_all(&[&[write(key, read_version, "y")]]).unwrap()[0]
+}
+
+fn version(engine: &Engine, key: &str) -> Option<u64> {
+    engine.read(&[key.to_owned()]).unwrap().remove(0).map(|it| it.version)
+}
+
+/// How many keys are in the small index, and how many in the large one.
+fn indexed(folder: &Folder) -> (usize, usize) {
+    let file = rusqlite::Connection::open(folder.join("seats.db")).unwrap();
+    let count = |table| {
+        file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    (count("new_keys"), count("old_keys"))
+}
+
+#[test]
+fn a_row_is_found_wherever_its_key_is_by_then() {
+    let folder = Folder::new();
+    let mut writer = engine(&folder);
+    let other = engine(&folder);
+    assert_eq!(version(&other, &key(0)), None);
+    for from in (0..MANY).step_by(MANY / 10) {
+        let to = from + MANY / 10;
+        add(&mut writer, from..to);
+        for at in [0, from / 2, from, from + 1, to - 1] {
+            assert_eq!(version(&writer, &key(at)), Some(1), "{at} of {to}");
+        }
+        assert_eq!(version(&writer, &key(to)), None);
+        assert_eq!(commit(&mut writer, &key(from / 2), 0), Commit::Conflict, "it is there");
+    }
+    let (new, old) = indexed(&folder);
+    assert!(new < MANY / 2 && old > MANY / 2, "{new} new keys, {old} old ones");
+    // Nobody has two rows.
+    assert_eq!(writer.all().unwrap().len(), MANY);
+
+    // Neither who saw nothing of it, nor who opens the file now, misses one or finds one that is not.
+    let late = Engine::open_read_only(&folder.join("seats.db"), RoleName::Seats).unwrap();
+    for reader in [&other, &late] {
+        let keys: Vec<_> = (0..MANY + 9).map(key).collect();
+        let found = reader.read(&keys).unwrap();
+        assert_eq!(found.iter().flatten().count(), MANY);
+        assert!(found[MANY..].iter().all(Option::is_none));
+    }
+    assert_eq!(commit(&mut writer, &key(7), 1), Commit::Done);
+    assert_eq!(version(&other, &key(7)), Some(2));
+}
+
+#[test]
+fn two_that_fill_a_file_in_turn_move_each_others_keys_on() {
+    let folder = Folder::new();
+    let (mut one, mut other) = (engine(&folder), engine(&folder));
+    // One adds a tenth of the rows.
+    for at in (0..MANY).step_by(1000) {
+        add(&mut one, at..at + 100);
+        add(&mut other, at + 100..at + 1000);
+        assert_eq!(commit(&mut one, &key(at + 999), 0), Commit::Conflict);
+        assert_eq!(commit(&mut other, &key(at), 1), Commit::Done);
+    }
+    let keys: Vec<_> = (0..MANY).map(key).collect();
+    for engine in [&one, &other] {
+        assert_eq!(engine.read(&keys).unwrap().iter().flatten().count(), MANY);
+    }
+    let (new, old) = indexed(&folder);
+    assert!(new < MANY / 2 && old > MANY / 2, "{new} new keys, {old} old ones");
+}
+
+/// What is remembered to be absent is not, once somebody has added it.
+#[test]
+fn a_key_that_had_no_row_is_found_when_it_has() {
+    let folder = Folder::new();
+    let (mut one, mut other) = (engine(&folder), engine(&folder));
+    assert_eq!(version(&one, "late"), None);
+    assert_eq!(commit(&mut other, "late", 0), Commit::Done);
+    assert_eq!(version(&one, "late"), Some(1));
+    assert_eq!(commit(&mut one, "late", 0), Commit::Conflict);
+
+    // Also when so many were added after it that it has moved on before anybody looked.
+    assert_eq!(version(&one, "later"), None);
+    assert_eq!(commit(&mut other, "later", 0), Commit::Done);
+    add(&mut other, 0..MANY);
+    assert_eq!(version(&one, "later"), Some(1));
+}
+
+#[test]
+fn what_was_undone_is_not_found() {
+    let folder = Folder::new();
+    let mut store = engine(&folder);
+    let file = rusqlite::Connection::open(folder.join("seats.db")).unwrap();
+    file.execute_batch(
+        "CREATE TRIGGER refuse BEFORE INSERT ON rows WHEN NEW.key = 'bad'
+             BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    .unwrap();
+    assert_eq!(commit(&mut store, "first", 0), Commit::Done);
+    store.commit_all(&[&[write("good", 0, "x")], &[write("bad", 0, "x")]]).unwrap_err();
+    assert_eq!(version(&store, "good"), None);
+    // Which has the row's number now.
+    assert_eq!(commit(&mut store, "other", 0), Commit::Done);
+    assert_eq!(version(&store, "good"), None);
+    assert_eq!(commit(&mut store, "good", 0), Commit::Done);
+    for key in ["first", "other", "good"] {
+        assert_eq!(version(&store, key), Some(1), "{key}");
+    }
+}
+
+/// Two of these hashes in twenty-two million.
+#[test]
+fn keys_with_the_same_hash_are_told_apart() {
+    let (one, other) = ("booking/5361281", "booking/15344155");
+    let folder = Folder::new();
+    let mut store = engine(&folder);
+    assert_eq!(commit(&mut store, one, 0), Commit::Done);
+    assert_eq!(version(&store, other), None);
+    assert_eq!(commit(&mut store, other, 0), Commit::Done);
+    assert_eq!(commit(&mut store, other, 1), Commit::Done);
+    let found = |it: &Engine| (version(it, one), version(it, other));
+    assert_eq!(found(&store), (Some(1), Some(2)));
+    assert_eq!(found(&engine(&folder)), (Some(1), Some(2)));
+    add(&mut store, 0..MANY);
+    assert_eq!(found(&store), (Some(1), Some(2)));
+    assert_eq!(found(&engine(&folder)), (Some(1), Some(2)));
+}
+
+#[test]
+fn a_row_that_is_in_one_lot_twice_is_a_conflict() {
+    let folder = Folder::new();
+    let mut store = engine(&folder);
+    let lot = [write("a", 0, "one"), write("b", 0, "one"), write("a", 0, "two")];
+    assert_eq!(store.commit_all(&[&lot]).unwrap(), [Commit::Conflict]);
+    assert_eq!(store.all().unwrap(), []);
 }

@@ -3,6 +3,7 @@
 
 mod engine;
 mod inline;
+mod keys;
 mod writer;
 
 pub use engine::Engine;
