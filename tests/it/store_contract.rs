@@ -454,7 +454,7 @@ fn a_key_that_had_no_row_is_found_when_it_has() {
 #[test]
 fn what_was_undone_is_not_found() {
     let folder = Folder::new();
-    let mut store = engine(&folder);
+    let (mut store, mut another) = (engine(&folder), engine(&folder));
     let file = rusqlite::Connection::open(folder.join("seats.db")).unwrap();
     file.execute_batch(
         "CREATE TRIGGER refuse BEFORE INSERT ON rows WHEN NEW.key = 'bad'
@@ -464,8 +464,9 @@ fn what_was_undone_is_not_found() {
     assert_eq!(commit(&mut store, "first", 0), Commit::Done);
     store.commit_all(&[&[write("good", 0, "x")], &[write("bad", 0, "x")]]).unwrap_err();
     assert_eq!(version(&store, "good"), None);
-    // Which has the row's number now.
-    assert_eq!(commit(&mut store, "other", 0), Commit::Done);
+    // Somebody else's row has its place now.
+    assert_eq!(commit(&mut another, "other", 0), Commit::Done);
+    assert_eq!(version(&store, "other"), Some(1));
     assert_eq!(version(&store, "good"), None);
     assert_eq!(commit(&mut store, "good", 0), Commit::Done);
     for key in ["first", "other", "good"] {
