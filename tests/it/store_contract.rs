@@ -350,8 +350,9 @@ async fn reads_are_answered_while_another_process_is_writing() {
     assert_eq!(store.commit(vec![write("a", 1, "two")]).await.unwrap(), Commit::Done);
 }
 
-/// More keys than are kept in memory: by then the first have moved on into the large index.
-const MANY: usize = 100_000;
+/// More keys than are kept in memory, also by who only reads: by then most have moved on into the large
+/// index.
+const MANY: usize = 130_000;
 
 fn key(at: usize) -> String {
     format!("many/{at}")
@@ -395,7 +396,9 @@ fn a_row_is_found_wherever_its_key_is_by_then() {
         for at in [0, from / 2, from, from + 1, to - 1] {
             assert_eq!(version(&writer, &key(at)), Some(1), "{at} of {to}");
         }
-        assert_eq!(version(&writer, &key(to)), None);
+        for engine in [&writer, &other] {
+            assert_eq!(version(engine, &key(to)), None);
+        }
         assert_eq!(commit(&mut writer, &key(from / 2), 0), Commit::Conflict, "it is there");
     }
     let (new, old) = indexed(&folder);
@@ -430,8 +433,24 @@ fn two_that_fill_a_file_in_turn_move_each_others_keys_on() {
     for engine in [&one, &other] {
         assert_eq!(engine.read(&keys).unwrap().iter().flatten().count(), MANY);
     }
+    assert_eq!(one.all().unwrap().len(), MANY, "nobody has two rows");
     let (new, old) = indexed(&folder);
     assert!(new < MANY / 2 && old > MANY / 2, "{new} new keys, {old} old ones");
+}
+
+/// Keys move on also where no process lives long enough to see to all of them.
+#[test]
+fn a_file_that_is_often_opened_anew_does_not_gather_keys() {
+    let folder = Folder::new();
+    for from in (0..MANY).step_by(5000) {
+        let mut life = engine(&folder);
+        add(&mut life, from..from + 5000);
+        assert_eq!(version(&life, &key(from / 2)), Some(1));
+    }
+    let (new, old) = indexed(&folder);
+    assert!(new < MANY / 2 && old > MANY / 2, "{new} new keys, {old} old ones");
+    let keys: Vec<_> = (0..MANY).map(key).collect();
+    assert_eq!(engine(&folder).read(&keys).unwrap().iter().flatten().count(), MANY);
 }
 
 /// What is remembered to be absent is not, once somebody has added it.
@@ -490,6 +509,22 @@ fn keys_with_the_same_hash_are_told_apart() {
     add(&mut store, 0..MANY);
     assert_eq!(found(&store), (Some(1), Some(2)));
     assert_eq!(found(&engine(&folder)), (Some(1), Some(2)));
+}
+
+/// Who has no row does not hide who has, wherever that one's key is by then.
+#[test]
+fn a_key_without_a_row_does_not_hide_another_with_the_same_hash() {
+    let (there, absent) = ("booking/5361281", "booking/15344155");
+    let folder = Folder::new();
+    let mut store = engine(&folder);
+    assert_eq!(commit(&mut store, there, 0), Commit::Done);
+    for rows in [0..0, 0..MANY] {
+        assert_eq!(version(&store, absent), None);
+        add(&mut store, rows);
+        assert_eq!(version(&store, absent), None);
+        assert_eq!(version(&store, there), Some(1));
+        assert_eq!(commit(&mut store, there, 0), Commit::Conflict);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use super::{
     super::{Commit, Find, StoreError, Versioned, Write},
     keys::{self, Keys},
+    schema::MIGRATIONS,
 };
 use crate::{domain::RoleName, durability::Durability};
 
@@ -18,61 +19,6 @@ const CACHE_KIB: i64 = 2 * 1024;
 /// How long the write-ahead log grows before it is written into the file, in pages: a page that
 /// changes again and again meanwhile is written there once.
 const LOG_PAGES_MAX: i64 = 4_000;
-
-/// The schema, version by version: `PRAGMA user_version` says how many have been applied.
-const MIGRATIONS: [&str; 3] = [
-    "CREATE TABLE meta (role TEXT NOT NULL) STRICT;
-     CREATE TABLE rows (
-         key     TEXT PRIMARY KEY,
-         version INTEGER NOT NULL,
-         body    TEXT NOT NULL,
-         phase   TEXT,
-         at_ms   INTEGER,
-         open    INTEGER
-     ) STRICT, WITHOUT ROWID;
-     CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
-     CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
-     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;",
-    // Rows in the order in which they came, found by a small index: bookings under way lie on the
-    // same few pages, however many there are. By key, as before, a row of a kilobyte stood in every
-    // node of the tree, and a file of a million was ten nodes deep.
-    "ALTER TABLE rows RENAME TO rows_by_key;
-     CREATE TABLE rows (
-         id      INTEGER PRIMARY KEY,
-         key     TEXT NOT NULL UNIQUE,
-         version INTEGER NOT NULL,
-         body    TEXT NOT NULL,
-         phase   TEXT,
-         at_ms   INTEGER,
-         open    INTEGER
-     ) STRICT;
-     INSERT INTO rows (key, version, body, phase, at_ms, open)
-         SELECT key, version, body, phase, at_ms, open FROM rows_by_key;
-     DROP TABLE rows_by_key;
-     CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
-     CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
-     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;",
-    // Rows are found by a hash of their key, see `keys`. By the key itself each new row changed a page of
-    // its own, and where there were a million it took a third longer.
-    "ALTER TABLE rows RENAME TO rows_with_unique_key;
-     CREATE TABLE rows (
-         id      INTEGER PRIMARY KEY,
-         key     TEXT NOT NULL,
-         version INTEGER NOT NULL,
-         body    TEXT NOT NULL,
-         phase   TEXT,
-         at_ms   INTEGER,
-         open    INTEGER
-     ) STRICT;
-     INSERT INTO rows SELECT * FROM rows_with_unique_key ORDER BY id;
-     DROP TABLE rows_with_unique_key;
-     CREATE INDEX newest ON rows (at_ms DESC) WHERE phase IS NOT NULL;
-     CREATE INDEX newest_of_phase ON rows (phase, at_ms DESC) WHERE phase IS NOT NULL;
-     CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;
-     CREATE TABLE new_keys (id INTEGER PRIMARY KEY, hash INTEGER NOT NULL) STRICT;
-     CREATE TABLE old_keys (hash INTEGER, id INTEGER, PRIMARY KEY (hash, id)) STRICT, WITHOUT ROWID;
-     INSERT INTO old_keys SELECT key_hash(key), id FROM rows ORDER BY 1, 2;",
-];
 
 /// A row that is there, and its version.
 #[derive(Clone, Copy)]
@@ -110,6 +56,8 @@ impl Engine {
             .connection
             .pragma_update(None, "wal_autocheckpoint", LOG_PAGES_MAX)
             .map_err(&failed)?;
+        // What a statement sorts is written nowhere else: there may be nowhere.
+        engine.connection.pragma_update(None, "temp_store", "MEMORY").map_err(&failed)?;
         // Receipt's rows have names and addresses: what is written over is gone (`booking erase`).
         engine
             .connection
@@ -205,7 +153,8 @@ impl Engine {
     /// When the file cannot be read.
     pub fn read(&self, keys: &[String]) -> Result<Vec<Option<Versioned>>, StoreError> {
         let failed = failure(&self.file, "read");
-        if self.connection.is_autocommit() {
+        // Within a transaction it was done at its beginning, unless that one is a ruin.
+        if self.connection.is_autocommit() || self.keys.borrow().is_empty() {
             self.catch_up().map_err(&failed)?;
         }
         let versioned = |row: &rusqlite::Row<'_>| {
@@ -236,11 +185,10 @@ impl Engine {
             return Ok(None);
         }
         let older = keys::older(&self.connection, hash)?;
-        let older = older.into_iter().find_map(|id| row(id).transpose()).transpose()?;
-        if older.is_none() {
+        if older.is_empty() {
             known.remember_absent(hash);
         }
-        Ok(older)
+        older.into_iter().find_map(|id| row(id).transpose()).transpose()
     }
 
     /// Does what needs the file as it is at one moment, and changes nothing.
@@ -272,6 +220,10 @@ impl Engine {
     ) -> Result<Vec<Commit>, StoreError> {
         let ends = self.within("BEGIN IMMEDIATE", |it| {
             look(it);
+            if it.connection.is_autocommit() {
+                // A look that failed may have ended the transaction: nothing is written without one.
+                return Err(undone());
+            }
             let ends = lots.iter().map(|lot| it.write(lot)).collect::<Result<_, _>>()?;
             it.keys.borrow_mut().move_on(&it.connection)?;
             Ok(ends)
@@ -388,13 +340,12 @@ impl Engine {
     /// When the file cannot be read.
     pub fn all(&self) -> Result<Vec<(String, String)>, StoreError> {
         let failed = failure(&self.file, "read");
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT key, body FROM rows ORDER BY key")
-            .map_err(&failed)?;
-        let rows =
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&failed)?;
-        rows.collect::<Result<_, _>>().map_err(&failed)
+        let mut select =
+            self.connection.prepare_cached("SELECT key, body FROM rows").map_err(&failed)?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&failed)?;
+        let mut rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(&failed)?;
+        rows.sort_unstable();
+        Ok(rows)
     }
 }
 
@@ -416,6 +367,12 @@ fn listed(it: &Write) -> (Option<&str>, Option<i64>, Option<bool>) {
     let listing = it.listing.as_ref();
     let phase = listing.map(|it| it.phase.as_str());
     (phase, listing.map(|it| it.at_ms), listing.map(|it| it.open))
+}
+
+fn undone() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
+    let why = "a read failed so that SQLite undid the transaction: nothing was written".to_owned();
+    rusqlite::Error::SqliteFailure(code, Some(why))
 }
 
 fn failure(file: &str, operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {

@@ -5,29 +5,30 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, functions::FunctionFlags};
+use rusqlite::{Connection, Error, functions::FunctionFlags};
 use sha2::{Digest, Sha256};
 
-/// So many new keys gather before they move on. With those that come meanwhile they take a megabyte.
-const GATHERED_MAX: usize = 28_000;
+/// With so many new keys it is time that they move on. With those that come meanwhile they take a
+/// megabyte.
+const NEW_KEYS_ENOUGH: usize = 28_000;
+/// Of who only reads: with so many he begins anew, since others have moved on most of them.
+const NEW_KEYS_MAX: usize = 4 * NEW_KEYS_ENOUGH;
 /// So many move on at a time, at least: those that are next to each other.
-const SLICE_MIN: usize = 256;
-/// Of so many keys it is remembered that they have no row.
-const ABSENT_MAX: usize = 4 * 1024;
+const SLICE_KEYS_MIN: usize = 256;
+/// So many hashes are remembered that no row has.
+const ABSENT_HASHES_MAX: usize = 4 * 1024;
 
-type Failure = rusqlite::Error;
-
-/// What both indexes are ordered by; keys that have the same are told apart by their rows.
+/// What the large index is ordered by. Rows whose keys have the same hash are told apart by their keys:
+/// whoever makes such keys makes us read more, and gets no other row.
 ///
-/// 47 bits: SQLite stores them in six bytes. Whoever wants many ids with one hash has to search for each
-/// for years.
+/// 47 bits: SQLite stores them in six bytes.
 pub(super) fn hash(key: &str) -> i64 {
     let digest = Sha256::digest(key);
     digest.iter().take(6).fold(0, |hash, byte| hash << 8 | i64::from(*byte)) >> 1
 }
 
 /// Gives migrations [`hash`], as `key_hash(key)`.
-pub(super) fn teach_hash(connection: &Connection) -> Result<(), Failure> {
+pub(super) fn teach_hash(connection: &Connection) -> Result<(), Error> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
@@ -36,35 +37,46 @@ pub(super) fn teach_hash(connection: &Connection) -> Result<(), Failure> {
 
 /// What a connection knows of the keys without looking into the large index: hashes and ids of rows.
 ///
-/// It is true after [`Keys::catch_up`] within the same transaction. When that is undone, begin anew with
-/// the default.
+/// It is true as of the last [`Keys::catch_up`], since rows never go and keys only move on into the large
+/// index. When a transaction is undone, begin anew with the default.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    /// Rows by hash; and those whose hash is that of another one.
+    /// Rows by hash.
     recent: HashMap<i64, i64>,
+    /// Those whose hash a later one in `recent` has, too.
     twins: Vec<(i64, i64)>,
-    /// Those of them that are moving on, the next one last.
+    /// Those of both that are moving on, the next one last.
     moving: Vec<(i64, i64)>,
-    /// How many are to move on before the next ones gather too long.
-    due: usize,
-    /// The last row that is known, and the last one that is moving on.
-    last: i64,
+    /// How many of them are to be moved by now.
+    to_move: usize,
+    /// The newest row of `moving`.
     last_moving: i64,
-    /// These have no row.
+    /// The newest row that is known.
+    last_known: i64,
+    /// Hashes that no row has.
     absent: HashSet<i64>,
 }
 
 impl Keys {
+    /// Whether nothing is known, or there is nothing to know.
+    pub(super) fn is_empty(&self) -> bool {
+        self.last_known == 0
+    }
+
     /// Learns of the rows that were added since, by whomever.
-    pub(super) fn catch_up(&mut self, connection: &Connection) -> Result<(), Failure> {
+    pub(super) fn catch_up(&mut self, connection: &Connection) -> Result<(), Error> {
+        if self.recent.len() > NEW_KEYS_MAX && self.moving.is_empty() {
+            *self = Keys::default();
+        }
         let mut select =
-            connection.prepare_cached("SELECT id, hash FROM new_keys WHERE id > ?1")?;
-        let mut rows = select.query([self.last])?;
+            connection.prepare_cached("SELECT id, hash FROM new_keys WHERE id > ?1 ORDER BY id")?;
+        let known = self.last_known;
+        let mut rows = select.query([known])?;
         while let Some(row) = rows.next()? {
             let (id, hash) = (row.get(0)?, row.get(1)?);
-            if id != self.last + 1 {
-                // Others have come and moved on meanwhile.
-                self.absent.clear();
+            if self.last_known == known && id != known + 1 {
+                // Others have moved on all that was known here, and more.
+                *self = Keys::default();
             }
             self.learn(hash, id);
         }
@@ -76,9 +88,9 @@ impl Keys {
         if let Some(twin) = self.recent.insert(hash, id) {
             self.twins.push((hash, twin));
         }
-        self.last = id;
+        self.last_known = id;
         // Twice as many move on as come: those that do are done before the next are enough.
-        self.due += 2;
+        self.to_move += 2;
     }
 
     /// The rows of these that may have a key with this hash.
@@ -87,41 +99,50 @@ impl Keys {
         self.recent.get(&hash).copied().into_iter().chain(twins)
     }
 
-    /// Whether it is remembered that none has such a key.
+    /// Whether it is remembered that no row has this hash.
     pub(super) fn is_absent(&self, hash: i64) -> bool {
         self.absent.contains(&hash)
     }
 
-    /// Remembers it.
+    /// Remembers that the large index does not have this hash; so no row has it, if none of these has.
     pub(super) fn remember_absent(&mut self, hash: i64) {
-        if self.absent.len() >= ABSENT_MAX {
+        if self.recent.contains_key(&hash) {
+            return;
+        }
+        if self.absent.len() >= ABSENT_HASHES_MAX {
             self.absent.clear();
         }
         self.absent.insert(hash);
     }
 
     /// Makes a new row one that is found.
-    pub(super) fn add(&mut self, c: &Connection, key: &str, id: i64) -> Result<(), Failure> {
+    pub(super) fn add(&mut self, to: &Connection, key: &str, id: i64) -> Result<(), Error> {
         let hash = hash(key);
-        c.prepare_cached("INSERT INTO new_keys (id, hash) VALUES (?1, ?2)")?.execute([id, hash])?;
+        to.prepare_cached("INSERT INTO new_keys (id, hash) VALUES (?1, ?2)")?
+            .execute([id, hash])?;
         self.learn(hash, id);
         Ok(())
     }
 
     /// At the end of a transaction: moves some on, if it is time.
-    pub(super) fn move_on(&mut self, connection: &Connection) -> Result<(), Failure> {
-        if self.moving.is_empty() && self.recent.len() >= GATHERED_MAX {
+    pub(super) fn move_on(&mut self, connection: &Connection) -> Result<(), Error> {
+        let too_many = self.recent.len().checked_sub(NEW_KEYS_ENOUGH);
+        if let Some(too_many) = too_many
+            && self.moving.is_empty()
+        {
             let recent = self.recent.iter().map(|(hash, id)| (*hash, *id));
             self.moving = recent.chain(self.twins.iter().copied()).collect();
             self.moving.sort_unstable_by(|one, other| other.cmp(one));
-            (self.due, self.last_moving) = (0, self.last);
+            self.last_moving = self.last_known;
+            // What was not moved before the process ended, or began anew, is made up for.
+            self.to_move = 2 * too_many;
         }
-        if self.moving.is_empty() || self.due < SLICE_MIN {
+        if self.moving.is_empty() || self.to_move < SLICE_KEYS_MIN {
             return Ok(());
         }
         let mut insert = connection
             .prepare_cached("INSERT OR IGNORE INTO old_keys (hash, id) VALUES (?1, ?2)")?;
-        let slice = self.moving.len().saturating_sub(std::mem::take(&mut self.due));
+        let slice = self.moving.len().saturating_sub(std::mem::take(&mut self.to_move));
         for moved in self.moving.drain(slice..).rev() {
             insert.execute(<[i64; 2]>::from(moved))?;
             match self.recent.get(&moved.0) {
@@ -130,8 +151,9 @@ impl Keys {
             }
         }
         if self.moving.is_empty() {
+            // The newest stays: by it others see that there were some before it.
             connection
-                .prepare_cached("DELETE FROM new_keys WHERE id <= ?1")?
+                .prepare_cached("DELETE FROM new_keys WHERE id < ?1")?
                 .execute([self.last_moving])?;
         }
         Ok(())
@@ -139,7 +161,7 @@ impl Keys {
 }
 
 /// The older rows that may have a key with this hash.
-pub(super) fn older(connection: &Connection, hash: i64) -> Result<Vec<i64>, Failure> {
+pub(super) fn older(connection: &Connection, hash: i64) -> Result<Vec<i64>, Error> {
     let mut select = connection.prepare_cached("SELECT id FROM old_keys WHERE hash = ?1")?;
     select.query_map([hash], |row| row.get(0))?.collect()
 }

@@ -4,6 +4,7 @@
 mod engine;
 mod inline;
 mod keys;
+mod schema;
 mod writer;
 
 pub use engine::Engine;
