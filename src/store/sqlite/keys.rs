@@ -68,9 +68,11 @@ impl Keys {
         if self.recent.len() > NEW_KEYS_MAX && self.moving.is_empty() {
             *self = Keys::default();
         }
+        let known = self.last_known;
+        // Who begins goes on where others ended: up to this row and this hash, all have moved on.
+        let (last_moved, last_hash) = if known == 0 { moved(connection)? } else { (0, 0) };
         let mut select =
             connection.prepare_cached("SELECT id, hash FROM new_keys WHERE id > ?1 ORDER BY id")?;
-        let known = self.last_known;
         let mut rows = select.query([known])?;
         while let Some(row) = rows.next()? {
             let (id, hash) = (row.get(0)?, row.get(1)?);
@@ -78,7 +80,14 @@ impl Keys {
                 // Others have moved on all that was known here, and more.
                 *self = Keys::default();
             }
-            self.learn(hash, id);
+            if id <= last_moved && hash <= last_hash {
+                self.last_known = id;
+            } else {
+                self.learn(hash, id);
+            }
+        }
+        if known == 0 {
+            self.begin_to_move(last_moved);
         }
         Ok(())
     }
@@ -91,6 +100,17 @@ impl Keys {
         self.last_known = id;
         // Twice as many move on as come: those that do are done before the next are enough.
         self.to_move += 2;
+    }
+
+    /// Those up to this row.
+    fn begin_to_move(&mut self, last: i64) {
+        let recent = self.recent.iter().map(|(hash, id)| (*hash, *id));
+        let all = recent.chain(self.twins.iter().copied());
+        self.moving = all.filter(|it| it.1 <= last).collect();
+        self.moving.sort_unstable_by(|one, other| other.cmp(one));
+        self.last_moving = last;
+        // What lives too short to move any have left is made up for.
+        self.to_move = 2 * self.recent.len().saturating_sub(NEW_KEYS_ENOUGH);
     }
 
     /// The rows of these that may have a key with this hash.
@@ -126,16 +146,8 @@ impl Keys {
 
     /// At the end of a transaction: moves some on, if it is time.
     pub(super) fn move_on(&mut self, connection: &Connection) -> Result<(), Error> {
-        let too_many = self.recent.len().checked_sub(NEW_KEYS_ENOUGH);
-        if let Some(too_many) = too_many
-            && self.moving.is_empty()
-        {
-            let recent = self.recent.iter().map(|(hash, id)| (*hash, *id));
-            self.moving = recent.chain(self.twins.iter().copied()).collect();
-            self.moving.sort_unstable_by(|one, other| other.cmp(one));
-            self.last_moving = self.last_known;
-            // What was not moved before the process ended, or began anew, is made up for.
-            self.to_move = 2 * too_many;
+        if self.moving.is_empty() && self.recent.len() >= NEW_KEYS_ENOUGH {
+            self.begin_to_move(self.last_known);
         }
         if self.moving.is_empty() || self.to_move < SLICE_KEYS_MIN {
             return Ok(());
@@ -143,6 +155,7 @@ impl Keys {
         let mut insert = connection
             .prepare_cached("INSERT OR IGNORE INTO old_keys (hash, id) VALUES (?1, ?2)")?;
         let slice = self.moving.len().saturating_sub(std::mem::take(&mut self.to_move));
+        let last_hash = self.moving.get(slice).map_or(0, |it| it.0);
         for moved in self.moving.drain(slice..).rev() {
             insert.execute(<[i64; 2]>::from(moved))?;
             match self.recent.get(&moved.0) {
@@ -150,6 +163,10 @@ impl Keys {
                 _ => self.twins.retain(|it| *it != moved),
             }
         }
+        // Some with the last hash may be left.
+        connection
+            .prepare_cached("UPDATE moved SET last_id = ?1, last_hash = ?2")?
+            .execute([self.last_moving, last_hash - 1])?;
         if self.moving.is_empty() {
             // The newest stays: by it others see that there were some before it.
             connection
@@ -158,6 +175,12 @@ impl Keys {
         }
         Ok(())
     }
+}
+
+/// The last row and the last hash of what is in the large index though it may still be in `new_keys`.
+fn moved(connection: &Connection) -> Result<(i64, i64), Error> {
+    connection
+        .query_row("SELECT last_id, last_hash FROM moved", [], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// The older rows that may have a key with this hash.

@@ -52,5 +52,7 @@ pub(super) const MIGRATIONS: [&str; 3] = [
      CREATE INDEX stalest ON rows (at_ms) WHERE open = 1;
      CREATE TABLE new_keys (id INTEGER PRIMARY KEY, hash INTEGER NOT NULL) STRICT;
      CREATE TABLE old_keys (hash INTEGER, id INTEGER, PRIMARY KEY (hash, id)) STRICT, WITHOUT ROWID;
-     INSERT INTO old_keys SELECT key_hash(key), id FROM rows ORDER BY 1, 2;",
+     INSERT INTO old_keys SELECT key_hash(key), id FROM rows ORDER BY 1, 2;
+     CREATE TABLE moved (last_id INTEGER NOT NULL, last_hash INTEGER NOT NULL) STRICT;
+     INSERT INTO moved VALUES (0, 0);",
 ];
