@@ -453,6 +453,26 @@ fn a_file_that_is_often_opened_anew_does_not_gather_keys() {
     assert_eq!(engine(&folder).read(&keys).unwrap().iter().flatten().count(), MANY);
 }
 
+/// As many lives leave it that each end before it is time to move any.
+#[test]
+fn keys_that_nobody_lived_to_move_are_moved() {
+    let folder = Folder::new();
+    add(&mut engine(&folder), 0..MANY);
+    let file = rusqlite::Connection::open(folder.join("seats.db")).unwrap();
+    file.execute_batch(
+        "INSERT OR IGNORE INTO new_keys SELECT id, hash FROM old_keys;
+         DELETE FROM old_keys;
+         UPDATE moved SET last_id = 0, last_hash = 0;",
+    )
+    .unwrap();
+    add(&mut engine(&folder), MANY..MANY + 1);
+    let (new, old) = indexed(&folder);
+    assert!(new < MANY / 2 && old > MANY / 2, "{new} new keys, {old} old ones");
+    let keys: Vec<_> = (0..=MANY).map(key).collect();
+    let found = engine(&folder).read(&keys).unwrap();
+    assert_eq!(found.iter().flatten().count(), MANY + 1);
+}
+
 /// What is remembered to be absent is not, once somebody has added it.
 #[test]
 fn a_key_that_had_no_row_is_found_when_it_has() {
