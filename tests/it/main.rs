@@ -25,6 +25,7 @@ mod erase;
 mod exhaustive;
 mod gateway;
 mod hardening;
+mod key_index;
 mod kill;
 mod layers;
 mod leases;

@@ -65,7 +65,8 @@ impl Keys {
 
     /// Learns of the rows that were added since, by whomever.
     pub(super) fn catch_up(&mut self, connection: &Connection) -> Result<(), Error> {
-        if self.recent.len() > NEW_KEYS_MAX && self.moving.is_empty() {
+        // Who begins has remembered nothing: what came since may be passed over here, for it has moved on.
+        if self.is_empty() || (self.recent.len() > NEW_KEYS_MAX && self.moving.is_empty()) {
             *self = Keys::default();
         }
         let known = self.last_known;
