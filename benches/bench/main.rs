@@ -60,7 +60,7 @@ enum Command {
         #[arg(long, default_value_t = 50_000)]
         bookings: usize,
         /// Behind so many that are stored already, with everything on disk
-        #[arg(long)]
+        #[arg(long, conflicts_with = "kept")]
         stored: Option<usize>,
     },
     /// A process of a yardstick loop

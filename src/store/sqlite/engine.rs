@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use super::{
     super::{Commit, Find, StoreError, Versioned, Write},
     keys::{self, Keys},
-    schema::MIGRATIONS,
+    schema,
 };
 use crate::{domain::RoleName, durability::Durability};
 
@@ -82,10 +82,10 @@ impl Engine {
         let applied: usize = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(&failed)?;
-        if applied != MIGRATIONS.len() {
+        if applied != schema::VERSION {
             let problem = format!(
                 "its schema version is {applied}, this binary reads {}; use the binary that runs {role}",
-                MIGRATIONS.len()
+                schema::VERSION
             );
             return Err(StoreError::Unusable { place: file, problem });
         }
@@ -104,25 +104,16 @@ impl Engine {
         let applied: usize = transaction
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(&failed)?;
-        if applied > MIGRATIONS.len() {
+        if applied > schema::VERSION {
             return Err(StoreError::Unusable {
                 place: self.file.clone(),
                 problem: format!(
                     "its schema version is {applied}, this binary knows up to {}; run the newer binary",
-                    MIGRATIONS.len()
+                    schema::VERSION
                 ),
             });
         }
-        keys::teach_hash(&transaction).map_err(&failed)?;
-        for migration in MIGRATIONS.iter().skip(applied) {
-            transaction.execute_batch(migration).map_err(&failed)?;
-        }
-        if applied == 0 {
-            transaction
-                .execute("INSERT INTO meta VALUES (?1)", [role.as_str()])
-                .map_err(&failed)?;
-        }
-        transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(&failed)?;
+        schema::bring_up(&transaction, applied, role).map_err(&failed)?;
         let owner = owner(&transaction).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         owned_by(&self.file, &owner, role)
@@ -378,4 +369,28 @@ fn undone() -> rusqlite::Error {
 fn failure(file: &str, operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
     let file = file.to_owned();
     move |source| StoreError::Failed { operation, place: file.clone(), source: Arc::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some errors of a read end the transaction that it is in.
+    #[test]
+    fn a_group_whose_transaction_a_look_ended_writes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder for the file");
+        let file = folder.path().join("seats.db");
+        let mut engine = Engine::open(&file, RoleName::Seats, Durability::ProcessDeath)
+            .expect("a new file opens");
+        let write =
+            Write { key: "a".to_owned(), read_version: 0, body: "x".to_owned(), listing: None };
+        let end = |it: &Engine| it.connection.execute_batch("ROLLBACK").expect("one was begun");
+        engine
+            .look_and_commit(end, &[std::slice::from_ref(&write)])
+            .expect_err("without a transaction");
+        assert_eq!(engine.all().expect("it can be read"), []);
+        // The next one is whole.
+        let ends = engine.commit_all(&[&[write]]).expect("a transaction of its own");
+        assert_eq!(ends, [Commit::Done]);
+    }
 }

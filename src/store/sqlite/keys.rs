@@ -27,7 +27,7 @@ pub(super) fn hash(key: &str) -> i64 {
     digest.iter().take(6).fold(0, |hash, byte| hash << 8 | i64::from(*byte)) >> 1
 }
 
-/// Gives migrations [`hash`], as `key_hash(key)`.
+/// Gives SQL [`hash`], as `key_hash(key)`: to take over a file of an earlier version.
 pub(super) fn teach_hash(connection: &Connection) -> Result<(), Error> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
@@ -103,14 +103,14 @@ impl Keys {
         self.to_move += 2;
     }
 
-    /// Those up to this row.
+    /// Those up to this row are next.
     fn begin_to_move(&mut self, last: i64) {
         let recent = self.recent.iter().map(|(hash, id)| (*hash, *id));
         let all = recent.chain(self.twins.iter().copied());
         self.moving = all.filter(|it| it.1 <= last).collect();
         self.moving.sort_unstable_by(|one, other| other.cmp(one));
         self.last_moving = last;
-        // What lives too short to move any have left is made up for.
+        // Processes that ended too soon to move any may have left too many: that is made up for.
         self.to_move = 2 * self.recent.len().saturating_sub(NEW_KEYS_ENOUGH);
     }
 
