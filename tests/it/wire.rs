@@ -237,8 +237,23 @@ fn card_numbers_are_refused_wherever_they_stand_in_data() {
     let named = changed("/data/passenger", json!({"name": {"adalovelace": card}}));
     let refusal = refused(&raw(&named), Why::CardNumber, "data.passenger.name.…: ");
     assert!(!refusal.to_string().contains("ada"));
+    // All names that a request may have are told.
+    let topic: Value =
+        serde_json::from_str(include_str!("../../topics/booking-requested.json")).unwrap();
+    let names = names(&topic["data"]);
+    assert_eq!(names.len(), 12, "{names:?}");
+    for name in names {
+        let path = format!("data.passenger.{name}: ");
+        refused(&raw(&changed("/data/passenger", json!({name: card}))), Why::CardNumber, &path);
+    }
     // Not ids, times, traces and digests.
     read(&raw(&changed("/id", json!("4111111111111111"))));
+}
+
+/// Of a schema's properties, also of those within.
+fn names(schema: &Value) -> Vec<String> {
+    let own = schema["properties"].as_object().into_iter().flatten();
+    own.flat_map(|(name, it)| std::iter::once(name.clone()).chain(names(it))).collect()
 }
 
 #[test]
