@@ -3,9 +3,13 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::filter_fn,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 /// How log lines look.
@@ -21,15 +25,21 @@ pub enum LogFormat {
 /// say is never logged below info, whatever layer writes it, because the AWS SDK and the HTTP client print whole messages
 /// there.
 pub fn start(format: LogFormat) {
+    lines(format, std::io::stderr().is_terminal(), std::io::stderr).init();
+}
+
+/// What makes those lines and writes them, for whoever wants them elsewhere.
+pub fn lines<W>(format: LogFormat, coloured: bool, to: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let wanted = EnvFilter::builder().with_default_directive(Level::INFO.into()).from_env_lossy();
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(to);
     let layer = match format {
-        LogFormat::Text => {
-            lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()
-        }
+        LogFormat::Text => lines.with_target(false).with_ansi(coloured).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(wanted).with(filter_fn(harmless)).with(layer).init();
+    tracing_subscriber::registry().with(wanted).with(filter_fn(harmless)).with(layer)
 }
 
 fn harmless(metadata: &Metadata<'_>) -> bool {

@@ -106,8 +106,13 @@ fn fill(folder: &Path, size: usize) -> anyhow::Result<()> {
         for it in filling {
             it.join().map_err(|_| anyhow::anyhow!("a thread that fills a file panicked"))??;
         }
-        Ok(())
-    })
+        anyhow::Ok(())
+    })?;
+    // Nor is the first run to wait for it.
+    for (_, _, file) in &files {
+        fs::File::open(file)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn fill_file(role: RoleName, from: &Path, to: &Path, size: usize) -> anyhow::Result<()> {

@@ -59,8 +59,11 @@ enum Command {
         /// How many bookings
         #[arg(long, default_value_t = 50_000)]
         bookings: usize,
+        /// With a file for each role's log lines
+        #[arg(long)]
+        logs: bool,
         /// Behind so many that are stored already, with everything on disk
-        #[arg(long, conflicts_with = "kept")]
+        #[arg(long, conflicts_with_all = ["kept", "logs"])]
         stored: Option<usize>,
     },
     /// A process of a yardstick loop
@@ -72,10 +75,10 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::One(args)) => single::print(&args),
-        Some(Command::Pipeline { kept, bookings, stored }) => {
+        Some(Command::Pipeline { kept, bookings, logs, stored }) => {
             let figures = match stored {
                 Some(stored) => pipeline::behind(stored, bookings)?,
-                None => pipeline::run(bookings, kept)?,
+                None => pipeline::run(bookings, kept, logs)?,
             };
             println!("{figures:?}");
             Ok(())

@@ -2,7 +2,8 @@
 //! memory bus. What a booking takes when nobody waits for AWS.
 
 use std::{
-    path::Path,
+    fs::File,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -12,7 +13,10 @@ use std::{
 
 use anyhow::{Context, anyhow, ensure};
 use booking::{
-    bus::memory::{Exchange, Unkindness},
+    bus::{
+        Batched, OneByOne,
+        memory::{Exchange, Unkindness},
+    },
     clock::Clock,
     domain::{RoleName, event::Kind, receipt::Receipt, schedule::Schedule, seats::Seats},
     durability::Durability,
@@ -26,6 +30,7 @@ use booking::{
         memory::Memory,
         sqlite::{Engine, Sqlite},
     },
+    telemetry::{self, LogFormat},
     wiring::{gateway_file, receipts_folder, store_file},
 };
 use jiff::SignedDuration;
@@ -55,9 +60,11 @@ pub enum Kept {
     Disk,
 }
 
-/// Plays so many bookings. Commits to SQLite are flushed, with `synchronous=FULL`.
-pub fn run(bookings: usize, kept: Kept) -> anyhow::Result<Figures> {
+/// Plays so many bookings. Commits to SQLite are flushed, with `synchronous=FULL`. With `logs`, each
+/// role writes its log lines to a file.
+pub fn run(bookings: usize, kept: Kept, logs: bool) -> anyhow::Result<Figures> {
     let (data, numbers) = (place::fresh("pipeline")?, 0..bookings);
+    let logs = logs.then_some(data.as_path());
     let (charges, outbox) = (Memory::default(), Outbox::default());
     let provider = || Ok(charges.clone());
     let letters = || Ok(outbox.clone());
@@ -65,18 +72,18 @@ pub fn run(bookings: usize, kept: Kept) -> anyhow::Result<Figures> {
         Kept::Memory => {
             let rows = RoleName::ALL.map(|_| Memory::default());
             let rows_of = |it: RoleName| Ok(rows[it as usize].clone());
-            let figures = play(&numbers, rows_of, provider, letters)?;
+            let figures = play(&numbers, logs, rows_of, provider, letters)?;
             verify::memories(&rows, &charges, outbox.sent(), &numbers)?;
             figures
         }
         Kept::Sqlite => {
             let rows = |it| open(&store_file(&data, it), it);
-            let figures = play(&numbers, rows, provider, letters)?;
+            let figures = play(&numbers, logs, rows, provider, letters)?;
             verify::stores(&data, &charges, outbox.sent(), &numbers)?;
             figures
         }
         Kept::Disk => {
-            let figures = on_disk(&data, &numbers)?;
+            let figures = on_disk(&data, logs, &numbers)?;
             verify::files(&data, &numbers)?;
             figures
         }
@@ -88,19 +95,19 @@ pub fn run(bookings: usize, kept: Kept) -> anyhow::Result<Figures> {
 /// The same with everything on disk, where so many bookings are stored already.
 pub fn behind(stored: usize, bookings: usize) -> anyhow::Result<Figures> {
     let (data, numbers) = growth::stored(stored, bookings)?;
-    let figures = on_disk(&data, &numbers)?;
+    let figures = on_disk(&data, None, &numbers)?;
     verify::files_among_others(&data, &numbers)?;
     Ok(figures)
 }
 
-fn on_disk(data: &Path, numbers: &Numbers) -> anyhow::Result<Figures> {
+fn on_disk(data: &Path, logs: Option<&Path>, numbers: &Numbers) -> anyhow::Result<Figures> {
     let rows = |it| open(&store_file(data, it), it);
     let provider = || open(&gateway_file(data), RoleName::Payment);
     let letters = || {
         let (folder, kept) = (receipts_folder(data), Durability::ProcessDeath);
         Ok(FolderMailer::open(&folder, DEFAULT_SENDER, kept)?)
     };
-    play(numbers, rows, provider, letters)
+    play(numbers, logs, rows, provider, letters)
 }
 
 fn open(file: &Path, role: RoleName) -> anyhow::Result<Sqlite> {
@@ -126,6 +133,7 @@ impl Mailer for Outbox {
 
 fn play<S: Store, G: Store, M: Mailer>(
     numbers: &Numbers,
+    logs: Option<&Path>,
     stored: impl Fn(RoleName) -> anyhow::Result<S> + Sync,
     provider: impl Fn() -> anyhow::Result<G> + Sync,
     letters: impl Fn() -> anyhow::Result<M> + Sync,
@@ -134,6 +142,7 @@ fn play<S: Store, G: Store, M: Mailer>(
     let schedule = Schedule::parse(&bookings::schedule().to_string())?;
     let stage = Stage {
         exchange: Exchange::new(Clock::Machine, "", 7, Unkindness::default()),
+        logs: logs.map(Path::to_owned),
         at_work: AtomicUsize::new(0),
         stop: CancellationToken::new(),
     };
@@ -163,6 +172,8 @@ fn play<S: Store, G: Store, M: Mailer>(
 /// The four services and what is between them.
 struct Stage {
     exchange: Exchange,
+    /// The folder for each role's log, if they write one.
+    logs: Option<PathBuf>,
     at_work: AtomicUsize,
     stop: CancellationToken,
 }
@@ -175,6 +186,9 @@ impl Stage {
         stored: &impl Fn(RoleName) -> anyhow::Result<S>,
     ) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let log = self.logs.as_ref().map(|it| File::create(it.join(format!("{name}.log"))));
+        let lines = log.transpose()?.map(|it| telemetry::lines(LogFormat::Text, false, it));
+        let _logging = lines.map(tracing::subscriber::set_default);
         // Whatever ends one ends all: nobody waits for a role that could not begin.
         let _ended = self.stop.clone().drop_guard();
         runtime.block_on(async {
@@ -184,7 +198,10 @@ impl Stage {
                 in_hand_max: IN_HAND_MAX,
                 ..Limits::default()
             };
-            let (bus, pulse) = (self.exchange.bus(name), Pulse::new(Duration::MAX));
+            // What leaves together when it goes to AWS leaves together here.
+            let (bus, drivers) = Batched::new(OneByOne(self.exchange.bus(name)));
+            drivers.into_iter().for_each(|it| drop(tokio::spawn(it)));
+            let pulse = Pulse::new(Duration::MAX);
             let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), 7);
             self.at_work.fetch_add(1, Ordering::Relaxed);
             Arc::new(worker).run(self.stop.clone()).await;

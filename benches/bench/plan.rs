@@ -88,15 +88,16 @@ pub fn measure(args: &Args) -> anyhow::Result<()> {
         |letters: &str| args.only.is_empty() || letters.chars().any(|it| args.only.contains(&it));
     let (mut results, began) = (Results::default(), Instant::now());
     for round in 0..runs {
-        for (name, kept) in [
-            ("pipeline sqlite", Kept::Sqlite),
-            ("pipeline memory", Kept::Memory),
-            ("pipeline sqlite, outside on disk", Kept::Disk),
+        for (name, kept, logs) in [
+            ("pipeline sqlite", Kept::Sqlite, false),
+            ("pipeline memory", Kept::Memory, false),
+            ("pipeline sqlite, outside on disk", Kept::Disk, false),
+            ("pipeline sqlite, with log lines", Kept::Sqlite, true),
         ] {
             if wanted("c") {
                 let took = began.elapsed().as_secs();
                 println!("{took:5} s  round {} of {runs}: {name}", round + 1);
-                results.add(name, pipeline::run(sizes.pipeline, kept)?);
+                results.add(name, pipeline::run(sizes.pipeline, kept, logs)?);
             }
         }
         for group in groups(sizes) {

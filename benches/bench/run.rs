@@ -76,7 +76,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     if setting.load != Load::Backlog {
         polling(&proxy, &mut services).await?;
         counted = all(&proxy);
-        receives_before = proxy.services.iter().map(|it| it.counts().total()).collect();
+        receives_before = proxy.services.iter().map(|it| it.counts()).collect();
     }
     let began = match setting.load {
         Load::Backlog => {
@@ -121,6 +121,8 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     }
     services.alive()?;
     services.agree(&proxy).await?;
+    let dead = topology.set_aside().await?;
+    ensure!(dead == 0, "{dead} messages were set aside");
     while heard.receive(&topology, false).await? > 0 {}
     heard.check(&setting.numbers)?;
     figures.insert("repeats".to_owned(), heard.repeats as f64);

@@ -6,6 +6,7 @@ use anyhow::Context;
 use booking::domain::RoleName;
 
 use crate::{
+    counts::Counts,
     load::Due,
     observer::Heard,
     proxy::Proxy,
@@ -55,12 +56,18 @@ pub fn usage(
     Ok(())
 }
 
-/// Requests a minute by role.
-pub fn pace(figures: &mut Figures, proxy: &Proxy, before: &[u64], took_s: f64) {
+/// How many hours a month has.
+const MONTH_H: f64 = 730.0;
+
+/// Requests a minute and an hour by role, and what a month of it costs.
+pub fn pace(figures: &mut Figures, proxy: &Proxy, before: &[Counts], took_s: f64) {
     let doors = RoleName::ALL.into_iter().zip(&proxy.services).zip(before);
     for ((role, door), before) in doors {
-        let more = (door.counts().total() - before) as f64;
-        figures.insert(format!("requests_per_minute.{role}"), more * 60.0 / took_s);
+        let more = door.counts().since(before);
+        let (requests, hours) = (more.total() as f64, took_s / 3600.0);
+        figures.insert(format!("requests_per_minute.{role}"), requests * 60.0 / took_s);
+        figures.insert(format!("requests_per_hour.{role}"), requests / hours);
+        figures.insert(format!("usd_per_month.{role}"), more.usd() / hours * MONTH_H);
     }
     worst(figures, "requests_per_minute");
 }

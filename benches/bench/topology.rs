@@ -24,6 +24,7 @@ pub struct Topology {
     pub sqs: aws_sdk_sqs::Client,
     pub observer_url: String,
     queue_urls: Vec<String>,
+    dead_letter_urls: Vec<String>,
 }
 
 /// What the names of topics and queues begin with.
@@ -52,10 +53,11 @@ impl Topology {
         let config = config(backend).await;
         let (sns, sqs) = (aws_sdk_sns::Client::new(&config), aws_sdk_sqs::Client::new(&config));
         let (names, home) = (names(), Home::new(REGION, ACCOUNT));
-        let mut queue_urls = Vec::new();
+        let (mut queue_urls, mut dead_letter_urls) = (Vec::new(), Vec::new());
         for role in RoleName::ALL {
             let dead = names.dead_letter_queue(role);
-            sqs.create_queue().queue_name(&dead).send().await?;
+            let made = sqs.create_queue().queue_name(&dead).send().await?;
+            dead_letter_urls.push(made.queue_url.context("a queue has a URL")?);
             let redrive = format!(
                 r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":10}}"#,
                 home.queue_arn(&dead)
@@ -77,7 +79,7 @@ impl Topology {
         let subscribe = sns.subscribe().topic_arn(topic_arn(Kind::ReceiptSent)).protocol("sqs");
         let subscribe = subscribe.attributes("RawMessageDelivery", "true");
         subscribe.endpoint(home.queue_arn(OBSERVER)).send().await?;
-        Ok(Topology { sqs, observer_url, queue_urls })
+        Ok(Topology { sqs, observer_url, queue_urls, dead_letter_urls })
     }
 
     /// How many receipts were announced, repetitions included, and not yet received by the observer.
@@ -93,6 +95,15 @@ impl Topology {
             }
         }
         Ok(true)
+    }
+
+    /// How many messages are on the dead-letter queues.
+    pub async fn set_aside(&self) -> anyhow::Result<usize> {
+        let mut messages = 0;
+        for url in &self.dead_letter_urls {
+            messages += self.depth(url).await?.0;
+        }
+        Ok(messages)
     }
 
     async fn depth(&self, url: &str) -> anyhow::Result<(usize, usize)> {

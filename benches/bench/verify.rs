@@ -1,6 +1,6 @@
 //! After a run: every booking of it has ended, and nothing was doubled.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use anyhow::ensure;
 use booking::{
@@ -69,7 +69,8 @@ fn look_up(rows: &Memory, keys: Vec<String>) -> Result<Vec<(String, String)>, St
     Ok(keys.into_iter().zip(found).filter_map(|(key, row)| Some((key, row?.body))).collect())
 }
 
-/// The same of the bookings of this run alone, where there are a million others.
+/// The same of the bookings of this run alone, where there are a million others. Of their rows, which are
+/// the newest ones, no two have one key.
 pub fn files_among_others(data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
     let rows = |file: &Path, role, keys: &[String]| -> Result<Vec<(String, String)>, StoreError> {
         let found = Engine::open(file, role, Durability::ProcessDeath)?.read(keys)?;
@@ -80,7 +81,25 @@ pub fn files_among_others(data: &Path, numbers: &Numbers) -> anyhow::Result<()> 
     let accounts: Vec<String> =
         numbers.clone().map(|it| simulated::key(&bookings::booking_id(it))).collect();
     let ledger = movements(rows(&gateway_file(data), RoleName::Payment, &accounts)?)?;
+    for role in RoleName::ALL {
+        newest_are_apart(&store_file(data, role), keys(role, numbers).len())?;
+    }
+    newest_are_apart(&gateway_file(data), accounts.len())?;
     judge(&Evidence::gather(stored, ledger, letters(&receipts_folder(data))?)?, numbers)
+}
+
+/// Looks at so many of the newest rows and as many before them, without what finds a row by its key.
+fn newest_are_apart(file: &Path, rows: usize) -> anyhow::Result<()> {
+    let connection = rusqlite::Connection::open(file)?;
+    let mut select = connection.prepare("SELECT key FROM rows ORDER BY id DESC LIMIT ?1")?;
+    let newest = select.query_map([i64::try_from(2 * rows)?], |row| row.get::<_, String>(0))?;
+    let mut seen = HashSet::new();
+    for key in newest {
+        let key = key?;
+        ensure!(!seen.contains(&key), "{} has two rows with the key {key}", file.display());
+        seen.insert(key);
+    }
+    Ok(())
 }
 
 fn judge(evidence: &Evidence, numbers: &Numbers) -> anyhow::Result<()> {

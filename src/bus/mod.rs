@@ -6,6 +6,7 @@ mod batch;
 mod batched;
 mod hands;
 pub mod memory;
+mod one_by_one;
 pub mod wire;
 
 use std::{future::Future, time::Duration};
@@ -16,6 +17,7 @@ pub use self::{
     batch::{Driver, ENTRIES_MAX},
     batched::{Answer, Batched, Requests},
     hands::{Hands, InHand, Waiting},
+    one_by_one::OneByOne,
 };
 use crate::domain::event::Kind;
 

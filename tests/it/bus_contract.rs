@@ -1,10 +1,13 @@
 //! One contract for every bus: the fake is kept honest by the suite that the real one passes.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use booking::{
     bus::{
-        Batched, Bus, BusError, DeadLetter, Delivery, Message,
+        Batched, Bus, BusError, DeadLetter, Delivery, Message, OneByOne,
         aws::AwsBus,
         memory::{Exchange, MemoryBus, Unkindness},
         wire,
@@ -13,8 +16,9 @@ use booking::{
     domain::{RoleName, event::Kind},
     topics,
 };
+use futures_util::future::join_all;
 
-use crate::harness::{Account, OneByOne, Sketch, delivery, eventually};
+use crate::harness::{Account, Sketch, delivery, eventually};
 
 const HIDDEN: Duration = Duration::from_secs(30);
 
@@ -101,6 +105,7 @@ async fn the_contract(world: impl Anywhere) {
     a_receive_brings_at_most_what_was_asked_for(&world).await;
     an_open_receive_returns_when_something_comes(&world).await;
     what_is_set_aside_keeps_its_body_and_says_why(&world).await;
+    what_many_do_at_once_is_done_for_each(&world).await;
 }
 
 async fn every_subscriber_gets_it_and_nobody_else(world: &impl Anywhere) {
@@ -227,6 +232,40 @@ async fn what_is_set_aside_keeps_its_body_and_says_why(world: &impl Anywhere) {
     assert_eq!(attributes["reason"], "because");
 }
 
+/// More than fit into one batch request, by as many in hand.
+async fn what_many_do_at_once_is_done_for_each(world: &impl Anywhere) {
+    const MANY: usize = 12;
+    let bus = world.bus(RoleName::Payment).await;
+    let hands: Vec<_> = (0..MANY).map(|_| bus.in_hand()).collect();
+    let sent: Vec<Message> = (0..MANY).map(|at| message(&format!("at-once-{at}"))).collect();
+    for published in join_all(sent.iter().map(|it| bus.publish(it))).await {
+        published.unwrap();
+    }
+    let first = take_many(&bus, MANY).await;
+    let handles = first.iter().map(|it| &it.receipt_handle);
+    for given_back in join_all(handles.map(|it| bus.give_back(it, Duration::ZERO))).await {
+        given_back.unwrap();
+    }
+    let second = take_many(&bus, MANY).await;
+    let bodies: BTreeSet<&str> = second.iter().map(|it| it.body.as_str()).collect();
+    assert_eq!(bodies, first.iter().map(|it| it.body.as_str()).collect());
+    assert_eq!(bodies.len(), MANY, "each of them, once");
+    assert!(second.iter().all(|it| it.attempt == 2));
+    for deleted in join_all(second.iter().map(|it| bus.delete(&it.receipt_handle))).await {
+        deleted.unwrap();
+    }
+    drop(hands);
+    nothing_comes(&bus).await;
+}
+
+async fn take_many(bus: &impl Bus, many: usize) -> Vec<Delivery> {
+    let mut taken = Vec::new();
+    while taken.len() < many {
+        taken.push(take(bus, HIDDEN).await);
+    }
+    taken
+}
+
 #[tokio::test]
 async fn memory_keeps_the_contract() {
     the_contract(memory()).await;
@@ -252,6 +291,24 @@ async fn aws_keeps_the_contract() {
     }
     let line = "booking_aws_requests_total{service=\"sns\",operation=\"PublishBatch\"}";
     assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+}
+
+#[tokio::test]
+async fn aws_is_asked_in_batches_for_what_many_do_at_once() {
+    let account = Account::make(false).await;
+    let count = account.count.clone();
+    what_many_do_at_once_is_done_for_each(&account).await;
+    let metrics = booking::metrics::Metrics::new(count).render();
+    for (service, operation) in [
+        ("sns", "PublishBatch"),
+        ("sqs", "ChangeMessageVisibilityBatch"),
+        ("sqs", "DeleteMessageBatch"),
+    ] {
+        let line = format!(
+            "booking_aws_requests_total{{service=\"{service}\",operation=\"{operation}\"}} 2\n"
+        );
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+    }
 }
 
 #[tokio::test]

@@ -226,3 +226,16 @@ fn a_row_that_is_in_one_lot_twice_is_a_conflict() {
     assert_eq!(store.commit_all(&[&lot]).unwrap(), [Commit::Conflict]);
     assert_eq!(store.all().unwrap(), []);
 }
+
+/// That no two rows have one key rests on what finds them; an audit does not.
+#[test]
+fn an_audit_tells_when_two_rows_have_one_key() {
+    let folder = Folder::new();
+    let mut store = engine(&folder);
+    assert_eq!(commit(&mut store, "a", 0), Commit::Done);
+    let file = rusqlite::Connection::open(folder.join("seats.db")).unwrap();
+    file.execute_batch("INSERT INTO rows (key, version, body) VALUES ('b', 1, 'x'), ('a', 1, 'x')")
+        .unwrap();
+    let told = store.all().unwrap_err().to_string();
+    assert!(told.contains("two of its rows have the key a"), "{told}");
+}

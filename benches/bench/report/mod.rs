@@ -46,7 +46,7 @@ fn text(results: &Results, sizes: &Sizes, runs: usize, took: Duration) -> anyhow
     let missed = lines.iter().filter(|it| it.met() == Some(false)).count();
     text.push_str(&format!(
         "{} of {} acceptance lines are met. Figures are the median of {runs} runs and, in brackets, the \
-         least and the most; a figure without brackets is one of a kind.\n\n",
+         least and the most; a figure without brackets was the same in all of them, or is measured once.\n\n",
         lines.iter().filter(|it| it.met() == Some(true)).count(),
         lines.len(),
     ));

@@ -42,7 +42,9 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
         section(
             'a',
             "a. Requests and cost of a happy booking",
-            table(results, &requests, &REQUESTS) + "\nIdle, by role:\n\n" + &idle(results),
+            table(results, &requests, &REQUESTS)
+                + "\nIdle, by role, with the default target:\n\n"
+                + &idle(results),
         ),
         section(
             'b',
@@ -60,8 +62,13 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
             format!("{} bookings.\n\n", sizes.pipeline)
                 + &table(
                     results,
-                    &["pipeline sqlite", "pipeline memory", "pipeline sqlite, outside on disk"]
-                        .map(str::to_owned),
+                    &[
+                        "pipeline sqlite",
+                        "pipeline memory",
+                        "pipeline sqlite, outside on disk",
+                        "pipeline sqlite, with log lines",
+                    ]
+                    .map(str::to_owned),
                     &PIPELINE,
                 ),
         ),
@@ -134,7 +141,12 @@ fn table(results: &Results, settings: &[String], columns: &[Column]) -> String {
 }
 
 fn idle(results: &Results) -> String {
-    by_role(results, &[("requests a minute", "idle", "requests_per_minute")])
+    let rows = [
+        ("requests a minute", "idle", "requests_per_minute"),
+        ("requests an hour", "idle", "requests_per_hour"),
+        ("USD a month of 730 hours", "idle", "usd_per_month"),
+    ];
+    by_role(results, &rows)
 }
 
 fn memory(results: &Results) -> anyhow::Result<String> {

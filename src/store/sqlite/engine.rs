@@ -325,10 +325,11 @@ impl Engine {
         .map_err(&failed)
     }
 
-    /// Every row, by key: for audits, not for services.
+    /// Every row, by key: for audits, not for services. Looks at the rows themselves, and not at what
+    /// finds them.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or two of its rows have one key.
     pub fn all(&self) -> Result<Vec<(String, String)>, StoreError> {
         let failed = failure(&self.file, "read");
         let mut select =
@@ -336,6 +337,10 @@ impl Engine {
         let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&failed)?;
         let mut rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(&failed)?;
         rows.sort_unstable();
+        if let Some([(key, _), _]) = rows.array_windows().find(|[one, other]| one.0 == other.0) {
+            let problem = format!("two of its rows have the key {key}");
+            return Err(StoreError::Unusable { place: self.file.clone(), problem });
+        }
         Ok(rows)
     }
 }

@@ -66,7 +66,7 @@ impl Keys {
     /// Learns of the rows that were added since, by whomever.
     pub(super) fn catch_up(&mut self, connection: &Connection) -> Result<(), Error> {
         // Who begins has remembered nothing: what came since may be passed over here, for it has moved on.
-        if self.is_empty() || (self.recent.len() > NEW_KEYS_MAX && self.moving.is_empty()) {
+        if self.is_empty() || self.recent.len() > NEW_KEYS_MAX {
             *self = Keys::default();
         }
         let known = self.last_known;
@@ -188,4 +188,38 @@ fn moved(connection: &Connection) -> Result<(i64, i64), Error> {
 pub(super) fn older(connection: &Connection, hash: i64) -> Result<Vec<i64>, Error> {
     let mut select = connection.prepare_cached("SELECT id FROM old_keys WHERE hash = ?1")?;
     select.query_map([hash], |row| row.get(0))?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::RoleName, store::sqlite::schema::bring_up};
+
+    /// A connection that only reads moves nothing on, and has yet to keep no more than so many.
+    #[test]
+    fn who_begins_while_keys_move_and_only_reads_keeps_no_more_than_so_many() -> Result<(), Error> {
+        const AT_ONCE: usize = 500;
+        let file = Connection::open_in_memory()?;
+        bring_up(&file, 0, RoleName::Seats)?;
+        let (mut writer, mut reader, mut last) = (Keys::default(), Keys::default(), 0);
+        let mut write = || {
+            for _ in 0..AT_ONCE {
+                last += 1;
+                writer.add(&file, &format!("booking/{last}"), last)?;
+            }
+            writer.move_on(&file)
+        };
+        while moved(&file)? == (0, 0) {
+            write()?;
+        }
+        reader.catch_up(&file)?;
+        assert!(!reader.moving.is_empty(), "others are moving some");
+        for _ in 0..2 * NEW_KEYS_MAX / AT_ONCE {
+            write()?;
+            reader.catch_up(&file)?;
+            let kept = reader.recent.len() + reader.twins.len();
+            assert!(kept <= NEW_KEYS_MAX + AT_ONCE, "{kept} are kept");
+        }
+        Ok(())
+    }
 }
