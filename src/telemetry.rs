@@ -1,4 +1,4 @@
-//! Logs: text for people, JSON for machines, always on stderr.
+//! Logs: text for people, JSON for machines; a service's are on stderr.
 
 use std::io::IsTerminal;
 
@@ -21,14 +21,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging, once a process. `RUST_LOG` says what is logged of ours; what the libraries below
-/// say is never logged below info, whatever layer writes it, because the AWS SDK and the HTTP client print whole messages
-/// there.
+/// Starts logging to stderr, once a process.
 pub fn start(format: LogFormat) {
     lines(format, std::io::stderr().is_terminal(), std::io::stderr).init();
 }
 
-/// What makes those lines and writes them, for whoever wants them elsewhere.
+/// What makes those lines and writes them anywhere; only text is coloured. `RUST_LOG` says what is logged
+/// of ours; what the libraries below say is never logged below info, whatever layer writes it, because the
+/// AWS SDK and the HTTP client print whole messages there.
 pub fn lines<W>(format: LogFormat, coloured: bool, to: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,

@@ -3,6 +3,7 @@
 
 use std::{
     fs::File,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -165,6 +166,8 @@ fn play<S: Store, G: Store, M: Mailer>(
         }
         measured
     })?;
+    // What a role's subscriber wanted to hear of, nobody hears in the runs after this.
+    tracing::callsite::rebuild_interest_cache();
     stage.verify(numbers.len())?;
     Ok(figures)
 }
@@ -186,8 +189,8 @@ impl Stage {
         stored: &impl Fn(RoleName) -> anyhow::Result<S>,
     ) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let log = self.logs.as_ref().map(|it| File::create(it.join(format!("{name}.log"))));
-        let lines = log.transpose()?.map(|it| telemetry::lines(LogFormat::Text, false, it));
+        let log = self.log(name).map(File::create).transpose()?;
+        let lines = log.map(|it| telemetry::lines(LogFormat::Text, false, it));
         let _logging = lines.map(tracing::subscriber::set_default);
         // Whatever ends one ends all: nobody waits for a role that could not begin.
         let _ended = self.stop.clone().drop_guard();
@@ -209,6 +212,10 @@ impl Stage {
         })
     }
 
+    fn log(&self, role: RoleName) -> Option<PathBuf> {
+        Some(self.logs.as_ref()?.join(format!("{role}.log")))
+    }
+
     fn measure(&self, texts: &[String]) -> anyhow::Result<Figures> {
         while self.at_work.load(Ordering::Relaxed) < RoleName::ALL.len() {
             self.wait()?;
@@ -224,13 +231,16 @@ impl Stage {
         ]))
     }
 
-    /// One receipt for each booking, and nothing set aside.
+    /// One receipt for each booking, nothing set aside, and log lines if there are to be any.
     fn verify(&self, bookings: usize) -> anyhow::Result<()> {
         let receipts = self.receipts()?;
         ensure!(receipts == bookings, "{receipts} receipts for {bookings} bookings");
         for role in RoleName::ALL {
             let dead = self.exchange.dead(role).len();
             ensure!(dead == 0, "{role} set {dead} messages aside");
+            let Some(log) = self.log(role) else { continue };
+            let lines = BufReader::new(File::open(log)?).lines().count();
+            ensure!(lines >= bookings, "{role} wrote {lines} log lines: is RUST_LOG set?");
         }
         Ok(())
     }

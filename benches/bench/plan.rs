@@ -49,7 +49,7 @@ const FULL: Sizes = Sizes {
     plain: 200,
     steady_50: 600,
     steady_5: 120,
-    idle: Duration::from_secs(62),
+    idle: Duration::from_secs(182),
     pipeline: 50_000,
     pipeline_stored: 10_000,
     stored: [10_000, 1_000_000],

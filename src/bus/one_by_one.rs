@@ -1,5 +1,5 @@
 //! Requests for many entries over a bus that takes one at a time: the memory bus, to work behind the
-//! batching that the real one has.
+//! batching that the real one has, in tests and benches.
 
 use std::time::Duration;
 

@@ -81,7 +81,9 @@ fn number(value: f64) -> String {
     let decimals = match value.abs() {
         it if it >= 100.0 => 0,
         it if it >= 10.0 => 1,
-        _ => 2,
+        it if it >= 1.0 => 2,
+        it if it > 0.0 => 3,
+        _ => 0,
     };
     format!("{value:.decimals$}")
 }

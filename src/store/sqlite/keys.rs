@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// With so many new keys it is time that they move on. With those that come meanwhile they take a
 /// megabyte.
 const NEW_KEYS_ENOUGH: usize = 28_000;
-/// Of who only reads: with so many he begins anew, since others have moved on most of them.
+/// Who knows of so many begins anew, since others have moved on most of them.
 const NEW_KEYS_MAX: usize = 4 * NEW_KEYS_ENOUGH;
 /// So many move on at a time, at least: those that are next to each other.
 const SLICE_KEYS_MIN: usize = 256;
