@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::{domain::RoleName, store::sqlite::schema::bring_up};
 
-    /// A connection that only reads moves nothing on, and has yet to keep no more than so many.
+    /// A connection that only reads moves nothing on, and must not keep them all for that.
     #[test]
     fn who_begins_while_keys_move_and_only_reads_keeps_no_more_than_so_many() -> Result<(), Error> {
         const AT_ONCE: usize = 500;
