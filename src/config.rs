@@ -39,6 +39,15 @@ fn prefix(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// How messages come from topics to queues.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct RawArgs {
+    /// The subscriptions deliver raw: take outcomes without an SNS envelope. Nothing then says which
+    /// topic a message came from, so whoever may publish on one topic is trusted with all of them
+    #[arg(long, env = "BOOKING_RAW_DELIVERY")]
+    pub raw_delivery: bool,
+}
+
 /// Which account, for who has no queue of his own to learn it from.
 #[derive(Clone, Debug, Args)]
 pub struct AccountArgs {
@@ -81,6 +90,10 @@ pub struct ServiceArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub store: StoreArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub raw: RawArgs,
 
     /// Folder of this service's own data, one file a role
     #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]

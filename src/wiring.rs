@@ -18,7 +18,10 @@ use tracing::info;
 
 use crate::{
     aws,
-    bus::aws::{AwsBus, AwsError, Clients, Names},
+    bus::{
+        aws::{AwsBus, AwsError, Clients, Names},
+        wire::Intake,
+    },
     clock::Clock,
     config::{
         GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, Span,
@@ -212,6 +215,7 @@ struct Service {
     role: RoleName,
     args: ServiceArgs,
     bus: AwsBus,
+    intake: Intake,
     store: AnyStore,
     listener: TcpListener,
     metrics: Metrics,
@@ -229,8 +233,11 @@ impl Service {
             .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
         let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
         let (names, linger) = (Names::new(&args.aws.prefix), args.limits().deletes_linger());
-        let bus = AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
-        Ok(Service { role, args, bus, store, listener, metrics: Metrics::new(count) })
+        let (bus, home) =
+            AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
+        let intake = home.intake(&names, args.raw.raw_delivery);
+        let metrics = Metrics::new(count);
+        Ok(Service { role, args, bus, intake, store, listener, metrics })
     }
 
     async fn run<R: Role>(
@@ -244,7 +251,7 @@ impl Service {
         let worker = Arc::new(Worker::new(
             self.bus,
             Arc::clone(&book),
-            &self.args.aws.prefix,
+            self.intake,
             limits,
             pulse.clone(),
             self.metrics.clone(),

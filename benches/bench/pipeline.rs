@@ -205,7 +205,8 @@ impl Stage {
             let (bus, drivers) = Batched::new(OneByOne(self.exchange.bus(name)));
             drivers.into_iter().for_each(|it| drop(tokio::spawn(it)));
             let pulse = Pulse::new(Duration::MAX);
-            let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), 7);
+            let intake = self.exchange.intake();
+            let worker = Worker::new(bus, book, intake, limits, pulse, Metrics::default(), 7);
             self.at_work.fetch_add(1, Ordering::Relaxed);
             Arc::new(worker).run(self.stop.clone()).await;
             Ok(())

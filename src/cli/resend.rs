@@ -66,7 +66,7 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     let clients =
         Clients::within_limits(&config, RequestCount::default()).map_err(wiring::aws_fault)?;
     let names = Names::new(&args.aws.prefix);
-    let bus = AwsBus::connect(&clients, &names, args.role, Duration::ZERO)
+    let (bus, _) = AwsBus::connect(&clients, &names, args.role, Duration::ZERO)
         .await
         .map_err(wiring::aws_fault)?;
     for message in &messages {

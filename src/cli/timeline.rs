@@ -7,6 +7,9 @@ use crate::{
     http::view::{BookingView, Entry},
 };
 
+/// What a client's clock may differ by before its time is not taken for the time.
+const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_mins(1);
+
 /// What an ending or a step means, in words.
 pub(super) fn meaning(phase: Phase, is_final: bool) -> &'static str {
     match (phase, is_final) {
@@ -56,7 +59,10 @@ pub(super) fn render(view: &BookingView, now: Timestamp) -> String {
         text.push_str(&format!("\nreceipt {}{void}", it.number));
     }
     if view.conflict {
-        text.push_str("\nCONFLICT: different requests were made under this id");
+        text.push_str(
+            "\nCONFLICT: different requests were made under this id; what is told here is of the one \
+             that was answered",
+        );
     }
     text.push('\n');
     text
@@ -64,13 +70,13 @@ pub(super) fn render(view: &BookingView, now: Timestamp) -> String {
 
 /// The timeline, a line an event; times after the first are counted from it.
 pub(super) fn lines(timeline: &[Entry]) -> String {
-    let Some(first) = timeline.first() else { return String::new() };
+    let Some(first) = timeline.first().map(happened) else { return String::new() };
     let mut text = String::new();
     for (at, entry) in timeline.iter().enumerate() {
         let time = if at == 0 {
-            entry.time.strftime("%H:%M:%S%.3f").to_string()
+            first.strftime("%H:%M:%S%.3f").to_string()
         } else {
-            format!("+{:.3} s", entry.time.duration_since(first.time).as_secs_f64())
+            format!("+{:.3} s", happened(entry).duration_since(first).as_secs_f64())
         };
         let source = entry.source.strip_prefix("/booking/").unwrap_or(&entry.source);
         let source: String = source.chars().take(12).collect();
@@ -81,8 +87,19 @@ pub(super) fn lines(timeline: &[Entry]) -> String {
     text
 }
 
+/// When it was said; when it was heard, if whoever said it says another time than clocks differ by.
+fn happened(entry: &Entry) -> Timestamp {
+    match entry.heard {
+        Some(heard) if entry.time.duration_since(heard).abs() > CLOCKS_DIFFER_MAX => heard,
+        Some(_) | None => entry.time,
+    }
+}
+
 fn detail(entry: &Entry) -> String {
     let mut parts = Vec::new();
+    if happened(entry) != entry.time {
+        parts.push(format!("says {}", entry.time));
+    }
     parts.extend(entry.reason.clone());
     if !entry.seats.is_empty() {
         parts.push(seat_list(&entry.seats));

@@ -174,5 +174,6 @@ fn bench<R: crate::roles::Role>(
     let book = Book::new(role, Inline::new(engine), clock.clone());
     let pulse = Pulse::new(Duration::MAX);
     let (bus, limits) = (exchange.bus(name), Limits::default());
-    Ok(Worker::new(bus, Arc::new(book), "", limits, pulse, Metrics::default(), seed))
+    let intake = exchange.intake();
+    Ok(Worker::new(bus, Arc::new(book), intake, limits, pulse, Metrics::default(), seed))
 }

@@ -61,6 +61,19 @@ impl Kind {
         }
     }
 
+    /// The role that publishes it; `None` for requests, which any client publishes.
+    #[must_use]
+    pub const fn publisher(self) -> Option<RoleName> {
+        match self {
+            Kind::BookingRequested => None,
+            Kind::SeatBooked | Kind::SeatUnavailable | Kind::SeatReleased => Some(RoleName::Seats),
+            Kind::PaymentOk | Kind::PaymentFailed | Kind::PaymentRefunded => {
+                Some(RoleName::Payment)
+            }
+            Kind::ReceiptSent => Some(RoleName::Receipt),
+        }
+    }
+
     /// The kind of that name.
     #[must_use]
     pub fn of_topic(topic: &str) -> Option<Kind> {
@@ -96,10 +109,8 @@ impl Event {
     /// and the kind, so saying it again says the same event.
     #[must_use]
     pub fn outcome(role: RoleName, about: &About, time: Timestamp, data: Data) -> Event {
-        let cause = Cause {
-            source: format!("/booking/{role}"),
-            id: outcome_id(&about.booking, data.kind()),
-        };
+        let cause =
+            Cause { source: role.source().to_owned(), id: outcome_id(&about.booking, data.kind()) };
         Event {
             cause,
             booking: about.booking.clone(),

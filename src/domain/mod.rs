@@ -51,6 +51,17 @@ impl RoleName {
             RoleName::Status => "status",
         }
     }
+
+    /// The CloudEvents `source` of what the role publishes.
+    #[must_use]
+    pub const fn source(self) -> &'static str {
+        match self {
+            RoleName::Seats => "/booking/seats",
+            RoleName::Payment => "/booking/payment",
+            RoleName::Receipt => "/booking/receipt",
+            RoleName::Status => "/booking/status",
+        }
+    }
 }
 
 impl std::fmt::Display for RoleName {

@@ -25,6 +25,9 @@ pub const OUTCOMES_MAX: usize = 64;
 /// The most refused requests that are kept under one id.
 pub const REJECTIONS_MAX: usize = 8;
 
+/// Who sends requests, as it is told.
+pub const CLIENT: &str = "client";
+
 /// What status knows about a booking: one stored row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -45,9 +48,10 @@ pub struct Fact {
     pub digest: Digest,
     /// When it was said, by the clock of who said it.
     pub time: Timestamp,
-    /// Who said it.
+    /// Who said it: the service that publishes such events, or `client`. What a client calls itself
+    /// is not kept.
     pub source: String,
-    /// The event's id.
+    /// The event's id; of a request, which a client chose, none is kept.
     pub id: String,
     /// When status heard of it first, by its own clock: a client may say what time it likes. Not part
     /// of what the fact is.
@@ -233,8 +237,8 @@ impl Fact {
             kind: event.kind(),
             digest: event.digest,
             time: event.time,
-            source: event.cause.source.clone(),
-            id: event.cause.id.clone(),
+            source: CLIENT.to_owned(),
+            id: String::new(),
             heard,
             reason: None,
             seating: None,
@@ -242,6 +246,10 @@ impl Fact {
             amount: None,
             receipt: None,
         };
+        if let Some(publisher) = event.kind().publisher() {
+            fact.source = publisher.source().to_owned();
+            fact.id.clone_from(&event.cause.id);
+        }
         match &event.data {
             Data::BookingRequested(request) => {
                 fact.seating = Some(request.seating.clone());
@@ -316,13 +324,48 @@ impl Record {
         self
     }
 
-    /// The facts in the order in which they were said, as far as clocks tell; a booking's life
+    /// The facts in the order in which they happened, as far as clocks tell; a booking's life
     /// decides between equals.
     #[must_use]
     pub fn timeline(&self) -> Vec<&Fact> {
         let mut facts: Vec<&Fact> = self.facts.iter().collect();
-        facts.sort_by_key(|it| (it.time, it.kind));
+        facts.sort_by_key(|it| (self.happened(it), it.kind));
         facts
+    }
+
+    /// When a fact happened, as far as it can be believed: no later than it was heard. A request that
+    /// was not answered has no say in it: it happened when it was heard.
+    #[must_use]
+    pub fn happened(&self, fact: &Fact) -> Timestamp {
+        if self.is_answered(fact) { fact.since() } else { fact.heard }
+    }
+
+    /// The request that was answered, of all that came under this id: the one whose seats were booked
+    /// or that was paid, else the one that any other outcome names. While nothing was answered, the
+    /// only one there is; none while there are several.
+    #[must_use]
+    pub fn answered(&self) -> Option<Digest> {
+        const OUTCOMES: [Kind; 7] = [
+            Kind::SeatBooked,
+            Kind::PaymentOk,
+            Kind::SeatUnavailable,
+            Kind::PaymentFailed,
+            Kind::SeatReleased,
+            Kind::PaymentRefunded,
+            Kind::ReceiptSent,
+        ];
+        if let Some(outcome) = OUTCOMES.into_iter().find_map(|it| self.fact(it)) {
+            return Some(outcome.digest);
+        }
+        let mut requests = self.facts.iter().map(|it| it.digest);
+        requests.next().filter(|_| requests.next().is_none())
+    }
+
+    /// Whether a fact may be told in full: all outcomes, and the one request that was answered. Any
+    /// client can send further requests under the id of somebody's booking.
+    #[must_use]
+    pub fn is_answered(&self, fact: &Fact) -> bool {
+        fact.kind != Kind::BookingRequested || self.answered() == Some(fact.digest)
     }
 
     /// The requests that were refused.
@@ -337,10 +380,13 @@ impl Record {
         heard.or_else(|| self.rejections.iter().map(|it| it.time).max())
     }
 
-    /// What the booking is about, by a request if there is one, else by whatever names a departure.
+    /// What the booking is about, by the request that was answered, else by an outcome of that one.
     #[must_use]
     pub fn seating(&self) -> Option<&Seating> {
-        self.facts.iter().find_map(|it| it.seating.as_ref())
+        let answered = self.answered()?;
+        // Requests come first: what was asked for, and not only the seats that could not be had.
+        let about = self.facts.iter().filter(|it| it.digest == answered);
+        about.into_iter().find_map(|it| it.seating.as_ref())
     }
 
     fn fact(&self, kind: Kind) -> Option<&Fact> {
@@ -428,7 +474,7 @@ impl Record {
         let first = self.facts.iter().map(Fact::since).min().unwrap_or(Timestamp::UNIX_EPOCH);
         let since = requested.map_or(first, Fact::since);
         let parts = [
-            (requested, Kind::BookingRequested, "client"),
+            (requested, Kind::BookingRequested, CLIENT),
             (seats, Kind::SeatBooked, RoleName::Seats.as_str()),
             (paid, Kind::PaymentOk, RoleName::Payment.as_str()),
         ];

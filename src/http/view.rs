@@ -4,12 +4,19 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
+    RoleName,
     event::Kind,
-    ids::BookingId,
+    ids::{BookingId, Digest},
     money::Money,
     seat::{FlightNo, SeatId},
-    status::{Fact, Phase, Record, Waiting},
+    status::{CLIENT, Fact, Phase, Record, Rejection, Waiting},
 };
+
+/// Why nothing is told of a request: another one under the same id was answered, or none was yet and
+/// there are several.
+const NOT_ANSWERED: &str = "not_answered";
+/// Who said what may have been said by anybody.
+const UNVERIFIED: &str = "unverified";
 
 /// How one booking stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +30,10 @@ pub struct BookingView {
     pub is_final: bool,
     /// Whether different requests were seen under this id.
     pub conflict: bool,
+    /// The digest of the request that was answered, which all of this is about. Whoever sent a request
+    /// can tell by it whether it was theirs; none while several wait for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_digest: Option<Digest>,
     /// Whether it has waited for longer than the limit.
     pub stuck: bool,
     /// What it waits for, from whom, since when.
@@ -63,9 +74,12 @@ pub struct Entry {
     /// The event's type, or `rejected`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it was said.
+    /// When it was said, by the clock of who said it.
     pub time: Timestamp,
-    /// Who said it.
+    /// When status heard it: of what a client said, which may say any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Timestamp>,
+    /// Who said it: the service that publishes such events, or `client`.
     pub source: String,
     /// Why, where the event says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,17 +107,12 @@ impl BookingView {
         let standing = record.standing();
         let as_of = record.newest();
         let waited = as_of.map(|it| now.duration_since(it));
-        let mut timeline: Vec<Entry> = record.timeline().into_iter().map(Entry::of).collect();
-        timeline.extend(record.rejections().map(|it| Entry {
-            kind: "rejected".to_owned(),
-            time: it.time,
-            source: "/booking/status".to_owned(),
-            reason: Some(it.reason.clone()),
-            seats: Vec::new(),
-            amount: None,
-            receipt: None,
-        }));
-        timeline.sort_by_key(|it| it.time);
+        let facts = record.timeline().into_iter();
+        let mut timeline: Vec<(Timestamp, Entry)> =
+            facts.map(|it| (record.happened(it), Entry::of(record, it))).collect();
+        timeline.extend(record.rejections().map(|it| (it.time, Entry::rejected(it))));
+        timeline.sort_by_key(|it| it.0);
+        let timeline: Vec<Entry> = timeline.into_iter().map(|it| it.1).collect();
         let lost = timeline.iter().any(|it| it.kind == Kind::SeatUnavailable.topic());
         let number = timeline.iter().find_map(|it| it.receipt.clone());
         let seating = record.seating();
@@ -112,6 +121,7 @@ impl BookingView {
             phase: standing.phase,
             is_final: standing.is_final,
             conflict: standing.conflict,
+            request_digest: record.answered(),
             stuck: !standing.is_final && waited.is_some_and(|it| it > stuck_after),
             waiting_for: standing.waiting_for,
             flight: seating.map(|it| it.flight.clone()),
@@ -126,16 +136,47 @@ impl BookingView {
 }
 
 impl Entry {
-    fn of(fact: &Fact) -> Entry {
-        let seats = fact.seating.as_ref().map_or(&fact.seats, |it| &it.seats);
-        Entry {
+    fn of(record: &Record, fact: &Fact) -> Entry {
+        let publisher = fact.kind.publisher();
+        let source = match publisher {
+            None => CLIENT,
+            Some(role) if fact.source == role.source() => role.source(),
+            // Rows of version 0.1 may have facts whose source nobody compared.
+            Some(_) => UNVERIFIED,
+        };
+        let entry = Entry {
             kind: fact.kind.topic().to_owned(),
             time: fact.time,
-            source: fact.source.clone(),
+            heard: publisher.is_none().then_some(fact.heard),
+            source: source.to_owned(),
+            reason: None,
+            seats: Vec::new(),
+            amount: None,
+            receipt: None,
+        };
+        if !record.is_answered(fact) {
+            return Entry { reason: Some(NOT_ANSWERED.to_owned()), ..entry };
+        }
+        let seats = fact.seating.as_ref().map_or(&fact.seats, |it| &it.seats);
+        Entry {
             reason: fact.reason.clone(),
             seats: seats.clone(),
             amount: fact.amount,
             receipt: fact.receipt.clone(),
+            ..entry
+        }
+    }
+
+    fn rejected(rejection: &Rejection) -> Entry {
+        Entry {
+            kind: "rejected".to_owned(),
+            time: rejection.time,
+            heard: None,
+            source: RoleName::Status.source().to_owned(),
+            reason: Some(rejection.reason.clone()),
+            seats: Vec::new(),
+            amount: None,
+            receipt: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     bus::{
         Bus, BusError, DeadLetter, Delivery,
-        wire::{self, Refusal},
+        wire::{self, Intake, Refusal},
     },
     domain::{
         RoleName,
@@ -58,11 +58,11 @@ enum Read {
 }
 
 impl Read {
-    fn of(delivery: &Delivery, prefix: &str) -> Read {
-        if let Some(canary) = wire::read_canary(delivery, prefix) {
+    fn of(delivery: &Delivery, intake: &Intake) -> Read {
+        if let Some(canary) = wire::read_canary(delivery, intake) {
             return Read::Canary(canary);
         }
-        match wire::decode(delivery, prefix) {
+        match wire::decode(delivery, intake) {
             Ok(event) => Read::Event(event.into()),
             Err(refusal) => Read::Refused(refusal.into()),
         }
@@ -108,7 +108,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         let limits = &self.limits;
         let lease = Lease::new(self.book.clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
-        let read = Read::of(&delivery, &self.prefix);
+        let read = Read::of(&delivery, &self.intake);
         let span = read.span(R::Rules::ROLE, delivery.attempt);
         let attended = async {
             tokio::select! {

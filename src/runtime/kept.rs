@@ -33,6 +33,11 @@ pub struct Kept<T> {
 /// What one cause announced.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Memo {
+    /// The type of the event that was dealt with. Source and id alone do not identify it: a client
+    /// chooses those of its request, and ids of outcomes can be computed. Rows of version 0.1 have
+    /// none, and are found by source and id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
     /// The event that was dealt with.
     pub cause: Cause,
     /// The request it was, or answered: the same cause with another one is a conflict (B3).
@@ -46,14 +51,27 @@ pub struct Memo {
 /// An event that claimed an effect; its message stays on the queue until the outcome was published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claimant {
+    /// As in [`Memo`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
     cause: Cause,
     digest: Digest,
 }
 
 impl Claimant {
     pub(super) fn of(event: &Event) -> Claimant {
-        Claimant { cause: event.cause.clone(), digest: event.digest }
+        Claimant { kind: Some(event.kind()), cause: event.cause.clone(), digest: event.digest }
     }
+
+    /// Whether it is this event.
+    fn is(&self, event: &Event) -> bool {
+        is_event(self.kind, &self.cause, event) && self.digest == event.digest
+    }
+}
+
+/// Whether an event is the one with this type and cause. Its request may still be another.
+fn is_event(kind: Option<Kind>, cause: &Cause, event: &Event) -> bool {
+    kind.is_none_or(|it| it == event.kind()) && *cause == event.cause
 }
 
 /// The text of an event, as it was and will be published.
@@ -64,11 +82,24 @@ struct Announced {
 }
 
 impl Memo {
-    /// The events that announce this when they come again, each with its request's digest; the last
-    /// one's message is there until it was announced.
-    pub fn causes(&self) -> impl Iterator<Item = (&Cause, Digest)> {
-        let claim = self.claim.iter().map(|it| (&it.cause, it.digest));
-        std::iter::once((&self.cause, self.digest)).chain(claim)
+    /// The events that announce this when they come again: type, cause and the digest of the request.
+    /// The last one's message is there until it was announced.
+    pub fn causes(&self) -> impl Iterator<Item = (Option<Kind>, &Cause, Digest)> {
+        let claim = self.claim.iter().map(|it| (it.kind, &it.cause, it.digest));
+        std::iter::once((self.kind, &self.cause, self.digest)).chain(claim)
+    }
+
+    /// Whether this event announces it when it comes again, if its request is the same.
+    fn is_of(&self, event: &Event) -> bool {
+        self.causes().any(|(kind, cause, _)| is_event(kind, cause, event))
+    }
+
+    /// Whether this event announces it when it comes again.
+    fn answers(&self, event: &Event) -> bool {
+        let same = |(kind, cause, digest): (_, &Cause, _)| {
+            is_event(kind, cause, event) && digest == event.digest
+        };
+        self.causes().any(same)
     }
 
     /// The messages, ready to be published again.
@@ -126,7 +157,8 @@ impl<T: Serialize> Seen<T> {
             Change::State => {}
             Change::Claim(by) => stored.claim = Some(by),
             Change::Settle(event, messages) => stored.memos.push(Memo {
-                claim: stored.claim.take().filter(|it| *it != Claimant::of(event)),
+                claim: stored.claim.take().filter(|it| !it.is(event)),
+                kind: Some(event.kind()),
                 cause: event.cause.clone(),
                 digest: event.digest,
                 announced: messages.iter().map(announced).collect(),
@@ -240,10 +272,8 @@ pub(super) fn recall<T>(
     conflicts: u32,
 ) -> Option<Outcome> {
     let memos = &seen.stored.get(own)?.memos;
-    let of_cause = |it: &Memo| it.causes().any(|(cause, _)| *cause == event.cause);
-    let said_by = |it: &&Memo| it.causes().any(|by| by == (&event.cause, event.digest));
-    let memo = memos.iter().find(said_by);
-    if memo.is_none() && memos.iter().any(of_cause) {
+    let memo = memos.iter().find(|it| it.answers(event));
+    if memo.is_none() && memos.iter().any(|it| it.is_of(event)) {
         return Some(Outcome::SetAside("the same event id with different content".to_owned()));
     }
     let messages = memo?.messages();

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::{Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, pace::Pace};
 use crate::{
-    bus::{Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle},
+    bus::{Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle, wire::Intake},
     metrics::Metrics,
     roles::Role,
     store::Store,
@@ -31,7 +31,7 @@ const PERMITS_PATIENCE: Duration = Duration::from_millis(50);
 pub struct Worker<B, R, S> {
     pub(super) bus: B,
     pub(super) book: Arc<Book<R, S>>,
-    pub(super) prefix: String,
+    pub(super) intake: Intake,
     pub(super) limits: Limits,
     pub(super) pulse: Pulse,
     pub(super) metrics: Metrics,
@@ -55,12 +55,12 @@ pub enum Ended {
 }
 
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
-    /// A worker for `book` on the queue of `bus`. `prefix` is what topic names begin with; `seed`
+    /// A worker for `book` on the queue of `bus`. `intake` says what is taken for an event; `seed`
     /// sets the jitter.
     pub fn new(
         bus: B,
         book: Arc<Book<R, S>>,
-        prefix: &str,
+        intake: Intake,
         limits: Limits,
         pulse: Pulse,
         metrics: Metrics,
@@ -71,7 +71,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         Worker {
             bus,
             book,
-            prefix: prefix.to_owned(),
+            intake,
             limits,
             pulse,
             metrics,

@@ -10,7 +10,7 @@ use booking::{
         Batched, Bus, BusError, DeadLetter, Delivery, Message, OneByOne,
         aws::AwsBus,
         memory::{Exchange, MemoryBus, Unkindness},
-        wire,
+        wire::{self, Intake},
     },
     clock::Clock,
     domain::{RoleName, event::Kind},
@@ -27,7 +27,7 @@ trait Anywhere {
     type Bus: Bus;
     async fn bus(&self, role: RoleName) -> Self::Bus;
     async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>);
-    fn prefix(&self) -> &str;
+    fn intake(&self) -> Intake;
 }
 
 impl Anywhere for Exchange {
@@ -39,8 +39,8 @@ impl Anywhere for Exchange {
         let dead = self.dead(role).remove(0);
         (dead.body, dead.attributes.into_iter().map(|(name, it)| (name.to_owned(), it)).collect())
     }
-    fn prefix(&self) -> &str {
-        ""
+    fn intake(&self) -> Intake {
+        Exchange::intake(self)
     }
 }
 
@@ -57,8 +57,8 @@ impl Anywhere for Together {
     async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>) {
         self.0.dead_letter(role).await
     }
-    fn prefix(&self) -> &str {
-        ""
+    fn intake(&self) -> Intake {
+        self.0.intake()
     }
 }
 
@@ -71,8 +71,8 @@ impl Anywhere for Account {
         let letter = self.dead_letters(role, 1).await.remove(0);
         (letter.body, letter.attributes)
     }
-    fn prefix(&self) -> &str {
-        &self.prefix
+    fn intake(&self) -> Intake {
+        Account::intake(self)
     }
 }
 
@@ -117,7 +117,7 @@ async fn every_subscriber_gets_it_and_nobody_else(world: &impl Anywhere) {
     {
         let bus = world.bus(role.role).await;
         let delivery = take(&bus, HIDDEN).await;
-        let event = wire::decode(&delivery, world.prefix()).unwrap();
+        let event = wire::decode(&delivery, &world.intake()).unwrap();
         assert_eq!(wire::encode(&event).unwrap(), sent, "{}", role.role);
         assert_eq!(delivery.attempt, 1);
         bus.delete(&delivery.receipt_handle).await.unwrap();
@@ -129,7 +129,7 @@ fn topics_example(kind: Kind) -> String {
     let topic = topics::all().into_iter().find(|it| it.topic == kind).unwrap();
     let event: serde_json::Value = topic.example;
     let delivery = raw(&event.to_string());
-    wire::encode(&wire::decode(&delivery, "").unwrap()).unwrap().body
+    wire::encode(&wire::decode(&delivery, &crate::harness::intake()).unwrap()).unwrap().body
 }
 
 fn raw(body: &str) -> Delivery {
@@ -326,7 +326,7 @@ async fn a17_raw_and_enveloped_deliveries_are_read_alike() {
     let delivery = take(&bus, HIDDEN).await;
     assert_eq!(delivery.body, sent.body, "raw delivery has no envelope");
     assert_eq!(delivery.kind_attribute.as_deref(), Some("booking-requested"));
-    assert_eq!(wire::encode(&wire::decode(&delivery, &account.prefix).unwrap()).unwrap(), sent);
+    assert_eq!(wire::encode(&wire::decode(&delivery, &account.intake()).unwrap()).unwrap(), sent);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ fn bench<R: Role>(
 ) -> Worker<booking::bus::memory::MemoryBus, R, DynamoDb> {
     let book = Arc::new(Book::new(role, rows, clock.clone()));
     let (limits, pulse) = (Limits::default(), Pulse::new(Duration::MAX));
-    Worker::new(exchange.bus(name), book, "", limits, pulse, Metrics::default(), 1)
+    Worker::new(exchange.bus(name), book, exchange.intake(), limits, pulse, Metrics::default(), 1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -45,7 +45,7 @@ fn enveloped(kind: Kind, message: &str) -> String {
 /// Reads a text raw and in an SNS envelope.
 fn read(text: &str) -> [Result<Event, Refusal>; 2] {
     [text.to_owned(), enveloped(Kind::BookingRequested, text)]
-        .map(|it| wire::decode(&delivery(it), ""))
+        .map(|it| wire::decode(&delivery(it), &crate::harness::intake()))
 }
 
 // What a valid message is made of.
@@ -143,6 +143,8 @@ fn event() -> impl Strategy<Value = Event> {
                 Data::BookingRequested(request) => wire::digest(wire::request_data(request)),
                 _ => Digest::new(digest),
             };
+            // An outcome has its publisher for a source; a client calls itself what it likes.
+            let source = data.kind().publisher().map_or(source, |it| it.source().to_owned());
             Event { cause: Cause { source, id }, booking, time, digest, traceparent, data }
         },
     )
@@ -439,9 +441,9 @@ proptest! {
     #[test]
     fn what_was_encoded_is_read_back(event in event()) {
         let message = wire::encode(&event).unwrap();
-        prop_assert_eq!(&wire::decode(&delivery(message.body.clone()), "").unwrap(), &event);
+        prop_assert_eq!(&wire::decode(&delivery(message.body.clone()), &crate::harness::intake()).unwrap(), &event);
         let enveloped = enveloped(message.kind, &message.body);
-        prop_assert_eq!(wire::decode(&delivery(enveloped), "").unwrap(), event);
+        prop_assert_eq!(wire::decode(&delivery(enveloped), &crate::harness::intake()).unwrap(), event);
     }
 
     #[test]
@@ -498,7 +500,7 @@ proptest! {
         };
         let twice = format!("{{{},{},\"booking_id\":\"b\"}}", fields(&first), fields(&last));
         let once = format!("{{{},\"booking_id\":\"b\"}}", fields(&last));
-        let [twice, once] = [twice, once].map(|it| wire::decode(&delivery(it), "").unwrap());
+        let [twice, once] = [twice, once].map(|it| wire::decode(&delivery(it), &crate::harness::intake()).unwrap());
         prop_assert_eq!(twice, once);
     }
 
@@ -511,7 +513,7 @@ proptest! {
         data["more"] = more;
         let mut text = String::new();
         rewritten(&data, &mut fastrand::Rng::with_seed(seed), &mut text);
-        match [data.to_string(), text].map(|it| wire::decode(&delivery(it), "")) {
+        match [data.to_string(), text].map(|it| wire::decode(&delivery(it), &crate::harness::intake())) {
             [Ok(one), Ok(other)] => {
                 prop_assert_eq!(one.digest, other.digest);
                 prop_assert_eq!(one, other);
@@ -616,7 +618,7 @@ fn what_may_be_so_long_may_not_be_longer() {
     let padded = |length: usize| {
         let event = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
         let padding = " ".repeat(length - event.len());
-        wire::decode(&delivery(event + &padding), "")
+        wire::decode(&delivery(event + &padding), &crate::harness::intake())
     };
     assert!(padded(1024 * 1024).is_ok());
     assert!(padded(1024 * 1024 + 1).unwrap_err().to_string().contains("expected at most"));
@@ -631,8 +633,10 @@ fn a_hundred_thousand_levels_are_refused_or_ignored_wherever_they_stand() {
             let (left, right) = (open.repeat(times), close.repeat(times * usize::from(closed)));
             let deep = format!("{left}1{right}");
             let _ = read(&deep);
-            let _ =
-                wire::decode(&delivery(format!("{{\"TopicArn\":{deep},\"Message\":{deep}}}")), "");
+            let _ = wire::decode(
+                &delivery(format!("{{\"TopicArn\":{deep},\"Message\":{deep}}}")),
+                &crate::harness::intake(),
+            );
             for place in ["/type", "/data", "/data/seats", "/data/passenger/name"] {
                 let mut event: Value = serde_json::from_str(&event).unwrap();
                 *event.pointer_mut(place).unwrap() = json!("@");
@@ -640,9 +644,9 @@ fn a_hundred_thousand_levels_are_refused_or_ignored_wherever_they_stand() {
             }
             // An unknown field of the event is none of ours; in the data it counts for the digest.
             let beside = event.replacen('{', &format!("{{\"more\":{deep},"), 1);
-            assert_eq!(wire::decode(&delivery(beside), "").is_ok(), closed);
+            assert_eq!(wire::decode(&delivery(beside), &crate::harness::intake()).is_ok(), closed);
             let inside = event.replacen("\"seats\"", &format!("\"more\":{deep},\"seats\""), 1);
-            assert!(wire::decode(&delivery(inside), "").is_err());
+            assert!(wire::decode(&delivery(inside), &crate::harness::intake()).is_err());
         }
     }
 }

@@ -96,7 +96,15 @@ fn bench(clock: Clock, limits: Limits) -> Bench {
     let book = Book::new(role, Inline::new(engine), clock.clone());
     let pulse = Pulse::new(Duration::from_secs(60));
     let bus = exchange.bus(RoleName::Payment);
-    let worker = Worker::new(bus, Arc::new(book), "", limits, pulse.clone(), Metrics::default(), 1);
+    let worker = Worker::new(
+        bus,
+        Arc::new(book),
+        exchange.intake(),
+        limits,
+        pulse.clone(),
+        Metrics::default(),
+        1,
+    );
     Bench { exchange, clock, gateway, worker: Arc::new(worker), pulse, _folder: folder }
 }
 

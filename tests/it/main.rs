@@ -40,5 +40,6 @@ mod store_contract;
 mod stories;
 mod terraform;
 mod topology;
+mod trust;
 mod unit_of_work;
 mod wire;

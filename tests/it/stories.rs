@@ -155,9 +155,9 @@ impl Live {
         let rows = self.rows(name, &store_file(self.folder.path(), name)).await;
         let book = Book::new(role, rows, Clock::Machine);
         let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
-        let (bus, prefix) = (self.account.bus(name).await, &self.account.prefix);
+        let (bus, intake) = (self.account.bus(name).await, self.account.intake());
         let pulse = Pulse::new(Duration::from_secs(60));
-        let worker = Worker::new(bus, Arc::new(book), prefix, limits, pulse, Metrics::default(), 1);
+        let worker = Worker::new(bus, Arc::new(book), intake, limits, pulse, Metrics::default(), 1);
         self.working.spawn(Arc::new(worker).run(self.stop.clone()));
     }
 

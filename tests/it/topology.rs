@@ -19,7 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 
 fn example(topic: &Topic) -> Event {
     let delivery = crate::harness::delivery(topic.example.to_string());
-    wire::decode(&delivery, "").unwrap_or_else(|it| panic!("{}: {it}", topic.topic))
+    wire::decode(&delivery, &crate::harness::intake())
+        .unwrap_or_else(|it| panic!("{}: {it}", topic.topic))
 }
 
 #[test]

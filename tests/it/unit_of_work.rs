@@ -368,7 +368,15 @@ impl Bench {
         let book =
             Book::new(seats_role(), store(&self.folder, RoleName::Seats), self.clock.clone());
         let pulse = Pulse::new(Duration::MAX);
-        Worker::new(bus, Arc::new(book), "", Limits::default(), pulse, Metrics::default(), 1)
+        Worker::new(
+            bus,
+            Arc::new(book),
+            self.exchange.intake(),
+            Limits::default(),
+            pulse,
+            Metrics::default(),
+            1,
+        )
     }
 
     fn later(&self) {

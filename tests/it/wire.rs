@@ -3,14 +3,14 @@
 use booking::{
     bus::{
         Delivery,
-        wire::{self, Refusal, Why},
+        wire::{self, Intake, Refusal, Why},
     },
     domain::event::{Data, Event, Kind},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Sketch, bare, delivery};
+use crate::harness::{Sketch, bare, delivery, intake};
 
 const MESSAGE_ID: &str = "7e3c4f5a-1111-4222-8333-444455556666";
 
@@ -30,12 +30,12 @@ fn enveloped(topic: &str, message: &str) -> Delivery {
 }
 
 fn read(delivery: &Delivery) -> Event {
-    wire::decode(delivery, "").unwrap_or_else(|it| panic!("{it}"))
+    wire::decode(delivery, &intake()).unwrap_or_else(|it| panic!("{it}"))
 }
 
 #[track_caller]
 fn refused(delivery: &Delivery, why: Why, says: &str) -> Refusal {
-    let refusal = wire::decode(delivery, "").expect_err("it should be refused");
+    let refusal = wire::decode(delivery, &intake()).expect_err("it should be refused");
     let text = refusal.to_string();
     assert_eq!(refusal.why, why, "{text}");
     assert!(text.contains(says), "{text:?} does not say {says:?}");
@@ -63,8 +63,10 @@ fn a17_a_cloud_event_is_read_raw_and_enveloped_alike() {
 fn the_prefix_is_part_of_the_topic_name() {
     let text = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
     let delivery = enveloped("staging-booking-requested", &text);
-    assert!(wire::decode(&delivery, "staging-").is_ok());
-    assert_eq!(wire::decode(&delivery, "other-").unwrap_err().why, Why::UnknownType);
+    let with =
+        |prefix| Intake::enveloped(format!("arn:aws:sns:eu-central-1:000000000000:{prefix}"));
+    assert!(wire::decode(&delivery, &with("staging-")).is_ok());
+    assert_eq!(wire::decode(&delivery, &with("other-")).unwrap_err().why, Why::Untrusted);
 }
 
 #[test]
@@ -214,10 +216,10 @@ fn a_position_is_where_the_value_begins() {
 
 #[test]
 fn a_refused_request_is_filed_under_its_own_id_if_that_can_be_read() {
-    let refusal = wire::decode(&raw(&changed("/data/flight", json!(1))), "").unwrap_err();
+    let refusal = wire::decode(&raw(&changed("/data/flight", json!(1))), &intake()).unwrap_err();
     assert_eq!(refusal.booking.unwrap().as_str(), "b-1");
     assert_eq!(refusal.kind, Some(Kind::BookingRequested));
-    let refusal = wire::decode(&enveloped("booking-requested", "no json"), "").unwrap_err();
+    let refusal = wire::decode(&enveloped("booking-requested", "no json"), &intake()).unwrap_err();
     assert_eq!(refusal.booking.unwrap().as_str(), MESSAGE_ID);
     assert_eq!(refusal.kind, Some(Kind::BookingRequested));
 }
@@ -260,7 +262,7 @@ fn names(schema: &Value) -> Vec<String> {
 fn deep_nesting_and_huge_bodies_are_refused_not_crashed_on() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let text = changed("/data/passenger", json!("@")).replace("\"@\"", &deep);
-    assert!(wire::decode(&raw(&text), "").is_err());
+    assert!(wire::decode(&raw(&text), &intake()).is_err());
     refused(&raw(&"x".repeat(2_000_000)), Why::Malformed, "expected at most");
 }
 

@@ -18,7 +18,7 @@ use super::{
     seconds, stale,
 };
 use crate::{
-    bus::{BusError, Delivery, ENTRIES_MAX, RECEIVE_MAX},
+    bus::{BusError, Delivery, ENTRIES_MAX, RECEIVE_MAX, wire::Intake},
     domain::RoleName,
 };
 
@@ -102,6 +102,15 @@ impl Queue {
 }
 
 impl DeadLetters {
+    /// What the role takes for an event; with `raw` also without an envelope.
+    ///
+    /// # Errors
+    /// When the queue may not be looked at, or AWS cannot be reached.
+    pub async fn intake(&self, names: &Names, raw: bool) -> Result<Intake, AwsError> {
+        let Queue { name, url } = &self.dlq;
+        Ok(self.clients.home_of_queue(name, url).await?.intake(names, raw))
+    }
+
     /// Finds the two queues by name. The role's own may be gone: that is why messages are here.
     ///
     /// # Errors

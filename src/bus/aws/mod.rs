@@ -43,8 +43,8 @@ pub struct AwsRequests {
 }
 
 impl AwsBus {
-    /// Finds the role's queue by name, and from its ARN where the topics are. A delete waits for
-    /// others for `deletes_linger`.
+    /// Finds the role's queue by name, and from its ARN the home of queue and topics. A delete waits
+    /// for others for `deletes_linger`.
     ///
     /// # Errors
     /// When the queue is not there, may not be used, or AWS cannot be reached.
@@ -53,13 +53,13 @@ impl AwsBus {
         names: &Names,
         role: RoleName,
         deletes_linger: Duration,
-    ) -> Result<AwsBus, AwsError> {
+    ) -> Result<(AwsBus, Home), AwsError> {
         let queue = names.queue(role);
         let queue_url = clients.queue_url(&queue).await?;
         let dead_letter_url = clients.queue_url(&names.dead_letter_queue(role)).await?;
         let home = clients.home_of_queue(&queue, &queue_url).await?;
         let (bus, drivers) = Batched::new(AwsRequests {
-            topics: AwsTopics::new(clients, names.clone(), home),
+            topics: AwsTopics::new(clients, names.clone(), home.clone()),
             queue: OwnQueue { sqs: clients.sqs.clone(), name: queue, url: queue_url },
             polls: clients.polls.clone(),
             dead_letter_url,
@@ -69,7 +69,7 @@ impl AwsBus {
         for driver in drivers {
             tokio::spawn(driver);
         }
-        Ok(bus)
+        Ok((bus, home))
     }
 }
 

@@ -1,6 +1,9 @@
 //! What things are called in an account: topics, queues and tables.
 
-use crate::domain::{RoleName, event::Kind};
+use crate::{
+    bus::wire::Intake,
+    domain::{RoleName, event::Kind},
+};
 
 /// The names under one prefix: several copies of the product can share an account.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +102,14 @@ impl Home {
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// What comes in from the topics that live here; with `raw` also without an envelope.
+    #[must_use]
+    pub fn intake(&self, names: &Names, raw: bool) -> Intake {
+        let Home { partition, region, account } = self;
+        let prefix = names.prefix();
+        Intake::enveloped(format!("arn:{partition}:sns:{region}:{account}:{prefix}")).or_raw(raw)
     }
 
     /// The ARN of a topic.

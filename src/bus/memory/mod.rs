@@ -15,12 +15,15 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use self::queue::{Queue, Queued};
-use super::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle};
+use super::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle, wire::Intake};
 use crate::{
     clock::Clock,
     domain::{RoleName, event::Kind},
     topics,
 };
+
+/// What the ARNs of the topics begin with, before the prefix.
+const HOME: &str = "arn:aws:sns:eu-central-1:000000000000:";
 
 /// How unkind the bus is. The default is as kind as SQS at its best.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +116,12 @@ impl Exchange {
         }
     }
 
+    /// What comes in from the topics of this exchange.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        Intake::enveloped(format!("{HOME}{}", self.prefix))
+    }
+
     /// The bus as one role sees it: its own queue, and every topic.
     #[must_use]
     pub fn bus(&self, role: RoleName) -> MemoryBus {
@@ -126,7 +135,7 @@ impl Exchange {
         let envelope = Envelope {
             r#type: "Notification",
             message_id: &message_id,
-            topic_arn: format!("arn:aws:sns:eu-central-1:000000000000:{}{kind}", self.prefix),
+            topic_arn: format!("{HOME}{}{kind}", self.prefix),
             message: text,
             timestamp: now.to_string(),
             message_attributes: Attributes {

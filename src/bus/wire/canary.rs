@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{Delivery, Message};
+use super::{
+    super::{Delivery, Message},
+    Intake,
+};
 use crate::{
     domain::{
         RoleName,
@@ -53,9 +56,9 @@ fn text(id: CanaryId, topic: Kind, from: &str, time: Timestamp, heard: Option<Ho
     Message { kind: topic, body: event.to_string() }
 }
 
-/// The canary in a message, if it is one. `prefix` is what topic names begin with.
+/// The canary in a message that came in by `intake`, if it is one.
 #[must_use]
-pub fn read_canary(delivery: &Delivery, prefix: &str) -> Option<Canary> {
+pub fn read_canary(delivery: &Delivery, intake: &Intake) -> Option<Canary> {
     // Bookings are not to be read twice for it. Enveloped too, the name stands there as it is.
     if !delivery.body.contains(SCHEMA) {
         return None;
@@ -65,11 +68,11 @@ pub fn read_canary(delivery: &Delivery, prefix: &str) -> Option<Canary> {
     let (event, topic) = match enveloped {
         Some(arn) => {
             let event: Value = serde_json::from_str(outer["Message"].as_str()?).ok()?;
-            (event, arn.rsplit(':').next()?.strip_prefix(prefix)?.to_owned())
+            (event, intake.topic(arn).ok()?)
         }
         None => {
-            let topic = outer["type"].as_str()?.to_owned();
-            (outer, topic)
+            let topic = Kind::of_topic(outer["type"].as_str()?)?;
+            (outer, Some(topic).filter(|it| intake.takes_raw(*it))?)
         }
     };
     if event["specversion"] != "1.0" || event["dataschema"] != SCHEMA {
@@ -86,7 +89,6 @@ pub fn read_canary(delivery: &Delivery, prefix: &str) -> Option<Canary> {
         None => None,
     };
     let id = CanaryId::parse(event["canary"].as_str()?).ok()?;
-    let topic = Kind::of_topic(&topic)?;
     // Only the role itself may publish there, so it is its own word. Else it is a canary like others.
     let told = told.filter(|it: &Sighting| topics::heard_by_status(it.hop.role).contains(&topic));
     Some(Canary { id, topic, told })
@@ -98,6 +100,10 @@ mod tests {
     use crate::bus::{ReceiptHandle, wire::Why};
 
     const PREFIX: &str = "staging-";
+
+    fn intake() -> Intake {
+        Intake::enveloped(format!("arn:aws:sns:eu-central-1:000000000000:{PREFIX}")).or_raw(true)
+    }
 
     fn id() -> CanaryId {
         CanaryId::parse("01997f6e-2f10-7d9a-9c53-6f2f5a1c9e01").unwrap()
@@ -127,9 +133,9 @@ mod tests {
     fn a_canary_is_read_raw_and_enveloped_alike_and_named_by_the_topic_it_came_from() {
         let said = canary(id(), Kind::SeatBooked, Timestamp::UNIX_EPOCH);
         let seen = Canary { id: id(), topic: Kind::SeatBooked, told: None };
-        assert_eq!(read_canary(&delivery(said.body.clone()), PREFIX), Some(seen));
-        assert_eq!(read_canary(&enveloped(Kind::SeatBooked, &said.body), PREFIX), Some(seen));
-        let strayed = read_canary(&enveloped(Kind::PaymentOk, &said.body), PREFIX);
+        assert_eq!(read_canary(&delivery(said.body.clone()), &intake()), Some(seen));
+        assert_eq!(read_canary(&enveloped(Kind::SeatBooked, &said.body), &intake()), Some(seen));
+        let strayed = read_canary(&enveloped(Kind::PaymentOk, &said.body), &intake());
         assert_eq!(strayed.map(|it| it.topic), Some(Kind::PaymentOk));
     }
 
@@ -141,7 +147,7 @@ mod tests {
         let topics: Vec<Kind> = told.iter().map(|it| it.kind).collect();
         assert_eq!(topics, [Kind::PaymentOk, Kind::PaymentFailed, Kind::PaymentRefunded]);
         for it in told {
-            let read = read_canary(&enveloped(it.kind, &it.body), PREFIX);
+            let read = read_canary(&enveloped(it.kind, &it.body), &intake());
             assert_eq!(read, Some(Canary { id: id(), topic: it.kind, told: Some(seen) }));
         }
     }
@@ -152,7 +158,7 @@ mod tests {
         let seen = Sighting { hop, at: Timestamp::UNIX_EPOCH };
         let forged =
             text(id(), Kind::BookingRequested, "client", Timestamp::UNIX_EPOCH, Some(seen.hop));
-        let read = read_canary(&enveloped(Kind::BookingRequested, &forged.body), PREFIX);
+        let read = read_canary(&enveloped(Kind::BookingRequested, &forged.body), &intake());
         assert_eq!(read, Some(Canary { id: id(), topic: Kind::BookingRequested, told: None }));
     }
 
@@ -160,7 +166,7 @@ mod tests {
     fn a32_who_does_not_know_canaries_refuses_one_before_its_data_is_looked_at() {
         for topic in Kind::ALL {
             let said = canary(id(), topic, Timestamp::UNIX_EPOCH);
-            let refusal = decode(&enveloped(topic, &said.body), PREFIX).unwrap_err();
+            let refusal = decode(&enveloped(topic, &said.body), &intake()).unwrap_err();
             assert_eq!(
                 (refusal.why, refusal.flaw.path.as_str()),
                 (Why::UnsupportedVersion, "dataschema")
@@ -176,9 +182,15 @@ mod tests {
             event["canary"] = json!(id());
             event["note"] = json!(SCHEMA);
             let message = event.to_string();
-            assert_eq!(read_canary(&enveloped(topic.topic, &message), ""), None);
-            assert_eq!(read_canary(&delivery(message.clone()), PREFIX), None);
-            assert!(decode(&delivery(message), PREFIX).is_ok());
+            assert_eq!(
+                read_canary(
+                    &enveloped(topic.topic, &message),
+                    &Intake::enveloped("arn:aws:sns:eu-central-1:000000000000:")
+                ),
+                None
+            );
+            assert_eq!(read_canary(&delivery(message.clone()), &intake()), None);
+            assert!(decode(&delivery(message), &intake()).is_ok());
         }
     }
 }

@@ -6,7 +6,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     super::Delivery,
-    SCHEMA_VERSION,
+    Intake, SCHEMA_VERSION,
+    intake::may_say,
     node::{Fields, Flaw, Node},
     plain::plain_digest,
 };
@@ -38,6 +39,8 @@ pub enum Why {
     UnsupportedVersion,
     /// It holds what could be a card number.
     CardNumber,
+    /// It comes from where such an event cannot come from, or says so.
+    Untrusted,
 }
 
 impl Why {
@@ -49,6 +52,7 @@ impl Why {
             Why::UnknownType => "unknown-type",
             Why::UnsupportedVersion => "unsupported-version",
             Why::CardNumber => "card-number",
+            Why::Untrusted => "untrusted",
         }
     }
 }
@@ -78,12 +82,14 @@ impl Refusal {
     }
 }
 
-/// Reads a message. `prefix` is what topic names begin with in this account.
+/// Reads a message that came in by `intake`.
 ///
 /// # Errors
 /// A [`Refusal`] for everything that is not an event of `topics/`: the same for all four roles.
-pub fn decode(delivery: &Delivery, prefix: &str) -> Result<Event, Refusal> {
+pub fn decode(delivery: &Delivery, intake: &Intake) -> Result<Event, Refusal> {
     let mut letter = Letter {
+        intake,
+        enveloped: false,
         sent_at: delivery.sent_at,
         topic: delivery.kind_attribute.as_deref().and_then(Kind::of_topic),
         message_id: None,
@@ -91,7 +97,7 @@ pub fn decode(delivery: &Delivery, prefix: &str) -> Result<Event, Refusal> {
         claims: None,
         booking: None,
     };
-    letter.open(&delivery.body, prefix).map_err(|(why, flaw)| Refusal {
+    letter.open(&delivery.body).map_err(|(why, flaw)| Refusal {
         why,
         flaw,
         booking: letter.booking.clone().or_else(|| letter.message_id.clone()),
@@ -135,7 +141,10 @@ impl From<Flaw> for (Why, Flaw) {
 
 /// What is known about a message while it is being read; what was found out stays when the reading
 /// fails.
-struct Letter {
+struct Letter<'i> {
+    intake: &'i Intake,
+    /// Whether SNS says which topic it came from.
+    enveloped: bool,
     sent_at: Timestamp,
     /// From the TopicArn, or from the attribute of a raw delivery.
     topic: Option<Kind>,
@@ -147,9 +156,9 @@ struct Letter {
     booking: Option<BookingId>,
 }
 
-impl Letter {
+impl Letter<'_> {
     /// Unwraps the SNS envelope if there is one.
-    fn open(&mut self, body: &str, prefix: &str) -> Read<Event> {
+    fn open(&mut self, body: &str) -> Read<Event> {
         if body.len() > BODY_BYTES_MAX {
             let flaw = Flaw {
                 path: "message".to_owned(),
@@ -160,19 +169,17 @@ impl Letter {
             return Err(flaw.into());
         }
         let outer = Fields::parse(body)?;
-        let enveloped = outer.optional("specversion").is_none()
+        self.enveloped = outer.optional("specversion").is_none()
             && outer.optional("TopicArn").is_some()
             && outer.optional("Message").is_some();
-        if !enveloped {
+        if !self.enveloped {
             return self.read(&outer);
         }
         let arn = outer.required("TopicArn")?;
-        let name = arn.string()?;
-        let name = name.rsplit(':').next().and_then(|it| it.strip_prefix(prefix));
-        self.topic = name.and_then(Kind::of_topic);
-        if self.topic.is_none() {
-            return Err((Why::UnknownType, arn.flaw("expected the ARN of a topic of ours")));
-        }
+        // The attribute of a raw delivery was chosen by the publisher: an envelope never has it.
+        self.topic = None;
+        let topic = self.intake.topic(&arn.string()?);
+        self.topic = Some(topic.map_err(|(why, expected)| (why, arn.flaw(&expected)))?);
         self.message_id = optional_parsed(&outer, "MessageId", BookingId::parse).ok().flatten();
         self.sent_at = optional_parsed(&outer, "Timestamp", parse_time)?.unwrap_or(self.sent_at);
         let message = outer.required("Message")?.string()?;
@@ -201,6 +208,7 @@ impl Letter {
             return Err((Why::UnsupportedVersion, version.flaw("expected CloudEvents 1.0")));
         }
         let kind = self.kind(top)?;
+        self.admit(kind, &source, top)?;
         let booking = self.identify(own, about, subject, kind, derived)?;
         if let Some(it) = top.optional("datacontenttype") {
             let kind = it.string()?;
@@ -231,6 +239,23 @@ impl Letter {
             | Kind::ReceiptSent => top.required("requestdigest")?.parsed(Digest::parse)?,
         };
         self.event(booking, kind, id, source, time, digest, &fields?)
+    }
+
+    /// Whether such an event can come from where it came, and from who it says.
+    fn admit(&self, kind: Kind, source: &str, top: &Fields<'_, '_>) -> Read<()> {
+        if !self.enveloped && !self.intake.takes_raw(kind) {
+            let expected = "expected an SNS envelope around an outcome: nothing else says who \
+                            published it (--raw-delivery is off)";
+            return Err((Why::Untrusted, top.node().flaw(expected)));
+        }
+        may_say(source, kind).map_err(|expected| {
+            let said = top.optional("source");
+            let flaw = said.map_or_else(
+                || Flaw { path: "source".to_owned(), ..top.node().flaw(&expected) },
+                |it| it.flaw(&expected),
+            );
+            (Why::Untrusted, flaw)
+        })
     }
 
     /// `data` alone, as somebody types it after `aws sns publish`.

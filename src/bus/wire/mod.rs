@@ -6,12 +6,14 @@
 mod canary;
 mod decode;
 mod encode;
+mod intake;
 mod node;
 mod plain;
 
 pub use canary::{canary, canary_heard, read_canary};
 pub use decode::{Origin, Refusal, Why, decode, digest, origin};
 pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};
+pub use intake::Intake;
 pub use node::Flaw;
 
 /// The major version of every schema in `topics/`.

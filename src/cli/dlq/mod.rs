@@ -11,9 +11,18 @@ mod words;
 use clap::{Args, Subcommand};
 
 use self::{list::LsArgs, rehearsal::RulesArgs, show::ShowArgs, why::Case, words::Forecast};
-use super::{Fault, config::AwsArgs, healthcheck::role, out, show::booking_id};
+use super::{
+    Fault,
+    config::{AwsArgs, RawArgs},
+    healthcheck::role,
+    out,
+    show::booking_id,
+};
 use crate::{
-    bus::aws::{Clients, Dead, DeadLetters, Found, Names},
+    bus::{
+        aws::{Clients, Dead, DeadLetters, Found, Names},
+        wire::Intake,
+    },
     domain::RoleName,
     metrics::RequestCount,
     wiring::aws_fault,
@@ -76,6 +85,8 @@ struct Which {
     limit: u16,
     #[command(flatten)]
     aws: AwsArgs,
+    #[command(flatten)]
+    raw: RawArgs,
 }
 
 /// `booking dlq redrive`
@@ -113,6 +124,7 @@ pub(super) async fn run(command: DlqCommand) -> Result<(), Fault> {
 struct Desk {
     letters: DeadLetters,
     receives_max: Option<u64>,
+    intake: Intake,
 }
 
 /// Those that were asked for.
@@ -129,7 +141,8 @@ impl Which {
         let names = Names::new(&self.aws.prefix);
         let letters = DeadLetters::connect(&clients, &names, self.role).await.map_err(aws_fault)?;
         let receives_max = letters.receives_max().await;
-        Ok(Desk { letters, receives_max })
+        let intake = letters.intake(&names, self.raw.raw_delivery).await.map_err(aws_fault)?;
+        Ok(Desk { letters, receives_max, intake })
     }
 
     /// Looks, and picks those that were asked for.
@@ -141,7 +154,7 @@ impl Which {
 
     /// Those that were asked for, and the others.
     fn pick(&self, desk: &Desk, found: Found) -> (Vec<Case>, Vec<Dead>) {
-        let case = |it| Case::new(it, &self.aws.prefix, desk.receives_max);
+        let case = |it| Case::new(it, &desk.intake, desk.receives_max);
         let cases = found.messages.into_iter().map(case);
         let (wanted, others): (Vec<Case>, Vec<Case>) = cases.partition(|it| self.wants(it));
         (wanted, others.into_iter().map(|it| it.dead).collect())

@@ -6,7 +6,7 @@ use super::mask;
 use crate::{
     bus::{
         aws::{Dead, Place},
-        wire::{self, Refusal},
+        wire::{self, Intake, Refusal},
     },
     domain::{
         event::{Event, Kind},
@@ -40,11 +40,11 @@ pub(super) struct Why {
 }
 
 impl Case {
-    /// Reads a dead message. `prefix` is what topic names begin with; `receives_max` is after how
-    /// many receives SQS moves one.
-    pub(super) fn new(dead: Dead, prefix: &str, receives_max: Option<u64>) -> Case {
-        let read = wire::decode(&dead.delivery, prefix);
-        let canary = wire::read_canary(&dead.delivery, prefix).is_some();
+    /// Reads a dead message as a role with this `intake` would; `receives_max` is after how many
+    /// receives SQS moves one.
+    pub(super) fn new(dead: Dead, intake: &Intake, receives_max: Option<u64>) -> Case {
+        let read = wire::decode(&dead.delivery, intake);
+        let canary = wire::read_canary(&dead.delivery, intake).is_some();
         let written = dead.attributes.get("booking").and_then(|it| BookingId::parse(it).ok());
         let (kind, booking) = match &read {
             Ok(event) => (Some(event.kind()), Some(event.booking.clone())),

@@ -18,6 +18,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use crate::harness::intake;
 use booking::{
     bus::Message,
     clock::Clock,
@@ -167,7 +168,7 @@ pub fn run<R: Role>(
     let book = Book::new(role(hand.clone()), hand.clone(), Clock::Manual(clock));
     let (limits, pulse) = (Limits::default(), Pulse::new(std::time::Duration::MAX));
     let worker =
-        Worker::new(hand.clone(), Arc::new(book), "", limits, pulse, Metrics::default(), 1);
+        Worker::new(hand.clone(), Arc::new(book), intake(), limits, pulse, Metrics::default(), 1);
     let delivery = crate::harness::delivery(message.body.clone());
     // Every operation is ready at once, or the worker has been stopped there.
     let ended = match pin!(worker.attend(delivery)).poll(&mut Context::from_waker(Waker::noop())) {

@@ -4,6 +4,8 @@
 use booking::{
     domain::{
         RoleName,
+        event::Kind,
+        ids::{Cause, Digest},
         payment::Payment,
         receipt::{Issued, Join},
         seat::Seating,
@@ -84,7 +86,8 @@ impl Known {
         };
         let mut said = Vec::new();
         for memo in &memos {
-            let causes = memo.causes().map(|(cause, digest)| model.cause(cause, digest));
+            let causes =
+                memo.causes().map(|(kind, cause, digest)| model.cause(kind, cause, digest));
             let causes = causes.collect::<Option<Vec<usize>>>();
             let causes = causes.ok_or("H5 a memo of a message that was never published")?;
             said.push((causes, model.bits(&memo.messages())));
@@ -249,7 +252,11 @@ fn check_leaving(conflicts: bool, letter: &Letter, run: &Run) -> Checked {
     let key = format!("booking/{}", letter.event.booking);
     let mut memos = Vec::new();
     own_row::<serde_json::Value>(&run.cell, &key, &mut memos);
-    let own = memos.iter().find(|it| it.causes().any(|(cause, _)| *cause == letter.event.cause));
+    let event = &letter.event;
+    let is_its = |(kind, cause, _): (Option<Kind>, &Cause, Digest)| {
+        kind.is_none_or(|it| it == event.kind()) && *cause == event.cause
+    };
+    let own = memos.iter().find(|it| it.causes().any(is_its));
     let owed = own.map(Memo::messages).unwrap_or_default();
     if owed.iter().all(|it| run.published.contains(it)) {
         Ok(())

@@ -7,7 +7,7 @@ use booking::{
     bus::{Message, wire},
     domain::{
         RoleName,
-        event::Event,
+        event::{Event, Kind},
         ids::{BookingId, Cause, Digest},
         schedule::Schedule,
         seats::Seats,
@@ -89,10 +89,10 @@ pub struct Model {
     pub letters: Vec<Letter>,
     /// Which messages are the same event as far as a memo can tell: their bodies may differ, when
     /// the same was said for another reason or at another time.
-    pub causes: Vec<((Cause, Digest), u64)>,
+    pub causes: Vec<((Kind, Cause, Digest), u64)>,
     /// By role: the messages it subscribes to.
     pub heard: [u64; 4],
-    subscriptions: [Vec<booking::domain::event::Kind>; 4],
+    subscriptions: [Vec<Kind>; 4],
     numbers: HashMap<String, u8>,
     pub drawers: [Drawer; CELLS],
     pub turns: HashMap<(u8, u16, bool, Turn), Rc<[Effect]>>,
@@ -195,8 +195,11 @@ impl Model {
     }
 
     /// The place of a memo's cause among `causes`.
-    pub fn cause(&self, cause: &Cause, digest: Digest) -> Option<usize> {
-        self.causes.iter().position(|((it, of), _)| it == cause && *of == digest)
+    pub fn cause(&self, kind: Option<Kind>, cause: &Cause, digest: Digest) -> Option<usize> {
+        let same = |(of, it, request): &(Kind, Cause, Digest)| {
+            kind.is_none_or(|kind| *of == kind) && it == cause && *request == digest
+        };
+        self.causes.iter().position(|(it, _)| same(it))
     }
 
     /// These messages as bits.
@@ -209,7 +212,8 @@ impl Model {
             return *number;
         }
         let delivery = crate::harness::delivery(message.body.clone());
-        let event = wire::decode(&delivery, "").expect("what is published can be read");
+        let event = wire::decode(&delivery, &crate::harness::intake())
+            .expect("what is published can be read");
         let booking = self.bookings.iter().position(|it| *it == event.booking);
         let booking = booking.expect("every message is about one of the bookings");
         let number = self.letters.len();
@@ -219,7 +223,7 @@ impl Model {
                 *heard |= 1 << number;
             }
         }
-        let cause = (event.cause.clone(), event.digest);
+        let cause = (message.kind, event.cause.clone(), event.digest);
         match self.causes.iter_mut().find(|(it, _)| *it == cause) {
             Some((_, bits)) => *bits |= 1 << number,
             None => self.causes.push((cause, 1 << number)),

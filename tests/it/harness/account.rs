@@ -3,7 +3,10 @@
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
-    bus::aws::{AwsBus, Clients, Names},
+    bus::{
+        aws::{AwsBus, Clients, Home, Names},
+        wire::Intake,
+    },
     domain::{RoleName, event::Kind},
     metrics::RequestCount,
     topics,
@@ -120,7 +123,13 @@ impl Account {
     }
 
     pub async fn bus(&self, role: RoleName) -> AwsBus {
-        AwsBus::connect(&self.clients, &self.names, role, std::time::Duration::ZERO).await.unwrap()
+        let linger = std::time::Duration::ZERO;
+        AwsBus::connect(&self.clients, &self.names, role, linger).await.unwrap().0
+    }
+
+    /// What comes in from the topics of this account.
+    pub fn intake(&self) -> Intake {
+        Home::new(REGION, ACCOUNT).intake(&self.names, false)
     }
 
     pub fn queue_arn(&self, role: RoleName) -> String {

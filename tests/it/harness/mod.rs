@@ -12,7 +12,7 @@ pub use account::Account;
 pub use dynamodb::{DynamoDbLocal, Tables, definitions};
 pub use localstack::{LocalStack, say, skipped};
 pub use service::{Service, all_four, binary};
-pub use sketch::{Sketch, bare, delivery};
+pub use sketch::{Sketch, bare, delivery, enveloped, intake};
 pub use way::{Fate, Way};
 
 use std::{

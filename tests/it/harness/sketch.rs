@@ -1,7 +1,10 @@
 //! Booking requests in a line.
 
 use booking::{
-    bus::{Delivery, ReceiptHandle, wire},
+    bus::{
+        Delivery, ReceiptHandle,
+        wire::{self, Intake},
+    },
     domain::{
         event::{Data, Event, Kind},
         ids::{BookingId, Cause},
@@ -68,13 +71,30 @@ impl Sketch {
         text["subject"] = self.id.as_str().into();
         text["id"] = format!("{kind}-of-{}", self.id).into();
         text["requestdigest"] = self.event().digest.to_string().into();
-        wire::decode(&delivery(text.to_string()), "").unwrap()
+        wire::decode(&delivery(text.to_string()), &intake()).unwrap()
     }
 
     /// A whole CloudEvent.
     pub fn cloud_event(&self) -> String {
         wire::encode(&self.event()).unwrap().body
     }
+}
+
+/// What the tests take for events: from the topics of the memory bus, and raw.
+pub fn intake() -> Intake {
+    Intake::enveloped("arn:aws:sns:eu-central-1:000000000000:").or_raw(true)
+}
+
+/// A first delivery of this text, in the envelope of its topic.
+pub fn enveloped(kind: Kind, message: &str) -> Delivery {
+    let envelope = json!({
+        "Type": "Notification",
+        "MessageId": "7e3c4f5a-1111-4222-8333-444455556666",
+        "TopicArn": format!("arn:aws:sns:eu-central-1:000000000000:{kind}"),
+        "Message": message,
+        "Timestamp": "2027-02-01T09:00:00.000Z",
+    });
+    delivery(envelope.to_string())
 }
 
 /// A first delivery of this text, raw.

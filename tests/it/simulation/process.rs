@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use crate::harness::intake;
 use booking::{
     bus::{Delivery, Driver, InHand},
     clock::Clock,
@@ -122,7 +123,7 @@ impl Parts {
         let book = Arc::new(Book::new(role, store, self.clock));
         let (bus, drivers) = SimBus::new(&self.sim, name);
         let (limits, pulse) = (Limits::default(), Pulse::new(Duration::MAX));
-        let worker = Worker::new(bus, book, "", limits, pulse, Metrics::default(), self.seed);
+        let worker = Worker::new(bus, book, intake(), limits, pulse, Metrics::default(), self.seed);
         let sends = |driver: Driver| -> Task {
             Box::pin(async move {
                 driver.await;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use booking::{
     domain::{
         RoleName,
+        event::Kind,
         ids::{BookingId, Cause, Digest},
         payment::Payment,
         receipt::Join,
@@ -27,7 +28,7 @@ pub struct Watch {
     payments: BTreeMap<BookingId, Payment>,
     /// What each cause owes: that its role says this before the message is gone. Two requests under
     /// one event id (B3) are told apart by their digests.
-    decided: BTreeMap<(RoleName, Cause, Digest), Vec<u64>>,
+    decided: BTreeMap<(RoleName, Option<Kind>, Cause, Digest), Vec<u64>>,
     /// Texts that a committed memo has.
     committed: BTreeSet<(RoleName, u64)>,
     said: BTreeSet<(RoleName, u64)>,
@@ -89,8 +90,8 @@ impl Watch {
             let texts: Vec<u64> = memo.messages().iter().map(|it| fingerprint(&it.body)).collect();
             self.committed.extend(texts.iter().map(|it| (role, *it)));
             // Who claimed owes it, also when a late delivery of another event settled it and is gone.
-            let (owes, digest) = memo.causes().last().expect("a memo has a cause");
-            self.decided.insert((role, owes.clone(), digest), texts);
+            let (kind, owes, digest) = memo.causes().last().expect("a memo has a cause");
+            self.decided.insert((role, kind, owes.clone(), digest), texts);
         }
     }
 
@@ -174,9 +175,10 @@ impl Watch {
         if queued.letter.junk.is_some() {
             self.violates("H10 nothing disappears", format!("{role} deleted junk unseen"));
         }
-        let cause = queued.letter.about.as_ref().and_then(|it| it.cause.clone());
-        let Some((cause, digest)) = cause else { return };
-        let decided = self.decided.get(&(role, cause.clone(), digest)).cloned().unwrap_or_default();
+        let Some(about) = queued.letter.about.as_ref() else { return };
+        let Some((cause, digest)) = about.cause.clone() else { return };
+        let key = (role, Some(about.kind), cause.clone(), digest);
+        let decided = self.decided.get(&key).cloned().unwrap_or_default();
         if decided.iter().any(|it| !self.said.contains(&(role, *it))) {
             let found = format!("{role} deleted {cause:?} before it was announced");
             self.violates("H6 announced before deleted", found);
