@@ -175,16 +175,8 @@ mod tests {
             ("2027-03-01 07:25 Europe/Lisbon", "2027-03-01T07:24:59.999Z", "2027-03-01T07:25:00Z"),
             ("2027-07-01 07:25 Europe/Lisbon", "2027-07-01T06:24:59.999Z", "2027-07-01T06:25:00Z"),
             // the first zone on earth is a day ahead of Greenwich, the last one behind
-            (
-                "2027-03-01 00:30 Pacific/Kiritimati",
-                "2027-02-28T10:29:59Z",
-                "2027-02-28T10:30:00Z",
-            ),
-            (
-                "2027-03-01 23:30 Pacific/Pago_Pago",
-                "2027-03-02T10:29:59Z",
-                "2027-03-02T10:30:00Z",
-            ),
+            ("2027-03-01 00:30 Pacific/Kiritimati", "2027-02-28T10:29:59Z", "2027-02-28T10:30:00Z"),
+            ("2027-03-01 23:30 Pacific/Pago_Pago", "2027-03-02T10:29:59Z", "2027-03-02T10:30:00Z"),
             // not a whole hour
             ("2027-03-01 12:00 Asia/Kathmandu", "2027-03-01T06:14:59Z", "2027-03-01T06:15:00Z"),
             // on 28 March 2027 clocks in Vienna go from 02:00 to 03:00: what they leave out is later
@@ -231,7 +223,8 @@ mod tests {
         let zone = Zone::parse("UTC").unwrap();
         let at = WallTime::parse("12:00").unwrap();
         let sold = |day: &str| {
-            Sells::default().has(Departure { day: day.parse().unwrap(), at, zone: Some(&zone) }, now)
+            Sells::default()
+                .has(Departure { day: day.parse().unwrap(), at, zone: Some(&zone) }, now)
         };
         assert!(sold("2028-04-04"));
         assert!(!sold("2028-04-05"));
@@ -267,7 +260,8 @@ mod tests {
         let sells = |text| serde_json::from_str::<Sells>(text);
         assert_eq!(sells(r#""any_day""#).unwrap(), Sells::AnyDay);
         assert_eq!(sells(r#"{"days_ahead": 30}"#).unwrap(), Sells::DaysAhead(DaysAhead(30)));
-        for bad in ["30", r#""always""#, r#"{"days_ahead": -1}"#, r#"{"days_ahead": 1.5}"#, "null"] {
+        for bad in ["30", r#""always""#, r#"{"days_ahead": -1}"#, r#"{"days_ahead": 1.5}"#, "null"]
+        {
             assert!(sells(bad).is_err(), "{bad}");
         }
     }

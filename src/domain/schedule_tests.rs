@@ -68,8 +68,7 @@ fn b5_an_unknown_flight_or_seat_is_an_answer() {
 fn days_dates_and_missing_seats_are_kept_to() {
     let days = r#""days":["mon"],"dates":["2027-03-01","2027-03-02"],"#;
     let schedule = schedule("", days).unwrap();
-    let refusal =
-        |date, seat| refusal(&schedule, &wish("XX1", date, &[seat]), ANY).map(|it| it.0);
+    let refusal = |date, seat| refusal(&schedule, &wish("XX1", date, &[seat]), ANY).map(|it| it.0);
     assert_eq!(refusal("2027-03-01", "1A"), None);
     assert_eq!(refusal("2027-03-02", "1A"), Some(NoSeat::UnknownFlight)); // a Tuesday
     assert_eq!(refusal("2027-03-08", "1A"), Some(NoSeat::UnknownFlight)); // not a listed date

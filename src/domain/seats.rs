@@ -153,7 +153,8 @@ impl Seats {
         now: Timestamp,
     ) -> Next {
         let wanted = &request.seating;
-        if let Some((reason, missing)) = self.schedule.refusal(wanted, request.payment.amount, now) {
+        if let Some((reason, missing)) = self.schedule.refusal(wanted, request.payment.amount, now)
+        {
             return refuse(event, &wanted.with(missing), reason, now);
         }
         let seats = wanted.seats.iter().map(|it| Key::seat(wanted, *it));
