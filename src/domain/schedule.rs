@@ -41,7 +41,7 @@ pub struct Flight {
     /// Local time of departure.
     departs: WallTime,
     /// Where that time is local.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "said")]
     zone: Option<Zone>,
     /// The days of the week it flies on; absent means every day.
     #[serde(default)]
@@ -51,7 +51,7 @@ pub struct Flight {
     dates: Vec<Date>,
     cabin: Cabin,
     /// What its seats cost; absent means whatever a request says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "said")]
     fares: Option<Fares>,
 }
 
@@ -85,6 +85,13 @@ struct File {
     #[serde(default)]
     sells: Sells,
     flights: Vec<Flight>,
+}
+
+/// Reads a field that may be left out, and not be `null`: that could be a fare that got lost.
+fn said<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    it: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(it).map(Some)
 }
 
 /// Why a schedule cannot be used.

@@ -134,6 +134,9 @@ fn a_schedule_with_a_zone_a_time_a_window_or_fares_that_cannot_be_says_what_and_
         ("", r#""zone":"Europe/Nowhere","#, "at line 1 column"),
         (r#""sells":{"days_ahead":4000},"#, "", "expected 0 to 3660 days ahead at line 1"),
         (r#""sells":"always","#, "", "unknown variant `always`"),
+        ("", r#""fares":null,"#, "invalid type: null"),
+        ("", r#""zone":null,"#, "invalid type: null"),
+        ("", r#""fare":{"currency":"EUR","rows":[]},"#, "unknown field `fare`"),
         ("", r#""fares":{"currency":"XXY","rows":[]},"#, "expected an ISO 4217 currency code"),
         ("", &rows(""), "the fares of flight XX1: row 1 has no fare"),
         (
