@@ -216,7 +216,8 @@ pub struct SeatsArgs {
     #[allow(missing_docs)]
     pub service: ServiceArgs,
 
-    /// The schedule: a JSON file of flights and cabins, or `sample` for the one that is built in
+    /// The schedule: a JSON file of flights, cabins, fares and days on sale (docs/OPERATIONS.md has
+    /// its fields), or `sample` for the one that is built in and sells any day
     #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE")]
     pub flights: String,
 

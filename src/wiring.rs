@@ -14,7 +14,7 @@ use std::{
 use aws_config::SdkConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     aws,
@@ -27,7 +27,7 @@ use crate::{
         GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, Span,
         StatusArgs, StoreName,
     },
-    domain::{RoleName, schedule::Schedule, seats::Seats},
+    domain::{RoleName, sale::Sells, schedule::Schedule, seats::Seats},
     durability::Durability,
     fault::Fault,
     gateway::simulated::SimulatedGateway,
@@ -165,7 +165,20 @@ pub fn mailer(args: &ReceiptArgs, data: &Path) -> Result<FolderMailer, Fault> {
 /// When it cannot begin.
 pub async fn run_seats(args: SeatsArgs) -> Result<(), Fault> {
     let role = SeatsRole(seats_rules(&args.flights, args.hold_limit)?);
-    Service::prepare(RoleName::Seats, args.service).await?.run(role, no_routes).await
+    let service = Service::prepare(RoleName::Seats, args.service).await?;
+    warn_of_what_is_left_open(&role.0.schedule);
+    service.run(role, no_routes).await
+}
+
+/// Says in the log what the schedule leaves to whoever may publish requests.
+fn warn_of_what_is_left_open(schedule: &Schedule) {
+    if schedule.sells() == Sells::AnyDay {
+        warn!("the schedule sells every day, past ones too: to try things out, not for business");
+    }
+    let flights = schedule.flights().filter(|(_, it)| !it.has_fares()).count();
+    if flights > 0 {
+        warn!(flights, "flights without fares: whoever may publish requests names their price");
+    }
 }
 
 /// Runs `booking payment` until it is told to stop.

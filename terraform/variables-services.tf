@@ -132,7 +132,7 @@ variable "tasks" {
 }
 
 variable "flights" {
-  description = "The schedule seats sells from: a path in the image, or sample for the one that is built in. Needed with image."
+  description = "The schedule seats sells from, with its fares and days on sale (docs/OPERATIONS.md has its fields): a path in the image, or sample for the one that is built in and sells any day. Needed with image."
   type        = string
   default     = null
 

@@ -7,17 +7,21 @@ const FLIGHTS: usize = 100;
 const ROWS: usize = 30;
 const LETTERS: &str = "ABCDEF";
 const SEATS: usize = ROWS * LETTERS.len();
+/// What a seat costs, in cents.
+const FARE_MINOR: u64 = 12_900;
 
 /// The bookings of one run: numbers without a gap.
 pub type Numbers = std::ops::Range<usize>;
 
-/// A schedule of flights that fly every day, so that there are seats for any number of bookings.
+/// A schedule of flights that fly every day, so that there are seats for any number of bookings; on
+/// sale on any day, so that it can be measured on any day; with the fares that a business has.
 pub fn schedule() -> Value {
     let flight = |number: usize| {
         json!({"flight": flight(number), "from": "BER", "to": "FAO", "departs": "06:30",
-               "cabin": {"rows": ROWS, "letters": LETTERS}})
+               "cabin": {"rows": ROWS, "letters": LETTERS}, "fares": {"currency": "EUR",
+               "rows": [{"from": 1, "to": ROWS, "minor": FARE_MINOR}]}})
     };
-    json!({"flights": (0..FLIGHTS).map(flight).collect::<Vec<_>>()})
+    json!({"sells": "any_day", "flights": (0..FLIGHTS).map(flight).collect::<Vec<_>>()})
 }
 
 fn flight(number: usize) -> String {
@@ -65,7 +69,7 @@ pub fn request(number: usize) -> String {
         "date": date,
         "seats": [seat],
         "passenger": {"name": "Ada Lovelace", "email": "ada@example.com"},
-        "payment": {"token": "tok_visa", "amount": {"minor": 12900, "currency": "EUR"}},
+        "payment": {"token": "tok_visa", "amount": {"minor": FARE_MINOR, "currency": "EUR"}},
     })
     .to_string()
 }

@@ -14,6 +14,8 @@ pub struct Wish {
     /// Days after 2027-03-01.
     day: u16,
     seats: Vec<SeatId>,
+    /// What a seat is offered, in cents.
+    cents: u64,
     token: &'static str,
     name: &'static str,
 }
@@ -55,6 +57,8 @@ enum Plan {
     Late,
     /// A flight that is not in the schedule.
     Unknown,
+    /// A flight that has fares, for less.
+    Cheap,
     /// A seat that an earlier booking wants too.
     Rival,
 }
@@ -89,7 +93,8 @@ fn draw(rng: &mut fastrand::Rng) -> Plan {
         62..70 => Plan::Declined,
         70..74 => Plan::Poor,
         74..79 => Plan::Late,
-        79..84 => Plan::Unknown,
+        79..82 => Plan::Unknown,
+        82..84 => Plan::Cheap,
         _ => Plan::Rival,
     }
 }
@@ -109,14 +114,15 @@ fn fresh(plan: Plan, next_seat: &mut u32, rng: &mut fastrand::Rng) -> Wish {
     };
     let seats = (*next_seat..*next_seat + count).map(seat).collect();
     *next_seat += count;
-    let (flight, token) = match plan {
-        Plan::Happy | Plan::Family | Plan::Rival => ("WA240", "tok_visa"),
-        Plan::Declined => ("WA240", "tok_declined"),
-        Plan::Poor => ("WA240", "tok_insufficient_funds"),
-        Plan::Late => ("WA240", "tok_timeout_then_ok"),
-        Plan::Unknown => ("ZZ404", "tok_visa"),
+    let (flight, token, cents) = match plan {
+        Plan::Happy | Plan::Family | Plan::Rival => ("WA240", "tok_visa", 12_900),
+        Plan::Declined => ("WA240", "tok_declined", 12_900),
+        Plan::Poor => ("WA240", "tok_insufficient_funds", 12_900),
+        Plan::Late => ("WA240", "tok_timeout_then_ok", 12_900),
+        Plan::Unknown => ("ZZ404", "tok_visa", 12_900),
+        Plan::Cheap => ("WA241", "tok_visa", 1),
     };
-    Wish { flight, day, seats, token, name: name(rng) }
+    Wish { flight, day, seats, cents, token, name: name(rng) }
 }
 
 fn name(rng: &mut fastrand::Rng) -> &'static str {
@@ -129,7 +135,7 @@ impl Wish {
     pub fn request(&self) -> Request {
         let first = jiff::civil::date(2027, 3, 1);
         let date = first.saturating_add(jiff::Span::new().days(i64::from(self.day)));
-        let fare = 12_900 * self.seats.len() as u64;
+        let amount = self.cents * self.seats.len() as u64;
         let euro = Currency::parse("EUR").expect("the euro is a currency");
         let user = self.name.to_lowercase().replace(' ', ".");
         Request {
@@ -144,7 +150,7 @@ impl Wish {
             },
             payment: Payment {
                 token: PaymentToken::parse(self.token).expect("a token of the simulated gateway"),
-                amount: Money::new(fare, euro).expect("at most nine fares"),
+                amount: Money::new(amount, euro).expect("at most nine fares"),
             },
         }
     }

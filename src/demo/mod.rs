@@ -57,11 +57,25 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets the four services up over files in `data`.
+    /// Sets the four services up over files in `data`, with the schedule that is built in.
     ///
     /// # Errors
     /// When a file cannot be made.
     pub fn new(data: &Path, seed: u64, unkindness: Unkindness) -> anyhow::Result<Stage> {
+        Stage::selling(Schedule::sample(), data, seed, unkindness)
+    }
+
+    /// Sets the four services up over files in `data`. The clock begins at 09:30 on 1 February 2027,
+    /// in Greenwich.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub fn selling(
+        schedule: Schedule,
+        data: &Path,
+        seed: u64,
+        unkindness: Unkindness,
+    ) -> anyhow::Result<Stage> {
         std::fs::create_dir_all(data).with_context(|| format!("cannot use {}", data.display()))?;
         let start: Timestamp = "2027-02-01T09:30:00Z".parse().context("the clock's start")?;
         let clock = Clock::manual(start);
@@ -69,7 +83,7 @@ impl Stage {
         let lost = Durability::ProcessDeath;
         let gateway = gateway_in(data, Duration::ZERO, lost)?;
         let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, lost)?;
-        let seats = Seats { schedule: Schedule::sample(), hold_limit: HOLD_LIMIT };
+        let seats = Seats { schedule, hold_limit: HOLD_LIMIT };
         Ok(Stage {
             seats: bench(SeatsRole(seats), RoleName::Seats, &exchange, &clock, data, seed)?,
             payment: bench(PaymentRole(gateway), RoleName::Payment, &exchange, &clock, data, seed)?,

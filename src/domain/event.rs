@@ -289,6 +289,10 @@ codes! {
         UnknownFlight = "unknown_flight",
         /// The aircraft has no such seat.
         UnknownSeat = "unknown_seat",
+        /// The departure has left, or is further ahead than the schedule sells.
+        NotOnSale = "not_on_sale",
+        /// The schedule has another amount for these seats.
+        Fare = "fare",
         /// The hold was older than the limit, unpaid, and another booking took it over.
         Expired = "expired",
         /// The payment answers another request than the seats.

@@ -218,7 +218,16 @@ fn d5_of_two_workers_with_one_request_one_settles() {
 
 #[test]
 fn d6_no_seat_before_the_request_is_never_charged() {
-    for reason in ["taken", "unknown_flight", "unknown_seat", "expired", "conflict", "lightning"] {
+    for reason in [
+        "taken",
+        "unknown_flight",
+        "unknown_seat",
+        "not_on_sale",
+        "fare",
+        "expired",
+        "conflict",
+        "lightning",
+    ] {
         assert!(NoSeat::parse(reason).is_ok());
         let again = format!("SU ada/1 {reason} 12A");
         let no_seat = format!("{again} => PF ada/1 seat_unavailable");

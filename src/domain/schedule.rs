@@ -1,23 +1,33 @@
-//! Which flights there are and which seats they have. Read once at start; holds are not in it, so
-//! loading it again never touches one.
+//! Which flights there are, which seats they have, when these can be booked and for how much. Read
+//! once at start; holds are not in it, so loading it again never touches one.
 
 use std::collections::BTreeMap;
 
-use jiff::civil::{Date, Weekday};
+use jiff::{
+    Timestamp,
+    civil::{Date, Weekday},
+};
 use serde::Deserialize;
 
 use super::{
     Expected,
     event::NoSeat,
+    fares::{Fares, FaresError},
+    money::Money,
+    sale::{Departure, Sells, WallTime, Zone},
     seat::{FlightNo, SeatId, Seating},
 };
 
-/// The schedule that is built in: a few flights that fly every day.
+/// The schedule that is built in: a few flights that fly every day, and can be booked for any day, so
+/// that no example in a document goes stale.
 const SAMPLE: &str = include_str!("sample-flights.json");
 
-/// The flights on sale.
+/// The flights, and which of their departures are on sale.
 #[derive(Clone, Debug)]
-pub struct Schedule(BTreeMap<FlightNo, Flight>);
+pub struct Schedule {
+    flights: BTreeMap<FlightNo, Flight>,
+    sells: Sells,
+}
 
 /// One flight number: where it goes, when, and what its cabin looks like.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,8 +38,11 @@ pub struct Flight {
     pub from: String,
     /// Where to, as an airport code.
     pub to: String,
-    /// Local time of departure, `HH:MM`.
-    pub departs: String,
+    /// Local time of departure.
+    departs: WallTime,
+    /// Where that time is local.
+    #[serde(default, deserialize_with = "said")]
+    zone: Option<Zone>,
     /// The days of the week it flies on; absent means every day.
     #[serde(default)]
     days: Vec<Day>,
@@ -37,6 +50,9 @@ pub struct Flight {
     #[serde(default)]
     dates: Vec<Date>,
     cabin: Cabin,
+    /// What its seats cost; absent means whatever a request says.
+    #[serde(default, deserialize_with = "said")]
+    fares: Option<Fares>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -66,7 +82,16 @@ struct Cabin {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
+    sells: Sells,
     flights: Vec<Flight>,
+}
+
+/// Reads a field that may be left out, and not be `null`: that could be a fare that got lost.
+fn said<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    it: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(it).map(Some)
 }
 
 /// Why a schedule cannot be used.
@@ -81,24 +106,33 @@ pub enum ScheduleError {
     /// A cabin has no seat, or one that cannot be.
     #[error("flight {0} has an impossible cabin: {1}")]
     Cabin(FlightNo, Expected),
+    /// Fares that do not fit the cabin.
+    #[error("the fares of flight {0}: {1}")]
+    Fares(FlightNo, FaresError),
 }
 
 impl Schedule {
-    /// Reads `{"flights":[{"flight","from","to","departs","cabin":{"rows","letters"}}]}`.
+    /// Reads `{"sells","flights":[{"flight","from","to","departs","zone","cabin","fares"}]}`:
+    /// `docs/flights.json` is an example, and `docs/OPERATIONS.md` says what each field means.
     ///
     /// # Errors
-    /// When it is not of that form, a flight stands twice, or a cabin is impossible.
+    /// When it is not of that form, a flight stands twice, a cabin is impossible, or fares do not fit
+    /// their cabin.
     pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
         let file: File = serde_json::from_str(text)?;
         let mut flights = BTreeMap::new();
         for flight in file.flights {
             let number = flight.flight.clone();
             flight.cabin.check().map_err(|it| ScheduleError::Cabin(number.clone(), it))?;
+            if let Some(fares) = &flight.fares {
+                let checked = fares.check(flight.cabin.rows);
+                checked.map_err(|it| ScheduleError::Fares(number.clone(), it))?;
+            }
             if flights.insert(number.clone(), flight).is_some() {
                 return Err(ScheduleError::Twice(number));
             }
         }
-        Ok(Schedule(flights))
+        Ok(Schedule { flights, sells: file.sells })
     }
 
     /// The schedule that is built in.
@@ -107,24 +141,54 @@ impl Schedule {
         Schedule::parse(SAMPLE).expect("the sample schedule is tested")
     }
 
-    /// What the schedule says to a wish for seats: nothing, or why it cannot be, and for which seats.
+    /// What the schedule says at `now` to a wish for seats at a price: nothing, or why it cannot be,
+    /// and for which seats. What can never be comes before what cannot be today, and both before the
+    /// price: who asks is told what no other amount would mend.
     #[must_use]
-    pub fn refusal(&self, wanted: &Seating) -> Option<(NoSeat, Vec<SeatId>)> {
-        let Some(flight) = self.0.get(&wanted.flight).filter(|it| it.flies_on(wanted.date)) else {
-            return Some((NoSeat::UnknownFlight, wanted.seats.clone()));
-        };
+    pub fn refusal(
+        &self,
+        wanted: &Seating,
+        amount: Money,
+        now: Timestamp,
+    ) -> Option<(NoSeat, Vec<SeatId>)> {
+        let all = |reason| Some((reason, wanted.seats.clone()));
+        let flight = self.flights.get(&wanted.flight).filter(|it| it.flies_on(wanted.date));
+        let Some(flight) = flight else { return all(NoSeat::UnknownFlight) };
         let missing: Vec<SeatId> =
             wanted.seats.iter().copied().filter(|it| !flight.cabin.has(*it)).collect();
-        (!missing.is_empty()).then_some((NoSeat::UnknownSeat, missing))
+        if !missing.is_empty() {
+            return Some((NoSeat::UnknownSeat, missing));
+        }
+        if !self.sells.has(flight.departure(wanted.date), now) {
+            return all(NoSeat::NotOnSale);
+        }
+        let agreed = flight.fares.as_ref().is_none_or(|it| it.come_to(amount, &wanted.seats));
+        if agreed { None } else { all(NoSeat::Fare) }
     }
 
     /// The flights, by number.
     pub fn flights(&self) -> impl Iterator<Item = (&FlightNo, &Flight)> {
-        self.0.iter()
+        self.flights.iter()
+    }
+
+    /// Which departures are on sale.
+    #[must_use]
+    pub fn sells(&self) -> Sells {
+        self.sells
     }
 }
 
 impl Flight {
+    /// Whether the schedule says what its seats cost. If not, a request does.
+    #[must_use]
+    pub fn has_fares(&self) -> bool {
+        self.fares.is_some()
+    }
+
+    fn departure(&self, day: Date) -> Departure<'_> {
+        Departure { day, at: self.departs, zone: self.zone.as_ref() }
+    }
+
     fn flies_on(&self, date: Date) -> bool {
         let day = match date.weekday() {
             Weekday::Monday => Day::Mon,
@@ -157,59 +221,5 @@ impl Cabin {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wish(flight: &str, date: &str, seats: &[&str]) -> Seating {
-        Seating {
-            flight: FlightNo::parse(flight).unwrap(),
-            date: date.parse().unwrap(),
-            seats: seats.iter().map(|it| SeatId::parse(it).unwrap()).collect(),
-        }
-    }
-
-    #[test]
-    fn the_sample_flies_every_day_so_no_example_goes_stale() {
-        let sample = Schedule::sample();
-        for date in ["1999-01-01", "2027-03-01", "2027-03-02", "2050-12-31"] {
-            assert_eq!(sample.refusal(&wish("WA117", date, &["12A"])), None);
-        }
-    }
-
-    #[test]
-    fn b5_an_unknown_flight_or_seat_is_an_answer() {
-        let sample = Schedule::sample();
-        let (reason, _) = sample.refusal(&wish("ZZ999", "2027-03-01", &["12A"])).unwrap();
-        assert_eq!(reason, NoSeat::UnknownFlight);
-        let (reason, seats) =
-            sample.refusal(&wish("WA117", "2027-03-01", &["12A", "99A"])).unwrap();
-        assert_eq!((reason, seats), (NoSeat::UnknownSeat, vec![SeatId::parse("99A").unwrap()]));
-    }
-
-    #[test]
-    fn days_dates_and_missing_seats_are_kept_to() {
-        let schedule = Schedule::parse(
-            r#"{"flights":[{"flight":"XX1","from":"A","to":"B","departs":"06:00","days":["mon"],
-                "dates":["2027-03-01","2027-03-02"],
-                "cabin":{"rows":20,"letters":"ABC","without":["13A"]}}]}"#,
-        )
-        .unwrap();
-        let refusal = |date, seat| schedule.refusal(&wish("XX1", date, &[seat])).map(|it| it.0);
-        assert_eq!(refusal("2027-03-01", "1A"), None);
-        assert_eq!(refusal("2027-03-02", "1A"), Some(NoSeat::UnknownFlight)); // a Tuesday
-        assert_eq!(refusal("2027-03-08", "1A"), Some(NoSeat::UnknownFlight)); // not a listed date
-        assert_eq!(refusal("2027-03-01", "13A"), Some(NoSeat::UnknownSeat));
-    }
-
-    #[test]
-    fn a_schedule_that_cannot_be_is_refused() {
-        for bad in [
-            "[]",
-            r#"{"flights":[{"flight":"XX1"}]}"#,
-            r#"{"flights":[{"flight":"XX1","from":"A","to":"B","departs":"06:00","cabin":{"rows":0,"letters":"A"}}]}"#,
-            r#"{"flights":[{"flight":"XX1","from":"A","to":"B","departs":"06:00","cabin":{"rows":1,"letters":"Z"}}]}"#,
-        ] {
-            assert!(Schedule::parse(bad).is_err(), "{bad}");
-        }
-    }
-}
+#[path = "schedule_tests.rs"]
+mod tests;

@@ -121,7 +121,7 @@ impl From<FlightNo> for String {
     }
 }
 
-/// Reads exactly `YYYY-MM-DD`. Past days are not judged.
+/// Reads exactly `YYYY-MM-DD`, past days too: which days are on sale is for the schedule to say.
 ///
 /// # Errors
 /// When it has another form or is not a day.

@@ -80,7 +80,7 @@ pub struct Held {
 /// The rules of seats.
 #[derive(Clone, Debug)]
 pub struct Seats {
-    /// Which seats there are.
+    /// Which seats there are, when they are on sale, and for how much.
     pub schedule: Schedule,
     /// An unpaid hold older than this may be taken over by another request.
     pub hold_limit: SignedDuration,
@@ -124,9 +124,9 @@ impl Seats {
         now: Timestamp,
     ) -> Next {
         match hold {
-            None => self.book(rows, event, &request.seating, false, now),
+            None => self.book(rows, event, request, false, now),
             Some(Hold::Paid { digest }) if *digest == event.digest => {
-                self.book(rows, event, &request.seating, true, now)
+                self.book(rows, event, request, true, now)
             }
             Some(Hold::Paid { .. }) => refuse(event, &request.seating, NoSeat::Conflict, now),
             Some(Hold::Held(held)) if held.digest != event.digest => Step::SetAside(
@@ -142,16 +142,19 @@ impl Seats {
     }
 
     /// Holds all the seats or none. A seat counts as free when nobody has it, or when its holder has
-    /// not paid and its hold is older than the limit.
+    /// not paid and its hold is older than the limit. What the schedule refuses, paid or not, is
+    /// refused before a seat's row is read: who names a wrong price is not told who sits where.
     fn book(
         &self,
         rows: &Rows<Row>,
         event: &Event,
-        wanted: &Seating,
+        request: &Request,
         paid: bool,
         now: Timestamp,
     ) -> Next {
-        if let Some((reason, missing)) = self.schedule.refusal(wanted) {
+        let wanted = &request.seating;
+        if let Some((reason, missing)) = self.schedule.refusal(wanted, request.payment.amount, now)
+        {
             return refuse(event, &wanted.with(missing), reason, now);
         }
         let seats = wanted.seats.iter().map(|it| Key::seat(wanted, *it));
@@ -342,6 +345,9 @@ fn holder<'a>(rows: &'a Rows<Row>, seating: &Seating, seat: SeatId) -> Option<&'
     }
 }
 
+#[cfg(test)]
+#[path = "seats_sale_tests.rs"]
+mod sale_tests;
 #[cfg(test)]
 #[path = "seats_tests.rs"]
 mod tests;

@@ -23,6 +23,7 @@ mod dynamodb;
 mod endings;
 mod erase;
 mod exhaustive;
+mod fares;
 mod gateway;
 mod hardening;
 mod key_index;

@@ -218,7 +218,7 @@ async fn tell_all(world: &mut impl World) {
     a_declined_card_frees_the_seat_for_the_next(world).await;
     a_taken_seat_costs_nothing(world).await;
     two_seats_are_booked_together_or_not_at_all(world).await;
-    an_unknown_flight_or_seat_is_an_answer(world).await;
+    what_the_schedule_does_not_sell_is_an_answer(world).await;
     a_late_gateway_charges_once(world).await;
     data_typed_by_hand_needs_no_id(world).await;
     two_requests_under_one_id_end_as_one_and_show_the_conflict(world).await;
@@ -280,10 +280,12 @@ async fn two_seats_are_booked_together_or_not_at_all(world: &mut impl World) {
     assert_eq!(world.phase("rest").await, Phase::Completed);
 }
 
-async fn an_unknown_flight_or_seat_is_an_answer(world: &mut impl World) {
+async fn what_the_schedule_does_not_sell_is_an_answer(world: &mut impl World) {
     let flight = Sketch { flight: "ZZ999", ..Sketch::new("no-flight", &["1A"], "tok_visa") };
     let seat = Sketch::new("no-seat", &["99K"], "tok_visa");
-    for (sketch, reason) in [(flight, "unknown_flight"), (seat, "unknown_seat")] {
+    // The flight of the sample that has fares, for EUR 129.00.
+    let price = Sketch { flight: "WA241", ..Sketch::new("no-fare", &["10A"], "tok_visa") };
+    for (sketch, reason) in [(flight, "unknown_flight"), (seat, "unknown_seat"), (price, "fare")] {
         world.request(&sketch).await;
         world.rest(&[&sketch.id]).await;
         let (phase, record, charges, refunds) = world.told(&sketch.id).await;

@@ -64,6 +64,11 @@ fn seats_says_what_it_would_hold_confirm_and_release() {
             ),
             (asked, "BR ada/1 12A 12B", "no-op: already holding 12A, 12B"),
             (paid, "PO ada/1", "no-op: already confirmed for 12A, 12B"),
+            (
+                &[],
+                "BR ada/1 WA241 12A EUR 0.01",
+                "would refuse it, announce seat-unavailable (fare)",
+            ),
             (&["BR ada/1 99A"], "PO ada/1", "no-op: already without a seat, for good"),
             (&["PF ada/1 declined"], "BR ada/1 12A", "no-op: already released, for good"),
             (&[], "RI ada/1", "no-op: seats does nothing with receipt-sent"),
