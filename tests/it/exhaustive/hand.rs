@@ -18,12 +18,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::harness::intake;
 use booking::{
-    bus::Message,
+    bus::{Delivery, Message, wire},
     clock::Clock,
     domain::{
-        event::{Charge, Refund},
+        event::{Charge, Event, Refund},
         ids::BookingId,
         money::Money,
     },
@@ -33,6 +32,8 @@ use booking::{
     runtime::{Book, Ended, Limits, Pulse, Worker},
     store::{Commit, Versioned},
 };
+
+use super::hostile::Hostile;
 
 /// What one role has written down about the bookings it knows, and what the outside keeps for it.
 #[derive(Clone, Debug, Default)]
@@ -139,14 +140,18 @@ pub struct State {
     pub published: Vec<Message>,
     pub set_aside: Option<String>,
     pub deleted: bool,
+    /// What keeps a hostile client out, and what does not.
+    pub hostile: Hostile,
+    /// What is delivered, if it is an event.
+    pub event: Option<Event>,
 }
 
-/// Hands `message` to a worker of the role, which has already got the answers in `steps`; it stops
+/// Hands a delivery to a worker of the role, which has already got the answers in `steps`; it stops
 /// before the operation numbered `stop_at`.
 pub fn run<R: Role>(
     role: impl FnOnce(Hand) -> R,
     (cell, now_ms): (&Cell, i64),
-    message: &Message,
+    (delivery, hostile): (&Delivery, &Hostile),
     steps: &[Step],
     stop_at: usize,
     fault: Option<Fault>,
@@ -164,17 +169,26 @@ pub fn run<R: Role>(
         published: Vec::new(),
         set_aside: None,
         deleted: false,
+        hostile: hostile.clone(),
+        event: wire::decode(delivery, &hostile.intake()).ok(),
     })));
     let book = Book::new(role(hand.clone()), hand.clone(), Clock::Manual(clock));
     let (limits, pulse) = (Limits::default(), Pulse::new(std::time::Duration::MAX));
-    let worker =
-        Worker::new(hand.clone(), Arc::new(book), intake(), limits, pulse, Metrics::default(), 1);
-    let delivery = crate::harness::delivery(message.body.clone());
+    let worker = Worker::new(
+        hand.clone(),
+        Arc::new(book),
+        hostile.intake(),
+        limits,
+        pulse,
+        Metrics::default(),
+        1,
+    );
     // Every operation is ready at once, or the worker has been stopped there.
-    let ended = match pin!(worker.attend(delivery)).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(ended) => Some(ended),
-        Poll::Pending => None,
-    };
+    let ended =
+        match pin!(worker.attend(delivery.clone())).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(ended) => Some(ended),
+            Poll::Pending => None,
+        };
     drop(worker);
     let state = Arc::into_inner(hand.0).expect("the worker is gone").into_inner().unwrap();
     let State { cell, steps, next, published, set_aside, deleted, .. } = state;

@@ -4,11 +4,11 @@
 use booking::{
     domain::{
         RoleName,
-        event::Kind,
-        ids::{Cause, Digest},
+        event::{Data, Kind},
+        ids::{BookingId, Cause, Digest},
         payment::Payment,
         receipt::{Issued, Join},
-        seat::Seating,
+        seat::{SeatId, Seating},
         seats::{Hold, Row},
         status::{Phase, Record, Standing},
     },
@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     hand::{Cell, Run},
+    hostile::{self, Lock},
     model::{BOOKINGS_MAX, Letter, Model},
 };
 
@@ -79,6 +80,9 @@ impl Known {
                     RoleName::Receipt => receipt(own_row(cell, &key, &mut memos), cell)?,
                     _ => {
                         let record = own_row::<Record>(cell, &key, &mut memos);
+                        if let Some(record) = &record {
+                            check_told(model, &model.bookings[booking], record)?;
+                        }
                         Facts::Status { standing: record.map(|it| it.standing()) }
                     }
                 }
@@ -179,6 +183,48 @@ fn receipt(join: Option<Join>, cell: &Cell) -> Checked<Facts> {
     Ok(Facts::Receipt { join, mails })
 }
 
+/// I4, I5: what status tells is of one request, which is the one that was answered if one was; of
+/// all others it tells nothing.
+fn check_told(model: &Model, id: &BookingId, record: &Record) -> Checked {
+    let view = hostile::told(id, record);
+    let mut told = (view.request_digest, view.seats.clone());
+    if model.hostile.opens(Lock::Answered) {
+        // Whatever comes first.
+        let facts = record.timeline().into_iter().filter(|it| it.seating.is_some());
+        let first = facts.min_by_key(|it| (it.kind, it.digest));
+        told.1 = first.and_then(|it| it.seating.clone()).map_or_else(Vec::new, |it| it.seats);
+    }
+    let (digest, seats) = told;
+    let outcomes = [Kind::SeatBooked, Kind::PaymentOk].into_iter();
+    let answered = outcomes.filter_map(|kind| {
+        record.timeline().into_iter().find(|it| it.kind == kind).map(|it| it.digest)
+    });
+    let answered: Vec<Digest> = answered.collect();
+    if !answered.is_empty() && !digest.is_some_and(|it| answered.contains(&it)) {
+        return broken(format!("I4 told of {digest:?}, and {answered:?} was answered"));
+    }
+    let request = model.letters.iter().find_map(|it| match &it.event.data {
+        Data::BookingRequested(request) if Some(it.event.digest) == digest => Some(request),
+        _ => None,
+    });
+    let own = request.map(|it| (&it.seating.seats, it.payment.amount));
+    let entries = view.timeline.iter().filter(|it| it.kind == "booking-requested");
+    // A lost seat may be heard of before the request, and names only the seats that are lost.
+    let of_another = |seats: &Vec<SeatId>| {
+        seats.iter().any(|it| own.is_none_or(|(seats, _)| !seats.contains(it)))
+    };
+    if of_another(&seats) {
+        return broken(format!("I4 told {seats:?}, which is not of the request {digest:?}"));
+    }
+    for entry in entries {
+        let amount = entry.amount.is_some() && entry.amount != own.map(|it| it.1);
+        if of_another(&entry.seats) || amount || entry.source != "client" {
+            return broken(format!("I4 the timeline tells {entry:?} beside {digest:?}"));
+        }
+    }
+    Ok(())
+}
+
 /// H6, H7, H10, for one step of one role.
 pub fn check_step(
     conflicts: bool,
@@ -189,6 +235,9 @@ pub fn check_step(
 ) -> Checked {
     if run.deleted {
         check_leaving(conflicts, letter, run)?;
+    }
+    if run.deleted && run.ended == Some(Ended::Done) {
+        check_taking_back(after, letter)?;
     }
     let kept = match (&before.facts, &after.facts) {
         (Facts::Seats { holds: before }, Facts::Seats { holds: after }) => {
@@ -238,6 +287,22 @@ pub fn check_step(
         _ => false,
     };
     if kept { Ok(()) } else { broken("H7 what was final was left") }
+}
+
+/// I7: no hold outlives the delivery of its decline, and no charge that of its lost seat.
+fn check_taking_back(after: &Known, letter: &Letter) -> Checked {
+    match (&after.facts, letter.event.kind()) {
+        (Facts::Seats { holds }, Kind::PaymentFailed) => match &holds[letter.booking] {
+            Some(Hold::Held(_)) => {
+                broken("I7 payment-failed was dealt with, and the seats are held")
+            }
+            _ => Ok(()),
+        },
+        (Facts::Payment { row: Some(Payment::Ok { .. }), .. }, Kind::SeatUnavailable) => {
+            broken("I7 seat-unavailable was dealt with, and the money is kept")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// H6 and H10: a message is deleted only when all that it caused is committed and published, or when

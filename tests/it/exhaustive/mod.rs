@@ -12,8 +12,10 @@
 //! `hand` runs one delivery, `ways` in all ways, `search` goes through the worlds, `known` and
 //! `invariants` say what must hold.
 
+mod attacks;
 mod fingerprint;
 mod hand;
+mod hostile;
 mod invariants;
 mod known;
 mod listeners;
@@ -39,6 +41,7 @@ const STATES_MIN: usize = if cfg!(debug_assertions) { 1_000 } else { 1_000_000 }
 fn exhaustive_every_order_duplicate_and_crash_ends_well() {
     let begun = Instant::now();
     let mut waiting = scenarios::all();
+    waiting.extend(attacks::all());
     waiting.reverse();
     let waiting = Mutex::new(waiting);
     let explored = Mutex::new(Vec::<(Scenario, Result<Size, String>)>::new());
@@ -69,4 +72,28 @@ fn exhaustive_every_order_duplicate_and_crash_ends_well() {
     say(&format!("in all {all} states, {deliveries} different deliveries, {seconds} s{profile}"));
     assert!(violations.is_empty(), "{}", violations.join("\n\n"));
     assert!(all >= STATES_MIN, "only {all} states");
+}
+
+/// What is violated, without the name of the scenario and the way there.
+fn first_line(violation: &str) -> String {
+    let line = violation.lines().next().unwrap_or_default();
+    line.splitn(3, ": ").last().unwrap_or(line).to_owned()
+}
+
+#[test]
+fn exhaustive_every_lock_against_a_hostile_client_is_missed_when_it_is_opened() {
+    let mut table = format!("{:<38}missed by\n", "lock opened");
+    let mut unmissed = Vec::new();
+    for (lock, scenario) in attacks::opened() {
+        let missed = match explore(&scenario) {
+            Err(violation) => first_line(&violation),
+            Ok(_) => {
+                unmissed.push(lock);
+                "nothing".to_owned()
+            }
+        };
+        table.push_str(&format!("{lock:<38}{missed}\n"));
+    }
+    say(&table);
+    assert_eq!(unmissed, Vec::<&str>::new(), "locks that nothing misses");
 }

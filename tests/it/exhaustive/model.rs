@@ -4,7 +4,7 @@
 use std::{collections::HashMap, rc::Rc};
 
 use booking::{
-    bus::{Message, wire},
+    bus::{Delivery, Message, wire},
     domain::{
         RoleName,
         event::{Event, Kind},
@@ -16,8 +16,11 @@ use booking::{
 };
 use jiff::SignedDuration;
 
+use crate::harness::enveloped;
+
 use super::{
     hand::{Cell, Step},
+    hostile::{self, Hostile, Lock, Stranger},
     known::Known,
     ways::Effect,
 };
@@ -28,6 +31,8 @@ pub const BOOKINGS_MAX: usize = 2;
 /// read and write no row but the booking's own (`Known::of` fails if one does), so that no booking
 /// sees another's.
 pub const CELLS: usize = 1 + 3 * BOOKINGS_MAX;
+/// In a debug build one of so many strangers is tried in each world.
+const DEBUG_STRANGERS: usize = 7;
 /// The most different messages of a scenario: they are bits.
 const MESSAGES_MAX: usize = 64;
 
@@ -65,6 +70,8 @@ pub enum Turn {
 
 pub struct Letter {
     pub message: Message,
+    /// The message as it comes from its topic.
+    pub delivery: Delivery,
     pub event: Event,
     pub booking: usize,
 }
@@ -89,7 +96,7 @@ pub struct Model {
     pub letters: Vec<Letter>,
     /// Which messages are the same event as far as a memo can tell: their bodies may differ, when
     /// the same was said for another reason or at another time.
-    pub causes: Vec<((Kind, Cause, Digest), u64)>,
+    pub causes: Vec<((Option<Kind>, Cause, Digest), u64)>,
     /// By role: the messages it subscribes to.
     pub heard: [u64; 4],
     subscriptions: [Vec<Kind>; 4],
@@ -97,13 +104,18 @@ pub struct Model {
     pub drawers: [Drawer; CELLS],
     pub turns: HashMap<(u8, u16, bool, Turn), Rc<[Effect]>>,
     pub seats: Seats,
+    pub hostile: Hostile,
+    strangers: Vec<Stranger>,
 }
 
 pub const HOLD_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 
 impl Model {
-    pub fn new(bookings: Vec<BookingId>, conflicts: bool) -> Model {
+    pub fn new(bookings: Vec<BookingId>, conflicts: bool, hostile: Hostile) -> Model {
+        let strangers = hostile.strangers(&bookings);
         Model {
+            strangers,
+            hostile,
             bookings,
             conflicts,
             letters: Vec::new(),
@@ -118,13 +130,13 @@ impl Model {
     }
 
     /// Nothing is written, and clients have published these.
-    pub fn start(&mut self, requests: &[Message]) -> World {
-        for cell in 0..CELLS {
-            self.write_down(cell, Cell::default()).unwrap();
-        }
+    pub fn start(&mut self, requests: &[Message]) -> Result<World, String> {
         let published = self.bits(requests);
+        for cell in 0..CELLS {
+            self.write_down(cell, Cell::default())?;
+        }
         let (written, suspended) = ([0; CELLS], [0; CELLS]);
-        World { written, suspended, published, gone: [0; 4], late: false }
+        Ok(World { written, suspended, published, gone: [0; 4], late: false })
     }
 
     pub fn role_of(cell: usize) -> RoleName {
@@ -164,11 +176,31 @@ impl Model {
             return Ok(*number);
         }
         let known = Known::of(self, Model::role_of(at), at.saturating_sub(1) / 3, &cell)?;
+        self.check_strangers(at, &cell)?;
         let drawer = &mut self.drawers[at];
         let number = u16::try_from(drawer.written.len()).expect("as many as a scenario has");
         drawer.written.push((cell, known));
         drawer.numbers.insert(text, number);
         Ok(number)
+    }
+
+    /// I3: whatever a role has written down, what must be refused is refused and changes nothing.
+    fn check_strangers(&self, at: usize, cell: &Cell) -> Result<(), String> {
+        let role = Model::role_of(at);
+        // Of the other roles each booking has a cell of its own.
+        let here = self.bookings.get(at.saturating_sub(1) / 3);
+        let comes = |it: &&Stranger| role == RoleName::Seats || here == Some(&it.booking);
+        // In a debug build a part of them in each world, all of them in all worlds.
+        let (first, every) = if cfg!(debug_assertions) {
+            (self.drawers[at].written.len() % DEBUG_STRANGERS, DEBUG_STRANGERS)
+        } else {
+            (0, 1)
+        };
+        for stranger in self.strangers.iter().filter(comes).skip(first).step_by(every) {
+            let run = self.deliver(at, cell, false, &stranger.delivery, &[], usize::MAX, None);
+            hostile::check(stranger, role, cell, &run)?;
+        }
+        Ok(())
     }
 
     pub fn suspend(&mut self, cell: usize, message: u8, steps: &[Step]) -> u16 {
@@ -196,8 +228,8 @@ impl Model {
 
     /// The place of a memo's cause among `causes`.
     pub fn cause(&self, kind: Option<Kind>, cause: &Cause, digest: Digest) -> Option<usize> {
-        let same = |(of, it, request): &(Kind, Cause, Digest)| {
-            kind.is_none_or(|kind| *of == kind) && it == cause && *request == digest
+        let same = |(of, it, request): &(Option<Kind>, Cause, Digest)| {
+            *of == kind && it == cause && *request == digest
         };
         self.causes.iter().position(|(it, _)| same(it))
     }
@@ -211,9 +243,10 @@ impl Model {
         if let Some(number) = self.numbers.get(&message.body) {
             return *number;
         }
-        let delivery = crate::harness::delivery(message.body.clone());
-        let event = wire::decode(&delivery, &crate::harness::intake())
-            .expect("what is published can be read");
+        let delivery = enveloped(message.kind, &message.body);
+        let event = wire::decode(&delivery, &self.hostile.intake());
+        let mut event = event.expect("what is published can be read");
+        event.cause = self.hostile.cause(&event.cause);
         let booking = self.bookings.iter().position(|it| *it == event.booking);
         let booking = booking.expect("every message is about one of the bookings");
         let number = self.letters.len();
@@ -223,12 +256,13 @@ impl Model {
                 *heard |= 1 << number;
             }
         }
-        let cause = (message.kind, event.cause.clone(), event.digest);
+        let kind = (!self.hostile.opens(Lock::MemoKind)).then_some(message.kind);
+        let cause = (kind, event.cause.clone(), event.digest);
         match self.causes.iter_mut().find(|(it, _)| *it == cause) {
             Some((_, bits)) => *bits |= 1 << number,
             None => self.causes.push((cause, 1 << number)),
         }
-        self.letters.push(Letter { message: message.clone(), event, booking });
+        self.letters.push(Letter { message: message.clone(), delivery, event, booking });
         self.numbers.insert(message.body.clone(), number as u8);
         number as u8
     }

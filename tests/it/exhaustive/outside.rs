@@ -21,7 +21,13 @@ impl Store for Hand {
     async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
         let look = |state: &mut State| {
             let row = |it: &String| state.cell.rows.get(it).cloned();
-            let versioned = |(version, body)| Versioned { version, body };
+            let versioned = |(version, body)| {
+                let body = match &state.event {
+                    Some(event) => state.hostile.seen_by(event, body),
+                    None => body,
+                };
+                Versioned { version, body }
+            };
             Reply::Rows(keys.iter().map(|it| row(it).map(versioned)).collect())
         };
         match self.operate(Operation::Read, look).await {
@@ -38,7 +44,7 @@ impl Store for Hand {
                 return Reply::Committed(Commit::Conflict);
             }
             for it in writes {
-                rows.insert(it.key, (it.read_version + 1, it.body));
+                rows.insert(it.key, (it.read_version + 1, state.hostile.stored(it.body)));
             }
             Reply::Committed(Commit::Done)
         };

@@ -6,7 +6,10 @@ use booking::{
     domain::{event::Event, ids::Cause},
 };
 
-use super::search::{Scenario, Suspended};
+use super::{
+    hostile::Hostile,
+    search::{Scenario, Suspended},
+};
 use crate::harness::Sketch;
 
 const DEBUG: bool = cfg!(debug_assertions);
@@ -134,7 +137,7 @@ fn one_id(suspended_max: Suspended) -> [Scenario; 3] {
     ]
 }
 
-fn scenario(
+pub(super) fn scenario(
     name: &str,
     requests: &[Event],
     suspended_max: Suspended,
@@ -152,6 +155,7 @@ fn scenario(
         forgetting: false,
         suspended_max,
         listeners_apart: true,
+        hostile: Hostile::default(),
         endings: endings.iter().map(|it| (*it).to_owned()).collect(),
     }
 }

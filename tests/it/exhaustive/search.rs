@@ -13,6 +13,7 @@ use booking::{
 
 use super::{
     fingerprint::{Seen, fingerprint},
+    hostile::Hostile,
     invariants::{self, ReceiptEnd},
     known::Facts,
     listeners::End,
@@ -41,6 +42,8 @@ pub struct Scenario {
     /// say is heard by nobody before them, and their rows are their own, so that their deliveries
     /// commute with everything else; and every message that is ever published is published at rest.
     pub listeners_apart: bool,
+    /// What a hostile client does, and what keeps it out.
+    pub hostile: Hostile,
     /// All the endings there are, one text a booking.
     pub endings: BTreeSet<String>,
 }
@@ -95,10 +98,11 @@ pub struct Search<'a> {
 /// # Errors
 /// The first violation, with the path to it.
 pub fn explore(scenario: &Scenario) -> Result<Size, String> {
-    let model = Model::new(scenario.bookings.clone(), scenario.conflicts);
+    let hostile = scenario.hostile.clone();
+    let model = Model::new(scenario.bookings.clone(), scenario.conflicts, hostile);
     let (ends, met, apart) = (HashMap::new(), Vec::new(), Size::default());
     let mut search = Search { scenario, model, ends, met, apart };
-    let start = search.model.start(&scenario.requests);
+    let start = search.model.start(&scenario.requests)?;
     let together = if scenario.listeners_apart { 2 } else { 4 };
     let roles = &RoleName::ALL[..together];
     let found = search.walk(start, roles, Search::rest)?;

@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use booking::{
+    bus::Delivery,
     domain::RoleName,
     roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
 };
@@ -170,17 +171,32 @@ impl Model {
         stop_at: usize,
         fault: Option<Fault>,
     ) -> Run {
+        let delivery = &self.letters[usize::from(message)].delivery;
+        self.deliver(cell, from, late, delivery, steps, stop_at, fault)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a delivery and how it goes")]
+    pub fn deliver(
+        &self,
+        cell: usize,
+        from: &Cell,
+        late: bool,
+        delivery: &Delivery,
+        steps: &[Step],
+        stop_at: usize,
+        fault: Option<Fault>,
+    ) -> Run {
         let role = Model::role_of(cell);
         let from = (from, now_ms(role, late));
-        let message = &self.letters[usize::from(message)].message;
+        let it = (delivery, &self.hostile);
         match role {
             RoleName::Seats => {
                 let seats = |_| SeatsRole(self.seats.clone());
-                hand::run(seats, from, message, steps, stop_at, fault)
+                hand::run(seats, from, it, steps, stop_at, fault)
             }
-            RoleName::Payment => hand::run(PaymentRole, from, message, steps, stop_at, fault),
-            RoleName::Receipt => hand::run(ReceiptRole, from, message, steps, stop_at, fault),
-            RoleName::Status => hand::run(|_| StatusRole, from, message, steps, stop_at, fault),
+            RoleName::Payment => hand::run(PaymentRole, from, it, steps, stop_at, fault),
+            RoleName::Receipt => hand::run(ReceiptRole, from, it, steps, stop_at, fault),
+            RoleName::Status => hand::run(|_| StatusRole, from, it, steps, stop_at, fault),
         }
     }
 

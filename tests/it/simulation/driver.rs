@@ -177,6 +177,12 @@ impl Run {
         let now_ms = world.now_ms;
         while let Some(say) = self.plan.says.get(self.said).filter(|it| it.at_ms <= now_ms) {
             self.said += 1;
+            if let Some((kind, text)) = &say.wants_to_be
+                && world.without == Some(Guard::Names)
+            {
+                world.publish(*kind, text, &say.id, None, None);
+                continue;
+            }
             if let Some(role) = say.only {
                 let (body, junk) = (say.text.clone(), say.junk);
                 world.put(role, Letter { body, attribute: None, about: None, junk });

@@ -48,6 +48,7 @@ faults! {
     Oversized, "oversized message", ANY;
     WrongType, "message of a wrong type", ANY;
     WrongVersion, "message of a wrong version", ANY;
+    Forgery, "message in somebody else's name", ANY;
     CrashBeforeClaim, "crash before the claim", ASKERS;
     CrashAfterClaim, "crash after the claim", ASKERS;
     CrashAfterEffect, "crash after the effect", ASKERS;

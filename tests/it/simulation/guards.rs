@@ -34,10 +34,14 @@ pub enum Guard {
     PublishBeforeDelete,
     OwnAnswer,
     AnswerOrder,
+    /// Not at a seam of the services: what is refused is let in.
+    Names,
+    /// Not at a seam of the services: a booking is told by whichever request comes first.
+    Answered,
 }
 
 impl Guard {
-    pub const ALL: [Guard; 11] = [
+    pub const ALL: [Guard; 13] = [
         Guard::Memo,
         Guard::ChargeClaim,
         Guard::ReadAgain,
@@ -49,6 +53,8 @@ impl Guard {
         Guard::PublishBeforeDelete,
         Guard::OwnAnswer,
         Guard::AnswerOrder,
+        Guard::Names,
+        Guard::Answered,
     ];
 
     pub fn words(self) -> &'static str {
@@ -64,6 +70,8 @@ impl Guard {
             Guard::PublishBeforeDelete => "publish before delete",
             Guard::OwnAnswer => "an entry's own answer",
             Guard::AnswerOrder => "answers in the entries' order",
+            Guard::Names => "nobody in another's name",
+            Guard::Answered => "told of the answered request",
         }
     }
 }

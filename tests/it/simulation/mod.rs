@@ -8,6 +8,7 @@ mod driver;
 mod faults;
 mod guards;
 mod hand;
+mod hostile;
 mod outside;
 mod process;
 mod queues;

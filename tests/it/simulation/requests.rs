@@ -7,7 +7,7 @@ use booking::{
     domain::{
         RoleName,
         event::{Data, Event, Kind},
-        ids::{BookingId, Cause},
+        ids::{BookingId, Cause, outcome_id},
         money::{Currency, Money},
         request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SeatId, Seating},
@@ -15,7 +15,12 @@ use booking::{
 };
 use jiff::Timestamp;
 
-use super::{faults::Fault, queues::About, world::START_MS};
+use super::{
+    faults::Fault,
+    hostile::{self, ELSEWHERE},
+    queues::About,
+    world::START_MS,
+};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -33,6 +38,8 @@ pub struct Say {
     pub only: Option<RoleName>,
     /// Whom it does not reach at first.
     pub lost_at: Option<RoleName>,
+    /// What a hostile client wants it to be taken for.
+    pub wants_to_be: Option<(Kind, String)>,
 }
 
 /// All of one run, in order of time.
@@ -54,11 +61,15 @@ pub fn plan(count: usize, seed: u64) -> Plan {
         now_ms: START_MS,
         next_seat: 0,
         recent: Vec::new(),
+        requests: Vec::new(),
     };
     while mix.plan.bookings.len() < count {
         mix.booking();
         if mix.rng.u8(0..12) == 0 {
             mix.noise();
+        }
+        if mix.rng.u8(0..8) == 0 {
+            mix.hostile();
         }
         if mix.rng.u8(0..5) == 0 {
             let pause = if mix.rng.u8(0..6) == 0 { 20 * MINUTE_MS } else { 3 * MINUTE_MS };
@@ -75,6 +86,7 @@ struct Mix {
     now_ms: i64,
     next_seat: u32,
     recent: Vec<Seating>,
+    requests: Vec<Event>,
 }
 
 impl Mix {
@@ -201,6 +213,10 @@ impl Mix {
 
     fn say(&mut self, booking: &BookingId, id: &str, request: Request, at_ms: i64) {
         let cause = Cause { source: "/sim".to_owned(), id: format!("{booking}-{id}") };
+        self.say_as(cause, booking, request, at_ms);
+    }
+
+    fn say_as(&mut self, cause: Cause, booking: &BookingId, request: Request, at_ms: i64) {
         let event = Event {
             cause: cause.clone(),
             booking: booking.clone(),
@@ -210,6 +226,7 @@ impl Mix {
             data: Data::BookingRequested(request),
         };
         let text = wire::encode(&event).expect("it is small").body;
+        self.requests.push(event.clone());
         let (booking, cause) = (booking.clone(), Some((cause, event.digest)));
         let about = About { kind: Kind::BookingRequested, booking, cause };
         let id = self.uuid();
@@ -225,7 +242,45 @@ impl Mix {
         junk: Option<Fault>,
     ) {
         let kind = Kind::BookingRequested;
-        self.plan.says.push(Say { at_ms, kind, text, id, about, junk, only: None, lost_at: None });
+        self.plan.says.push(Say {
+            at_ms,
+            kind,
+            text,
+            id,
+            about,
+            junk,
+            only: None,
+            lost_at: None,
+            wants_to_be: None,
+        });
+    }
+
+    /// What a hostile client does about a booking that is on the way, before it or after: forgeries,
+    /// which all must be refused, and now and then a request under its id, which makes it a twin.
+    fn hostile(&mut self) {
+        let from = self.requests.len().saturating_sub(5);
+        let Some(victim) = self.rng.choice(&self.requests[from..]).cloned() else { return };
+        let booking = victim.booking.clone();
+        if self.rng.u8(0..6) == 0 {
+            let kind = self.rng.choice(Kind::ALL).expect("there are eight");
+            let cause = Cause { source: ELSEWHERE.to_owned(), id: outcome_id(&booking, kind) };
+            let token = self.rng.choice(["tok_visa", "tok_declined"]).expect("there are two");
+            let seating = self.fresh("WA240", 1);
+            let at_ms = self.now_ms + self.rng.i64(0..20 * MINUTE_MS);
+            self.plan.twins.insert(booking.clone());
+            self.say_as(cause, &booking, request(&seating, token), at_ms);
+            return;
+        }
+        for _ in 0..self.rng.u8(1..=4) {
+            let it = hostile::forgery(&mut self.rng, &booking, &victim);
+            let (id, at_ms) = (self.uuid(), self.now_ms + self.rng.i64(0..20 * MINUTE_MS));
+            self.push(at_ms, it.text, id, None, Some(Fault::Forgery));
+            let role = self.rng.choice(RoleName::ALL);
+            if let Some(say) = self.plan.says.last_mut() {
+                say.wants_to_be = Some(it.wants_to_be);
+                say.only = if it.foreign { role } else { None };
+            }
+        }
     }
 
     /// What is no event: on a topic for everybody, or on one queue.

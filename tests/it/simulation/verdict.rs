@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use booking::{
     audit::Evidence,
-    domain::{RoleName, ids::BookingId, status::Phase},
+    domain::{RoleName, ids::BookingId, request::Request, seat::Seating, status::Phase},
     store::Write,
 };
 
-use super::{driver::Run, faults::Tally, guards::Guard, world::Sent};
+use super::{driver::Run, faults::Tally, guards::Guard, hostile, world::Sent};
 
 /// How one run came out.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,6 +85,7 @@ impl Run {
                 Some(_) => {}
             }
         }
+        self.check_honest(&evidence);
         let world = self.sim.lock();
         let mut aside = Vec::new();
         for (role, dead) in &world.queues.dead {
@@ -100,6 +101,50 @@ impl Run {
             self.violates("H10 nothing disappears", it);
         }
         evidence.endings().0
+    }
+
+    /// I4, I7: a booking is told by its own request; and one that nobody else competes with completes,
+    /// whatever the hostile client does.
+    fn check_honest(&self, evidence: &Evidence) {
+        let says = self.plan.says.iter().filter(|it| it.junk.is_none());
+        let asked: Vec<(String, Request)> =
+            says.clone().filter_map(|it| hostile::request_of(&it.text)).collect();
+        let by_digest: BTreeMap<String, Request> = asked.iter().cloned().collect();
+        let mut wanted = BTreeMap::<_, usize>::new();
+        for (_, request) in &by_digest {
+            let Seating { flight, seats, .. } = &request.seating;
+            seats.iter().for_each(|it| *wanted.entry((flight, *it)).or_default() += 1);
+        }
+        let records: BTreeMap<&BookingId, _> = evidence.records().collect();
+        let first = self.sim.lock().without == Some(Guard::Answered);
+        for booking in &self.plan.bookings {
+            let Some(record) = records.get(booking) else { continue };
+            if let Some(found) = hostile::mistold(booking, record, &by_digest, first) {
+                self.violates("I4 told by its own request", found);
+            }
+        }
+        for it in says {
+            let Some(about) = &it.about else { continue };
+            let (Some((_, request)), Some(record)) =
+                (hostile::request_of(&it.text), records.get(&about.booking))
+            else {
+                continue;
+            };
+            let alone = request
+                .seating
+                .seats
+                .iter()
+                .all(|seat| wanted.get(&(&request.seating.flight, *seat)) == Some(&1));
+            let honest = !self.plan.twins.contains(&about.booking)
+                && request.payment.token.reveal() == "tok_visa"
+                && request.seating.flight.as_str() != "ZZ404";
+            let phase = record.standing().phase;
+            if alone && honest && phase != Phase::Completed {
+                let found =
+                    format!("{} wants what nobody else does, and is {phase}", about.booking);
+                self.violates("I7 an honest booking is nobody else's business", found);
+            }
+        }
     }
 
     /// Every message once more, days later, and with or without the memos: nothing changes (A24,
