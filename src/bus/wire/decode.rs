@@ -1,5 +1,6 @@
 //! Text to event, or to a reason why not.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -10,6 +11,7 @@ use super::{
     intake::may_say,
     node::{Fields, Flaw, Node},
     plain::plain_digest,
+    schema::{is_json, major_version},
 };
 use crate::domain::{
     Expected,
@@ -168,7 +170,7 @@ impl Letter<'_> {
             };
             return Err(flaw.into());
         }
-        let outer = Fields::parse(body)?;
+        let outer = Fields::parse(without_mark(body))?;
         self.enveloped = outer.optional("specversion").is_none()
             && outer.optional("TopicArn").is_some()
             && outer.optional("Message").is_some();
@@ -183,7 +185,7 @@ impl Letter<'_> {
         self.message_id = optional_parsed(&outer, "MessageId", BookingId::parse).ok().flatten();
         self.sent_at = optional_parsed(&outer, "Timestamp", parse_time)?.unwrap_or(self.sent_at);
         let message = outer.required("Message")?.string()?;
-        self.read(&Fields::parse(&message)?)
+        self.read(&Fields::parse(without_mark(&message))?)
     }
 
     /// Reads the event, or bare `data` if it is not one.
@@ -194,9 +196,16 @@ impl Letter<'_> {
         let id = optional_parsed(top, "id", name)?;
         let source = optional_parsed(top, "source", name)?.unwrap_or_else(|| CLIENT.to_owned());
         let subject = top.optional("subject");
-        let data = top.optional("data").map(|it| (it, it.object()));
-        let fields = data.as_ref().and_then(|(_, fields)| fields.as_ref().ok());
-        let own = named(fields.and_then(|it| it.optional("booking_id")));
+        let decoded = decoded(top);
+        let data: Option<Result<Node<'_, '_>, Flaw>> = match &decoded {
+            None => top.optional("data").map(Ok),
+            Some(Ok(text)) => Some(Node::embedded(text, "data")),
+            Some(Err(flaw)) => Some(Err(flaw.clone())),
+        };
+        let fields = data.clone().map(|it| it.and_then(Node::object));
+        let fields = fields.as_ref();
+        let own_fields = fields.and_then(|it| it.as_ref().ok());
+        let own = named(own_fields.and_then(|it| it.optional("booking_id")));
         let about = named(subject);
         let derived = || id.as_deref().map(|it| BookingId::of_event(&source, it));
         // First whatever can be read, so that a refusal is filed where somebody looks for it.
@@ -208,12 +217,12 @@ impl Letter<'_> {
             return Err((Why::UnsupportedVersion, version.flaw("expected CloudEvents 1.0")));
         }
         let kind = self.kind(top)?;
-        self.admit(kind, &source, top)?;
         let booking = self.identify(own, about, subject, kind, derived)?;
         if let Some(it) = top.optional("datacontenttype") {
-            let kind = it.string()?;
-            if !kind.starts_with("application/json") && !kind.ends_with("+json") {
-                return Err(it.flaw("expected application/json").into());
+            if !is_json(&it.string()?) {
+                return Err(it
+                    .flaw("expected application/json or a type that ends in +json")
+                    .into());
             }
         }
         if let Some(it) = top.optional("dataschema")
@@ -222,12 +231,13 @@ impl Letter<'_> {
             let expected = format!("expected a schema that ends in version {SCHEMA_VERSION}");
             return Err((Why::UnsupportedVersion, it.flaw(&expected)));
         }
+        self.admit(kind, &source, top)?;
         let time = optional_parsed(top, "time", parse_time)?.unwrap_or(self.sent_at);
         // A trace must never cost a booking: what is no trace is left out.
         let traceparent = optional_parsed(top, "traceparent", traceparent).ok().flatten();
         self.traceparent = traceparent;
-        top.required("data")?;
-        let (data, fields) = data.expect("it is there");
+        let Some(data) = data else { return Err(top.required("data").unwrap_err().into()) };
+        let data = data?;
         let digest = match kind {
             Kind::BookingRequested => digest_of(&data)?,
             Kind::SeatBooked
@@ -238,7 +248,11 @@ impl Letter<'_> {
             | Kind::PaymentRefunded
             | Kind::ReceiptSent => top.required("requestdigest")?.parsed(Digest::parse)?,
         };
-        self.event(booking, kind, id, source, time, digest, &fields?)
+        match fields {
+            Some(Ok(fields)) => self.event(booking, kind, id, source, time, digest, fields),
+            Some(Err(flaw)) => Err(flaw.clone().into()),
+            None => Err(top.required("data").unwrap_err().into()),
+        }
     }
 
     /// Whether such an event can come from where it came, and from who it says.
@@ -267,6 +281,11 @@ impl Letter<'_> {
         }
         self.claims = Some(Kind::BookingRequested);
         let own = named(top.optional("booking_id"));
+        let has = |name| top.optional(name).is_some();
+        if (has("data") || has("data_base64")) && (has("type") || has("source") || has("id")) {
+            // A CloudEvent all the same: what is missing is not a flight.
+            return Err(top.required("specversion").unwrap_err().into());
+        }
         self.booking = own.as_ref().and_then(|it| it.as_ref().ok().cloned());
         let booking = self.identify(own, None, None, Kind::BookingRequested, || None)?;
         let digest = digest_of(top.node())?;
@@ -329,6 +348,25 @@ impl Letter<'_> {
         let data = read_data(kind, data)?;
         Ok(Event { cause: Cause { source, id }, booking, time, digest, traceparent, data })
     }
+}
+
+/// The text without a byte order mark, which some programs put before it.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// `data_base64` as the text that it stands for: official SDKs write it for JSON that is given to them
+/// as bytes.
+fn decoded(top: &Fields<'_, '_>) -> Option<Result<String, Flaw>> {
+    let encoded = top.optional("data_base64")?;
+    if top.optional("data").is_some() {
+        return Some(Err(encoded.flaw("expected either data or data_base64, not both")));
+    }
+    let bytes = encoded.string().map(|it| STANDARD.decode(it.as_bytes()));
+    Some(bytes.and_then(|it| {
+        let text = it.ok().and_then(|it| String::from_utf8(it).ok());
+        text.ok_or_else(|| encoded.flaw("expected base64 of JSON in UTF-8"))
+    }))
 }
 
 /// The name of a booking, if there is one, or what is wrong with it.
@@ -454,12 +492,6 @@ fn traceparent(text: &str) -> Result<String, Expected> {
         }
         _ => Err(Expected("a traceparent of version 00")),
     }
-}
-
-/// The digits that a schema's name ends in.
-fn major_version(schema: &str) -> Option<u32> {
-    let digits = schema.trim_end_matches('/').rsplit(|it: char| !it.is_ascii_digit()).next()?;
-    digits.parse().ok()
 }
 
 /// The digest of a request: of its `data` as it was received, so that old and new binaries agree.

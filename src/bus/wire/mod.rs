@@ -9,6 +9,7 @@ mod encode;
 mod intake;
 mod node;
 mod plain;
+mod schema;
 
 pub use canary::{canary, canary_heard, read_canary};
 pub use decode::{Origin, Refusal, Why, decode, digest, origin};

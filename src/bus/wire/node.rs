@@ -25,6 +25,9 @@ pub struct Flaw {
     pub column: usize,
 }
 
+/// The largest whole number up to which all are exact, 2^53 - 1.
+const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+
 /// One JSON value, unread, with its path and its text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a, 'p> {
@@ -94,6 +97,17 @@ impl<'a> Node<'a, 'static> {
     }
 }
 
+impl<'a> Node<'a, 'static> {
+    /// A text of its own that stands for the field `name` of an event, if it is JSON.
+    ///
+    /// # Errors
+    /// Names line and column, in that text, of the first place that is no JSON.
+    pub(super) fn embedded(text: &'a str, name: &'static str) -> Result<Self, Flaw> {
+        let node = Node::parse(text)?;
+        Ok(Node { path: Path::Field(&Path::Root, name), ..node })
+    }
+}
+
 impl<'a, 'p> Node<'a, 'p> {
     /// The value's own text.
     #[must_use]
@@ -126,12 +140,19 @@ impl<'a, 'p> Node<'a, 'p> {
             .map_err(|_| self.flaw("expected a string"))
     }
 
-    /// Its value, if it is an integer that is not negative, written without point or exponent.
+    /// Its value, if it is an integer that is not negative: also written `12900.0` or `1.29e4`, as JSON
+    /// Schema has it.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When it is something else, or so large that it is not exact.
     pub(super) fn integer(&self) -> Result<u64, Flaw> {
-        serde_json::from_str(self.text).map_err(|_| self.flaw("expected an integer"))
+        if let Ok(it) = serde_json::from_str(self.text) {
+            return Ok(it);
+        }
+        let number = serde_json::from_str::<f64>(self.text).ok();
+        let whole = number.filter(|it| it.fract() == 0.0 && (0.0..=EXACT_MAX).contains(it));
+        // In this range every whole number is exact.
+        whole.map(|it| it as u64).ok_or_else(|| self.flaw("expected an integer"))
     }
 
     /// What `parse` makes of its text, if it is a string.

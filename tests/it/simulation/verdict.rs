@@ -107,13 +107,21 @@ impl Run {
     /// whatever the hostile client does.
     fn check_honest(&self, evidence: &Evidence) {
         let says = self.plan.says.iter().filter(|it| it.junk.is_none());
-        let asked: Vec<(String, Request)> =
-            says.clone().filter_map(|it| hostile::request_of(&it.text)).collect();
-        let by_digest: BTreeMap<String, Request> = asked.iter().cloned().collect();
-        let mut wanted = BTreeMap::<_, usize>::new();
-        for (_, request) in &by_digest {
+        let asked: Vec<(&BookingId, String, Request)> = says
+            .clone()
+            .filter_map(|it| {
+                let (digest, request) = hostile::request_of(&it.text)?;
+                Some((&it.about.as_ref()?.booking, digest, request))
+            })
+            .collect();
+        let by_digest: BTreeMap<String, Request> =
+            asked.iter().map(|(_, digest, request)| (digest.clone(), request.clone())).collect();
+        let mut wanted = BTreeMap::<_, BTreeSet<&BookingId>>::new();
+        for (booking, _, request) in &asked {
             let Seating { flight, seats, .. } = &request.seating;
-            seats.iter().for_each(|it| *wanted.entry((flight, *it)).or_default() += 1);
+            for it in seats {
+                wanted.entry((flight, *it)).or_default().insert(booking);
+            }
         }
         let records: BTreeMap<&BookingId, _> = evidence.records().collect();
         let first = self.sim.lock().without == Some(Guard::Answered);
@@ -123,25 +131,16 @@ impl Run {
                 self.violates("I4 told by its own request", found);
             }
         }
-        for it in says {
-            let Some(about) = &it.about else { continue };
-            let (Some((_, request)), Some(record)) =
-                (hostile::request_of(&it.text), records.get(&about.booking))
-            else {
-                continue;
-            };
-            let alone = request
-                .seating
-                .seats
-                .iter()
-                .all(|seat| wanted.get(&(&request.seating.flight, *seat)) == Some(&1));
-            let honest = !self.plan.twins.contains(&about.booking)
+        for (booking, _, request) in &asked {
+            let Some(record) = records.get(booking) else { continue };
+            let Seating { flight, seats, .. } = &request.seating;
+            let alone = seats.iter().all(|it| wanted[&(flight, *it)].len() == 1);
+            let honest = !self.plan.twins.contains(booking)
                 && request.payment.token.reveal() == "tok_visa"
-                && request.seating.flight.as_str() != "ZZ404";
+                && flight.as_str() != "ZZ404";
             let phase = record.standing().phase;
             if alone && honest && phase != Phase::Completed {
-                let found =
-                    format!("{} wants what nobody else does, and is {phase}", about.booking);
+                let found = format!("{booking} wants what nobody else does, and is {phase}");
                 self.violates("I7 an honest booking is nobody else's business", found);
             }
         }
