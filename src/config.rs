@@ -299,6 +299,7 @@ pub struct StatusUrl {
     #[arg(
         long = "status-url",
         env = "BOOKING_STATUS_URL",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8080",
         value_name = "URL"
     )]

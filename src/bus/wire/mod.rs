@@ -3,6 +3,7 @@
 //! What a service may rely on: [`decode()`] gives an event whose every part was checked, or a
 //! [`Refusal`] that says where and what was expected and never quotes the message.
 
+mod asked;
 mod canary;
 mod decode;
 mod encode;
@@ -10,6 +11,7 @@ mod intake;
 mod node;
 mod plain;
 
+pub use asked::read_request;
 pub use canary::{canary, canary_heard, read_canary};
 pub use decode::{Origin, Refusal, Why, decode, digest, origin};
 pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};

@@ -18,7 +18,8 @@ use super::{
     Fault,
     config::{AccountArgs, AwsArgs, Span, StatusUrl, StoreArgs, StoreName},
     out, out_json,
-    show::Desk,
+    show::{Desk, Reader},
+    terminal::line,
 };
 use crate::{
     aws,
@@ -73,7 +74,7 @@ struct Report {
 
 /// Compares, and sends the canary if asked to. Exit code 0 only if nothing was found.
 pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
-    let desk = if args.canary { Some(Desk::new(&args.status)?) } else { None };
+    let desk = if args.canary { Some(Desk::new(&args.status, Reader::of(args.json))?) } else { None };
     let config = aws::load().await;
     let clients = Clients::within_limits(&config, RequestCount::default()).map_err(aws_fault)?;
     let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
@@ -151,7 +152,9 @@ impl Report {
 /// Each finding in four lines.
 fn told(findings: &[Finding]) -> String {
     let one = |it: &Finding| {
-        let Finding { subject, wrong, breaks, mend, .. } = it;
+        // The account says some of it, and adds no line.
+        let [subject, wrong, breaks, mend] =
+            [&it.subject, &it.wrong, &it.breaks, &it.mend].map(|it| line(it));
         format!("{subject}\n  wrong:  {wrong}\n  breaks: {breaks}\n  mend:   {mend}\n\n")
     };
     findings.iter().map(one).collect()
