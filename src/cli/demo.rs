@@ -1,14 +1,10 @@
 //! `booking demo`: what a newcomer sees first.
 
-use std::{
-    io::{self, IsTerminal},
-    path::PathBuf,
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
 use clap::Args;
 
-use super::{Fault, out, out_json, terminal::overwrite, timeline};
+use super::{Fault, out, out_json, terminal, timeline};
 use crate::{
     audit::{Evidence, Violation},
     bus::memory::Unkindness,
@@ -195,18 +191,18 @@ struct Progress {
 
 impl Progress {
     fn new(of: usize) -> Progress {
-        Progress { of, shown: io::stderr().is_terminal() }
+        Progress { of, shown: terminal::is_watched() }
     }
 
     fn show(&mut self, done: usize) {
         if self.shown && (done.is_multiple_of(16) || done == self.of) {
-            overwrite(&format!("{done} of {} bookings requested", self.of));
+            terminal::overwrite(&format!("{done} of {} bookings requested", self.of));
         }
     }
 
     fn done(&self) {
         if self.shown {
-            overwrite("");
+            terminal::overwrite("");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! is obeyed by a terminal, hidden by it or turned around: that is written out instead, as `\u{1b}`.
 //! A line break is let through here, so a text from somebody else goes through [`line()`] first.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -102,6 +102,11 @@ pub fn complain(fault: &Fault) {
         // Nothing is left to be done about a stderr that is closed.
         let _ = writeln!(io::stderr(), "booking: {}", line(&text));
     }
+}
+
+/// Whether somebody may be looking at stderr.
+pub(super) fn is_watched() -> bool {
+    io::stderr().is_terminal()
 }
 
 /// Puts a line on stderr over the one that was put there before.

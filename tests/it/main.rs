@@ -10,6 +10,7 @@ mod harness;
 
 mod access;
 mod bus_contract;
+mod canaries;
 mod capacity;
 mod chaos;
 mod check;

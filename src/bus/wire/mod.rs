@@ -5,6 +5,7 @@
 
 mod asked;
 mod canary;
+mod canary_key;
 mod decode;
 mod encode;
 mod intake;
@@ -12,7 +13,8 @@ mod node;
 mod plain;
 
 pub use asked::read_request;
-pub use canary::{canary, canary_heard, read_canary};
+pub use canary::{Caught, canary, canary_heard, read_canary};
+pub use canary_key::CanaryKey;
 pub use decode::{Origin, Refusal, Why, decode, digest, origin};
 pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};
 pub use intake::Intake;
