@@ -167,7 +167,7 @@ variable "mailer" {
 }
 
 variable "canary_key_arn" {
-  description = "The key of canaries, 32 bytes or more: a SecureString of the Parameter Store or a secret of Secrets Manager, encrypted with AWS's own key or with kms_key_arn. The containers get it as BOOKING_CANARY_KEY, and operators may read it for booking check --canary. Not given: the services drop every canary."
+  description = "The key of canaries, 32 bytes or more: a SecureString of the Parameter Store or a secret of Secrets Manager, encrypted with AWS's own key for it. The containers get it as BOOKING_CANARY_KEY, and operators may read it for booking check --canary. Not given: the services drop every canary."
   type        = string
   default     = null
 
