@@ -158,7 +158,9 @@ impl Desk {
         let url = status.url.trim_end_matches('/').to_owned();
         let mut shown = reqwest::Url::parse(&url).map_err(|it| {
             // Not repeated: it may hold a password.
-            Fault::Config(format!("what was given as BOOKING_STATUS_URL (--status-url) is no URL: {it}"))
+            Fault::Config(format!(
+                "what was given as BOOKING_STATUS_URL (--status-url) is no URL: {it}"
+            ))
         })?;
         // Both fail for what can have neither.
         let _ = (shown.set_username(""), shown.set_password(None));

@@ -124,7 +124,8 @@ mod tests {
 
     /// Letters among which those that are obeyed are frequent.
     fn text() -> impl Strategy<Value = String> {
-        let odd = "[\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{200b}-\u{206f}\u{feff}\u{e0000}-\u{e007f}]";
+        let odd =
+            "[\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{200b}-\u{206f}\u{feff}\u{e0000}-\u{e007f}]";
         proptest::collection::vec(prop_oneof![odd, ".", "[a-z]"], 0..40).prop_map(|it| it.concat())
     }
 
@@ -144,7 +145,8 @@ mod tests {
 
     #[test]
     fn what_people_write_stays_as_it_is() {
-        for text in ["Zoë Łukasz 李雷 مرحبا שלום 🛫", "| a | b |\n|---|---|\n", "→ 12A – “ok”…"] {
+        for text in ["Zoë Łukasz 李雷 مرحبا שלום 🛫", "| a | b |\n|---|---|\n", "→ 12A – “ok”…"]
+        {
             assert_eq!(lines(text), text);
         }
         assert_eq!(line("a\u{1b}[2J\u{9b}\u{202e}\r\n"), "a\\u{1b}[2J\\u{9b}\\u{202e}\\u{d}\\n");

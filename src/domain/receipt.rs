@@ -158,8 +158,7 @@ impl Join {
             if full {
                 return None;
             }
-            let passenger =
-                if self.erased { placeholder() } else { request.passenger.clone() };
+            let passenger = if self.erased { placeholder() } else { request.passenger.clone() };
             place.insert(Wanted {
                 seating: request.seating.clone(),
                 passenger,

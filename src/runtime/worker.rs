@@ -14,7 +14,10 @@ use tracing::{debug, info, warn};
 
 use super::{Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, pace::Pace};
 use crate::{
-    bus::{Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle, wire::{CanaryKey, Intake}},
+    bus::{
+        Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle,
+        wire::{CanaryKey, Intake},
+    },
     metrics::Metrics,
     roles::Role,
     store::Store,

@@ -28,8 +28,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{
-    Account, CANARY_KEY, DynamoDbLocal, Fate, Folder, LocalStack, Service, Tables, Way, all_four, binary,
-    eventually, skipped,
+    Account, CANARY_KEY, DynamoDbLocal, Fate, Folder, LocalStack, Service, Tables, Way, all_four,
+    binary, eventually, skipped,
 };
 
 /// Runs `booking check` on an account; exit code, stdout and stderr.

@@ -206,7 +206,8 @@ async fn a_token_from_the_environment_is_published_and_never_printed() {
             // The line it prints takes the token from where this one came from.
             let line = text.lines().find(|it| it.trim().starts_with("aws sns publish")).unwrap();
             let shell = format!("set -- {line}; printf '%s\\n' \"$7\"");
-            let mut shell = Command::new("sh").args(["-c", &shell]).env("BOOKING_TOKEN", TOKEN).output();
+            let mut shell =
+                Command::new("sh").args(["-c", &shell]).env("BOOKING_TOKEN", TOKEN).output();
             let message = shell.as_mut().map(|it| String::from_utf8(it.stdout.clone())).unwrap();
             let message: Value = serde_json::from_str(&message.unwrap()).unwrap();
             assert_eq!(message["payment"]["token"], TOKEN);

@@ -88,7 +88,8 @@ fn key(args: &CanaryArgs) -> Result<CanaryKey, Fault> {
 
 /// Compares, and sends the canary if asked to. Exit code 0 only if nothing was found.
 pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
-    let desk = if args.canary { Some(Desk::new(&args.status, Reader::of(args.json))?) } else { None };
+    let desk =
+        if args.canary { Some(Desk::new(&args.status, Reader::of(args.json))?) } else { None };
     let key = if args.canary { Some(key(&args.key)?) } else { None };
     let config = aws::load().await;
     let clients = Clients::within_limits(&config, RequestCount::default()).map_err(aws_fault)?;
