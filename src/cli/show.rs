@@ -146,9 +146,10 @@ impl Reader {
 /// The status service, as its clients see it.
 pub(super) struct Desk {
     http: reqwest::Client,
+    /// The address, with user and password if it has them.
+    base: String,
+    /// The address without them.
     url: String,
-    /// The address without user and password.
-    shown: String,
     reader: Reader,
 }
 
@@ -170,7 +171,7 @@ impl Desk {
         let home = ["localhost", "127.", "[::1]"].iter().any(|it| url.contains(&format!("//{it}")));
         let http = if home { http.no_proxy() } else { http };
         let http = http.build().map_err(|it| Fault::Internal(Chain(&it).to_string()))?;
-        Ok(Desk { http, url, shown, reader })
+        Ok(Desk { http, base: url, url: shown, reader })
     }
 
     /// A booking, if the service has seen it.
@@ -185,7 +186,7 @@ impl Desk {
 
     /// Where it is, without user and password.
     pub(super) fn url(&self) -> &str {
-        &self.shown
+        &self.url
     }
 
     async fn get<T: DeserializeOwned>(
@@ -194,12 +195,12 @@ impl Desk {
         query: &[(&str, String)],
         bytes_max: usize,
     ) -> Result<Option<T>, Fault> {
-        let url = format!("{}/{path}", self.url);
+        let url = format!("{}/{path}", self.base);
         let unreachable = |it: reqwest::Error| {
             let it = it.without_url();
             Fault::Unreachable(format!(
                 "cannot ask the status service at {}: {}",
-                self.shown,
+                self.url,
                 Chain(&it)
             ))
         };
@@ -208,7 +209,7 @@ impl Desk {
             StatusCode::NOT_FOUND => return Ok(None),
             it if it.is_success() => {}
             it => {
-                let text = format!("the status service at {} answers {it}", self.shown);
+                let text = format!("the status service at {} answers {it}", self.url);
                 return Err(Fault::Unreachable(text));
             }
         }
@@ -216,7 +217,7 @@ impl Desk {
             Unread::Broken(error) => unreachable(error),
             Unread::TooLarge(_) => Fault::Config(format!(
                 "{} (--status-url) answers with more than {} MiB, which no status service does",
-                self.shown,
+                self.url,
                 bytes_max / (1024 * 1024),
             )),
         })?;
@@ -229,7 +230,7 @@ impl Desk {
             Fault::Unreachable(format!(
                 "what {} (--status-url) answers cannot be read: is it a status service, and not \
                  newer than this command?",
-                self.shown
+                self.url
             ))
         };
         let value: Value = serde_json::from_slice(body).map_err(|_| strange())?;
