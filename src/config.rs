@@ -80,6 +80,16 @@ pub struct StoreArgs {
     pub store: StoreName,
 }
 
+/// What an operator's canary is known by. The key itself is never on the command line.
+#[derive(Clone, Debug, Args)]
+pub struct CanaryArgs {
+    /// File with the key that the services and `check --canary` have in common: 32 bytes or more, as
+    /// of `openssl rand -hex 32`; or the key itself in BOOKING_CANARY_KEY. Without one, canaries are
+    /// dropped
+    #[arg(long, env = "BOOKING_CANARY_KEY_FILE", value_name = "FILE")]
+    pub canary_key_file: Option<PathBuf>,
+}
+
 /// What every service has.
 #[derive(Clone, Debug, Args)]
 pub struct ServiceArgs {
@@ -94,6 +104,10 @@ pub struct ServiceArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub raw: RawArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub canary: CanaryArgs,
 
     /// Folder of this service's own data, one file a role
     #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
@@ -299,6 +313,7 @@ pub struct StatusUrl {
     #[arg(
         long = "status-url",
         env = "BOOKING_STATUS_URL",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8080",
         value_name = "URL"
     )]

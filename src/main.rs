@@ -1,8 +1,8 @@
 //! `booking`: see [`booking::cli`].
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-use booking::cli::Cli;
+use booking::cli::{Cli, complain};
 use clap::Parser;
 
 #[global_allocator]
@@ -13,11 +13,7 @@ async fn main() -> ExitCode {
     match Cli::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            let text = fault.to_string();
-            if !text.is_empty() {
-                // Nothing is left to be done about a stderr that is closed.
-                let _ = writeln!(std::io::stderr(), "booking: {text}");
-            }
+            complain(&fault);
             fault.exit_code()
         }
     }

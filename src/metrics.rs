@@ -16,6 +16,7 @@ pub struct Metrics {
     published: Family<EventLabels, Counter>,
     conflicts: Counter,
     receives_failed: Counter,
+    canaries_dropped: Counter,
     /// Deliveries being worked on.
     pub in_hand: Gauge,
     aws_requests: RequestCount,
@@ -80,11 +81,14 @@ impl Metrics {
         let published = Family::default();
         let conflicts = Counter::default();
         let receives_failed = Counter::default();
+        let canaries_dropped = Counter::default();
         let in_hand = Gauge::default();
         registry.register("deliveries", "Deliveries by event and verdict", deliveries.clone());
         registry.register("published", "Events published, repetitions included", published.clone());
         registry.register("version_conflicts", "Commits tried again at once", conflicts.clone());
         registry.register("receives_failed", "Receives that failed", receives_failed.clone());
+        let help = "Canaries that were not made with this service's key";
+        registry.register("canaries_dropped", help, canaries_dropped.clone());
         registry.register("in_hand", "Deliveries being worked on", in_hand.clone());
         let requests = aws_requests.requests.clone();
         registry.register("aws_requests", "Requests to AWS, retries included", requests);
@@ -96,6 +100,7 @@ impl Metrics {
             published,
             conflicts,
             receives_failed,
+            canaries_dropped,
             in_hand,
             aws_requests,
         }
@@ -120,6 +125,11 @@ impl Metrics {
     /// A receive failed.
     pub fn receive_failed(&self) {
         self.receives_failed.inc();
+    }
+
+    /// A canary was dropped; returns how many there were.
+    pub fn canary_dropped(&self) -> u64 {
+        self.canaries_dropped.inc() + 1
     }
 
     /// The count that the AWS clients add to.

@@ -1,7 +1,9 @@
 //! Puts the parts together: the only place that names concrete adapters.
 
+mod keys;
 mod stores;
 
+pub use keys::canary_key;
 pub use stores::{AnyStore, table_fault};
 
 use std::{
@@ -238,6 +240,7 @@ impl Service {
     /// Whatever can be wrong with settings, folder, port or account is found out here.
     async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
         args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
+        let canaries = canary_key(&args.canary)?;
         let (config, count): (SdkConfig, _) = (aws::load().await, RequestCount::default());
         let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
         let http = args.http_or_default(role);
@@ -248,7 +251,7 @@ impl Service {
         let (names, linger) = (Names::new(&args.aws.prefix), args.limits().deletes_linger());
         let (bus, home) =
             AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
-        let intake = home.intake(&names, args.raw.raw_delivery);
+        let intake = home.intake(&names, args.raw.raw_delivery).and_canaries(canaries);
         let metrics = Metrics::new(count);
         Ok(Service { role, args, bus, intake, store, listener, metrics })
     }

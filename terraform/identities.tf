@@ -24,6 +24,14 @@ locals {
     }]
   })
 
+  # Exactly the one secret, for who hands it to the containers and for who sends canaries.
+  canary_key_statements = var.canary_key_arn == null ? [] : [{
+    Sid      = "ReadCanaryKey"
+    Effect   = "Allow"
+    Action   = [strcontains(var.canary_key_arn, ":ssm:") ? "ssm:GetParameters" : "secretsmanager:GetSecretValue"]
+    Resource = [var.canary_key_arn]
+  }]
+
   # account, region and repository, if the image lies in ECR; other registries ask no IAM.
   ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<name>[^:@]+)", var.image), null)
 }
@@ -68,6 +76,7 @@ resource "aws_iam_role_policy" "execution" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = [for name in values(local.log_groups) : "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${name}:log-stream:*"]
       }],
+      local.canary_key_statements,
       local.ecr == null ? [] : [
         {
           Sid      = "FetchImage"

@@ -8,7 +8,7 @@ resource "aws_iam_policy" "operator" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat(local.operator_statements, local.operator_table_statements, local.key_statements)
+    Statement = concat(local.operator_statements, local.operator_table_statements, local.canary_key_statements, local.key_statements)
   })
 }
 

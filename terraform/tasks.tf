@@ -32,7 +32,7 @@ locals {
   port = 8080
 
   # What the module decides and var.environment must not.
-  own_settings = setunion(["BOOKING_PREFIX"], flatten([for it in values(local.environment) : keys(it)]))
+  own_settings = setunion(["BOOKING_PREFIX", "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE"], flatten([for it in values(local.environment) : keys(it)]))
 
   # role => its settings. Said in full: a default that changes in the image must not take effect
   # here before the queues and the grace period agree with it.
@@ -75,6 +75,9 @@ locals {
       environment = [
         for name, value in merge(local.environment[role], lookup(var.environment, role, {})) : { name = name, value = value }
       ]
+
+      # ECS reads it before the container starts: it stands in no task definition.
+      secrets = var.canary_key_arn == null ? [] : [{ name = "BOOKING_CANARY_KEY", valueFrom = var.canary_key_arn }]
 
       portMappings = role != local.answering ? [] : [{ name = "http", containerPort = local.port, hostPort = local.port, protocol = "tcp" }]
 

@@ -166,6 +166,17 @@ variable "mailer" {
   }
 }
 
+variable "canary_key_arn" {
+  description = "The key of canaries, 32 bytes or more: a SecureString of the Parameter Store or a secret of Secrets Manager, encrypted with AWS's own key for it. The containers get it as BOOKING_CANARY_KEY, and operators may read it for booking check --canary. Not given: the services drop every canary."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.canary_key_arn == null || can(regex("^arn:[a-z-]+:(ssm:[a-z0-9-]+:[0-9]{12}:parameter/.+|secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+)$", var.canary_key_arn))
+    error_message = "canary_key_arn must be the ARN of a parameter (arn:aws:ssm:…:parameter/…) or of a secret (arn:aws:secretsmanager:…:secret:…), never the key itself."
+  }
+}
+
 variable "environment" {
   description = "More settings, by role: { status = { BOOKING_STUCK_AFTER = \"5m\" } }. No secrets: they can be read in the task definition."
   type        = map(map(string))

@@ -1,14 +1,10 @@
 //! `booking demo`: what a newcomer sees first.
 
-use std::{
-    io::{IsTerminal, Write},
-    path::PathBuf,
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
 use clap::Args;
 
-use super::{Fault, out, out_json, timeline};
+use super::{Fault, out, out_json, terminal, timeline};
 use crate::{
     audit::{Evidence, Violation},
     bus::memory::Unkindness,
@@ -195,19 +191,18 @@ struct Progress {
 
 impl Progress {
     fn new(of: usize) -> Progress {
-        Progress { of, shown: std::io::stderr().is_terminal() }
+        Progress { of, shown: terminal::is_watched() }
     }
 
     fn show(&mut self, done: usize) {
         if self.shown && (done.is_multiple_of(16) || done == self.of) {
-            // Nothing is lost with a progress line that cannot be written.
-            let _ = write!(std::io::stderr(), "\r{done} of {} bookings requested", self.of);
+            terminal::overwrite(&format!("{done} of {} bookings requested", self.of));
         }
     }
 
     fn done(&self) {
         if self.shown {
-            let _ = write!(std::io::stderr(), "\r{:60}\r", "");
+            terminal::overwrite("");
         }
     }
 }

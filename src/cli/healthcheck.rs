@@ -4,11 +4,18 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Fault, config::default_http};
+use super::{
+    Fault,
+    answer::{Unread, read},
+    config::default_http,
+};
 use crate::{domain::RoleName, runtime::Chain};
 
 /// How long a service may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How much of what is wrong is repeated, in bytes.
+const PROBLEM_BYTES_MAX: usize = 512;
 
 /// `booking healthcheck`
 #[derive(Debug, Args)]
@@ -39,5 +46,9 @@ pub(super) async fn run(args: HealthcheckArgs) -> Result<(), Fault> {
     if answer.status().is_success() {
         return Ok(());
     }
-    Err(no(answer.text().await.unwrap_or_default()))
+    let said = match read(answer, PROBLEM_BYTES_MAX).await {
+        Ok(it) | Err(Unread::TooLarge(it)) => it,
+        Err(Unread::Broken(_)) => Vec::new(),
+    };
+    Err(no(String::from_utf8_lossy(&said).into_owned()))
 }

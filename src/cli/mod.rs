@@ -1,5 +1,6 @@
 //! The command line, which is also the manual.
 
+mod answer;
 mod check;
 mod demo;
 mod dlq;
@@ -8,9 +9,8 @@ mod healthcheck;
 mod request;
 mod resend;
 mod show;
+mod terminal;
 mod timeline;
-
-use std::io::{self, Write};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -20,6 +20,9 @@ use crate::{
     telemetry::{self, LogFormat},
     topics, wiring,
 };
+
+pub use self::terminal::complain;
+use self::terminal::{print as out, print_json as out_json};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -167,24 +170,6 @@ impl Cli {
             Command::Healthcheck(args) => healthcheck::run(args).await,
         }
     }
-}
-
-/// Prints to stdout. Whoever stops reading, as `head` does, has seen enough.
-fn out(text: &str) -> Result<(), Fault> {
-    let mut stdout = io::stdout().lock();
-    let end = if text.ends_with('\n') { "" } else { "\n" };
-    match write!(stdout, "{text}{end}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Fault::Internal(error.to_string()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Prints a value as JSON.
-fn out_json(value: &impl serde::Serialize) -> Result<(), Fault> {
-    let text = serde_json::to_string(value).map_err(|it| Fault::Internal(it.to_string()))?;
-    out(&text)
 }
 
 #[cfg(test)]

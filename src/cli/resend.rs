@@ -22,8 +22,7 @@ use crate::{
         RoleName,
         ids::BookingId,
         payment::Payment,
-        receipt::{Issued, Join},
-        request::Passenger,
+        receipt::{Addressee, Issued, Join},
         seats::{Hold, Row},
     },
     durability::Durability,
@@ -85,7 +84,7 @@ async fn kept(args: &ResendArgs, store: &AnyStore, id: &BookingId) -> Result<Vec
             let kept = look::<Join>(store, id).await?;
             let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
             if let Some(receipt) = sent.and_then(|it| it.row.receipt(id)) {
-                if receipt.wanted.passenger == Passenger::erased() {
+                if receipt.to == Addressee::Erased {
                     return Err(Fault::No(format!("the passenger of booking {id} was erased")));
                 }
                 let folder = wiring::receipts_folder(&args.data);

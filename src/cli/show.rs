@@ -4,8 +4,14 @@ use clap::Args;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::{Fault, config::StatusUrl, out, out_json, timeline};
+use super::{
+    Fault,
+    answer::{ANSWER_BYTES_MAX, LIST_BYTES_MAX, Unread, read},
+    config::StatusUrl,
+    out, out_json, terminal, timeline,
+};
 use crate::{
     clock::Clock,
     domain::{canary::CanaryId, ids::BookingId, status::Phase},
@@ -66,7 +72,7 @@ fn phase(text: &str) -> Result<Phase, String> {
 /// Shows one booking.
 pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
-    let desk = Desk::new(&args.status)?;
+    let desk = Desk::new(&args.status, Reader::of(args.json))?;
     match desk.booking(&id).await? {
         Some(view) if args.json => out_json(&view),
         Some(view) => out(&timeline::render(&view, now())),
@@ -82,7 +88,7 @@ pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
 
 /// Lists bookings.
 pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
-    let desk = Desk::new(&args.status)?;
+    let desk = Desk::new(&args.status, Reader::of(args.json))?;
     let mut query = vec![("limit", args.limit.to_string())];
     if args.open {
         query.push(("order", "stalest".to_owned()));
@@ -90,9 +96,9 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
     if let Some(phase) = args.phase {
         query.push(("phase", phase.to_string()));
     }
-    let listing: Listing = match desk.get("bookings", &query).await? {
+    let listing: Listing = match desk.get("bookings", &query, LIST_BYTES_MAX).await? {
         Some(it) => it,
-        None => return Err(Fault::Unreachable(format!("{} is no status service", desk.url))),
+        None => return Err(Fault::Unreachable(format!("{} is no status service", desk.url()))),
     };
     if args.json {
         return out_json(&listing);
@@ -121,38 +127,64 @@ pub(super) fn now() -> Timestamp {
     Clock::Machine.now()
 }
 
+/// Who reads what a server said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Somebody at a terminal: each text is one line of what can be seen.
+    Person,
+    /// A program, which gets each text as it was said.
+    Program,
+}
+
+impl Reader {
+    /// Who reads the output: a program, if it is to be JSON.
+    pub(super) fn of(json: bool) -> Reader {
+        if json { Reader::Program } else { Reader::Person }
+    }
+}
+
 /// The status service, as its clients see it.
 pub(super) struct Desk {
     http: reqwest::Client,
+    /// The address, with user and password if it has them.
+    base: String,
+    /// The address without them.
     url: String,
+    reader: Reader,
 }
 
 impl Desk {
     /// Reads the address.
-    pub(super) fn new(status: &StatusUrl) -> Result<Desk, Fault> {
+    pub(super) fn new(status: &StatusUrl, reader: Reader) -> Result<Desk, Fault> {
         let url = status.url.trim_end_matches('/').to_owned();
-        if let Err(error) = reqwest::Url::parse(&url) {
-            return Err(Fault::Config(format!("{url} (--status-url) is no URL: {error}")));
-        }
+        let mut shown = reqwest::Url::parse(&url).map_err(|it| {
+            // Not repeated: it may hold a password.
+            Fault::Config(format!(
+                "what was given as BOOKING_STATUS_URL (--status-url) is no URL: {it}"
+            ))
+        })?;
+        // Both fail for what can have neither.
+        let _ = (shown.set_username(""), shown.set_password(None));
+        let shown = shown.as_str().trim_end_matches('/').to_owned();
         let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT);
         // A proxy has no business between two programs of one machine.
         let home = ["localhost", "127.", "[::1]"].iter().any(|it| url.contains(&format!("//{it}")));
         let http = if home { http.no_proxy() } else { http };
         let http = http.build().map_err(|it| Fault::Internal(Chain(&it).to_string()))?;
-        Ok(Desk { http, url })
+        Ok(Desk { http, base: url, url: shown, reader })
     }
 
     /// A booking, if the service has seen it.
     pub(super) async fn booking(&self, id: &BookingId) -> Result<Option<BookingView>, Fault> {
-        self.get(&format!("bookings/{id}"), &[]).await
+        self.get(&format!("bookings/{id}"), &[], ANSWER_BYTES_MAX).await
     }
 
     /// What is known of a canary; none when the service is too old to know any.
     pub(super) async fn canary(&self, id: CanaryId) -> Result<Option<CanaryView>, Fault> {
-        self.get(&format!("canaries/{id}"), &[]).await
+        self.get(&format!("canaries/{id}"), &[], ANSWER_BYTES_MAX).await
     }
 
-    /// Where it is.
+    /// Where it is, without user and password.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
@@ -161,8 +193,9 @@ impl Desk {
         &self,
         path: &str,
         query: &[(&str, String)],
+        bytes_max: usize,
     ) -> Result<Option<T>, Fault> {
-        let url = format!("{}/{path}", self.url);
+        let url = format!("{}/{path}", self.base);
         let unreachable = |it: reqwest::Error| {
             let it = it.without_url();
             Fault::Unreachable(format!(
@@ -173,11 +206,38 @@ impl Desk {
         };
         let answer = self.http.get(&url).query(query).send().await.map_err(unreachable)?;
         match answer.status() {
-            StatusCode::NOT_FOUND => Ok(None),
-            it if it.is_success() => answer.json().await.map(Some).map_err(unreachable),
+            StatusCode::NOT_FOUND => return Ok(None),
+            it if it.is_success() => {}
             it => {
-                Err(Fault::Unreachable(format!("the status service at {} answers {it}", self.url)))
+                let text = format!("the status service at {} answers {it}", self.url);
+                return Err(Fault::Unreachable(text));
             }
         }
+        let body = read(answer, bytes_max).await.map_err(|it| match it {
+            Unread::Broken(error) => unreachable(error),
+            Unread::TooLarge(_) => Fault::Config(format!(
+                "{} (--status-url) answers with more than {} MiB, which no status service does",
+                self.url,
+                bytes_max / (1024 * 1024),
+            )),
+        })?;
+        self.parse(&body).map(Some)
+    }
+
+    /// Says nothing of what it cannot read: a server may have said anything.
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Fault> {
+        let strange = || {
+            Fault::Unreachable(format!(
+                "what {} (--status-url) answers cannot be read: is it a status service, and not \
+                 newer than this command?",
+                self.url
+            ))
+        };
+        let value: Value = serde_json::from_slice(body).map_err(|_| strange())?;
+        let value = match self.reader {
+            Reader::Person => terminal::flat(value),
+            Reader::Program => value,
+        };
+        serde_json::from_value(value).map_err(|_| strange())
     }
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     bus::{
         memory::{Exchange, MemoryBus, Unkindness},
-        wire,
+        wire::{self, CanaryKey},
     },
     clock::Clock,
     domain::{
@@ -94,6 +94,24 @@ impl Stage {
             exchange,
             clock,
         })
+    }
+
+    /// The same with canaries of an operator who has this key.
+    #[must_use]
+    pub fn with_canaries(self, key: &CanaryKey) -> Stage {
+        Stage {
+            seats: self.seats.with_canaries(key.clone()),
+            payment: self.payment.with_canaries(key.clone()),
+            receipt: self.receipt.with_canaries(key.clone()),
+            status: self.status.with_canaries(key.clone()),
+            ..self
+        }
+    }
+
+    /// Now, by the clock of this stage.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The bus.

@@ -14,6 +14,9 @@ use super::{Expected, RoleName, event::Kind};
 pub const CANARIES_MAX: u128 = 16;
 /// How far ahead a canary may be: who is further ahead would keep its place from those that come.
 const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
+/// How old a canary may be: nobody asks for it any longer, and who sends an old one again causes
+/// nothing.
+const AGE_MAX_MS: i64 = 60 * 60 * 1000;
 
 /// One canary. The ids of later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,8 +47,18 @@ impl CanaryId {
     /// Whether it says that it is from later than `now`, by more than clocks differ.
     #[must_use]
     pub fn is_ahead_of(self, now: Timestamp) -> bool {
-        let at_ms = i128::try_from(self.0.as_u128() >> 80).unwrap_or(i128::MAX);
-        at_ms > i128::from(now.as_millisecond()) + i128::from(AHEAD_MAX_MS)
+        self.at_ms() > i128::from(now.as_millisecond()) + i128::from(AHEAD_MAX_MS)
+    }
+
+    /// Whether nobody waits for it any longer.
+    #[must_use]
+    pub fn is_over(self, now: Timestamp) -> bool {
+        self.at_ms() < i128::from(now.as_millisecond()) - i128::from(AGE_MAX_MS)
+    }
+
+    /// When it was made, as it says.
+    fn at_ms(self) -> i128 {
+        i128::try_from(self.0.as_u128() >> 80).unwrap_or(i128::MAX)
     }
 
     /// Which of the places it has.
@@ -125,7 +138,7 @@ impl Canary {
     /// What `role` does with it.
     #[must_use]
     pub fn duty(&self, role: RoleName, now: Timestamp) -> Duty {
-        if self.id.is_ahead_of(now) {
+        if self.id.is_ahead_of(now) || self.id.is_over(now) {
             return Duty::Nothing;
         }
         let here = Sighting { hop: Hop { topic: self.topic, role }, at: now };
@@ -164,13 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_far_ahead_is_nobodys_so_that_it_keeps_no_place() {
+    fn one_that_is_far_ahead_or_old_is_nobodys_so_that_it_keeps_no_place() {
         let id = CanaryId::parse("01997f6e-2f10-7d9a-9c53-6f2f5a1c9e01").unwrap();
         let canary = Canary { id, topic: Kind::PaymentOk, told: None };
         let minutes = jiff::SignedDuration::from_mins;
         for (ahead, duty) in [(9, true), (11, false)] {
             let now = sent() - minutes(ahead);
             assert_eq!(canary.duty(RoleName::Status, now) != Duty::Nothing, duty, "{ahead} min");
+        }
+        for (old, duty) in [(59, true), (61, false)] {
+            let now = sent() + minutes(old);
+            assert_eq!(canary.duty(RoleName::Status, now) != Duty::Nothing, duty, "{old} min");
         }
     }
 

@@ -41,7 +41,8 @@ pub struct Join {
     /// Whether the receipt went out.
     #[serde(default)]
     pub issued: Issued,
-    /// Whether the passengers were erased: a request that comes again brings nobody back.
+    /// Whether the passengers were erased: a request that comes again brings nobody back. This alone
+    /// says so, whatever names stand in the requests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
 }
@@ -83,10 +84,23 @@ pub struct Receipt {
     pub number: String,
     /// The booking.
     pub booking: BookingId,
-    /// What was bought, by whom, for how much.
-    pub wanted: Wanted,
+    /// The seats.
+    pub seating: Seating,
+    /// To whom it goes.
+    pub to: Addressee,
+    /// What they cost.
+    pub amount: Money,
     /// When the money was taken, by the clock of payment.
     pub paid_at: Timestamp,
+}
+
+/// To whom a receipt goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addressee {
+    /// To who flies.
+    Known(Passenger),
+    /// To nobody: name and address were erased.
+    Erased,
 }
 
 /// The mail went out.
@@ -144,8 +158,7 @@ impl Join {
             if full {
                 return None;
             }
-            let passenger =
-                if self.erased { Passenger::erased() } else { request.passenger.clone() };
+            let passenger = if self.erased { placeholder() } else { request.passenger.clone() };
             place.insert(Wanted {
                 seating: request.seating.clone(),
                 passenger,
@@ -180,7 +193,7 @@ impl Join {
         }
         let mut erased = Join { erased: true, ..self.clone() };
         for wanted in erased.requests.values_mut() {
-            wanted.passenger = Passenger::erased();
+            wanted.passenger = placeholder();
         }
         Some(erased)
     }
@@ -197,13 +210,26 @@ impl Join {
         let (Issued::Issuing { digest } | Issued::Yes { digest }) = self.issued else {
             return None;
         };
+        let wanted = self.requests.get(&digest)?;
+        let to = match self.erased {
+            true => Addressee::Erased,
+            false => Addressee::Known(wanted.passenger.clone()),
+        };
         Some(Receipt {
             number: number(booking),
             booking: booking.clone(),
-            wanted: self.requests.get(&digest)?.clone(),
+            seating: wanted.seating.clone(),
+            to,
+            amount: wanted.amount,
             paid_at: self.paid?.1,
         })
     }
+}
+
+/// What stands in a row where a passenger was erased. It means nothing by itself: somebody may be
+/// called so. Versions before this one take it for the sign of an erased passenger (A32).
+fn placeholder() -> Passenger {
+    Passenger { name: "erased".to_owned(), email: "erased@erased.invalid".to_owned() }
 }
 
 fn no_seat(join: Join, event: &Event) -> Next {

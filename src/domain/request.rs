@@ -50,14 +50,6 @@ impl Passenger {
     }
 }
 
-impl Passenger {
-    /// Who stands for a passenger that was erased.
-    #[must_use]
-    pub fn erased() -> Passenger {
-        Passenger { name: "erased".to_owned(), email: "erased@erased.invalid".to_owned() }
-    }
-}
-
 impl std::fmt::Debug for Passenger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Passenger(…)")

@@ -10,7 +10,10 @@ use lettre::{
 };
 
 use super::MailError;
-use crate::domain::{receipt::Receipt, seat::seat_list};
+use crate::domain::{
+    receipt::{Addressee, Receipt},
+    seat::seat_list,
+};
 
 #[derive(Template)]
 #[template(path = "receipt.txt", escape = "none")]
@@ -50,25 +53,27 @@ fn write(
     receipt: &Receipt,
     from: &Mailbox,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let wanted = &receipt.wanted;
+    let Addressee::Known(passenger) = &receipt.to else {
+        return Err("the passenger was erased: there is nobody to send it to".into());
+    };
     let paid = receipt.paid_at.to_zoned_datetime(TimeZone::UTC);
     let parts = Parts {
         number: &receipt.number,
         booking: receipt.booking.as_str(),
-        passenger: &wanted.passenger.name,
-        flight: wanted.seating.flight.as_str(),
-        date: wanted.seating.date.to_string(),
-        seats: seat_list(&wanted.seating.seats),
-        seat_word: if wanted.seating.seats.len() == 1 { "Seat" } else { "Seats" },
-        amount: wanted.amount.to_string(),
+        passenger: &passenger.name,
+        flight: receipt.seating.flight.as_str(),
+        date: receipt.seating.date.to_string(),
+        seats: seat_list(&receipt.seating.seats),
+        seat_word: if receipt.seating.seats.len() == 1 { "Seat" } else { "Seats" },
+        amount: receipt.amount.to_string(),
         paid: paid.strftime("%Y-%m-%d %H:%M UTC").to_string(),
     };
     let paid_ms = u64::try_from(receipt.paid_at.as_millisecond())?;
-    let to: Address = wanted.passenger.email.parse()?;
+    let to: Address = passenger.email.parse()?;
     let domain = from.email.domain().to_owned();
     let message = Message::builder()
         .from(from.clone())
-        .to(Mailbox::new(Some(wanted.passenger.name.clone()), to))
+        .to(Mailbox::new(Some(passenger.name.clone()), to))
         .subject(format!("Your receipt {} for flight {}", parts.number, parts.flight))
         .message_id(Some(format!("<{}@{domain}>", receipt.number)))
         .date(UNIX_EPOCH + Duration::from_millis(paid_ms))

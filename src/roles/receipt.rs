@@ -2,10 +2,7 @@
 
 use super::{EffectError, Role};
 use crate::{
-    domain::{
-        receipt::{Receipt, Receipts, Sent},
-        request::Passenger,
-    },
+    domain::receipt::{Addressee, Receipt, Receipts, Sent},
     mailer::{MailError, Mailer},
 };
 
@@ -22,7 +19,7 @@ impl<M: Mailer> Role for ReceiptRole<M> {
 
     async fn perform(&self, effect: &Receipt) -> Result<Sent, EffectError> {
         let (from, asked) = ("the mailer", "a receipt");
-        if effect.wanted.passenger == Passenger::erased() {
+        if effect.to == Addressee::Erased {
             let source = "the passenger was erased: there is nobody to send it to".into();
             return Err(EffectError::Refused { from, asked, source });
         }

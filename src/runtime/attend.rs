@@ -12,7 +12,7 @@ use super::{
 use crate::{
     bus::{
         Bus, BusError, DeadLetter, Delivery,
-        wire::{self, Intake, Refusal},
+        wire::{self, Caught, Intake, Refusal},
     },
     domain::{
         RoleName,
@@ -54,13 +54,17 @@ enum Read {
     Event(Box<Event>),
     /// No rule and no row ever sees one.
     Canary(Canary),
+    /// A canary that somebody else made.
+    StrangeCanary,
     Refused(Box<Refusal>),
 }
 
 impl Read {
     fn of(delivery: &Delivery, intake: &Intake) -> Read {
-        if let Some(canary) = wire::read_canary(delivery, intake) {
-            return Read::Canary(canary);
+        match wire::read_canary(delivery, intake) {
+            Some(Caught::Ours(canary)) => return Read::Canary(canary),
+            Some(Caught::Strange) => return Read::StrangeCanary,
+            None => {}
         }
         match wire::decode(delivery, intake) {
             Ok(event) => Read::Event(event.into()),
@@ -72,7 +76,7 @@ impl Read {
     fn named(&self) -> Option<&'static str> {
         match self {
             Read::Event(event) => Some(event.kind().topic()),
-            Read::Canary(_) => Some(CANARY),
+            Read::Canary(_) | Read::StrangeCanary => Some(CANARY),
             Read::Refused(refusal) => refusal.kind.map(Kind::topic),
         }
     }
@@ -88,6 +92,7 @@ impl Read {
                 canary = it.id.to_string();
                 (Some(&*canary), None)
             }
+            Read::StrangeCanary => (None, None),
             Read::Refused(it) => (None, it.requested()),
         };
         info_span!(
@@ -126,6 +131,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         let judged = match read {
             Read::Event(event) => self.judge(&event, lease).await,
             Read::Canary(canary) => Ok(self.attend_to_canary(&canary).await),
+            Read::StrangeCanary => Ok(self.drop_canary()),
             Read::Refused(refusal) => Ok(self.refuse(*refusal).await),
         };
         let (ended, word) = match judged {

@@ -38,7 +38,9 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 Err(error) => return Verdict::Retry(depends(&error), error.into()),
             },
             Duty::Tell(seen) => {
-                for message in wire::canary_heard(canary.id, &seen) {
+                let key = self.intake.canary_key();
+                let answers = key.map(|key| wire::canary_heard(canary.id, &seen, key));
+                for message in answers.unwrap_or_default() {
                     match self.bus.publish(&message).await {
                         Ok(()) => self.metrics.published(CANARY),
                         // Waiting will not help, and `booking check` tells that no answer came.
@@ -54,6 +56,17 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 info!(hop = %seen.hop, "canary told");
             }
             Duty::Nothing => {}
+        }
+        Verdict::Done(Vec::new())
+    }
+
+    /// One that no operator sent, or that no key can tell from such: nothing is caused by it. A log
+    /// line for the first, second, fourth, … of them: a client decides how many there are.
+    pub(super) fn drop_canary(&self) -> Verdict {
+        let dropped = self.metrics.canary_dropped();
+        if dropped.is_power_of_two() {
+            let key = self.intake.canary_key().is_some();
+            warn!(dropped, key, "canaries dropped: not made with the key of this service");
         }
         Verdict::Done(Vec::new())
     }

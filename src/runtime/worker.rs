@@ -14,7 +14,10 @@ use tracing::{debug, info, warn};
 
 use super::{Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, pace::Pace};
 use crate::{
-    bus::{Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle, wire::Intake},
+    bus::{
+        Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle,
+        wire::{CanaryKey, Intake},
+    },
     metrics::Metrics,
     roles::Role,
     store::Store,
@@ -80,6 +83,12 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             pace: Pace::new(limits.latency_target, limits.pollers),
             jitter,
         }
+    }
+
+    /// The same with canaries that were made with this key; without one they are dropped.
+    #[must_use]
+    pub fn with_canaries(self, key: CanaryKey) -> Self {
+        Worker { intake: self.intake.and_canaries(Some(key)), ..self }
     }
 
     /// What it works on.

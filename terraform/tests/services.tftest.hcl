@@ -118,6 +118,37 @@ run "a_service_a_role" {
   }
 }
 
+run "the_key_of_canaries" {
+  command = plan
+
+  variables {
+    canary_key_arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/booking/canary-key"
+  }
+
+  assert {
+    condition = alltrue([
+      for it in aws_ecs_task_definition.role :
+      jsondecode(it.container_definitions)[0].secrets == [{ name = "BOOKING_CANARY_KEY", valueFrom = var.canary_key_arn }] &&
+      !contains([for setting in jsondecode(it.container_definitions)[0].environment : setting.name], "BOOKING_CANARY_KEY")
+    ])
+    error_message = "A container does not get the key of canaries as a secret, or has it as a setting."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in [aws_iam_role_policy.execution[0].policy, aws_iam_policy.operator.policy] : [
+        for it in jsondecode(policy).Statement : "${join(" ", it.Action)} ${join(" ", it.Resource)}" if it.Sid == "ReadCanaryKey"
+      ] == ["ssm:GetParameters ${var.canary_key_arn}"]
+    ])
+    error_message = "The execution role or the operator may read something else than the key of canaries."
+  }
+
+  assert {
+    condition     = alltrue([for it in aws_iam_policy.publisher : !strcontains(it.policy, "ssm:")])
+    error_message = "A task or a client may read the key of canaries by itself."
+  }
+}
+
 run "containers" {
   command = plan
 
@@ -137,6 +168,7 @@ run "containers" {
         readonlyRootFilesystem = true
         linuxParameters        = { initProcessEnabled = false, capabilities = { drop = ["ALL"] } }
         mountPoints            = [{ sourceVolume = "data", containerPath = "/data", readOnly = false }]
+        secrets                = []
         portMappings           = role == "status" ? [{ name = "http", containerPort = 8080, hostPort = 8080, protocol = "tcp" }] : []
         healthCheck            = { command = ["CMD", "/booking", "healthcheck"], interval = 30, timeout = 5, retries = 3, startPeriod = 30 }
         stopTimeout            = 40

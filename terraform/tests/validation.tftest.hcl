@@ -337,6 +337,33 @@ run "environment_against_the_module" {
   expect_failures = [var.environment]
 }
 
+run "environment_with_a_secret" {
+  command = plan
+
+  variables {
+    store       = "dynamodb"
+    image       = "registry.example/booking:1"
+    vpc_id      = "vpc-0a1b2c3d"
+    subnet_ids  = ["subnet-0a1b2c3d"]
+    flights     = "sample"
+    gateway     = "simulated"
+    mailer      = "folder"
+    environment = { seats = { BOOKING_CANARY_KEY = "0123456789abcdef0123456789abcdef" } }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "a_key_of_canaries_that_is_no_arn" {
+  command = plan
+
+  variables {
+    canary_key_arn = "0123456789abcdef0123456789abcdef"
+  }
+
+  expect_failures = [var.canary_key_arn]
+}
+
 run "environment_against_the_prefix" {
   command = plan
   variables {

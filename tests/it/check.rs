@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use aws_sdk_sqs::types::QueueAttributeName;
 use axum::http::StatusCode;
 use booking::{
-    bus::{memory::Unkindness, wire},
+    bus::{
+        memory::Unkindness,
+        wire::{self, CanaryKey},
+    },
     clock::Clock,
     demo::Stage,
     domain::{
@@ -25,8 +28,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{
-    Account, DynamoDbLocal, Fate, Folder, LocalStack, Service, Tables, Way, all_four, binary,
-    eventually, skipped,
+    Account, CANARY_KEY, DynamoDbLocal, Fate, Folder, LocalStack, Service, Tables, Way, all_four,
+    binary, eventually, skipped,
 };
 
 /// Runs `booking check` on an account; exit code, stdout and stderr.
@@ -286,10 +289,11 @@ async fn a_canary_is_not_sent_when_nobody_can_be_asked_about_it() {
 async fn a_canary_through_the_real_consumers_is_kept_by_status_and_by_no_rule() {
     let folder = Folder::new();
     let unkindness = Unkindness { duplicates_percent: 40, shuffle: true };
-    let mut stage = Stage::new(folder.path(), 7, unkindness).unwrap();
-    let canary = new();
+    let key = CanaryKey::parse(CANARY_KEY).unwrap();
+    let mut stage = Stage::new(folder.path(), 7, unkindness).unwrap().with_canaries(&key);
+    let canary = at(stage.now(), 1);
     for topic in Kind::ALL {
-        let message = wire::canary(canary, topic, Timestamp::UNIX_EPOCH);
+        let message = wire::canary(canary, topic, stage.now(), &key);
         stage.exchange().publish_text(topic, &message.body);
     }
     while stage.step().await.unwrap() {}
@@ -321,10 +325,8 @@ async fn a_newer_canary_takes_the_place_of_an_older_one_and_never_the_other_way(
     let hop = Hop { topic: Kind::SeatBooked, role: RoleName::Receipt };
     let seen = |ms| Sighting { hop, at: Timestamp::from_millisecond(ms).unwrap() };
 
-    // As of version 7: the time, the version, the variant, and what chance would say.
     let canary = |ms: u128, chance: u128| {
-        let id = Uuid::from_u128(ms << 80 | 7 << 76 | 8 << 60 | chance);
-        CanaryId::new(id).unwrap()
+        at(Timestamp::from_millisecond(i64::try_from(ms).unwrap()).unwrap(), chance)
     };
     for ms in 1..=5 * CANARIES_MAX {
         book.keep_sighting(canary(ms, ms), seen(1)).await.unwrap();
@@ -345,16 +347,19 @@ async fn a_newer_canary_takes_the_place_of_an_older_one_and_never_the_other_way(
     assert_eq!(sightings(&store, newest).await.unwrap(), [seen(7)]);
 }
 
-fn new() -> CanaryId {
-    CanaryId::new(Uuid::now_v7()).unwrap()
+/// A canary made at a time: as of version 7 the time, the version, the variant, and what chance would
+/// say.
+pub fn at(time: Timestamp, chance: u128) -> CanaryId {
+    let ms = u128::try_from(time.as_millisecond()).unwrap();
+    CanaryId::new(Uuid::from_u128(ms << 80 | 7 << 76 | 8 << 60 | chance)).unwrap()
 }
 
-fn named(hop: Hop) -> (String, String) {
+pub fn named(hop: Hop) -> (String, String) {
     (hop.topic.to_string(), hop.role.to_string())
 }
 
 /// Every hop of `topics/`.
-fn hops() -> BTreeSet<(String, String)> {
+pub fn hops() -> BTreeSet<(String, String)> {
     let of = |it: topics::Topic| {
         let topic = it.topic;
         it.subscribers.into_iter().map(move |it| named(Hop { topic, role: it.role }))

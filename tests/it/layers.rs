@@ -123,7 +123,8 @@ fn ours(text: &str) -> Vec<String> {
     names
 }
 
-fn sources(path: &Path) -> Vec<std::path::PathBuf> {
+/// Every source file in a folder, or the file itself.
+pub fn sources(path: &Path) -> Vec<std::path::PathBuf> {
     if path.is_file() {
         return vec![path.to_owned()];
     }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use booking::{
-    domain::receipt::{Receipt, Wanted},
+    domain::receipt::{Addressee, Receipt},
     durability::Durability,
     mailer::{DEFAULT_SENDER, Mailer, folder::FolderMailer},
 };
@@ -41,7 +41,9 @@ fn receipt(name: &str) -> Receipt {
     Receipt {
         number: "R-4F7K-9QXM-2DTA".to_owned(),
         booking: sketch.booking(),
-        wanted: Wanted { seating: request.seating, passenger, amount: request.payment.amount },
+        seating: request.seating,
+        to: Addressee::Known(passenger),
+        amount: request.payment.amount,
         paid_at: "2027-02-01T09:30:02Z".parse().unwrap(),
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::{Delivery, Message},
-    Intake,
+    CanaryKey, Intake,
+    canary_key::Signed,
 };
 use crate::{
     domain::{
@@ -20,22 +21,30 @@ use crate::{
 /// What a canary has as `dataschema`. It ends in another major version than every event's.
 const SCHEMA: &str = "urn:booking:canary:0";
 
-/// A canary on its way to a topic.
+/// A canary on its way to a topic, made with the key that the services have.
 #[must_use]
-pub fn canary(id: CanaryId, topic: Kind, time: Timestamp) -> Message {
-    text(id, topic, "check", time, None)
+pub fn canary(id: CanaryId, topic: Kind, time: Timestamp, key: &CanaryKey) -> Message {
+    text(id, topic, "check", time, None, key)
 }
 
 /// What a role says when it has heard a canary: on every topic of its own that status hears, so that
 /// one of them is enough.
 #[must_use]
-pub fn canary_heard(id: CanaryId, seen: &Sighting) -> Vec<Message> {
+pub fn canary_heard(id: CanaryId, seen: &Sighting, key: &CanaryKey) -> Vec<Message> {
     let role = seen.hop.role;
-    let on = |topic| text(id, topic, role.as_str(), seen.at, Some(seen.hop));
+    let on = |topic| text(id, topic, role.as_str(), seen.at, Some(seen.hop), key);
     topics::heard_by_status(role).into_iter().map(on).collect()
 }
 
-fn text(id: CanaryId, topic: Kind, from: &str, time: Timestamp, heard: Option<Hop>) -> Message {
+fn text(
+    id: CanaryId,
+    topic: Kind,
+    from: &str,
+    time: Timestamp,
+    heard: Option<Hop>,
+    key: &CanaryKey,
+) -> Message {
+    let time = time.to_string();
     let mut event = json!({
         "specversion": "1.0",
         "id": format!("{id}/{topic}"),
@@ -46,6 +55,7 @@ fn text(id: CanaryId, topic: Kind, from: &str, time: Timestamp, heard: Option<Ho
         "datacontenttype": "application/json",
         "dataschema": SCHEMA,
         "canary": id,
+        "canarycode": key.code(&Signed { id, topic, heard, time: &time }),
         "data": {},
     });
     if let Some(Hop { topic: heard, role }) = heard {
@@ -56,9 +66,21 @@ fn text(id: CanaryId, topic: Kind, from: &str, time: Timestamp, heard: Option<Ho
     Message { kind: topic, body: event.to_string() }
 }
 
+/// What calls itself a canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caught {
+    /// Made by who has the key.
+    Ours(Canary),
+    /// Made by somebody else, or for another topic, or there is no key: nobody acts on it.
+    Strange,
+}
+
 /// The canary in a message that came in by `intake`, if it is one.
+///
+/// A canary that somebody takes from a queue and sends again before it is too old is only one that
+/// comes twice: nothing of it can be changed, and the first word counts.
 #[must_use]
-pub fn read_canary(delivery: &Delivery, intake: &Intake) -> Option<Canary> {
+pub fn read_canary(delivery: &Delivery, intake: &Intake) -> Option<Caught> {
     // Bookings are not to be read twice for it. Enveloped too, the name stands there as it is.
     if !delivery.body.contains(SCHEMA) {
         return None;
@@ -78,20 +100,27 @@ pub fn read_canary(delivery: &Delivery, intake: &Intake) -> Option<Canary> {
     if event["specversion"] != "1.0" || event["dataschema"] != SCHEMA {
         return None;
     }
+    let time = event["time"].as_str()?;
     let told = match event.get("canaryheard") {
         Some(heard) => Some(Sighting {
             hop: Hop {
                 topic: Kind::of_topic(heard.as_str()?)?,
                 role: RoleName::ALL.into_iter().find(|it| event["canaryby"] == it.as_str())?,
             },
-            at: event["time"].as_str()?.parse().ok()?,
+            at: time.parse().ok()?,
         }),
         None => None,
     };
     let id = CanaryId::parse(event["canary"].as_str()?).ok()?;
+    // The topic is the one it came from, not the one that it names.
+    let signed = Signed { id, topic, heard: told.map(|it| it.hop), time };
+    let code = event["canarycode"].as_str().unwrap_or_default();
+    if !intake.canary_key().is_some_and(|key| key.made(code, &signed)) {
+        return Some(Caught::Strange);
+    }
     // Only the role itself may publish there, so it is its own word. Else it is a canary like others.
     let told = told.filter(|it: &Sighting| topics::heard_by_status(it.hop.role).contains(&topic));
-    Some(Canary { id, topic, told })
+    Some(Caught::Ours(Canary { id, topic, told }))
 }
 
 #[cfg(test)]
@@ -101,8 +130,16 @@ mod tests {
 
     const PREFIX: &str = "staging-";
 
-    fn intake() -> Intake {
+    fn key() -> CanaryKey {
+        CanaryKey::parse(&"k".repeat(32)).unwrap()
+    }
+
+    fn without_key() -> Intake {
         Intake::enveloped(format!("arn:aws:sns:eu-central-1:000000000000:{PREFIX}")).or_raw(true)
+    }
+
+    fn intake() -> Intake {
+        without_key().and_canaries(Some(key()))
     }
 
     fn id() -> CanaryId {
@@ -131,24 +168,26 @@ mod tests {
 
     #[test]
     fn a_canary_is_read_raw_and_enveloped_alike_and_named_by_the_topic_it_came_from() {
-        let said = canary(id(), Kind::SeatBooked, Timestamp::UNIX_EPOCH);
-        let seen = Canary { id: id(), topic: Kind::SeatBooked, told: None };
+        let said = canary(id(), Kind::SeatBooked, Timestamp::UNIX_EPOCH, &key());
+        let seen = Caught::Ours(Canary { id: id(), topic: Kind::SeatBooked, told: None });
         assert_eq!(read_canary(&delivery(said.body.clone()), &intake()), Some(seen));
         assert_eq!(read_canary(&enveloped(Kind::SeatBooked, &said.body), &intake()), Some(seen));
+        // Sent again on another topic, it is nobody's.
         let strayed = read_canary(&enveloped(Kind::PaymentOk, &said.body), &intake());
-        assert_eq!(strayed.map(|it| it.topic), Some(Kind::PaymentOk));
+        assert_eq!(strayed, Some(Caught::Strange));
     }
 
     #[test]
     fn what_a_role_heard_is_told_on_each_of_its_topics_that_status_hears() {
         let hop = Hop { topic: Kind::SeatUnavailable, role: RoleName::Payment };
         let seen = Sighting { hop, at: "2027-02-01T09:30:00.5Z".parse().unwrap() };
-        let told = canary_heard(id(), &seen);
+        let told = canary_heard(id(), &seen, &key());
         let topics: Vec<Kind> = told.iter().map(|it| it.kind).collect();
         assert_eq!(topics, [Kind::PaymentOk, Kind::PaymentFailed, Kind::PaymentRefunded]);
         for it in told {
             let read = read_canary(&enveloped(it.kind, &it.body), &intake());
-            assert_eq!(read, Some(Canary { id: id(), topic: it.kind, told: Some(seen) }));
+            let canary = Canary { id: id(), topic: it.kind, told: Some(seen) };
+            assert_eq!(read, Some(Caught::Ours(canary)));
         }
     }
 
@@ -156,16 +195,49 @@ mod tests {
     fn an_answer_on_a_topic_that_is_not_its_roles_own_is_no_answer() {
         let hop = Hop { topic: Kind::SeatUnavailable, role: RoleName::Payment };
         let seen = Sighting { hop, at: Timestamp::UNIX_EPOCH };
-        let forged =
-            text(id(), Kind::BookingRequested, "client", Timestamp::UNIX_EPOCH, Some(seen.hop));
+        let (topic, at) = (Kind::BookingRequested, Timestamp::UNIX_EPOCH);
+        let forged = text(id(), topic, "client", at, Some(seen.hop), &key());
         let read = read_canary(&enveloped(Kind::BookingRequested, &forged.body), &intake());
-        assert_eq!(read, Some(Canary { id: id(), topic: Kind::BookingRequested, told: None }));
+        assert_eq!(read, Some(Caught::Ours(Canary { id: id(), topic, told: None })));
+    }
+
+    #[test]
+    fn a_canary_that_was_made_without_the_key_or_changed_is_strange_to_everybody() {
+        let hop = Hop { topic: Kind::SeatUnavailable, role: RoleName::Payment };
+        let seen = Sighting { hop, at: Timestamp::UNIX_EPOCH };
+        let mut said = canary_heard(id(), &seen, &key());
+        said.push(canary(id(), Kind::BookingRequested, Timestamp::UNIX_EPOCH, &key()));
+        for it in said {
+            let read = |body: &str, intake: &Intake| read_canary(&enveloped(it.kind, body), intake);
+            assert!(matches!(read(&it.body, &intake()), Some(Caught::Ours(_))));
+            assert_eq!(read(&it.body, &without_key()), Some(Caught::Strange));
+            let other = CanaryKey::parse(&"o".repeat(32)).unwrap();
+            let other = without_key().and_canaries(Some(other));
+            assert_eq!(read(&it.body, &other), Some(Caught::Strange));
+            let event: Value = serde_json::from_str(&it.body).unwrap();
+            for (field, value) in [
+                ("canary", json!("01997f6e-2f10-7d9a-9c53-6f2f5a1c9e02")),
+                ("canaryheard", json!("seat-booked")),
+                ("canaryby", json!("seats")),
+                ("time", json!("2027-02-01T09:30:00Z")),
+                ("canarycode", Value::Null),
+                ("canarycode", json!("00")),
+            ] {
+                if event.get(field).is_none() {
+                    continue;
+                }
+                let mut changed = event.clone();
+                changed[field] = value;
+                let told = read(&changed.to_string(), &intake());
+                assert_eq!(told, Some(Caught::Strange), "{field}");
+            }
+        }
     }
 
     #[test]
     fn a32_who_does_not_know_canaries_refuses_one_before_its_data_is_looked_at() {
         for topic in Kind::ALL {
-            let said = canary(id(), topic, Timestamp::UNIX_EPOCH);
+            let said = canary(id(), topic, Timestamp::UNIX_EPOCH, &key());
             let refusal = decode(&enveloped(topic, &said.body), &intake()).unwrap_err();
             assert_eq!(
                 (refusal.why, refusal.flaw.path.as_str()),

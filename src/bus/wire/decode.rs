@@ -133,7 +133,7 @@ pub fn origin(body: &str) -> Origin {
     }
 }
 
-type Read<T> = Result<T, (Why, Flaw)>;
+pub(super) type Read<T> = Result<T, (Why, Flaw)>;
 
 impl From<Flaw> for (Why, Flaw) {
     fn from(flaw: Flaw) -> Self {
@@ -414,7 +414,7 @@ fn read_data(kind: Kind, fields: &Fields<'_, '_>) -> Read<Data> {
     })
 }
 
-fn request(fields: &Fields<'_, '_>) -> Result<Request, Flaw> {
+pub(super) fn request(fields: &Fields<'_, '_>) -> Result<Request, Flaw> {
     let seating = seating(fields, 1)?;
     let passenger = fields.required("passenger")?;
     let passenger = passenger.object()?;
@@ -495,7 +495,7 @@ fn traceparent(text: &str) -> Result<String, Expected> {
 }
 
 /// The digest of a request: of its `data` as it was received, so that old and new binaries agree.
-fn digest_of(data: &Node<'_, '_>) -> Read<Digest> {
+pub(super) fn digest_of(data: &Node<'_, '_>) -> Read<Digest> {
     if let Some(digest) = plain_digest(data.text()) {
         return Ok(digest);
     }

@@ -1,6 +1,6 @@
 //! Who may say what: the topics whose envelopes are taken for events, and what is taken without one.
 
-use super::Why;
+use super::{CanaryKey, Why};
 use crate::domain::{RoleName, event::Kind};
 
 /// Where a role's messages come from. Everything in a message was chosen by whoever published it,
@@ -11,6 +11,8 @@ pub struct Intake {
     topic_arns: String,
     /// Whether subscriptions deliver raw, so that nothing says which topic a message came from.
     raw: bool,
+    /// What an operator's canary is known by. Without one there are none.
+    canary_key: Option<CanaryKey>,
 }
 
 impl Intake {
@@ -19,7 +21,7 @@ impl Intake {
     /// taken, which come from anybody anyway.
     #[must_use]
     pub fn enveloped(topic_arns: impl Into<String>) -> Intake {
-        Intake { topic_arns: topic_arns.into(), raw: false }
+        Intake { topic_arns: topic_arns.into(), raw: false, canary_key: None }
     }
 
     /// Takes outcomes without an envelope as well: for subscriptions with raw message delivery.
@@ -27,6 +29,18 @@ impl Intake {
     #[must_use]
     pub fn or_raw(self, raw: bool) -> Intake {
         Intake { raw, ..self }
+    }
+
+    /// Takes canaries that were made with this key; without one they are all dropped.
+    #[must_use]
+    pub fn and_canaries(self, canary_key: Option<CanaryKey>) -> Intake {
+        Intake { canary_key, ..self }
+    }
+
+    /// What canaries are made with.
+    #[must_use]
+    pub fn canary_key(&self) -> Option<&CanaryKey> {
+        self.canary_key.as_ref()
     }
 
     /// The topic of ours that has this ARN.

@@ -14,7 +14,10 @@ use super::{
     compare::{Finding, hops},
 };
 use crate::{
-    bus::{aws::AwsTopics, wire},
+    bus::{
+        aws::AwsTopics,
+        wire::{self, CanaryKey},
+    },
     domain::{
         RoleName,
         canary::{CanaryId, Hop, Sighting},
@@ -71,6 +74,7 @@ pub(super) enum HopState {
 pub(super) async fn fly(
     desk: &Desk,
     topics: &AwsTopics,
+    key: &CanaryKey,
     there: &[Kind],
     known: &[Finding],
     timeout: Duration,
@@ -85,7 +89,7 @@ pub(super) async fn fly(
     let mut sent = BTreeMap::new();
     for topic in there {
         let time = now();
-        let message = wire::canary(canary, *topic, time);
+        let message = wire::canary(canary, *topic, time, key);
         topics.publish(&message).await.map_err(|it| Fault::bus(&it))?;
         sent.insert(*topic, time);
     }
@@ -177,7 +181,7 @@ fn silent(role: RoleName, timeout: Duration) -> Finding {
         wrong,
         breaks: format!("whatever {role} should do, nobody does just now"),
         mend: format!(
-            "is it running, with this prefix, and not older than this command; does its /health say 200; has {role}'s queue a backlog{publish}? What SNS could not deliver: `booking dlq ls {role}`"
+            "is it running, with this prefix, and not older than this command; has it the key of this command (its metric booking_canaries_dropped_total counts); does its /health say 200; has {role}'s queue a backlog{publish}? What SNS could not deliver: `booking dlq ls {role}`"
         ),
         hops: Vec::new(),
     }

@@ -16,20 +16,24 @@ use self::{
 };
 use super::{
     Fault,
-    config::{AccountArgs, AwsArgs, Span, StatusUrl, StoreArgs, StoreName},
+    config::{AccountArgs, AwsArgs, CanaryArgs, Span, StatusUrl, StoreArgs, StoreName},
     out, out_json,
-    show::Desk,
+    show::{Desk, Reader},
+    terminal::line,
 };
 use crate::{
     aws,
-    bus::aws::{
-        AwsTopics, Clients, Names,
-        account::{Account, QueueOf},
+    bus::{
+        aws::{
+            AwsTopics, Clients, Names,
+            account::{Account, QueueOf},
+        },
+        wire::CanaryKey,
     },
     domain::{RoleName, event::Kind},
     metrics::RequestCount,
     topics,
-    wiring::aws_fault,
+    wiring::{self, aws_fault},
 };
 
 /// `booking check`
@@ -44,9 +48,12 @@ pub struct CheckArgs {
     /// Send a marked event through every subscription too, and tell hop by hop where it arrived
     ///
     /// The services recognise it before they look at anything else: no booking, no seat and no
-    /// money is touched. A service that is older than this sets it aside as a dead letter.
+    /// money is touched. It needs the key that they have: they drop a canary of anybody else. A
+    /// service that is older than canaries sets it aside as a dead letter.
     #[arg(long)]
     canary: bool,
+    #[command(flatten)]
+    key: CanaryArgs,
     /// How long the canary may take
     #[arg(long, default_value = "60s", value_name = "TIME", requires = "canary")]
     timeout: Span,
@@ -71,9 +78,19 @@ struct Report {
     canary: Option<Flight>,
 }
 
+/// The key without which the services would drop what they are sent.
+fn key(args: &CanaryArgs) -> Result<CanaryKey, Fault> {
+    let missing = "--canary needs the key that the services have, or they drop the canary: set \
+                   BOOKING_CANARY_KEY_FILE (--canary-key-file) to a file with it, or \
+                   BOOKING_CANARY_KEY to the key itself";
+    wiring::canary_key(args)?.ok_or_else(|| Fault::Config(missing.to_owned()))
+}
+
 /// Compares, and sends the canary if asked to. Exit code 0 only if nothing was found.
 pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
-    let desk = if args.canary { Some(Desk::new(&args.status)?) } else { None };
+    let desk =
+        if args.canary { Some(Desk::new(&args.status, Reader::of(args.json))?) } else { None };
+    let key = if args.canary { Some(key(&args.key)?) } else { None };
     let config = aws::load().await;
     let clients = Clients::within_limits(&config, RequestCount::default()).map_err(aws_fault)?;
     let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
@@ -87,10 +104,10 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
 
     let all = topics::all();
     let mut flight = None;
-    if let Some(desk) = desk {
+    if let (Some(desk), Some(key)) = (desk, key) {
         let there: Vec<Kind> = account.topics.keys().copied().collect();
         let aws_topics = AwsTopics::new(&clients, names, home);
-        let flown = canary::fly(&desk, &aws_topics, &there, &findings, args.timeout.0).await;
+        let flown = canary::fly(&desk, &aws_topics, &key, &there, &findings, args.timeout.0).await;
         let (id, sent, seen) = match flown {
             Ok(it) => it,
             Err(fault) => {
@@ -151,7 +168,9 @@ impl Report {
 /// Each finding in four lines.
 fn told(findings: &[Finding]) -> String {
     let one = |it: &Finding| {
-        let Finding { subject, wrong, breaks, mend, .. } = it;
+        // The account says some of it, and adds no line.
+        let [subject, wrong, breaks, mend] =
+            [&it.subject, &it.wrong, &it.breaks, &it.mend].map(|it| line(it));
         format!("{subject}\n  wrong:  {wrong}\n  breaks: {breaks}\n  mend:   {mend}\n\n")
     };
     findings.iter().map(one).collect()

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::super::terminal;
 use crate::domain::card::holds_card_number;
 
 /// What stands for a value that is not shown.
@@ -51,7 +52,7 @@ pub(super) fn body(text: &str) -> String {
         Ok(value) => value_of(value, true),
         Err(error) => return no_json(text, &error),
     };
-    visible(&format!("{masked:#}"))
+    terminal::lines(&format!("{masked:#}"))
 }
 
 fn value_of(value: Value, harmless: bool) -> Value {
@@ -120,7 +121,7 @@ pub(super) fn line(text: &str) -> String {
             }
         })
         .collect();
-    visible(&masked).replace('\n', "\\n")
+    terminal::line(&masked)
 }
 
 /// `a***@e***.com`, if the text looks like an e-mail address.
@@ -148,20 +149,6 @@ fn no_json(text: &str, error: &serde_json::Error) -> String {
         error.line(),
         error.column()
     )
-}
-
-/// With everything written out that moves the cursor, colours or turns the text of a terminal.
-fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if letter != '\n' && (letter.is_control() || turns) {
-            shown.extend(letter.escape_unicode());
-        } else {
-            shown.push(letter);
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

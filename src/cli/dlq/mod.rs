@@ -32,7 +32,8 @@ use crate::{
 const LIMIT: u16 = 100;
 
 /// What a role makes of a canary.
-const CANARY: &str = "a canary of `booking check`: its role tells status, and forgets it";
+const CANARY: &str =
+    "a canary of `booking check`: its role tells status, if its key says so, and forgets it";
 
 const EXAMPLE: &str = "\
 What to type, in this order:

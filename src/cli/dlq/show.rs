@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    super::{Fault, out, show::now, timeline::length},
+    super::{Fault, out, show::now, terminal::print_unmasked, timeline::length},
     Case, Which, mask,
 };
 
@@ -43,6 +43,9 @@ pub(super) async fn run(args: ShowArgs) -> Result<(), Fault> {
     let now = now();
     for case in &picked.cases {
         out(&page(case, desk.letters.name(case.dead.place), now, args.raw))?;
+        if args.raw {
+            print_unmasked(&case.dead.delivery.body)?;
+        }
     }
     match args.which.beyond(picked.more).strip_prefix("; ") {
         Some(it) => out(it),
@@ -50,11 +53,11 @@ pub(super) async fn run(args: ShowArgs) -> Result<(), Fault> {
     }
 }
 
-/// Everything of one message.
+/// Everything of one message, but for a body that is to be raw.
 fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> String {
     let delivery = &case.dead.delivery;
     let age = length(now.duration_since(delivery.sent_at));
-    let mut text = format!("message {} on {queue}\n", delivery.message_id);
+    let mut text = format!("message {} on {queue}\n", mask::line(&delivery.message_id));
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
     line("class", &case.why.class);
     line("why", &case.why.reason);
@@ -77,8 +80,10 @@ fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> String {
             text.push_str(&format!("  {:<12} {value}\n", mask::line(name)));
         }
     }
-    let body = if raw { delivery.body.clone() } else { mask::body(&delivery.body) };
-    let how = if raw { "body, unmasked" } else { "body, secrets masked" };
-    text.push_str(&format!("{how}\n{body}\n"));
+    if raw {
+        text.push_str("body, unmasked\n");
+    } else {
+        text.push_str(&format!("body, secrets masked\n{}\n", mask::body(&delivery.body)));
+    }
     text
 }

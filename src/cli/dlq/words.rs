@@ -6,7 +6,7 @@ use crate::{
         decision::{Decision, Key, Rules},
         event::{Data, Event},
         payment::{self, Payment, Payments},
-        receipt::{Issued, Join, Receipt, Receipts},
+        receipt::{Addressee, Issued, Join, Receipt, Receipts},
         seat::seat_list,
         seats::{Hold, Never, Row, Seats},
         status::{Record, Statuses},
@@ -195,7 +195,10 @@ impl Tell for Receipts {
     }
 
     fn asks(receipt: &Receipt) -> String {
-        let to = mask::line(&receipt.wanted.passenger.email);
+        let to = match &receipt.to {
+            Addressee::Known(passenger) => mask::line(&passenger.email),
+            Addressee::Erased => "nobody: the passenger was erased".to_owned(),
+        };
         format!("ask the mailer to send receipt {} to {to}", receipt.number)
     }
 

@@ -11,7 +11,7 @@ mod way;
 pub use account::Account;
 pub use dynamodb::{DynamoDbLocal, Tables, definitions};
 pub use localstack::{LocalStack, say, skipped};
-pub use service::{Service, all_four, binary};
+pub use service::{CANARY_KEY, Service, all_four, binary};
 pub use sketch::{Sketch, bare, delivery, enveloped, intake};
 pub use way::{Fate, Way};
 

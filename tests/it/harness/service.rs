@@ -20,8 +20,13 @@ pub fn binary() -> Command {
             command.env_remove(name);
         }
     }
+    // Services and operators of the tests have one key.
+    command.env("BOOKING_CANARY_KEY", CANARY_KEY);
     command
 }
+
+/// What canaries of the tests are made with.
+pub const CANARY_KEY: &str = "a-key-of-the-tests-that-is-long-enough";
 
 /// One running service. Killed when dropped.
 pub struct Service {
