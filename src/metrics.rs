@@ -16,6 +16,7 @@ pub struct Metrics {
     published: Family<EventLabels, Counter>,
     conflicts: Counter,
     receives_failed: Counter,
+    breaker: Family<DependsLabels, Gauge>,
     /// Deliveries being worked on.
     pub in_hand: Gauge,
     aws_requests: RequestCount,
@@ -30,6 +31,11 @@ struct DeliveryLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct EventLabels {
     event: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DependsLabels {
+    on: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -80,11 +86,14 @@ impl Metrics {
         let published = Family::default();
         let conflicts = Counter::default();
         let receives_failed = Counter::default();
+        let breaker = Family::default();
         let in_hand = Gauge::default();
         registry.register("deliveries", "Deliveries by event and verdict", deliveries.clone());
         registry.register("published", "Events published, repetitions included", published.clone());
         registry.register("version_conflicts", "Commits tried again at once", conflicts.clone());
         registry.register("receives_failed", "Receives that failed", receives_failed.clone());
+        let stopped = "1 while polling has stopped because of what deliveries depend on";
+        registry.register("breaker_open", stopped, breaker.clone());
         registry.register("in_hand", "Deliveries being worked on", in_hand.clone());
         let requests = aws_requests.requests.clone();
         registry.register("aws_requests", "Requests to AWS, retries included", requests);
@@ -96,6 +105,7 @@ impl Metrics {
             published,
             conflicts,
             receives_failed,
+            breaker,
             in_hand,
             aws_requests,
         }
@@ -120,6 +130,11 @@ impl Metrics {
     /// A receive failed.
     pub fn receive_failed(&self) {
         self.receives_failed.inc();
+    }
+
+    /// Whether polling has stopped because of what deliveries depend on: `store`, `outside` or `topics`.
+    pub fn breaker(&self, on: &'static str, open: bool) {
+        self.breaker.get_or_create(&DependsLabels { on }).set(i64::from(open));
     }
 
     /// The count that the AWS clients add to.
