@@ -181,6 +181,16 @@ fn out(text: &str) -> Result<(), Fault> {
     }
 }
 
+/// Says something beside what is printed: to whoever watches, not to what reads stdout.
+fn say(text: &str) -> Result<(), Fault> {
+    match writeln!(io::stderr(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Fault::Internal(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Prints a value as JSON.
 fn out_json(value: &impl serde::Serialize) -> Result<(), Fault> {
     let text = serde_json::to_string(value).map_err(|it| Fault::Internal(it.to_string()))?;
