@@ -199,7 +199,7 @@ async fn commands_find_the_rows_of_a_service_in_its_table() {
         (output.status.code(), String::from_utf8(text).unwrap())
     };
     let (code, said) = booking(&["resend", "seats", "b-1"]);
-    assert_eq!((code, said.as_str()), (Some(0), "announced again: seat-booked\n"));
+    assert_eq!((code, said.as_str()), (Some(0), "seats  b-1  announced again: seat-booked\n"));
     assert_eq!(booking(&["resend", "seats", "nobody"]).0, Some(1));
     let dry = ["dlq", "redrive", "seats", "--dry-run", "--flights", "sample"];
     let (code, said) = booking(&dry);
