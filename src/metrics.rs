@@ -17,6 +17,7 @@ pub struct Metrics {
     conflicts: Counter,
     receives_failed: Counter,
     canaries_dropped: Counter,
+    breaker: Family<DependsLabels, Gauge>,
     /// Deliveries being worked on.
     pub in_hand: Gauge,
     aws_requests: RequestCount,
@@ -31,6 +32,11 @@ struct DeliveryLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct EventLabels {
     event: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DependsLabels {
+    on: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -82,6 +88,7 @@ impl Metrics {
         let conflicts = Counter::default();
         let receives_failed = Counter::default();
         let canaries_dropped = Counter::default();
+        let breaker = Family::default();
         let in_hand = Gauge::default();
         registry.register("deliveries", "Deliveries by event and verdict", deliveries.clone());
         registry.register("published", "Events published, repetitions included", published.clone());
@@ -89,6 +96,8 @@ impl Metrics {
         registry.register("receives_failed", "Receives that failed", receives_failed.clone());
         let help = "Canaries that were not made with this service's key";
         registry.register("canaries_dropped", help, canaries_dropped.clone());
+        let stopped = "1 while polling has stopped because of what deliveries depend on";
+        registry.register("breaker_open", stopped, breaker.clone());
         registry.register("in_hand", "Deliveries being worked on", in_hand.clone());
         let requests = aws_requests.requests.clone();
         registry.register("aws_requests", "Requests to AWS, retries included", requests);
@@ -101,6 +110,7 @@ impl Metrics {
             conflicts,
             receives_failed,
             canaries_dropped,
+            breaker,
             in_hand,
             aws_requests,
         }
@@ -130,6 +140,11 @@ impl Metrics {
     /// A canary was dropped; returns how many there were.
     pub fn canary_dropped(&self) -> u64 {
         self.canaries_dropped.inc() + 1
+    }
+
+    /// Whether polling has stopped because of what deliveries depend on: `store`, `outside` or `topics`.
+    pub fn breaker(&self, on: &'static str, open: bool) {
+        self.breaker.get_or_create(&DependsLabels { on }).set(i64::from(open));
     }
 
     /// The count that the AWS clients add to.

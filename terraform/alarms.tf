@@ -7,6 +7,8 @@ locals {
   alarm_topic     = "${var.prefix}booking-alarms"
   alarm_topic_arn = coalesce(var.alarm_topic_arn, "${local.sns}:${local.alarm_topic}")
 
+  breaker_namespace = "${var.prefix}booking"
+
   # SQS hands out no more than 120,000 messages of a queue at once, and says nothing when it stops.
   in_flight_limit = 100000
 
@@ -40,7 +42,7 @@ locals {
         above       = 0
         of          = 1
         minutes     = 5
-        description = "${role} set a message aside, or received it too often. Why: booking dlq ls ${role}. Back to work: booking dlq redrive ${role}."
+        description = "${role} set a message aside, or received it too often. Why: booking dlq ls ${role}. Back to work: booking dlq redrive ${role}. A flood of what nobody wants: booking dlq drop ${role} --class CLASS."
       }
     },
     {
@@ -123,6 +125,42 @@ resource "aws_cloudwatch_metric_alarm" "tasks" {
       }
     }
   }
+}
+
+# A service that has stopped polling because its store, its provider or the topics are down is healthy:
+# a restart would mend nothing. It logs a line when its breaker opens, and one for each trial in vain.
+resource "aws_cloudwatch_log_metric_filter" "breaker" {
+  for_each = local.monitored ? local.running : toset([])
+
+  name           = "${local.service_names[each.key]}-breaker-open"
+  log_group_name = aws_cloudwatch_log_group.role[each.key].name
+  pattern        = "{ $.breaker = \"open\" }"
+
+  metric_transformation {
+    name      = "${local.service_names[each.key]}-breaker-open"
+    namespace = local.breaker_namespace
+    value     = "1"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "breaker" {
+  for_each = local.monitored ? local.running : toset([])
+
+  alarm_name          = "${local.service_names[each.key]}-breaker-open"
+  alarm_description   = "${each.key} has stopped polling: its store, what it asks outside or the topics are down. Its log says which and why, at breaker = open, and so does /health of its tasks. It goes on by itself; nothing is lost meanwhile."
+  namespace           = local.breaker_namespace
+  metric_name         = aws_cloudwatch_log_metric_filter.breaker[each.key].metric_transformation[0].name
+  statistic           = "Sum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # Five minutes: what is tried may have to come back to its queue first, and an alarm that is over in
+  # between and starts again says nothing.
+  period              = 60
+  datapoints_to_alarm = 1
+  evaluation_periods  = 5
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [local.alarm_topic_arn]
+  ok_actions          = [local.alarm_topic_arn]
 }
 
 resource "aws_sns_topic" "alarms" {

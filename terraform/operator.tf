@@ -1,4 +1,5 @@
-# What a person needs for `booking check`, `booking dlq` and `booking resend`, and no service has.
+# What a person needs for `booking check`, `booking dlq` (its `drop` deletes for good) and `booking resend`,
+# and no service has.
 # Attach it to the role people take when something is wrong, not to their everyday one: who has it
 # reads bookings and can publish every event.
 

@@ -8,6 +8,7 @@ mod erase;
 mod healthcheck;
 mod request;
 mod resend;
+mod roles;
 mod show;
 mod terminal;
 mod timeline;
@@ -22,7 +23,7 @@ use crate::{
 };
 
 pub use self::terminal::complain;
-use self::terminal::{print as out, print_json as out_json};
+use self::terminal::{print as out, print_json as out_json, say};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -95,11 +96,12 @@ pub enum Command {
     /// letters go and how long they are kept. Exit code 1 says that something was found. With
     /// --canary a marked event is sent through every subscription as well.
     Check(check::CheckArgs),
-    /// Announce a kept decision again, for a booking whose message died
+    /// Announce kept decisions again, for bookings whose messages died
     ///
     /// Publishes what the role's store says was decided, with the same ids; who heard it before
     /// drops it. For receipt the receipt is sent again too, under its number. Run it where the
-    /// role's data is, or with --store dynamodb.
+    /// role's data is, or with --store dynamodb. Many at once: `resend all - < ids`, a line a booking
+    /// and role; one that cannot be announced holds up no other, and the exit code says so.
     Resend(resend::ResendArgs),
     /// Erase a passenger's name and address from a booking that has ended
     ///
@@ -107,7 +109,7 @@ pub enum Command {
     /// decided, charged and announced stays. Run it where receipt's data is, or with --store dynamodb
     /// and receipt's rights.
     Erase(erase::EraseArgs),
-    /// Messages that died: list them, say why, put them back
+    /// Messages that died: list them, say why, put them back, or delete them
     ///
     /// Each role has two dead-letter queues. `dlq` has what the role set aside because it can never
     /// be dealt with, and what SQS moved there after too many receives. `undelivered` has what SNS

@@ -1,15 +1,21 @@
 //! `booking resend`: a committed decision whose message died is otherwise silent.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::Args;
+use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
 use super::{
     Fault,
     config::{AwsArgs, StoreArgs},
-    healthcheck::role,
     out,
+    roles::Roles,
+    say,
     show::booking_id,
 };
 use crate::{
@@ -32,19 +38,29 @@ use crate::{
     wiring::{self, AnyStore},
 };
 
+/// How many bookings are looked up and announced at once: as many as leave in one request.
+const AT_ONCE: usize = 10;
+/// After so many tens in a row of which nothing could be reached, nothing is asked any more.
+const UNREACHED_MAX: u32 = 3;
+/// The most bytes of stdin: some hundred thousand ids.
+const STDIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What stands for the ids on stdin.
+const STDIN: &str = "-";
+
 /// `booking resend`
 #[derive(Debug, Args)]
 pub struct ResendArgs {
-    /// Whose decision
-    #[arg(value_parser = role)]
-    role: RoleName,
-    /// About which booking
-    id: String,
+    /// Whose decision: seats, payment or receipt, several with commas, or all
+    #[arg(value_name = "ROLE")]
+    roles: Roles,
+    /// About which bookings; - for the ids on stdin, with white space between them
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
     #[command(flatten)]
     aws: AwsArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// Folder of the role's data
+    /// Folder of the roles' data
     #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
     data: PathBuf,
     /// The sender, when it is a receipt
@@ -52,50 +68,160 @@ pub struct ResendArgs {
     mail_from: String,
 }
 
-/// Publishes what was decided, again.
+/// Publishes what was decided, again: a line a booking and role, also of those that could not be.
 pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
-    let id = booking_id(&args.id)?;
-    let config = aws::load().await;
-    let (store, prefix) = (args.store.store, &args.aws.prefix);
-    let store = AnyStore::of_command(store, &args.data, prefix, args.role, &config).await?;
-    let messages = kept(&args, &store, &id).await?;
-    if messages.is_empty() {
-        return Err(Fault::No(format!("{} has announced nothing about booking {}", args.role, id)));
+    let ids = ids(&args.ids)?;
+    let speaks = |it: &RoleName| *it != RoleName::Status;
+    let roles: Vec<RoleName> = args.roles.iter().filter(speaks).collect();
+    if roles.is_empty() {
+        return Err(Fault::Config("status announces nothing".to_owned()));
     }
-    let clients =
-        Clients::within_limits(&config, RequestCount::default()).map_err(wiring::aws_fault)?;
-    let names = Names::new(&args.aws.prefix);
-    let (bus, _) = AwsBus::connect(&clients, &names, args.role, Duration::ZERO)
-        .await
-        .map_err(wiring::aws_fault)?;
-    for message in &messages {
-        bus.publish(message).await.map_err(|it| Fault::bus(&it))?;
-        out(&format!("announced again: {}", message.kind))?;
+    let mut desks = Vec::new();
+    for role in roles {
+        desks.push(Desk::open(&args, role).await?);
     }
-    Ok(())
+    let (mut failed, mut worst, mut unreached) = (0, None, 0);
+    let asked = ids.len() * desks.len();
+    for lot in ids.chunks(AT_ONCE) {
+        for desk in &desks {
+            let answers = join_all(lot.iter().map(|it| desk.again(it))).await;
+            let none = |it: &Result<String, Fault>| matches!(it, Err(Fault::Unreachable(_)));
+            unreached = if answers.iter().all(none) { unreached + 1 } else { 0 };
+            for (id, answer) in lot.iter().zip(answers) {
+                match answer {
+                    Ok(said) => out(&format!("{}  {id}  {said}", desk.role))?,
+                    Err(fault) if asked == 1 => return Err(fault),
+                    Err(fault) => {
+                        say(&format!("{}  {id}  not announced: {fault}", desk.role))?;
+                        failed += 1;
+                        worst = Some(worse(worst, fault));
+                    }
+                }
+            }
+        }
+        if unreached >= UNREACHED_MAX {
+            return Err(Fault::Unreachable(format!(
+                "stopped at booking {}: nothing can be reached",
+                lot[0]
+            )));
+        }
+    }
+    worst.map_or(Ok(()), |it| Err(saying(it, format!("{failed} of {asked} not announced again"))))
 }
 
-/// What the role's store has about the booking. A receipt is sent again on the way.
-async fn kept(args: &ResendArgs, store: &AnyStore, id: &BookingId) -> Result<Vec<Message>, Fault> {
-    match args.role {
-        RoleName::Seats => seats(store, id).await,
-        RoleName::Payment => Ok(messages(look::<Payment>(store, id).await?.as_ref())),
-        RoleName::Receipt => {
-            let kept = look::<Join>(store, id).await?;
-            let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
-            if let Some(receipt) = sent.and_then(|it| it.row.receipt(id)) {
-                if receipt.to == Addressee::Erased {
-                    return Err(Fault::No(format!("the passenger of booking {id} was erased")));
-                }
-                let folder = wiring::receipts_folder(&args.data);
-                let mailer = FolderMailer::open(&folder, &args.mail_from, Durability::PowerFailure);
-                let mailer = mailer.map_err(|it| Fault::Config(it.to_string()))?;
-                mailer.send(&receipt).await.map_err(|it| Fault::unreachable(&it))?;
-                out(&format!("sent again: receipt {}", receipt.number))?;
-            }
-            Ok(messages(kept.as_ref()))
+/// The ids that were given, each checked before the first is used: of one that is none, only its place is
+/// told, since somebody may have pasted a card number.
+fn ids(given: &[String]) -> Result<Vec<BookingId>, Fault> {
+    let mut ids = Vec::with_capacity(given.len());
+    for text in given {
+        if text != STDIN {
+            ids.push(booking_id(text)?);
+            continue;
         }
-        RoleName::Status => Err(Fault::Config("status announces nothing".to_owned())),
+        let mut piped = String::new();
+        let read = io::stdin().lock().take(STDIN_BYTES_MAX + 1).read_to_string(&mut piped);
+        read.map_err(|it| Fault::Usage(format!("cannot read ids from stdin: {it}")))?;
+        if piped.len() as u64 > STDIN_BYTES_MAX {
+            return Err(Fault::Usage(format!("more than {STDIN_BYTES_MAX} bytes on stdin")));
+        }
+        for (at, text) in piped.split_whitespace().enumerate() {
+            let wrong = |it| Fault::Usage(format!("ID {} on stdin: {it}", at + 1));
+            ids.push(BookingId::parse(text).map_err(wrong)?);
+        }
+    }
+    Ok(ids)
+}
+
+/// The graver of two: what a person has to mend comes before what may work in a moment, and that before
+/// what there is nothing to say about.
+fn worse(before: Option<Fault>, fault: Fault) -> Fault {
+    let grave = |it: &Fault| match it {
+        Fault::No(_) => 0,
+        Fault::Unreachable(_) => 1,
+        Fault::Usage(_) | Fault::Config(_) => 2,
+        Fault::Internal(_) | Fault::Interrupted => 3,
+    };
+    match before {
+        Some(before) if grave(&before) >= grave(&fault) => before,
+        _ => fault,
+    }
+}
+
+/// The same kind of fault, in other words.
+fn saying(fault: Fault, text: String) -> Fault {
+    match fault {
+        Fault::No(_) => Fault::No(text),
+        Fault::Usage(_) => Fault::Usage(text),
+        Fault::Internal(_) => Fault::Internal(text),
+        Fault::Unreachable(_) => Fault::Unreachable(text),
+        Fault::Config(_) => Fault::Config(text),
+        Fault::Interrupted => Fault::Interrupted,
+    }
+}
+
+/// One role: what it decided, and its topics.
+struct Desk<'a> {
+    role: RoleName,
+    args: &'a ResendArgs,
+    store: AnyStore,
+    bus: AwsBus,
+}
+
+impl Desk<'_> {
+    async fn open(args: &ResendArgs, role: RoleName) -> Result<Desk<'_>, Fault> {
+        let config = aws::load().await;
+        let (store, prefix) = (args.store.store, &args.aws.prefix);
+        let store = AnyStore::of_command(store, &args.data, prefix, role, &config).await?;
+        let clients =
+            Clients::within_limits(&config, RequestCount::default()).map_err(wiring::aws_fault)?;
+        let (bus, _) = AwsBus::connect(&clients, &Names::new(prefix), role, Duration::ZERO)
+            .await
+            .map_err(wiring::aws_fault)?;
+        Ok(Desk { role, args, store, bus })
+    }
+
+    /// Announces what was decided about a booking, and says what that was.
+    async fn again(&self, id: &BookingId) -> Result<String, Fault> {
+        let (messages, mut said) = self.kept(id).await?;
+        if messages.is_empty() {
+            return Err(Fault::No(format!(
+                "{} has announced nothing about booking {id}",
+                self.role
+            )));
+        }
+        for message in &messages {
+            self.bus.publish(message).await.map_err(|it| Fault::bus(&it))?;
+            said.push(format!("announced again: {}", message.kind));
+        }
+        Ok(said.join("; "))
+    }
+
+    /// What the role's store has about the booking, and what was done on the way: a receipt is sent
+    /// again.
+    async fn kept(&self, id: &BookingId) -> Result<(Vec<Message>, Vec<String>), Fault> {
+        let (store, mut said) = (&self.store, Vec::new());
+        let messages = match self.role {
+            RoleName::Seats => seats(store, id).await?,
+            RoleName::Payment => messages(look::<Payment>(store, id).await?.as_ref()),
+            RoleName::Receipt => {
+                let kept = look::<Join>(store, id).await?;
+                let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
+                if let Some(receipt) = sent.and_then(|it| it.row.receipt(id)) {
+                    if receipt.to == Addressee::Erased {
+                        return Err(Fault::No(format!("the passenger of booking {id} was erased")));
+                    }
+                    let folder = wiring::receipts_folder(&self.args.data);
+                    let from = &self.args.mail_from;
+                    let mailer = FolderMailer::open(&folder, from, Durability::PowerFailure);
+                    let mailer = mailer.map_err(|it| Fault::Config(it.to_string()))?;
+                    mailer.send(&receipt).await.map_err(|it| Fault::unreachable(&it))?;
+                    said.push(format!("sent again: receipt {}", receipt.number));
+                }
+                messages(kept.as_ref())
+            }
+            RoleName::Status => Vec::new(),
+        };
+        Ok((messages, said))
     }
 }
 

@@ -10,20 +10,22 @@ use super::{
     Fault,
     answer::{ANSWER_BYTES_MAX, LIST_BYTES_MAX, Unread, read},
     config::StatusUrl,
-    out, out_json, terminal, timeline,
+    out, out_json, say, terminal, timeline,
 };
 use crate::{
     clock::Clock,
     domain::{canary::CanaryId, ids::BookingId, status::Phase},
     http::{
-        CanaryView,
-        view::{BookingView, Listing},
+        CanaryView, Cursor,
+        view::{BookingView, Line, Listing},
     },
     runtime::Chain,
 };
 
 /// How long the status service may take to answer.
 const ANSWER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+/// How many bookings a page of `--all` has: as many as the status service gives.
+const PAGE_MAX: u16 = 500;
 
 /// `booking show`
 #[derive(Debug, Args)]
@@ -51,6 +53,12 @@ pub struct ListArgs {
     /// At most so many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
     limit: u16,
+    /// Go on where a list ended: what it said at its end, or the `next` of its JSON
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+    /// All there are, one page after the other; with --json a document a page
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// Print what the status service answers, as JSON
     #[arg(long)]
     json: bool,
@@ -89,25 +97,46 @@ pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
 /// Lists bookings.
 pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
     let desk = Desk::new(&args.status, Reader::of(args.json))?;
-    let mut query = vec![("limit", args.limit.to_string())];
-    if args.open {
-        query.push(("order", "stalest".to_owned()));
+    // Not read by clap, which repeats what it refuses.
+    let cursor = |text: &str| text.parse::<Cursor>();
+    let after = args.after.as_deref().map(cursor).transpose();
+    let mut next = after.map_err(|it| Fault::Usage(format!("--after: {it}")))?;
+    let limit = if args.all { PAGE_MAX } else { args.limit };
+    let mut head = true;
+    loop {
+        let listing = desk.page(&args, limit, next.as_ref()).await?;
+        let going_on = listing.next.as_deref().map(cursor).transpose();
+        let going_on =
+            going_on.map_err(|it| Fault::Internal(format!("{} says: {it}", desk.url)))?;
+        if args.json {
+            out_json(&listing)?;
+        } else if head && listing.bookings.is_empty() {
+            out("no bookings")?;
+        } else {
+            out(&table(listing.bookings, head))?;
+        }
+        let Some(cursor) = going_on else { return Ok(()) };
+        if !args.all {
+            return if args.json {
+                Ok(())
+            } else {
+                say(&format!("there are more: --after {cursor}"))
+            };
+        }
+        if next.as_ref() == Some(&cursor) {
+            return Err(Fault::Internal(format!("{} goes round in a circle", desk.url)));
+        }
+        (next, head) = (Some(cursor), false);
     }
-    if let Some(phase) = args.phase {
-        query.push(("phase", phase.to_string()));
+}
+
+/// A line a booking, below a head where one is wanted.
+fn table(bookings: Vec<Line>, head: bool) -> String {
+    let mut text = String::new();
+    if head {
+        text = format!("{:<38} {:<24} {:<21} waits for\n", "BOOKING", "PHASE", "NEWS");
     }
-    let listing: Listing = match desk.get("bookings", &query, LIST_BYTES_MAX).await? {
-        Some(it) => it,
-        None => return Err(Fault::Unreachable(format!("{} is no status service", desk.url()))),
-    };
-    if args.json {
-        return out_json(&listing);
-    }
-    if listing.bookings.is_empty() {
-        return out("no bookings");
-    }
-    let mut text = format!("{:<38} {:<24} {:<21} waits for\n", "BOOKING", "PHASE", "NEWS");
-    for it in listing.bookings {
+    for it in bookings {
         let stuck = if it.stuck { " (stuck)" } else { "" };
         let waits: Vec<String> =
             it.waiting_for.iter().map(|it| format!("{} from {}", it.event, it.from)).collect();
@@ -119,7 +148,7 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    out(&text)
+    text
 }
 
 /// Now, by the machine's clock.
@@ -182,6 +211,23 @@ impl Desk {
     /// What is known of a canary; none when the service is too old to know any.
     pub(super) async fn canary(&self, id: CanaryId) -> Result<Option<CanaryView>, Fault> {
         self.get(&format!("canaries/{id}"), &[], ANSWER_BYTES_MAX).await
+    }
+
+    /// A page of the list that was asked for.
+    async fn page(
+        &self,
+        args: &ListArgs,
+        limit: u16,
+        after: Option<&Cursor>,
+    ) -> Result<Listing, Fault> {
+        let mut query = vec![("limit", limit.to_string())];
+        if args.open {
+            query.push(("order", "stalest".to_owned()));
+        }
+        query.extend(args.phase.map(|it| ("phase", it.to_string())));
+        query.extend(after.map(|it| ("after", it.to_string())));
+        let listing = self.get("bookings", &query, LIST_BYTES_MAX).await?;
+        listing.ok_or_else(|| Fault::Unreachable(format!("{} is no status service", self.url())))
     }
 
     /// Where it is, without user and password.

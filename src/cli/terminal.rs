@@ -104,6 +104,16 @@ pub fn complain(fault: &Fault) {
     }
 }
 
+/// Says something beside what is printed: to whoever watches, not to what reads stdout.
+pub(super) fn say(text: &str) -> Result<(), Fault> {
+    match writeln!(io::stderr(), "{}", line(text)) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Fault::Internal(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether somebody may be looking at stderr.
 pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()

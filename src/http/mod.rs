@@ -1,10 +1,12 @@
 //! What a service answers over HTTP: `/health` and `/metrics`, and status its bookings.
 
 mod canaries;
+mod cursor;
 mod status;
 pub mod view;
 
 pub use canaries::{CanaryView, canaries};
+pub use cursor::Cursor;
 pub use status::bookings;
 
 use std::io;

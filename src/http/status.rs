@@ -14,7 +14,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tracing::error;
 
-use super::view::{BookingView, Line, Listing};
+use super::{
+    Cursor,
+    view::{BookingView, Line, Listing},
+};
 use crate::{
     clock::Clock,
     domain::{
@@ -80,6 +83,7 @@ async fn one<S: Store>(State(desk): State<Desk<S>>, Path(id): Path<String>) -> R
 struct Wish {
     phase: Option<String>,
     limit: Option<usize>,
+    after: Option<String>,
     #[serde(default)]
     order: Order,
 }
@@ -97,7 +101,9 @@ async fn list<S: Store>(
     wish: Result<Query<Wish>, QueryRejection>,
 ) -> Response {
     let Ok(Query(wish)) = wish else {
-        return bad_request("expected phase=, limit= (1 to 500) and order= (newest or stalest)");
+        return bad_request(
+            "expected phase=, limit= (1 to 500), order= (newest or stalest) and after= (a list's next)",
+        );
     };
     let limit = wish.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
@@ -116,8 +122,12 @@ async fn list<S: Store>(
             );
         }
     };
-    let rows = match desk.book.store().list(find, limit).await {
-        Ok(rows) => rows,
+    let after = match wish.after.as_deref().map(str::parse::<Cursor>).transpose() {
+        Ok(it) => it.map(|it| it.place()),
+        Err(no) => return bad_request(&format!("after: {no}")),
+    };
+    let page = match desk.book.store().list(find, after, limit).await {
+        Ok(page) => page,
         Err(error) => return unavailable(&error),
     };
     let now = desk.clock.now();
@@ -126,7 +136,9 @@ async fn list<S: Store>(
         let kept: Kept<Record> = serde_json::from_str(&body).ok()?;
         Some(Line::from(BookingView::of(&id, &kept.row, now, desk.stuck_after)))
     };
-    Json(Listing { bookings: rows.into_iter().filter_map(line).collect() }).into_response()
+    let next = page.next.as_ref().and_then(Cursor::of).map(|it| it.to_string());
+    Json(Listing { bookings: page.rows.into_iter().filter_map(line).collect(), next })
+        .into_response()
 }
 
 fn bad_request(problem: &str) -> Response {

@@ -186,6 +186,10 @@ impl Entry {
 pub struct Listing {
     /// The bookings, in the order that was asked for.
     pub bookings: Vec<Line>,
+    /// What to give as `after=` to go on; none when this was the end. A booking that has news meanwhile
+    /// moves to where its new time is: among the newest it may be told twice, or not on what is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One line of a list.

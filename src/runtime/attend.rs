@@ -6,7 +6,7 @@ use std::error::Error;
 use tracing::{Instrument, Span, error, field, info, info_span, warn};
 
 use super::{
-    BookError, Breaker, CANARY, Chain, Depends, Lease, LeaseLost, Outcome, Worker,
+    BookError, Breaker, CANARY, Chain, Depends, Lease, LeaseLost, Outcome, Trip, Worker,
     book::CONFLICTS_MAX, delay::give_back_delay, worker::Ended,
 };
 use crate::{
@@ -198,7 +198,9 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         let (ended, word, filed) = match verdict {
             Verdict::Done(needed) => {
                 if self.breaker.worked(&needed) {
-                    info!("works again: polling goes on");
+                    self.pulse.resume();
+                    self.tell_breaker();
+                    info!(breaker = "closed", "works again: polling goes on");
                 }
                 (Ended::Done, "done", self.bus.delete(handle).await)
             }
@@ -226,12 +228,33 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         self.bus.delete(&delivery.receipt_handle).await
     }
 
-    /// Tells the breaker what failed.
+    /// Tells the breaker what failed. An alarm counts the lines that say `breaker = "open"`
+    /// (terraform/alarms.tf): one when it opens, one for each trial that fails.
     fn trip(&self, on: Option<Depends>, cause: &(dyn Error + 'static)) {
         let Some(on) = on else { return };
         let (why, now) = (Chain(cause).to_string(), self.book.clock().now());
-        if self.breaker.failed(on, &why, now, &mut self.jitter()) {
-            error!(why, "too many failures in a row: polling stops until one goes through");
+        let (trip, on) = (self.breaker.failed(on, &why, now, &mut self.jitter()), on.as_str());
+        match trip {
+            Trip::Counted => {}
+            Trip::Opens => error!(
+                breaker = "open",
+                on, why, "too many failures in a row: polling stops until one goes through"
+            ),
+            Trip::StaysOpen => {
+                warn!(
+                    breaker = "open",
+                    on, why, "the one that was tried failed: polling stays stopped"
+                );
+            }
+        }
+        self.tell_breaker();
+    }
+
+    /// Shows the breaker as it is now.
+    pub(super) fn tell_breaker(&self) {
+        let open = self.breaker.open().map(|(on, _)| on);
+        for on in Depends::ALL {
+            self.metrics.breaker(on.as_str(), open == Some(on));
         }
     }
 

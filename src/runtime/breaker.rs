@@ -30,6 +30,32 @@ pub enum Depends {
     Topics,
 }
 
+impl Depends {
+    /// All there are.
+    pub const ALL: [Depends; 3] = [Depends::Store, Depends::Outside, Depends::Topics];
+
+    /// As metrics and logs name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Depends::Store => "store",
+            Depends::Outside => "outside",
+            Depends::Topics => "topics",
+        }
+    }
+}
+
+/// What a failure did to the breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trip {
+    /// It was counted: polling goes on, or had stopped already.
+    Counted,
+    /// Polling stops now.
+    Opens,
+    /// It was the one delivery that was being tried: polling stays stopped, for longer.
+    StaysOpen,
+}
+
 /// The breaker of one role.
 #[derive(Debug, Default)]
 pub struct Breaker(Mutex<State>);
@@ -68,14 +94,14 @@ pub enum Gate {
 }
 
 impl Breaker {
-    /// A delivery had to be given back because of what it depends on. True when polling stops now.
+    /// A delivery had to be given back because of what it depends on.
     pub fn failed(
         &self,
         on: Depends,
         why: &str,
         now: Timestamp,
         jitter: &mut fastrand::Rng,
-    ) -> bool {
+    ) -> Trip {
         let mut state = self.lock();
         state.failures =
             if state.failing == Some(on) { state.failures.saturating_add(1) } else { 1 };
@@ -83,14 +109,22 @@ impl Breaker {
         why.clone_into(&mut state.why);
         let open = state.until.is_some();
         if (open && !state.trying) || (!open && state.failures < FAILURES_MAX) {
-            return false;
+            return Trip::Counted;
         }
         state.trying = false;
         state.opened = state.opened.saturating_add(1);
         let pause =
             SignedDuration::try_from(pause(state.opened, jitter)).unwrap_or(SignedDuration::MAX);
         state.until = Some(now.saturating_add(pause).unwrap_or(Timestamp::MAX));
-        !open
+        if open { Trip::StaysOpen } else { Trip::Opens }
+    }
+
+    /// What polling has stopped for, and why; none while it goes on.
+    #[must_use]
+    pub fn open(&self) -> Option<(Depends, String)> {
+        let state = self.lock();
+        state.until?;
+        Some((state.failing?, state.why.clone()))
     }
 
     /// A delivery went through that needed all of these. True when polling goes on now.
@@ -143,7 +177,8 @@ mod tests {
     fn fail(breaker: &Breaker, times: u32, now: Timestamp) -> bool {
         let mut jitter = fastrand::Rng::with_seed(1);
         (0..times)
-            .any(|_| breaker.failed(Depends::Outside, "the gateway is down", now, &mut jitter))
+            .map(|_| breaker.failed(Depends::Outside, "the gateway is down", now, &mut jitter))
+            .any(|it| it == Trip::Opens)
     }
 
     #[test]
@@ -187,7 +222,7 @@ mod tests {
         breaker.untried();
         assert_eq!(breaker.gate(at(60)), trial());
         assert!(breaker.worked(&[Depends::Outside]));
-        assert_eq!(breaker.gate(at(60)), Gate::Closed);
+        assert_eq!((breaker.gate(at(60)), breaker.open()), (Gate::Closed, None));
     }
 
     #[test]
@@ -198,7 +233,8 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..8 {
             assert_eq!(breaker.gate(at(now)), trial());
-            fail(&breaker, 1, at(now));
+            assert!(!fail(&breaker, 1, at(now)), "it has been open");
+            assert_eq!(breaker.open(), Some((Depends::Outside, "the gateway is down".to_owned())));
             let Gate::Open { wait, .. } = breaker.gate(at(now)) else { panic!("it is open") };
             waits.push(wait);
             now += 60;

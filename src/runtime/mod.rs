@@ -24,7 +24,7 @@ mod receive;
 mod worker;
 
 pub use book::{Book, BookError, Outcome};
-pub use breaker::{Breaker, Depends, Gate};
+pub use breaker::{Breaker, Depends, Gate, Trip};
 pub use canary::sightings;
 pub use delay::{give_back_delay, pause};
 pub use kept::{Amended, Kept, Memo, amend, look_up};

@@ -58,11 +58,23 @@ impl Pulse {
 
     /// A receive came back.
     pub fn beat(&self) {
+        self.beat_while(None);
+    }
+
+    /// A receive came back while polling has stopped but for one message at a time, and this is why;
+    /// none while it goes on.
+    pub fn beat_while(&self, paused: Option<String>) {
         let mut state = self.lock();
         state.polled = Some(Instant::now());
         state.failures = 0;
         state.problem = None;
-        state.paused = None;
+        state.paused = paused;
+    }
+
+    /// What polling had stopped for works again. Said at once: the next receive may take as long as a
+    /// long poll to come back.
+    pub fn resume(&self) {
+        self.lock().paused = None;
     }
 
     /// Polling has stopped on purpose, and this is why: the loop lives, and a restart mends nothing.
@@ -113,6 +125,18 @@ mod tests {
         assert!(pulse.health().healthy);
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(!pulse.health().healthy);
+    }
+
+    #[tokio::test]
+    async fn a_receive_that_works_ends_the_problem_of_the_one_before_also_while_polling_rests() {
+        let pulse = Pulse::new(Duration::from_secs(60));
+        pulse.miss("connection reset".to_owned());
+        pulse.beat_while(Some("the gateway is down".to_owned()));
+        let health = pulse.health();
+        assert_eq!((health.problem, health.failures), (None, 0));
+        assert_eq!(health.paused.as_deref(), Some("the gateway is down"));
+        pulse.resume();
+        assert_eq!(pulse.health().paused, None);
     }
 
     #[tokio::test]

@@ -26,8 +26,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// one. For whoever is in charge of the order of things and yet wants the worker's own pace.
     pub async fn receive(&self, max: usize) -> Received {
         let (max, trial) = match self.breaker.gate(self.book.clock().now()) {
-            Gate::Closed => (max, None),
-            Gate::Trial { why } => (1, Some(why)),
+            Gate::Closed => (max, false),
+            Gate::Trial { .. } => (1, true),
             Gate::Open { wait, why } => {
                 self.pulse.rest(why);
                 return Received { deliveries: Vec::new(), rest: wait };
@@ -35,16 +35,14 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         };
         let limits = &self.limits;
         let received = self.bus.receive(max, limits.long_poll, limits.visibility).await;
-        if trial.is_some() && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
+        if trial && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
             self.breaker.untried();
         }
         match received {
             Ok(deliveries) => {
-                match trial {
-                    None => self.pulse.beat(),
-                    // The loop lives, also when nothing comes to be tried.
-                    Some(why) => self.pulse.rest(why),
-                }
+                // The loop lives, also when nothing comes to be tried. The breaker may have opened or
+                // closed since this receive began: how it is now is what counts.
+                self.pulse.beat_while(self.breaker.open().map(|(_, why)| why));
                 let rest = self.pace.after(
                     max,
                     deliveries.len(),

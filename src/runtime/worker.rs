@@ -71,7 +71,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     ) -> Self {
         let jitter = Mutex::new(fastrand::Rng::with_seed(seed));
         let (leases, breaker) = (Leases::default(), Breaker::default());
-        Worker {
+        let worker = Worker {
             bus,
             book,
             intake,
@@ -82,7 +82,9 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             breaker,
             pace: Pace::new(limits.latency_target, limits.pollers),
             jitter,
-        }
+        };
+        worker.tell_breaker();
+        worker
     }
 
     /// The same with canaries that were made with this key; without one they are dropped.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Commit, Find, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write};
 use crate::domain::decision::Listing;
 
 /// A role's rows. Copies share them.
@@ -45,22 +45,41 @@ impl Store for Memory {
     }
 
     /// Looks at every row: what is kept in memory is little.
-    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+    async fn list(
+        &self,
+        find: Find,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let rows = self.lock();
         let wanted = |it: &Listing| match &find {
             Find::Newest { phase } => phase.as_ref().is_none_or(|phase| *phase == it.phase),
             Find::Stalest => it.open,
         };
-        let listed = |(key, row): (&String, &Row)| {
-            let at_ms = row.listing.as_ref().filter(|it| wanted(it))?.at_ms;
-            Some((at_ms, key.clone(), row.versioned.body.clone()))
-        };
-        let mut found: Vec<_> = rows.iter().filter_map(listed).collect();
-        found.sort();
+        let listed = rows.iter().filter_map(|(key, row)| {
+            let listing = row.listing.as_ref().filter(|it| wanted(it))?;
+            Some((listing.at_ms, key, listing, &row.versioned.body))
+        });
+        let mut found: Vec<_> = listed.collect();
+        found.sort_by_key(|(at_ms, key, ..)| (*at_ms, *key));
         if find != Find::Stalest {
             found.reverse();
         }
+        if let Some(after) = after {
+            let after = (after.at_ms, &after.key);
+            found.retain(|(at_ms, key, ..)| match find {
+                Find::Newest { .. } => (*at_ms, *key) < after,
+                Find::Stalest => (*at_ms, *key) > after,
+            });
+        }
+        let more = found.len() > limit;
         found.truncate(limit);
-        Ok(found.into_iter().map(|(_, key, body)| (key, body)).collect())
+        let next = found.last().filter(|_| more).map(|(at_ms, key, listing, _)| Place {
+            at_ms: *at_ms,
+            phase: listing.phase.clone(),
+            key: (*key).clone(),
+        });
+        let rows = found.into_iter().map(|(_, key, _, body)| (key.clone(), body.clone()));
+        Ok(Page { rows: rows.collect(), next })
     }
 }

@@ -54,6 +54,27 @@ pub enum Find {
     Stalest,
 }
 
+/// Where a row stood in a list. What comes after it is the same whatever was written meanwhile, but for
+/// rows that were written themselves: they stand where their new time is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The time it is listed under, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The phase it is listed under.
+    pub phase: String,
+    /// Its key: many rows may have one time. Their order is the store's own, and always the same.
+    pub key: String,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Keys and rows, in the order that was asked for.
+    pub rows: Vec<(String, String)>,
+    /// After what the list goes on; none when this was its end.
+    pub next: Option<Place>,
+}
+
 /// A role's rows.
 pub trait Store: Send + Sync + 'static {
     /// The rows of these keys, in their order, as of the newest commit.
@@ -67,12 +88,14 @@ pub trait Store: Send + Sync + 'static {
     fn commit(&self, writes: Vec<Write>)
     -> impl Future<Output = Result<Commit, StoreError>> + Send;
 
-    /// Key and row of at most `limit` rows that have a listing.
+    /// At most `limit` rows that have a listing: those that come after `after`, or the first. Costs what
+    /// it brings, however far into the list that is.
     fn list(
         &self,
         find: Find,
+        after: Option<Place>,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
 
 /// Why a store could not do it.

@@ -15,7 +15,7 @@ use crate::{
     metrics::RequestCount,
     runtime::{BookError, Chain},
     store::{
-        Commit, Find, Store, StoreError, Versioned, Write,
+        Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
         dynamodb::DynamoDb,
         memory::Memory,
         sqlite::{Engine, Inline, Sqlite},
@@ -59,12 +59,17 @@ impl Store for AnyStore {
         }
     }
 
-    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+    async fn list(
+        &self,
+        find: Find,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         match self {
-            AnyStore::File(it) => it.list(find, limit).await,
-            AnyStore::Inline(it) => it.list(find, limit).await,
-            AnyStore::Table(it) => Box::pin(it.list(find, limit)).await,
-            AnyStore::Memory(it) => it.list(find, limit).await,
+            AnyStore::File(it) => it.list(find, after, limit).await,
+            AnyStore::Inline(it) => it.list(find, after, limit).await,
+            AnyStore::Table(it) => Box::pin(it.list(find, after, limit)).await,
+            AnyStore::Memory(it) => it.list(find, after, limit).await,
         }
     }
 }

@@ -43,7 +43,7 @@ run "alarms_of_queues_and_topics" {
 
   # A tripwire for the arithmetic in README.md.
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.queue_or_topic) == 24 && length(aws_cloudwatch_metric_alarm.tasks) == 0
+    condition     = length(aws_cloudwatch_metric_alarm.queue_or_topic) == 24 && length(aws_cloudwatch_metric_alarm.tasks) + length(aws_cloudwatch_metric_alarm.breaker) == 0
     error_message = "There are no longer 24 alarms without services: mend the costs in README.md."
   }
 
@@ -110,9 +110,35 @@ run "alarms_of_services" {
     error_message = "Missing tasks are no alarm after 5 of 10 minutes, or are none when nothing is reported."
   }
 
+  # The filter counts in the log of the role whose alarm looks at the count.
+  assert {
+    condition = {
+      for role, it in aws_cloudwatch_log_metric_filter.breaker : role => join(" ", [
+        it.log_group_name, it.pattern, it.metric_transformation[0].namespace, it.metric_transformation[0].name, it.metric_transformation[0].value,
+      ])
+      } == {
+      for role in run.topics.roles : role =>
+      "/ecs/staging-booking-${role} { $.breaker = \"open\" } staging-booking staging-booking-${role}-breaker-open 1"
+    }
+    error_message = "Not every service's log is counted for an open breaker."
+  }
+
+  assert {
+    condition = {
+      for role, it in aws_cloudwatch_metric_alarm.breaker : role => join(" ", [
+        it.alarm_name, it.namespace, it.metric_name, it.statistic, it.comparison_operator, it.threshold,
+        "${it.datapoints_to_alarm}/${it.evaluation_periods}x${it.period}s", it.treat_missing_data,
+      ])
+      } == {
+      for role in run.topics.roles : role =>
+      "staging-booking-${role}-breaker-open staging-booking staging-booking-${role}-breaker-open Sum GreaterThanThreshold 0 1/5x60s notBreaching"
+    }
+    error_message = "An open breaker is no alarm, or another than it should be."
+  }
+
   assert {
     condition = length(aws_sns_topic.alarms) == 0 && alltrue([
-      for it in concat(values(aws_cloudwatch_metric_alarm.tasks), values(aws_cloudwatch_metric_alarm.queue_or_topic)) :
+      for it in concat(values(aws_cloudwatch_metric_alarm.tasks), values(aws_cloudwatch_metric_alarm.breaker), values(aws_cloudwatch_metric_alarm.queue_or_topic)) :
       it.alarm_actions == toset([var.alarm_topic_arn]) && it.ok_actions == toset([var.alarm_topic_arn]) && startswith(it.alarm_name, "staging-")
     ])
     error_message = "A given alarm topic is not used by every alarm, or one is created beside it."
@@ -196,6 +222,7 @@ run "nothing_is_watched_on_an_emulator" {
   assert {
     condition = (
       length(aws_cloudwatch_metric_alarm.queue_or_topic) + length(aws_cloudwatch_metric_alarm.tasks) +
+      length(aws_cloudwatch_metric_alarm.breaker) + length(aws_cloudwatch_log_metric_filter.breaker) +
       length(aws_sns_topic.alarms) + length(aws_cloudwatch_dashboard.booking) == 0 && output.alarm_topic_arn == null
     )
     error_message = "An emulator gets alarms or a dashboard."

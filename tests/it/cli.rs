@@ -71,6 +71,7 @@ fn help_reads_like_a_manual_page() {
         "dlq ls",
         "dlq show",
         "dlq redrive",
+        "dlq drop",
         "check",
     ] {
         let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();

@@ -78,7 +78,7 @@ async fn lists_go_over_pages_and_phases_in_order_and_never_scan() {
     let (queries, newest) = (sent(&count, "Query"), |phase: Option<&str>| Find::Newest {
         phase: phase.map(str::to_owned),
     });
-    let found = store.list(newest(Some("completed")), 600).await.unwrap();
+    let found = store.list(newest(Some("completed")), None, 600).await.unwrap().rows;
     let wanted: Vec<String> = (0..600).rev().map(long).collect();
     assert!(found.iter().map(|it| &it.0).eq(&wanted), "newest first, none left out");
     assert_eq!(found[0].1, format!("the row {}", long(599)));
@@ -90,7 +90,7 @@ async fn lists_go_over_pages_and_phases_in_order_and_never_scan() {
         assert_eq!(store.commit(vec![row]).await.unwrap(), Commit::Done);
     }
     let keys = async |find, limit| -> Vec<String> {
-        let found = store.list(find, limit).await.unwrap();
+        let found = store.list(find, None, limit).await.unwrap().rows;
         found.into_iter().map(|it| it.0.trim_start_matches("booking/").to_owned()).collect()
     };
     let first = keys(newest(None), 4).await;
@@ -199,7 +199,7 @@ async fn commands_find_the_rows_of_a_service_in_its_table() {
         (output.status.code(), String::from_utf8(text).unwrap())
     };
     let (code, said) = booking(&["resend", "seats", "b-1"]);
-    assert_eq!((code, said.as_str()), (Some(0), "announced again: seat-booked\n"));
+    assert_eq!((code, said.as_str()), (Some(0), "seats  b-1  announced again: seat-booked\n"));
     assert_eq!(booking(&["resend", "seats", "nobody"]).0, Some(1));
     let dry = ["dlq", "redrive", "seats", "--dry-run", "--flights", "sample"];
     let (code, said) = booking(&dry);
@@ -346,7 +346,7 @@ async fn a_row_that_has_moved_on_is_left_out_of_the_list_it_has_left() {
     });
     let store = store_over(&lagging.await, &tables).await;
     let list = async |find| {
-        let rows = store.list(find, 9).await.unwrap();
+        let rows = store.list(find, None, 9).await.unwrap().rows;
         rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
     };
     let newest = |phase: &str| Find::Newest { phase: Some(phase.to_owned()) };

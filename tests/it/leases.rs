@@ -30,6 +30,7 @@ use booking::{
     roles::PaymentRole,
     runtime::{Beat, Book, Ended, Limits, Pulse, Worker, look_up},
     store::sqlite::{Engine, Inline},
+    telemetry::{LogFormat, lines},
 };
 use jiff::SignedDuration;
 use tokio::sync::Notify;
@@ -83,6 +84,7 @@ struct Bench {
     gateway: Arc<Told>,
     worker: Arc<Payments>,
     pulse: Pulse,
+    metrics: Metrics,
     _folder: Folder,
 }
 
@@ -96,16 +98,10 @@ fn bench(clock: Clock, limits: Limits) -> Bench {
     let book = Book::new(role, Inline::new(engine), clock.clone());
     let pulse = Pulse::new(Duration::from_secs(60));
     let bus = exchange.bus(RoleName::Payment);
-    let worker = Worker::new(
-        bus,
-        Arc::new(book),
-        exchange.intake(),
-        limits,
-        pulse.clone(),
-        Metrics::default(),
-        1,
-    );
-    Bench { exchange, clock, gateway, worker: Arc::new(worker), pulse, _folder: folder }
+    let (metrics, intake) = (Metrics::default(), exchange.intake());
+    let worker =
+        Worker::new(bus, Arc::new(book), intake, limits, pulse.clone(), metrics.clone(), 1);
+    Bench { exchange, clock, gateway, worker: Arc::new(worker), pulse, metrics, _folder: folder }
 }
 
 fn manual() -> Bench {
@@ -318,4 +314,74 @@ async fn a21_a_dependency_that_is_down_stops_polling_says_why_and_closes_by_itse
     assert!(bench.exchange.dead(RoleName::Payment).is_empty(), "none was set aside");
     stop.cancel();
     working.await.unwrap();
+}
+
+/// What is written to it, to be looked at.
+#[derive(Clone, Default)]
+struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The next receive may take as long as a long poll: nobody waits for it to learn that it works again.
+#[tokio::test]
+async fn a21_an_open_breaker_is_a_metric_and_log_lines_and_health_forgets_it_once_it_works() {
+    let written = Written::default();
+    let lines = {
+        let written = written.clone();
+        lines(LogFormat::Json, false, move || written.clone())
+    };
+    let _logging = tracing::subscriber::set_default(lines);
+    let bench = manual();
+    let gauge = |open| {
+        let text = bench.metrics.render();
+        [("store", 0), ("outside", open), ("topics", 0)].iter().all(|(on, value)| {
+            text.contains(&format!("booking_breaker_open{{on=\"{on}\"}} {value}\n"))
+        })
+    };
+    assert!(gauge(0), "{}", bench.metrics.render());
+    bench.gateway.at_once.store(true, Ordering::SeqCst);
+    bench.gateway.down.store(true, Ordering::SeqCst);
+    let receive_and_attend = async |times: usize| {
+        for _ in 0..times {
+            for (delivery, _hand) in bench.worker.receive(1).await.deliveries {
+                bench.worker.attend(delivery).await;
+            }
+        }
+    };
+    for at in 0..6 {
+        bench.request(&format!("down-{at}"));
+    }
+    receive_and_attend(5).await;
+    assert!(gauge(1), "{}", bench.metrics.render());
+    // One that is tried in vain.
+    bench.clock.advance(SignedDuration::from_mins(1));
+    receive_and_attend(1).await;
+    assert!(bench.pulse.health().paused.is_some() && gauge(1));
+
+    bench.gateway.down.store(false, Ordering::SeqCst);
+    bench.clock.advance(SignedDuration::from_mins(1));
+    receive_and_attend(1).await;
+    assert_eq!(bench.exchange.published(Kind::PaymentOk), 1, "the one that was tried");
+    let health = bench.pulse.health();
+    assert_eq!((health.paused, health.problem), (None, None), "before the next receive");
+    assert!(gauge(0), "{}", bench.metrics.render());
+
+    // The alarm counts these lines, by this field.
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let open: Vec<_> = lines.iter().filter(|it| it["breaker"] == "open").collect();
+    assert_eq!(open.len(), 2, "when it opened, and when the trial failed: {text}");
+    assert!(open.iter().all(|it| it["on"] == "outside"), "{text}");
+    assert_eq!(lines.iter().filter(|it| it["breaker"] == "closed").count(), 1, "{text}");
+    let alarms = std::fs::read_to_string(crate::harness::root().join("terraform/alarms.tf"));
+    assert!(alarms.unwrap().contains(r#"{ $.breaker = \"open\" }"#));
 }

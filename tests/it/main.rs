@@ -26,6 +26,7 @@ mod endings;
 mod erase;
 mod exhaustive;
 mod fares;
+mod flood;
 mod gateway;
 mod hardening;
 mod key_index;

@@ -53,7 +53,7 @@ async fn a26_e13_a_silent_decision_is_announced_again_and_a_receipt_is_sent_agai
         send.send().await.unwrap();
     }
     let (code, said) = resend(&account, &folder, "seats", "b-1");
-    assert_eq!((code, said.as_str()), (Some(0), "announced again: seat-booked\n"));
+    assert_eq!((code, said.as_str()), (Some(0), "seats  b-1  announced again: seat-booked\n"));
     assert_eq!(services[3].ending("b-1").await["phase"], "completed");
 
     let receipts = folder.join("receipts");

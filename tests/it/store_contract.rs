@@ -89,6 +89,7 @@ async fn the_contract(at: impl Reopen) {
     one_of_many_at_once_wins(&at).await;
     two_openers_see_each_others_commits(&at).await;
     lists_are_by_phase_and_age(&at).await;
+    a_list_is_told_page_by_page_each_row_once_also_those_of_one_time(&at).await;
 }
 
 pub fn write(key: &str, read_version: u64, body: &str) -> Write {
@@ -173,7 +174,8 @@ async fn lists_are_by_phase_and_age(at: &impl Reopen) {
         store.commit(lot).await.unwrap();
     }
     let keys = async |find, limit| -> Vec<String> {
-        store.list(find, limit).await.unwrap().into_iter().map(|(key, _)| key).collect()
+        let page = store.list(find, None, limit).await.unwrap();
+        page.rows.into_iter().map(|(key, _)| key).collect()
     };
     let phase = |it: &str| Find::Newest { phase: Some(it.to_owned()) };
     assert_eq!(keys(Find::Newest { phase: None }, 9).await, ["f/1", "f/3", "f/2"]);
@@ -185,6 +187,76 @@ async fn lists_are_by_phase_and_age(at: &impl Reopen) {
     store.commit(vec![Write { listing, ..write("f/3", 1, "f/3") }]).await.unwrap();
     assert_eq!(keys(Find::Stalest, 9).await, ["f/1"]);
     assert_eq!(keys(phase("completed"), 9).await, ["f/3", "f/2"]);
+}
+
+/// Rows that came meanwhile are on no later page of the newest, and rows that stayed are on one each.
+async fn a_list_is_told_page_by_page_each_row_once_also_those_of_one_time(at: &impl Reopen) {
+    let store = at.open().await;
+    let put = async |key: String, phase: &str, at_ms, version| {
+        let listing = Some(Listing { phase: phase.to_owned(), at_ms, open: phase != "completed" });
+        let lot = vec![Write { listing, ..write(&key, version, &key) }];
+        assert_eq!(store.commit(lot).await.unwrap(), Commit::Done);
+    };
+    // Later than all that other parts of the contract wrote. Seven of one time, of three phases.
+    for at in 0..7 {
+        let phase = ["paid", "completed", "requested"][at % 3];
+        put(format!("booking/same-{at}"), phase, 1_000, 0).await;
+    }
+    for (at, phase) in ["paid", "completed", "paid", "requested"].into_iter().enumerate() {
+        let at_ms = [998, 999, 1_001, 1_002][at];
+        put(format!("booking/own-{at}"), phase, at_ms, 0).await;
+    }
+    let ours = |it: &String| it.starts_with("booking/");
+    let whole = async |find: Find| -> Vec<String> {
+        let page = store.list(find, None, 99).await.unwrap();
+        assert_eq!(page.next, None);
+        page.rows.into_iter().map(|it| it.0).filter(ours).collect()
+    };
+    let finds = || {
+        let phase = |it: &str| Find::Newest { phase: Some(it.to_owned()) };
+        [Find::Newest { phase: None }, phase("paid"), phase("completed"), Find::Stalest]
+    };
+    for (find, count) in finds().into_iter().zip([11, 5, 3, 8]) {
+        let mut wanted = whole(find.clone()).await;
+        assert_eq!(wanted.len(), count, "{find:?}");
+        wanted.sort();
+        for limit in 1..=12 {
+            let (mut told, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.list(find.clone(), after, limit).await.unwrap();
+                assert!(page.rows.len() <= limit);
+                told.extend(page.rows.into_iter().map(|it| it.0).filter(ours));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            told.sort();
+            assert_eq!(told, wanted, "{find:?} by {limit}");
+        }
+    }
+    // In the order of time, whatever the pages are.
+    let newest = whole(Find::Newest { phase: None }).await;
+    assert_eq!((newest[0].as_str(), newest[1].as_str()), ("booking/own-3", "booking/own-2"));
+    assert_eq!((newest[9].as_str(), newest[10].as_str()), ("booking/own-1", "booking/own-0"));
+    // Where the list goes on does not move: neither with new rows, nor with that of the place itself.
+    let first = store.list(Find::Newest { phase: None }, None, 4).await.unwrap();
+    let next = first.next.clone().unwrap();
+    assert_eq!(next.key, first.rows[3].0);
+    for at in 0..3 {
+        put(format!("booking/late-{at}"), "paid", 1_000 + 2 * at, 0).await;
+    }
+    put(next.key.clone(), "completed", 2_000, 1).await;
+    let rest = store.list(Find::Newest { phase: None }, Some(next), 99).await.unwrap();
+    let rest: Vec<String> = rest.rows.into_iter().map(|it| it.0).filter(ours).collect();
+    let old = |it: &&String| !it.contains("late-0");
+    let mut all: Vec<&String> =
+        first.rows.iter().map(|it| &it.0).chain(rest.iter().filter(old)).collect();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 11, "{all:?}");
+    assert_eq!(rest.iter().filter(old).count(), 7, "none of them twice: {rest:?}");
+    assert!(store.list(Find::Stalest, None, 0).await.unwrap().next.is_none());
 }
 
 #[test]
@@ -325,9 +397,9 @@ fn taken_over(version: usize, rows: &str) {
     let rows = engine.read(&["booking/a".into(), "booking/b".into(), "canary/1".into()]).unwrap();
     let rows: Vec<_> = rows.into_iter().flatten().map(|it| (it.version, it.body)).collect();
     assert_eq!(rows, [(7, "one".into()), (3, "two".into()), (1, "three".into())]);
-    let newest = engine.list(&Find::Newest { phase: None }, 9).unwrap();
+    let newest = engine.list(&Find::Newest { phase: None }, None, 9).unwrap().rows;
     assert_eq!(newest.iter().map(|it| it.1.as_str()).collect::<Vec<_>>(), ["two", "one"]);
-    assert_eq!(engine.list(&Find::Stalest, 9).unwrap().len(), 1);
+    assert_eq!(engine.list(&Find::Stalest, None, 9).unwrap().rows.len(), 1);
     let written = [write("booking/a", 7, "on")];
     assert_eq!(engine.commit_all(&[&written]).unwrap(), [Commit::Done]);
     assert_eq!(engine.commit_all(&[&written]).unwrap(), [Commit::Conflict]);

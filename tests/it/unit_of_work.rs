@@ -28,7 +28,7 @@ use booking::{
     roles::{PaymentRole, SeatsRole},
     runtime::{Book, BookError, Ended, Limits, Outcome, Pulse, Worker, look_up},
     store::{
-        Commit, Find, Store, StoreError, Versioned, Write,
+        Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
         sqlite::{Engine, Inline},
     },
     wiring::gateway_in,
@@ -206,8 +206,13 @@ impl Store for Contested {
         }
         self.inner.commit(writes).await
     }
-    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
-        self.inner.list(find, limit).await
+    async fn list(
+        &self,
+        find: Find,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.inner.list(find, after, limit).await
     }
 }
 

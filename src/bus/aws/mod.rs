@@ -3,13 +3,17 @@
 pub mod account;
 mod clients;
 mod dead_letters;
+mod lots;
 mod names;
 mod requests;
+mod scan;
 mod topics;
 
 pub use clients::{AwsError, Clients};
-pub use dead_letters::{Dead, DeadLetters, Found, Place, Queue};
+pub use dead_letters::{Dead, DeadLetters, Place, Queue};
+pub use lots::{Filed, Lot};
 pub use names::{Home, Names};
+pub use scan::Scan;
 pub use topics::AwsTopics;
 
 use std::time::Duration;

@@ -8,12 +8,16 @@ use aws_sdk_sqs::{
     operation::change_message_visibility_batch::{
         ChangeMessageVisibilityBatchError, ChangeMessageVisibilityBatchOutput,
     },
-    types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry},
+    types::{
+        ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+        SendMessageBatchRequestEntry,
+    },
 };
 
 use super::{
     super::{Answer, BusError, ReceiptHandle},
     clients::{failure, refused},
+    dead_letters::Dead,
     seconds, stale,
 };
 use crate::domain::event::Kind;
@@ -81,6 +85,30 @@ impl Queue {
                 each(count, done, failed, operation, &self.name)
             }
             Err(it) => all(count, failure(operation, &self.name, it)),
+        }
+    }
+
+    /// Puts dead messages on it, as they are.
+    pub(super) async fn send(&self, messages: &[&Dead]) -> Vec<Answer> {
+        let operation = "put back on";
+        let mut send = self.sqs.send_message_batch().queue_url(&self.url);
+        for (at, dead) in messages.iter().enumerate() {
+            let entry = SendMessageBatchRequestEntry::builder().id(at.to_string());
+            let entry = entry.message_body(&dead.delivery.body);
+            // Only a raw delivery has it, and there it says what the body may not.
+            let entry = match &dead.delivery.kind_attribute {
+                Some(kind) => entry.message_attributes("type", text(kind)),
+                None => entry,
+            };
+            send = send.entries(entry.build().expect("id and body are given"));
+        }
+        match send.send().await {
+            Ok(it) => {
+                let done = it.successful.into_iter().map(|it| it.id);
+                let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
+                each(messages.len(), done, failed, operation, &self.name)
+            }
+            Err(it) => all(messages.len(), failure(operation, &self.name, it)),
         }
     }
 

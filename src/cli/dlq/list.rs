@@ -3,10 +3,11 @@
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{Fault, out, out_json, show::now, timeline::length},
-    Case, Which, count, short,
+    Case, Desk, Limit, Walked, Which, count, short,
     why::Why,
 };
 use crate::{
@@ -19,75 +20,108 @@ use crate::{
 pub struct LsArgs {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    limit: Limit,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Listing<'a> {
-    messages: Vec<Line<'a>>,
+#[derive(Default, Serialize)]
+struct Listing {
+    messages: Vec<Line>,
     total: usize,
-    /// Whether the limit was reached.
+    /// Whether the limit was reached, so that there may be more.
     more: bool,
 }
 
+/// What is told of a message. Its body is not kept: there may be a thousand.
 #[derive(Serialize)]
-struct Line<'a> {
-    queue: &'a str,
-    message_id: &'a str,
+struct Line {
+    queue: String,
+    #[serde(skip)]
+    place: Place,
+    message_id: String,
     sent_at: Timestamp,
     age_s: i64,
     event: Option<Kind>,
-    booking: Option<&'a BookingId>,
+    booking: Option<BookingId>,
     #[serde(flatten)]
-    why: &'a Why,
+    why: Why,
     /// How often it was received, this look included.
     received: u32,
 }
 
 /// Lists them.
-pub(super) async fn run(args: LsArgs) -> Result<(), Fault> {
-    let desk = args.which.desk().await?;
-    let picked = args.which.look(&desk).await?;
-    let now = now();
-    let cases = &picked.cases;
+pub(super) async fn run(args: LsArgs, stop: &CancellationToken) -> Result<(), Fault> {
+    let which = &args.which;
+    let mut all = Listing::default();
+    for role in which.roles.iter() {
+        let desk = which.desk(role).await?;
+        let (mut lines, now) = (Vec::new(), now());
+        let each = async |case| {
+            lines.push(line(case, &desk, now));
+            Ok(())
+        };
+        let walked = which.walk(&desk, Some(args.limit.limit.into()), stop, each).await?;
+        lines.sort_by(|one: &Line, other| one.age().cmp(&other.age()));
+        if args.json {
+            all.more |= !walked.beyond().is_empty();
+            all.messages.extend(lines);
+        } else if lines.is_empty() {
+            out(&which.none(role, &walked.beyond()))?;
+        } else {
+            out(&table(&lines, &desk, now, &walked))?;
+        }
+    }
     if args.json {
-        let line = |it| line(it, desk.letters.name(it.dead.place), now);
-        let messages: Vec<Line<'_>> = cases.iter().map(line).collect();
-        return out_json(&Listing { total: messages.len(), messages, more: picked.more });
+        all.total = all.messages.len();
+        all.messages.sort_by(|one, other| one.age().cmp(&other.age()));
+        return out_json(&all);
     }
-    if cases.is_empty() {
-        return out(&format!("{}{}", args.which.none(), args.which.beyond(picked.more)));
-    }
-    let mut text = row("AGE", "QUEUE", "MESSAGE", "EVENT", "BOOKING", "WHY");
-    for it in cases {
-        let age = length(now.duration_since(it.dead.delivery.sent_at));
-        let why = format!("{}: {}", it.why.class, it.why.reason);
-        let queue = it.dead.place.as_str();
-        text.push_str(&row(&age, queue, short(it), it.kind(), it.booking(), &why));
-    }
-    let on = |place| {
-        let here = cases.iter().filter(|it| it.dead.place == place).count();
-        format!("{here} on {}", desk.letters.name(place))
-    };
-    let (total, beyond) = (count(cases.len()), args.which.beyond(picked.more));
-    let places = [on(Place::Dlq), on(Place::Undelivered)].join(", ");
-    text.push_str(&format!("{total}: {places}{beyond}\n"));
-    out(&text)
+    Ok(())
 }
 
-fn line<'a>(case: &'a Case, queue: &'a str, now: Timestamp) -> Line<'a> {
-    let delivery = &case.dead.delivery;
+/// A head, a line a message, a total.
+fn table(lines: &[Line], desk: &Desk, now: Timestamp, walked: &Walked) -> String {
+    let mut text = row("AGE", "QUEUE", "MESSAGE", "EVENT", "BOOKING", "WHY");
+    for it in lines {
+        let age = length(now.duration_since(it.sent_at));
+        let why = format!("{}: {}", it.why.class, it.why.reason);
+        let event = it.event.map_or("?", Kind::topic);
+        let booking = it.booking.as_ref().map_or("?", BookingId::as_str);
+        let (queue, message) = (it.place.as_str(), short(&it.message_id));
+        text.push_str(&row(&age, queue, message, event, booking, &why));
+    }
+    let on = |place| {
+        let here = lines.iter().filter(|it| it.place == place).count();
+        format!("{here} on {}", desk.letters.name(place))
+    };
+    let (total, beyond) = (count(lines.len()), walked.beyond());
+    let places = [on(Place::Dlq), on(Place::Undelivered)].join(", ");
+    text.push_str(&format!("{total}: {places}{beyond}\n"));
+    text
+}
+
+impl Line {
+    /// By which the oldest is the first.
+    fn age(&self) -> (Timestamp, Place, &str) {
+        (self.sent_at, self.place, &self.message_id)
+    }
+}
+
+fn line(case: Case, desk: &Desk, now: Timestamp) -> Line {
+    let (place, delivery) = (case.dead.place, case.dead.delivery);
     Line {
-        queue,
-        message_id: &delivery.message_id,
+        queue: desk.letters.name(place).to_owned(),
+        place,
+        message_id: delivery.message_id,
         sent_at: delivery.sent_at,
         age_s: now.duration_since(delivery.sent_at).as_secs(),
         event: case.kind,
-        booking: case.booking.as_ref(),
-        why: &case.why,
+        booking: case.booking,
+        why: case.why,
         received: delivery.attempt,
     }
 }

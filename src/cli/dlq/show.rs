@@ -2,10 +2,11 @@
 
 use clap::Args;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{Fault, out, show::now, terminal::print_unmasked, timeline::length},
-    Case, Which, mask,
+    Case, Limit, Which, mask,
 };
 
 /// The attributes whose values are no secret: ours, and those that SNS writes.
@@ -27,6 +28,8 @@ const KNOWN: [&str; 10] = [
 pub struct ShowArgs {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    limit: Limit,
     /// Print bodies as they are, with all the names, addresses and card data that may be in them,
     /// and whatever a terminal would obey: dangerous, never paste it anywhere
     #[arg(long)]
@@ -34,23 +37,35 @@ pub struct ShowArgs {
 }
 
 /// Shows them.
-pub(super) async fn run(args: ShowArgs) -> Result<(), Fault> {
-    let desk = args.which.desk().await?;
-    let picked = args.which.look(&desk).await?;
-    if picked.cases.is_empty() {
-        return args.which.nothing(picked.more);
-    }
-    let now = now();
-    for case in &picked.cases {
-        out(&page(case, desk.letters.name(case.dead.place), now, args.raw))?;
-        if args.raw {
-            print_unmasked(&case.dead.delivery.body)?;
+pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), Fault> {
+    let which = &args.which;
+    let mut found = 0;
+    for role in which.roles.iter() {
+        let desk = which.desk(role).await?;
+        let mut cases: Vec<Case> = Vec::new();
+        let each = async |case| {
+            cases.push(case);
+            Ok(())
+        };
+        let walked = which.walk(&desk, Some(args.limit.limit.into()), stop, each).await?;
+        if cases.is_empty() {
+            which.nothing(role, &walked.beyond())?;
+            continue;
+        }
+        found += cases.len();
+        cases.sort_by(|one, other| one.age().cmp(&other.age()));
+        let now = now();
+        for case in &cases {
+            out(&page(case, desk.letters.name(case.dead.place), now, args.raw))?;
+            if args.raw {
+                print_unmasked(&case.dead.delivery.body)?;
+            }
+        }
+        if let Some(it) = walked.beyond().strip_prefix("; ") {
+            out(it)?;
         }
     }
-    match args.which.beyond(picked.more).strip_prefix("; ") {
-        Some(it) => out(it),
-        None => Ok(()),
-    }
+    which.verdict(found)
 }
 
 /// Everything of one message, but for a body that is to be raw.

@@ -1,5 +1,6 @@
 //! Why a message died, in words: by what is written on it, and by where it is.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::mask;
@@ -40,9 +41,8 @@ pub(super) struct Why {
 }
 
 impl Case {
-    /// Reads a dead message as a role with this `intake` would; `receives_max` is after how many
-    /// receives SQS moves one.
-    pub(super) fn new(dead: Dead, intake: &Intake, receives_max: Option<u64>) -> Case {
+    /// Reads a dead message that died of `why`, as a role with this `intake` would.
+    pub(super) fn new(dead: Dead, why: Why, intake: &Intake) -> Case {
         let read = wire::decode(&dead.delivery, intake);
         let canary = wire::read_canary(&dead.delivery, intake).is_some();
         let written = dead.attributes.get("booking").and_then(|it| BookingId::parse(it).ok());
@@ -50,8 +50,13 @@ impl Case {
             Ok(event) => (Some(event.kind()), Some(event.booking.clone())),
             Err(refusal) => (refusal.kind, refusal.booking.clone()),
         };
-        let why = why(&dead, receives_max);
         Case { kind, booking: booking.or(written), why, dead, read, canary }
+    }
+
+    /// By which the oldest is the first.
+    pub(super) fn age(&self) -> (Timestamp, Place, &str) {
+        let delivery = &self.dead.delivery;
+        (delivery.sent_at, self.dead.place, &delivery.message_id)
     }
 
     /// The event's type, or `?`.
@@ -65,7 +70,8 @@ impl Case {
     }
 }
 
-fn why(dead: &Dead, receives_max: Option<u64>) -> Why {
+/// Why a message died; `receives_max` is after how many receives SQS moves one.
+pub(super) fn why(dead: &Dead, receives_max: Option<u64>) -> Why {
     let written = |name: &str| dead.attributes.get(name).map(|it| mask::line(it));
     let told = |class: &str, reason: String| Why { class: class.to_owned(), reason };
     match (dead.place, written("class")) {
@@ -93,8 +99,6 @@ fn why(dead: &Dead, receives_max: Option<u64>) -> Why {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::bus::{Delivery, ReceiptHandle};
 

@@ -1,6 +1,7 @@
 //! Rows by phase and age, from the two indexes. There is one partition a phase: an index is asked
-//! once for each, and the answers are merged. An index lags behind its table by some milliseconds,
-//! so the rows are read from the table, and one that has moved on is left out.
+//! once for each, and the answers are merged: by time, then in the order of the phases, then as the
+//! index has them. An index lags behind its table by some milliseconds, so the rows are read from the
+//! table, and one that has moved on is left out.
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -10,9 +11,9 @@ use aws_sdk_dynamodb::{
 use tokio::task::JoinSet;
 
 use super::{
-    super::{Find, StoreError},
+    super::{Find, Page, Place, StoreError},
     DynamoDb,
-    row::{AT_MS, Item, KEY, OPEN_PHASE, PHASE, Row, number, text},
+    row::{self, AT_MS, Item, KEY, OPEN_PHASE, PHASE, Row, number, text},
 };
 use crate::domain::status::Phase;
 
@@ -37,6 +38,17 @@ pub(super) const INDEXES: [Index; 2] = [NEWEST, STALEST];
 struct Entry {
     key: String,
     at_ms: i64,
+    /// Its phase, by its place in [`Phase::ALL`].
+    phase: usize,
+}
+
+/// Where the entries of one phase begin.
+#[derive(Default)]
+struct Begin {
+    /// At this time, or after it when it is said so.
+    at_ms: Option<(i64, bool)>,
+    /// After this entry.
+    entry: Option<Item>,
 }
 
 impl Index {
@@ -60,47 +72,78 @@ impl Index {
     }
 }
 
+impl Begin {
+    /// After a place in the list: those of the same time come in the order of their phases.
+    fn after(index: Index, place: Option<&Place>, phase: usize) -> Begin {
+        let Some(place) = place else { return Begin::default() };
+        let told = Phase::ALL.iter().position(|it| it.as_str() == place.phase);
+        if told != Some(phase) {
+            let beyond = told.is_some_and(|it| phase < it);
+            return Begin { at_ms: Some((place.at_ms, beyond)), entry: None };
+        }
+        let mut entry = row::key(&place.key);
+        entry.insert(index.phase.to_owned(), AttributeValue::S(place.phase.clone()));
+        entry.insert(AT_MS.to_owned(), AttributeValue::N(place.at_ms.to_string()));
+        Begin { at_ms: None, entry: Some(entry) }
+    }
+}
+
 impl DynamoDb {
     pub(super) async fn find(
         &self,
         find: &Find,
+        after: Option<&Place>,
         limit: usize,
-    ) -> Result<Vec<(String, String)>, StoreError> {
+    ) -> Result<Page, StoreError> {
         let (index, phase) = match find {
             Find::Newest { phase } => (NEWEST, phase.as_deref()),
             Find::Stalest => (STALEST, None),
         };
         // DynamoDB knows no limit of nothing.
         if limit == 0 {
-            return Ok(Vec::new());
+            return Ok(Page::default());
         }
-        let mut entries = match phase {
-            Some(phase) => self.entries(index, phase.to_owned(), limit).await?,
-            None => self.all_entries(index, limit).await?,
-        };
-        entries.sort_by_key(|it| index.rank(it.at_ms));
+        // One more than is told, to know whether there is more.
+        let mut entries = self.all_entries(index, phase, after, limit.saturating_add(1)).await?;
+        // Those of one phase stay in the order in which the index has them.
+        entries.sort_by_key(|it| (index.rank(it.at_ms), it.phase));
+        let more = entries.len() > limit;
         entries.truncate(limit);
+        let next = entries.last().filter(|_| more).map(|it| Place {
+            at_ms: it.at_ms,
+            phase: Phase::ALL[it.phase].to_string(),
+            key: it.key.clone(),
+        });
 
         let keys: Vec<String> = entries.into_iter().map(|it| it.key).collect();
-        let mut rows: Vec<Row> = self.many(&keys).await?.into_values().collect();
+        let mut found = self.many(&keys).await?;
+        let mut rows: Vec<Row> = keys.iter().filter_map(|it| found.remove(it)).collect();
         rows.retain(|it| match (index.phase_of(it), phase) {
             (Some(now), Some(wanted)) => now == wanted,
             (now, None) => now.is_some(),
             (None, Some(_)) => false,
         });
-        rows.sort_by(|one, other| {
-            let rank = |it: &Row| index.rank(it.at_ms);
-            rank(one).cmp(&rank(other)).then_with(|| one.key.cmp(&other.key))
-        });
-        Ok(rows.into_iter().map(|it| (it.key, it.versioned.body)).collect())
+        // One that was written meanwhile stands where it is now; those of one time stay as they were.
+        rows.sort_by_key(|it| index.rank(it.at_ms));
+        let rows = rows.into_iter().map(|it| (it.key, it.versioned.body)).collect();
+        Ok(Page { rows, next })
     }
 
-    /// Of every phase, at once.
-    async fn all_entries(&self, index: Index, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    /// Of the wanted phase, or of every phase at once.
+    async fn all_entries(
+        &self,
+        index: Index,
+        wanted: Option<&str>,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         let mut phases = JoinSet::new();
-        for phase in Phase::ALL {
-            let store = self.clone();
-            phases.spawn(async move { store.entries(index, phase.to_string(), limit).await });
+        for (phase, name) in Phase::ALL.into_iter().enumerate() {
+            if wanted.is_some_and(|it| it != name.as_str()) {
+                continue;
+            }
+            let (store, from) = (self.clone(), Begin::after(index, after, phase));
+            phases.spawn(async move { store.entries(index, phase, from, limit).await });
         }
         let mut entries = Vec::new();
         while let Some(found) = phases.join_next().await {
@@ -113,19 +156,20 @@ impl DynamoDb {
     async fn entries(
         &self,
         index: Index,
-        phase: String,
+        phase: usize,
+        mut from: Begin,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::new();
-        let mut from = None;
         for _ in 0..PAGES_MAX {
             let left = limit.saturating_sub(entries.len());
-            let answer = self.query(index, &phase, left, from.take()).await;
+            let answer = self.query(index, Phase::ALL[phase], left, &from).await;
             let answer = answer.map_err(|it| self.failed("list rows", it))?;
             self.took("Query", answer.consumed_capacity());
-            entries.extend(answer.items.unwrap_or_default().into_iter().filter_map(entry));
-            from = answer.last_evaluated_key;
-            if from.is_none() || entries.len() >= limit {
+            let found = answer.items.unwrap_or_default().into_iter();
+            entries.extend(found.filter_map(|it| entry(it, phase)));
+            from.entry = answer.last_evaluated_key;
+            if from.entry.is_none() || entries.len() >= limit {
                 break;
             }
         }
@@ -135,20 +179,32 @@ impl DynamoDb {
     async fn query(
         &self,
         index: Index,
-        phase: &str,
+        phase: Phase,
         limit: usize,
-        from: Option<Item>,
+        from: &Begin,
     ) -> Result<QueryOutput, SdkError<QueryError>> {
-        self.client
-            .query()
-            .table_name(&self.table)
-            .index_name(index.name)
-            .key_condition_expression("#phase = :phase")
+        let query = self.client.query().table_name(&self.table).index_name(index.name);
+        let query = match from.at_ms {
+            None => query.key_condition_expression("#phase = :phase"),
+            Some((at_ms, beyond)) => {
+                let side = match (index.oldest_first, beyond) {
+                    (true, true) => ">",
+                    (true, false) => ">=",
+                    (false, true) => "<",
+                    (false, false) => "<=",
+                };
+                query
+                    .key_condition_expression(format!("#phase = :phase AND #at_ms {side} :at_ms"))
+                    .expression_attribute_names("#at_ms", AT_MS)
+                    .expression_attribute_values(":at_ms", AttributeValue::N(at_ms.to_string()))
+            }
+        };
+        query
             .expression_attribute_names("#phase", index.phase)
-            .expression_attribute_values(":phase", AttributeValue::S(phase.to_owned()))
+            .expression_attribute_values(":phase", AttributeValue::S(phase.to_string()))
             .scan_index_forward(index.oldest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(from)
+            .set_exclusive_start_key(from.entry.clone())
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
@@ -156,10 +212,10 @@ impl DynamoDb {
 
     /// Whether the index is there.
     pub(super) async fn ask_index(&self, index: Index) -> Result<(), SdkError<QueryError>> {
-        self.query(index, Phase::Requested.as_str(), 1, None).await.map(drop)
+        self.query(index, Phase::Requested, 1, &Begin::default()).await.map(drop)
     }
 }
 
-fn entry(mut item: Item) -> Option<Entry> {
-    Some(Entry { at_ms: number(&item, AT_MS)?, key: text(&mut item, KEY)? })
+fn entry(mut item: Item, phase: usize) -> Option<Entry> {
+    Some(Entry { at_ms: number(&item, AT_MS)?, key: text(&mut item, KEY)?, phase })
 }

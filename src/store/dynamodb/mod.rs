@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::{
 };
 
 pub use self::describe::Layout;
-use super::{Commit, Find, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write};
 use crate::{domain::RoleName, metrics::RequestCount};
 
 /// A role's table. Copies share the client.
@@ -120,7 +120,12 @@ impl Store for DynamoDb {
         self.write(writes).await
     }
 
-    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
-        self.find(&find, limit).await
+    async fn list(
+        &self,
+        find: Find,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.find(&find, after.as_ref(), limit).await
     }
 }

@@ -5,9 +5,9 @@ use std::{cell::RefCell, path::Path, sync::Arc, time::Duration};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use super::{
-    super::{Commit, Find, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Place, StoreError, Versioned, Write},
     keys::{self, Keys},
-    schema,
+    list, schema,
 };
 use crate::{domain::RoleName, durability::Durability};
 
@@ -292,37 +292,27 @@ impl Engine {
         Ok(())
     }
 
-    /// Key and row of at most `limit` rows that have a listing.
+    /// At most `limit` rows that have a listing: those that come after `after`, or the first.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn list(&self, find: &Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+    pub fn list(
+        &self,
+        find: &Find,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let failed = failure(&self.file, "list");
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let select = |sql: &str, phase: Option<&str>| {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            match phase {
-                Some(phase) => {
-                    statement.query_map(params![phase, limit], pair)?.collect::<Result<_, _>>()
-                }
-                None => statement.query_map(params![limit], pair)?.collect(),
-            }
+        let id = |it: &Place| {
+            let select = "SELECT id FROM rows WHERE id = ?1 AND key = ?2";
+            // Of a row that is not there, every row of its time comes after it.
+            Ok(list::After {
+                at_ms: it.at_ms,
+                id: self.find(&it.key, select, |it| it.get(0))?.unwrap_or(0),
+            })
         };
-        match find {
-            Find::Newest { phase: Some(phase) } => select(
-                "SELECT key, body FROM rows WHERE phase = ?1 ORDER BY at_ms DESC LIMIT ?2",
-                Some(phase),
-            ),
-            Find::Newest { phase: None } => select(
-                "SELECT key, body FROM rows WHERE phase IS NOT NULL ORDER BY at_ms DESC LIMIT ?1",
-                None,
-            ),
-            Find::Stalest => {
-                select("SELECT key, body FROM rows WHERE open = 1 ORDER BY at_ms LIMIT ?1", None)
-            }
-        }
-        .map_err(&failed)
+        let after = after.map(id).transpose().map_err(&failed)?;
+        list::page(&self.connection, find, after, limit).map_err(&failed)
     }
 
     /// Every row, by key: for audits, not for services. Looks at the rows themselves, and not at what

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    super::{Commit, Find, Store, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
     Engine,
 };
 
@@ -35,7 +35,12 @@ impl Store for Inline {
         Ok(ends.into_iter().next().unwrap_or(Commit::Done))
     }
 
-    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
-        self.engine().list(&find, limit)
+    async fn list(
+        &self,
+        find: Find,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.engine().list(&find, after.as_ref(), limit)
     }
 }

@@ -4,6 +4,7 @@
 mod engine;
 mod inline;
 mod keys;
+mod list;
 mod schema;
 mod writer;
 

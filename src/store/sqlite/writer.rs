@@ -8,7 +8,7 @@ use std::{thread::JoinHandle, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    super::{Commit, Find, Store, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
     Engine,
 };
 
@@ -32,13 +32,13 @@ pub struct Sqlite {
 }
 
 type Rows = Result<Vec<Option<Versioned>>, StoreError>;
-type Listed = Result<Vec<(String, String)>, StoreError>;
+type Listed = Result<Page, StoreError>;
 type Committed = Result<Commit, StoreError>;
 
 enum Job {
     Read(Vec<String>, oneshot::Sender<Rows>),
     Commit(Vec<Write>, oneshot::Sender<Committed>),
-    List(Find, usize, oneshot::Sender<Listed>),
+    List(Find, Option<Place>, usize, oneshot::Sender<Listed>),
 }
 
 enum Answer {
@@ -100,8 +100,13 @@ impl Store for Sqlite {
         self.ask(|answer| Job::Commit(writes, answer)).await
     }
 
-    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
-        self.ask(|answer| Job::List(find, limit, answer)).await
+    async fn list(
+        &self,
+        find: Find,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.ask(|answer| Job::List(find, after, limit, answer)).await
     }
 }
 
@@ -185,7 +190,9 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer
 fn seen(engine: &Engine, job: Job) -> Option<Answer> {
     match job {
         Job::Read(keys, answer) => Some(Answer::Read(answer, engine.read(&keys))),
-        Job::List(find, limit, answer) => Some(Answer::List(answer, engine.list(&find, limit))),
+        Job::List(find, after, limit, answer) => {
+            Some(Answer::List(answer, engine.list(&find, after.as_ref(), limit)))
+        }
         Job::Commit(..) => None,
     }
 }

@@ -12,7 +12,7 @@ use booking::{
     },
     gateway::{Charged, Gateway, GatewayError},
     mailer::{MailError, Mailer},
-    store::{Commit, Find, Store, StoreError, Versioned, Write},
+    store::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
 };
 
 use super::hand::{Hand, Movement, Operation, Reply, State};
@@ -54,7 +54,7 @@ impl Store for Hand {
         }
     }
 
-    async fn list(&self, _: Find, _: usize) -> Result<Vec<(String, String)>, StoreError> {
+    async fn list(&self, _: Find, _: Option<Place>, _: usize) -> Result<Page, StoreError> {
         unreachable!("a worker lists nothing")
     }
 }

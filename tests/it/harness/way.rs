@@ -64,6 +64,11 @@ impl Way {
     pub fn seen(&self) -> BTreeSet<String> {
         self.state.seen.lock().unwrap().keys().cloned().collect()
     }
+
+    /// How often a `service:Operation` was sent.
+    pub fn count(&self, operation: &str) -> usize {
+        self.state.seen.lock().unwrap().get(operation).copied().unwrap_or_default()
+    }
 }
 
 async fn pass(State(way): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {

@@ -7,7 +7,7 @@ use std::{
 
 use booking::{
     domain::RoleName,
-    store::{Commit, Find, Store, StoreError, Versioned, Write, sqlite::Inline},
+    store::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write, sqlite::Inline},
 };
 
 use super::{
@@ -138,7 +138,12 @@ impl Store for SimStore {
         Ok(end)
     }
 
-    async fn list(&self, find: Find, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
-        self.inner.engine().list(&find, limit)
+    async fn list(
+        &self,
+        find: Find,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.inner.engine().list(&find, after.as_ref(), limit)
     }
 }

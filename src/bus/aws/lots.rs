@@ -1,0 +1,131 @@
+//! Dead messages put back or deleted by tens. A message is deleted only after the role's own queue has it:
+//! dying in between leaves it on both.
+
+use super::{
+    clients::Clients,
+    dead_letters::{Dead, DeadLetters, Place, Queue},
+    requests,
+};
+use crate::bus::{BusError, ENTRIES_MAX};
+
+/// The most bytes of one lot, attributes included: less than SQS takes, and as much as emulators take. A
+/// message that is larger goes alone.
+const LOT_BYTES_MAX: usize = 256 * 1024;
+/// What an attribute takes besides its value.
+const ATTRIBUTE_BYTES: usize = 64;
+
+/// How it went with one message of a lot.
+#[derive(Debug)]
+pub enum Filed {
+    /// It is no longer on the dead-letter queue.
+    Done,
+    /// It is on the role's queue, and still on the dead-letter queue: it may be put back again.
+    Twice(BusError),
+    /// It is where it was.
+    Left(BusError),
+}
+
+/// Gathers messages of one queue until they are a lot. `T` is what the caller wants back with each.
+#[derive(Debug)]
+pub struct Lot<T> {
+    messages: Vec<(Dead, T)>,
+    bytes: usize,
+}
+
+impl<T> Default for Lot<T> {
+    fn default() -> Lot<T> {
+        Lot { messages: Vec::new(), bytes: 0 }
+    }
+}
+
+impl<T> Lot<T> {
+    /// Adds a message; what was gathered before it when both together would be more than a lot.
+    pub fn add(&mut self, dead: Dead, with: T) -> Option<Vec<(Dead, T)>> {
+        let kind = dead.delivery.kind_attribute.as_ref();
+        let bytes = dead.delivery.body.len() + kind.map_or(0, |it| it.len() + ATTRIBUTE_BYTES);
+        let full = self.messages.len() >= ENTRIES_MAX || self.bytes + bytes > LOT_BYTES_MAX;
+        let before = if full { self.take() } else { None };
+        self.bytes += bytes;
+        self.messages.push((dead, with));
+        before
+    }
+
+    /// What was gathered, if anything was.
+    pub fn take(&mut self) -> Option<Vec<(Dead, T)>> {
+        self.bytes = 0;
+        let messages = std::mem::take(&mut self.messages);
+        (!messages.is_empty()).then_some(messages)
+    }
+}
+
+impl DeadLetters {
+    /// Puts messages of one queue back on the role's queue, bodies untouched, without what was written on
+    /// them when they died; then deletes those that are there. Says for each, in order, how it went.
+    pub async fn put_back(&self, from: Place, lot: &[&Dead], to: &Queue) -> Vec<Filed> {
+        let sent = own(self.clients(), to).send(lot).await;
+        let there: Vec<&Dead> =
+            lot.iter().zip(&sent).filter(|(_, sent)| sent.is_ok()).map(|(it, _)| *it).collect();
+        let mut deleted = self.delete(from, &there).await.into_iter();
+        let filed = |sent: Result<(), BusError>| match sent {
+            Err(error) => Filed::Left(error),
+            Ok(()) => match deleted.next() {
+                Some(Filed::Left(error)) => Filed::Twice(error),
+                Some(other) => other,
+                None => Filed::Done,
+            },
+        };
+        sent.into_iter().map(filed).collect()
+    }
+
+    /// Deletes messages of one queue, for good. Says for each, in order, how it went.
+    pub async fn delete(&self, from: Place, lot: &[&Dead]) -> Vec<Filed> {
+        if lot.is_empty() {
+            return Vec::new();
+        }
+        let handles = lot.iter().map(|it| it.delivery.receipt_handle.clone()).collect();
+        let deleted = own(self.clients(), self.queue(from)).delete(handles).await;
+        let filed = |it: Result<(), BusError>| it.map_or_else(Filed::Left, |()| Filed::Done);
+        deleted.into_iter().map(filed).collect()
+    }
+}
+
+fn own(clients: &Clients, queue: &Queue) -> requests::Queue {
+    let (name, url) = (queue.name().to_owned(), queue.url().to_owned());
+    requests::Queue { sqs: clients.sqs.clone(), name, url }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::bus::{Delivery, ReceiptHandle};
+
+    fn dead(bytes: usize) -> Dead {
+        let delivery = Delivery {
+            body: "x".repeat(bytes),
+            message_id: "m".to_owned(),
+            attempt: 1,
+            sent_at: Timestamp::UNIX_EPOCH,
+            kind_attribute: None,
+            receipt_handle: ReceiptHandle("h".to_owned()),
+        };
+        Dead { place: Place::Dlq, delivery, moved: false, attributes: Default::default() }
+    }
+
+    fn lots(sizes: &[usize]) -> Vec<usize> {
+        let mut lot = Lot::default();
+        let mut lots: Vec<_> = sizes.iter().filter_map(|it| lot.add(dead(*it), ())).collect();
+        lots.extend(lot.take());
+        lots.iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_lot_is_ten_messages_or_as_many_as_one_request_may_hold() {
+        assert_eq!(lots(&[1; 25]), [10, 10, 5]);
+        assert_eq!(lots(&[100 * 1024; 5]), [2, 2, 1]);
+        assert_eq!(lots(&[1, 1024 * 1024, 1]), [1, 1, 1], "what is too large goes alone");
+        assert_eq!(lots(&[128 * 1024, 128 * 1024, 1]), [2, 1]);
+        assert!(lots(&[]).is_empty());
+    }
+}

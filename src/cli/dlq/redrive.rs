@@ -1,0 +1,111 @@
+//! `booking dlq redrive`
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Case, Fault, Limit, Which, about, count, rehearsal::RulesArgs, sweep::Act, walk,
+    words::Forecast,
+};
+use crate::{cli::out, wiring::aws_fault};
+
+/// What a role makes of a canary.
+const CANARY: &str =
+    "a canary of `booking check`: its role tells status, if its key says so, and forgets it";
+
+/// `booking dlq redrive`
+#[derive(Debug, Args)]
+pub struct RedriveArgs {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    limit: Limit,
+    /// However many there are; says a total instead of a line each
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// Only say what would happen; run it where the role's data is, or with --store dynamodb
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    rules: RulesArgs,
+}
+
+impl RedriveArgs {
+    fn limit(&self) -> Option<usize> {
+        (!self.all).then_some(self.limit.limit.into())
+    }
+}
+
+/// Puts them back, or says what that would do.
+pub(super) async fn run(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fault> {
+    if args.dry_run { dry_run(args, stop).await } else { put_back(args, stop).await }
+}
+
+async fn put_back(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fault> {
+    let which = &args.which;
+    let line = |case: &Case| (!args.all).then(|| line(case));
+    let mut found = 0;
+    for role in which.roles.iter() {
+        let desk = which.desk(role).await?;
+        let queue = desk.letters.role_queue().await.map_err(aws_fault)?;
+        let act = Act::PutBack(queue.clone());
+        let swept = which.sweep(&desk, act, args.limit(), stop, line).await?;
+        if swept.found() == 0 && swept.error.is_none() && !swept.stopped {
+            which.nothing(role, &swept.beyond())?;
+            continue;
+        }
+        found += swept.found();
+        let classes = if args.all { swept.by_class() } else { String::new() };
+        let (done, beyond) = (count(swept.done()), swept.beyond());
+        out(&format!("{done} put back on {}{classes}{beyond}", queue.name()))?;
+        if let Some(error) = &swept.error {
+            return Err(Fault::bus(error));
+        }
+        if swept.stopped {
+            return Err(walk::stopped());
+        }
+    }
+    which.verdict(found)
+}
+
+fn line(case: &Case) -> String {
+    let again = match &case.read {
+        Ok(_) => String::new(),
+        Err(_) if case.canary => format!("; {CANARY}"),
+        Err(refusal) => format!("; it will be set aside again: {refusal}"),
+    };
+    format!("put back  {}  (was {}){again}", about(case), case.why.class)
+}
+
+/// Says what would happen. Reads queue and store, and changes neither.
+async fn dry_run(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fault> {
+    let which = &args.which;
+    let (mut found, mut poison) = (0, 0);
+    for role in which.roles.iter() {
+        let rehearsal = args.rules.rehearsal(role, &which.aws.prefix).await?;
+        let desk = which.desk(role).await?;
+        let mut still = 0;
+        let each = async |case: Case| {
+            let forecast = match &case.read {
+                Ok(event) => rehearsal.of(event).await?,
+                Err(_) if case.canary => Forecast::NoOp(CANARY.to_owned()),
+                Err(refusal) => Forecast::StillPoison(refusal.to_string()),
+            };
+            still += usize::from(matches!(forecast, Forecast::StillPoison(_)));
+            out(&format!("{}  {forecast}", about(&case)))
+        };
+        let walked = which.walk(&desk, args.limit(), stop, each).await?;
+        if walked.found == 0 {
+            which.nothing(role, &walked.beyond())?;
+            continue;
+        }
+        found += walked.found;
+        poison += still;
+        let (total, beyond) = (count(walked.found), walked.beyond());
+        out(&format!(
+            "{role}: {total}, {still} still poison; dry run: nothing was changed{beyond}"
+        ))?;
+    }
+    which.verdict(found)?;
+    if poison > 0 { Err(Fault::No(String::new())) } else { Ok(()) }
+}
