@@ -18,6 +18,7 @@ use super::{
     seconds, stale,
 };
 use crate::{
+    aws::Right,
     bus::{BusError, Delivery, ENTRIES_MAX, RECEIVE_MAX, wire::Intake},
     domain::RoleName,
 };
@@ -212,7 +213,10 @@ impl DeadLetters {
                 .message_attribute_names("All")
                 .send()
                 .await
-                .map_err(|it| failure("receive from", &queue.name, it));
+                .map_err(|it| {
+                    let right = self.right("sqs:ReceiveMessage", queue);
+                    failure("receive from", &queue.name, right, it)
+                });
             let received = match received {
                 Ok(it) => it.messages.unwrap_or_default(),
                 Err(error) => {
@@ -258,16 +262,22 @@ impl DeadLetters {
         if let Some(kind) = &dead.delivery.kind_attribute {
             send = send.message_attributes("type", text(kind));
         }
-        send.send().await.map_err(|it| failure("put back on", &to.name, it))?;
+        send.send().await.map_err(|it| {
+            failure("put back on", &to.name, self.right("sqs:SendMessage", to), it)
+        })?;
         let queue = self.queue(dead.place);
         let delete = self.clients.sqs.delete_message().queue_url(&queue.url);
         let handle = &dead.delivery.receipt_handle.0;
         match delete.receipt_handle(handle).send().await {
             Err(it) if !stale(it.code(), it.message()) => {
-                Err(failure("delete from", &queue.name, it))
+                Err(failure("delete from", &queue.name, self.right("sqs:DeleteMessage", queue), it))
             }
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    fn right(&self, action: &'static str, queue: &Queue) -> Right {
+        self.clients.right_to(action, &queue.name, Some(&queue.url))
     }
 
     fn queue(&self, place: Place) -> &Queue {

@@ -121,7 +121,8 @@ impl DynamoDb {
         for _ in 0..PAGES_MAX {
             let left = limit.saturating_sub(entries.len());
             let answer = self.query(index, &phase, left, from.take()).await;
-            let answer = answer.map_err(|it| self.failed("list rows", it))?;
+            let failed = |it| self.not_done("list rows", self.right_to_index(index), it);
+            let answer = answer.map_err(failed)?;
             self.took("Query", answer.consumed_capacity());
             entries.extend(answer.items.unwrap_or_default().into_iter().filter_map(entry));
             from = answer.last_evaluated_key;
