@@ -28,6 +28,7 @@ mod exhaustive;
 mod fares;
 mod gateway;
 mod hardening;
+mod iam;
 mod key_index;
 mod kill;
 mod layers;
