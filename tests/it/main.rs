@@ -43,6 +43,7 @@ mod shutdown;
 mod simulation;
 mod store_contract;
 mod stories;
+mod supply;
 mod terminal;
 mod terraform;
 mod topology;
