@@ -63,6 +63,14 @@ services:
     for role in seats payment receipt status; do target/debug/booking "$role" & done
     wait
 
-# licences, sources and bans of the dependencies (needs cargo-deny)
+# licences, sources, bans and advisories of the dependencies, as CI has it
 deny:
-    cargo deny check bans licenses sources
+    .ci/deny
+
+# name the Dockerfile's base images by the digests that their tags have today: just pin-images --check
+pin-images *args:
+    .ci/pin-images {{args}}
+
+# what the binary is made of, in CycloneDX: target/sbom/booking.cdx.json
+sbom:
+    .ci/sbom

@@ -1,4 +1,4 @@
-"""The virtual environment `.venv` with LocalStack in it, made from requirements.txt when needed."""
+"""Virtual environments for what plays AWS here, each made from its list of packages when needed."""
 
 import fcntl
 import hashlib
@@ -9,34 +9,43 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-REQUIREMENTS = HERE / "requirements.txt"
-VENV = HERE / ".venv"
-# Written last: an environment without it was never finished.
-STAMP = VENV / "requirements.sha256"
 LOG_LINES = 30
+
+
+class Venv:
+    """An environment: what is in it, its list of packages, and its folder."""
+
+    def __init__(self, what, requirements, folder):
+        self.what, self.requirements, self.folder = what, HERE / requirements, HERE / folder
+        # Written last: an environment without it was never finished.
+        self.stamp = self.folder / "requirements.sha256"
+
+
+LOCALSTACK = Venv("LocalStack", "requirements.txt", ".venv")
+MOTO = Venv("moto", "requirements-iam.txt", ".moto")
 
 
 class Failed(Exception):
     """What was wrong and what to do, in words for the terminal."""
 
 
-def environment(log, stopped):
+def environment(log, stopped, venv=LOCALSTACK):
     """The environment's Python. Two processes may race for it: one installs, the other waits."""
-    python = VENV / "bin" / "python"
-    with REQUIREMENTS.open("rb") as requirements:
+    python = venv.folder / "bin" / "python"
+    with venv.requirements.open("rb") as requirements:
         fcntl.flock(requirements, fcntl.LOCK_EX)
         wanted = hashlib.sha256(requirements.read()).hexdigest()
-        if STAMP.exists() and STAMP.read_text() == wanted:
+        if venv.stamp.exists() and venv.stamp.read_text() == wanted:
             return python
-        print(f"installing LocalStack into {VENV} (about a minute, once) …", file=sys.stderr, flush=True)
-        shutil.rmtree(VENV, ignore_errors=True)
-        run([base_python(), "-m", "venv", str(VENV)], log, stopped)
-        run([str(python), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)], log, stopped)
-        STAMP.write_text(wanted)
+        print(f"installing {venv.what} into {venv.folder} (about a minute, once) …", file=sys.stderr, flush=True)
+        shutil.rmtree(venv.folder, ignore_errors=True)
+        run([base_python(venv.what), "-m", "venv", str(venv.folder)], log, stopped)
+        run([str(python), "-m", "pip", "install", "--quiet", "--requirement", str(venv.requirements)], log, stopped)
+        venv.stamp.write_text(wanted)
     return python
 
 
-def base_python():
+def base_python(what):
     """A Python the pinned packages were made for: 3.11, else what runs this if it is newer."""
     found = shutil.which("python3.11")
     # A name on the PATH may be a version manager's stub that refuses.
@@ -44,7 +53,7 @@ def base_python():
         return found
     if sys.version_info >= (3, 11):
         return sys.executable
-    raise Failed(f"LocalStack needs Python 3.11; this is {sys.version.split()[0]}. Install python3.11, or Docker")
+    raise Failed(f"{what} needs Python 3.11; this is {sys.version.split()[0]}. Install python3.11 (LocalStack also runs in Docker)")
 
 
 def run(command, log, stopped):
@@ -56,7 +65,7 @@ def run(command, log, stopped):
         if stopped(wait_s=0.2):
             os.killpg(process.pid, 9)
             process.wait()
-            raise Failed("stopped while installing LocalStack; the next start begins again")
+            raise Failed("stopped while installing; the next start begins again")
     if process.returncode != 0:
         raise Failed(f"`{' '.join(command)}` failed:\n{tail(log)}")
 

@@ -1,7 +1,8 @@
 //! What every AWS client of a process has in common: where credentials, region and endpoints come
-//! from, and the count of what is sent. Retries and time limits are each adapter's own.
+//! from, the count of what is sent, and how a missing right is told. Retries and time limits are each
+//! adapter's own.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_sqs::config::{
@@ -12,6 +13,79 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
 use crate::metrics::RequestCount;
+
+/// What AWS says of a call that IAM does not allow: DynamoDB and SQS, SNS, and older answers of both.
+const DENIALS: [&str; 4] =
+    ["AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"];
+
+/// Whatever went wrong.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// What a call needs, in the words of an IAM policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// Such as `sqs:DeleteMessage`. A batch has no action of its own.
+    pub action: &'static str,
+    /// The ARN; with a star for the account while nobody has said which it is.
+    pub resource: String,
+}
+
+/// IAM does not allow a call: which right is missing, as it can be pasted into a policy. Its source is
+/// what AWS said, which tells a right that is missing from one that is denied elsewhere.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .right.missing())]
+pub struct Denied {
+    right: Right,
+    #[source]
+    source: Cause,
+}
+
+impl Right {
+    /// Says that it is missing.
+    #[must_use]
+    pub fn missing(&self) -> String {
+        format!("IAM does not allow `{}` on `{}`", self.action, self.resource)
+    }
+
+    /// What went wrong, under the name of this right if AWS's error code says that IAM denied it.
+    #[must_use]
+    pub fn explain(self, code: Option<&str>, source: Cause) -> Cause {
+        if is_denial(code) { Box::new(Denied { right: self, source }) } else { source }
+    }
+}
+
+impl Denied {
+    /// Whether an error is one, or comes from one.
+    #[must_use]
+    pub fn is_behind(error: &(dyn Error + 'static)) -> bool {
+        let mut cause = Some(error);
+        while let Some(it) = cause {
+            // What is shared is an error of its own kind, and what it shares is behind it.
+            let shared = it.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+            if it.is::<Denied>() || shared.is_some_and(|it| it.is::<Denied>()) {
+                return true;
+            }
+            cause = it.source();
+        }
+        false
+    }
+}
+
+/// Whether an error code says that IAM did not allow the call.
+#[must_use]
+pub fn is_denial(code: Option<&str>) -> bool {
+    code.is_some_and(|it| DENIALS.contains(&it))
+}
+
+/// The partition that a region is in.
+#[must_use]
+pub fn partition(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "aws-cn",
+        Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
 
 /// Takes credentials, region and endpoints from where every AWS tool takes them. Once a process: the
 /// clients share what was found.
@@ -48,5 +122,40 @@ impl Intercept for Count {
             self.0.add(it.service(), it.name());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn right() -> Right {
+        let resource = "arn:aws:sqs:eu-central-1:123456789012:booking-seats".to_owned();
+        Right { action: "sqs:DeleteMessage", resource }
+    }
+
+    #[test]
+    fn a_denied_call_names_the_right_in_the_words_of_a_policy_and_then_what_aws_said() {
+        for code in ["AccessDenied", "AccessDeniedException", "AuthorizationError"] {
+            let error = right().explain(Some(code), "no identity-based policy allows it".into());
+            assert_eq!(
+                error.to_string(),
+                "IAM does not allow `sqs:DeleteMessage` on \
+                 `arn:aws:sqs:eu-central-1:123456789012:booking-seats`"
+            );
+            assert_eq!(error.source().unwrap().to_string(), "no identity-based policy allows it");
+            assert!(Denied::is_behind(&*error));
+            let shared: Arc<dyn Error + Send + Sync> = Arc::from(error);
+            assert!(Denied::is_behind(&shared));
+        }
+    }
+
+    #[test]
+    fn what_is_not_denied_is_told_as_it_is() {
+        for code in [None, Some("NotFound"), Some("ThrottlingException")] {
+            let error = right().explain(code, "as it is".into());
+            assert!(error.to_string() == "as it is" && error.source().is_none());
+            assert!(!Denied::is_behind(&*error));
+        }
     }
 }

@@ -317,7 +317,9 @@ async fn wait_for_signal() -> io::Result<()> {
 #[must_use]
 pub fn aws_fault(error: AwsError) -> Fault {
     match &error {
-        AwsError::NoRegion | AwsError::NoQueue { .. } => Fault::config(&error),
+        AwsError::NoRegion | AwsError::NoQueue { .. } | AwsError::Denied { .. } => {
+            Fault::config(&error)
+        }
         AwsError::Unreachable { .. } => Fault::unreachable(&error),
     }
 }

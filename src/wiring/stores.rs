@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::{existing_store_file, gateway_file, make_folder, open_store, read_store};
 use crate::{
+    aws::Denied,
     bus::aws::Names,
     config::{PaymentArgs, ServiceArgs, StoreName},
     domain::RoleName,
@@ -174,11 +175,14 @@ impl AnyStore {
         }
     }
 
-    /// Whose turn it is when a command could not use the rows: a table may answer in a moment, a file
-    /// that cannot be read is damaged.
+    /// Whose turn it is when a command could not use the rows: a table may answer in a moment unless IAM
+    /// does not allow it, a file that cannot be read is damaged.
     #[must_use]
     pub fn fault(&self, error: &BookError) -> Fault {
         match (self, error) {
+            (AnyStore::Table(_), BookError::Store(_)) if Denied::is_behind(error) => {
+                Fault::config(error)
+            }
             (AnyStore::Table(_), BookError::Store(_)) => Fault::unreachable(error),
             _ => Fault::Internal(Chain(error).to_string()),
         }
@@ -205,6 +209,7 @@ async fn table(
 pub fn table_fault(error: &StoreError) -> Fault {
     match error {
         StoreError::Unusable { .. } => Fault::config(error),
+        StoreError::Failed { .. } if Denied::is_behind(error) => Fault::config(error),
         StoreError::Failed { .. } | StoreError::Closed => Fault::unreachable(error),
     }
 }

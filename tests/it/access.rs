@@ -1,17 +1,14 @@
 //! Each role may do exactly what it does: the calls that the SDK sent, recorded in a run of the four
 //! real processes, against the policies that Terraform plans. Nothing missing, nothing spare.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    process::Command,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use booking::domain::{RoleName, event::Kind};
 use serde_json::{Value, json};
 
 use crate::harness::{
     Account, DynamoDbLocal, Fate, Folder, LocalStack, Service, Sketch, Tables, Way, binary,
-    definitions, eventually, root, skipped,
+    definitions, eventually, planned, skipped,
 };
 
 type Actions = BTreeSet<String>;
@@ -48,26 +45,9 @@ async fn done_by(service: &Service) -> Actions {
 }
 
 /// What Terraform would make.
-fn plan(folder: &Folder, prefix: &str) -> Vec<Value> {
-    let workdir = folder.join("terraform");
-    let file = folder.join("plan").display().to_string();
-    let run = |action: &[&str]| {
-        let output = Command::new("python3")
-            .arg(root().join("localstack/terraform"))
-            .args(["--workdir", &workdir.display().to_string()])
-            .args(["--endpoint", &LocalStack::running().endpoint])
-            .args(action)
-            .output()
-            .expect("python3 must be installed: https://www.python.org/downloads/");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "terraform {action:?} failed:\n{said}");
-        output.stdout
-    };
+fn plan(prefix: &str) -> Vec<Value> {
     let prefix = format!("prefix={prefix}");
-    run(&["plan", "-out", &file, "-var", &prefix, "-var", "store=dynamodb"]);
-    let plan: Value = serde_json::from_slice(&run(&["show", "-json", &file])).unwrap();
-    let resources = &plan["planned_values"]["root_module"]["resources"];
-    resources.as_array().unwrap().clone()
+    planned(&LocalStack::running().endpoint, &[&prefix, "store=dynamodb"])
 }
 
 /// The policies that Terraform would make: action => resources, by role.
@@ -173,7 +153,7 @@ async fn every_policy_is_exactly_what_its_role_calls() {
     }
     provoke(&account, &dynamodb, &services).await;
 
-    let plan = plan(&folder, &prefix);
+    let plan = plan(&prefix);
     // What the tests and these services worked on is what Terraform makes.
     assert_eq!(tables(&plan, &prefix), definitions());
     let policies = policies(&plan);
@@ -274,7 +254,7 @@ async fn the_operators_policy_is_exactly_what_the_commands_for_operators_call() 
     run(&["resend", "all", "happy"]);
     run(&["dlq", "drop", "all", "--class", "malformed"]);
 
-    let policies = policies(&plan(&folder, &account.prefix));
+    let policies = policies(&plan(&account.prefix));
     let allowed: Actions = policies["operator"].keys().cloned().collect();
     let sent: Vec<String> = aws.seen().into_iter().chain(tables.seen()).collect();
     let named = |it: &String| it.split_once(':').map(|(service, name)| action(service, name));

@@ -22,7 +22,7 @@ fn rows_of_the_matrix() -> BTreeSet<String> {
 }
 
 /// Every test function of the project, by name.
-fn tests() -> BTreeSet<String> {
+pub fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for folder in ["src", "tests", "terraform/tests"] {
         collect(&root().join(folder), &mut names);

@@ -4,7 +4,10 @@ use std::fs;
 
 use booking::topics;
 
-use crate::harness::{binary, root};
+use crate::{
+    coverage,
+    harness::{binary, root},
+};
 
 /// A file of the repository.
 pub fn document(name: &str) -> String {
@@ -56,5 +59,25 @@ fn the_readme_names_the_exit_codes_of_the_help() {
             "{code} in --help"
         );
         assert!(readme.contains(&format!("| {code} |")), "{code} in README.md");
+    }
+}
+
+/// Whatever docs/SECURITY.md says a test holds, a test of that name is there; and each table names some.
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let document = document("docs/SECURITY.md");
+    // What is still to be filled in stands in a comment.
+    let (before, rest) = document.split_once("<!--").unwrap_or((&document, ""));
+    let text = format!("{before}{}", rest.split_once("-->").map_or(rest, |it| it.1));
+    let tests = coverage::tests();
+    // Nothing else there is as long as the name of a test and in one word.
+    let is_name = |it: &&str| {
+        it.len() > 24
+            && it.bytes().all(|it| it.is_ascii_lowercase() || b"_0123456789".contains(&it))
+    };
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(tests.contains(name), "docs/SECURITY.md names {name}, which is no test");
     }
 }

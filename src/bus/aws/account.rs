@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{Clients, Home, Names, Place, clients::failure};
 use crate::{
+    aws::Right,
     bus::BusError,
     domain::{RoleName, event::Kind},
 };
@@ -124,8 +125,10 @@ impl Account {
         names: &Names,
         home: &Home,
     ) -> Result<Account, BusError> {
-        let (topics, queues) =
-            tokio::try_join!(observe_topics(clients, names, home), observe_queues(clients, names))?;
+        let (topics, queues) = tokio::try_join!(
+            observe_topics(clients, names, home),
+            observe_queues(clients, names, home)
+        )?;
         Ok(Account { home: home.clone(), names: names.clone(), topics, queues })
     }
 
@@ -151,7 +154,8 @@ async fn observe_topics(
     for topic in Kind::ALL {
         let (name, arn) = (names.topic(topic), home.topic_arn(names, topic));
         let there = clients.sns.get_topic_attributes().topic_arn(&arn).send().await;
-        if present("look at", &name, there)?.is_some() {
+        let right = Right { action: "sns:GetTopicAttributes", resource: arn.clone() };
+        if present("look at", &name, right, there)?.is_some() {
             topics.insert(topic, subscriptions(clients, names, &name, &arn).await?);
         }
     }
@@ -170,7 +174,9 @@ async fn subscriptions(
         clients.sns.list_subscriptions_by_topic().topic_arn(arn).into_paginator().send();
     for _ in 0..PAGES_MAX {
         let Some(page) = pages.next().await else { break };
-        let Some(page) = present("list the subscriptions of", name, page)? else { break };
+        let right = Right { action: "sns:ListSubscriptionsByTopic", resource: arn.to_owned() };
+        let page = present("list the subscriptions of", name, right, page)?;
+        let Some(page) = page else { break };
         for it in page.subscriptions.unwrap_or_default() {
             let endpoint = it.endpoint.unwrap_or_default();
             let queue = endpoint.rsplit(':').next().unwrap_or_default();
@@ -199,7 +205,9 @@ async fn settled(
 ) -> Result<Option<Subscription>, BusError> {
     let Some(arn) = &seen.arn else { return Ok(Some(seen)) };
     let answer = clients.sns.get_subscription_attributes().subscription_arn(arn).send().await;
-    let Some(answer) = present("look at a subscription of", topic, answer)? else {
+    // SNS knows no resource for this action: it is allowed everywhere or nowhere.
+    let right = Right { action: "sns:GetSubscriptionAttributes", resource: "*".to_owned() };
+    let Some(answer) = present("look at a subscription of", topic, right, answer)? else {
         return Ok(None);
     };
     let attributes = answer.attributes.unwrap_or_default();
@@ -219,15 +227,19 @@ async fn settled(
 async fn observe_queues(
     clients: &Clients,
     names: &Names,
+    home: &Home,
 ) -> Result<BTreeMap<QueueOf, Queue>, BusError> {
     let mut queues = BTreeMap::new();
     for queue in QueueOf::all() {
         let name = queue.name(names);
         let url = clients.sqs.get_queue_url().queue_name(&name).send().await;
-        let Some(url) = present("find", &name, url)?.and_then(|it| it.queue_url) else { continue };
+        let right = |action| Right { action, resource: home.queue_arn(&name) };
+        let url = present("find", &name, right("sqs:GetQueueUrl"), url)?;
+        let Some(url) = url.and_then(|it| it.queue_url) else { continue };
         let ask = clients.sqs.get_queue_attributes().queue_url(url);
         let answer = ask.set_attribute_names(Some(ASKED.to_vec())).send().await;
-        let Some(answer) = present("look at", &name, answer)? else { continue };
+        let answer = present("look at", &name, right("sqs:GetQueueAttributes"), answer)?;
+        let Some(answer) = answer else { continue };
         let attributes = answer.attributes.unwrap_or_default();
         let text = |name| attributes.get(&name).filter(|it| !it.is_empty());
         let number = |name| text(name).and_then(|it| it.parse().ok()).unwrap_or_default();
@@ -262,6 +274,7 @@ fn json(text: &str) -> Option<Value> {
 fn present<T, E>(
     operation: &'static str,
     name: &str,
+    right: Right,
     answer: Result<T, SdkError<E>>,
 ) -> Result<Option<T>, BusError>
 where
@@ -270,6 +283,6 @@ where
     match answer {
         Ok(it) => Ok(Some(it)),
         Err(it) if it.code().is_some_and(|it| ABSENT.contains(&it)) => Ok(None),
-        Err(it) => Err(failure(operation, name, it)),
+        Err(it) => Err(failure(operation, name, right, it)),
     }
 }

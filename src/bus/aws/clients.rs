@@ -13,7 +13,7 @@ use aws_sdk_sqs::{
 
 use super::{super::BusError, names::Home};
 use crate::{
-    aws::{self, Count},
+    aws::{self, Count, Right, is_denial},
     metrics::RequestCount,
 };
 
@@ -59,6 +59,17 @@ pub enum AwsError {
         region: String,
         /// What SQS said.
         said: String,
+    },
+    /// IAM does not let us use it.
+    #[error("cannot use the queue `{queue}` in {region}")]
+    Denied {
+        /// Its name.
+        queue: String,
+        /// Where it is.
+        region: String,
+        /// Which right is missing, and what SQS said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
     },
     /// AWS did not answer, or not with an answer.
     #[error("cannot reach AWS to {asked}")]
@@ -128,7 +139,7 @@ impl Clients {
     /// When it is not there, may not be used, or AWS cannot be reached.
     pub async fn queue_url(&self, queue: &str) -> Result<String, AwsError> {
         let answer = self.sqs.get_queue_url().queue_name(queue).send().await;
-        let url = answer.map_err(|it| self.no_queue(queue, it))?;
+        let url = answer.map_err(|it| self.no_queue("sqs:GetQueueUrl", queue, None, it))?;
         url.queue_url.ok_or_else(|| AwsError::NoQueue {
             queue: queue.to_owned(),
             region: self.region.clone(),
@@ -148,7 +159,7 @@ impl Clients {
             .attribute_names(QueueAttributeName::QueueArn)
             .send()
             .await
-            .map_err(|it| self.no_queue(queue, it))?;
+            .map_err(|it| self.no_queue("sqs:GetQueueAttributes", queue, Some(url), it))?;
         let arn = answer.attributes.and_then(|mut it| it.remove(&QueueAttributeName::QueueArn));
         arn.as_deref().and_then(Home::of_arn).ok_or_else(|| AwsError::NoQueue {
             queue: queue.to_owned(),
@@ -174,15 +185,33 @@ impl Clients {
         Ok(Home::new(&self.region, &account))
     }
 
-    fn no_queue<E>(&self, queue: &str, error: SdkError<E>) -> AwsError
+    /// What a call to a queue needs. Its account stands in its URL, if that is known and is one of AWS.
+    pub(super) fn right_to(&self, action: &'static str, queue: &str, url: Option<&str>) -> Right {
+        let account = url.and_then(|it| it.rsplit('/').nth(1)).filter(|it| is_account(it));
+        let home = Home::new(&self.region, account.unwrap_or("*"));
+        Right { action, resource: home.queue_arn(queue) }
+    }
+
+    fn no_queue<E>(
+        &self,
+        action: &'static str,
+        queue: &str,
+        url: Option<&str>,
+        error: SdkError<E>,
+    ) -> AwsError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        match error.code() {
+        match error.code().map(str::to_owned) {
+            Some(code) if is_denial(Some(&code)) => AwsError::Denied {
+                queue: queue.to_owned(),
+                region: self.region.clone(),
+                source: self.right_to(action, queue, url).explain(Some(&code), error.into()),
+            },
             Some(code) => AwsError::NoQueue {
                 queue: queue.to_owned(),
                 region: self.region.clone(),
-                said: code.to_owned(),
+                said: code,
             },
             None => AwsError::Unreachable {
                 asked: format!("find the queue `{queue}`"),
@@ -190,6 +219,10 @@ impl Clients {
             },
         }
     }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit())
 }
 
 /// Receives may take as long as their long poll, and a stream that stands still is what they are.
@@ -209,11 +242,8 @@ fn polls(config: &SdkConfig, count: Count) -> aws_sdk_sqs::Config {
 }
 
 /// What a person has to mend, as AWS calls it.
-const REFUSALS: [&str; 12] = [
+const REFUSALS: [&str; 9] = [
     "AWS.SimpleQueueService.NonExistentQueue",
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthorizationError",
     "ExpiredToken",
     "InvalidAddress",
     "InvalidClientTokenId",
@@ -224,14 +254,32 @@ const REFUSALS: [&str; 12] = [
     "UnrecognizedClientException",
 ];
 
-/// The bus error for an SDK error: refused when waiting will not help.
-pub(super) fn failure<E>(operation: &'static str, name: &str, error: SdkError<E>) -> BusError
+/// The bus error for an SDK error: refused when waiting will not help. It names the right if that is
+/// what is missing.
+pub(super) fn failure<E>(
+    operation: &'static str,
+    name: &str,
+    right: Right,
+    error: SdkError<E>,
+) -> BusError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
+    let code = error.code().map(str::to_owned);
+    said(operation, name, right, code.as_deref(), error.into())
+}
+
+/// The same for an error code and what else was said.
+pub(super) fn said(
+    operation: &'static str,
+    name: &str,
+    right: Right,
+    code: Option<&str>,
+    source: Box<dyn Error + Send + Sync>,
+) -> BusError {
     let name = name.to_owned();
-    let refused = error.code().is_some_and(refused);
-    let source = error.into();
+    let refused = code.is_some_and(refused);
+    let source = right.explain(code, source);
     if refused {
         BusError::Refused { operation, name, source }
     } else {
@@ -240,6 +288,6 @@ where
 }
 
 /// Whether a person has to mend it before trying again helps.
-pub(super) fn refused(code: &str) -> bool {
-    REFUSALS.contains(&code)
+fn refused(code: &str) -> bool {
+    REFUSALS.contains(&code) || is_denial(Some(code))
 }

@@ -7,6 +7,7 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 
 use super::{AwsError, Clients, Names, account, delivery};
 use crate::{
+    aws::Right,
     bus::{Delivery, wire::Intake},
     domain::RoleName,
 };
@@ -130,6 +131,11 @@ impl DeadLetters {
 
     pub(super) fn clients(&self) -> &Clients {
         &self.clients
+    }
+
+    /// The right to do `action` on one of the queues.
+    pub(super) fn right(&self, action: &'static str, queue: &Queue) -> Right {
+        self.clients.right_to(action, &queue.name, Some(&queue.url))
     }
 
     pub(super) fn queue(&self, place: Place) -> &Queue {

@@ -91,7 +91,8 @@ impl DeadLetters {
 
 fn own(clients: &Clients, queue: &Queue) -> requests::Queue {
     let (name, url) = (queue.name().to_owned(), queue.url().to_owned());
-    requests::Queue { sqs: clients.sqs.clone(), name, url }
+    let arn = clients.right_to("sqs:*", &name, Some(&url)).resource;
+    requests::Queue { sqs: clients.sqs.clone(), name, url, arn }
 }
 
 #[cfg(test)]

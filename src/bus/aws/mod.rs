@@ -29,7 +29,10 @@ use super::{
     Answer, Batched, BusError, DeadLetter, Delivery, ENTRIES_MAX, RECEIVE_MAX, ReceiptHandle,
     Requests,
 };
-use crate::domain::{RoleName, event::Kind};
+use crate::{
+    aws::Right,
+    domain::{RoleName, event::Kind},
+};
 
 /// One role's queue, and every topic. What is published, deleted and given back at the same time
 /// leaves in one request.
@@ -43,6 +46,7 @@ pub struct AwsRequests {
     polls: aws_sdk_sqs::Client,
     topics: AwsTopics,
     dead_letter_url: String,
+    dead_letter_arn: String,
     deletes_linger: Duration,
 }
 
@@ -60,13 +64,16 @@ impl AwsBus {
     ) -> Result<(AwsBus, Home), AwsError> {
         let queue = names.queue(role);
         let queue_url = clients.queue_url(&queue).await?;
-        let dead_letter_url = clients.queue_url(&names.dead_letter_queue(role)).await?;
+        let dead_letter_queue = names.dead_letter_queue(role);
+        let dead_letter_url = clients.queue_url(&dead_letter_queue).await?;
         let home = clients.home_of_queue(&queue, &queue_url).await?;
+        let (arn, sqs) = (home.queue_arn(&queue), clients.sqs.clone());
         let (bus, drivers) = Batched::new(AwsRequests {
-            topics: AwsTopics::new(clients, names.clone(), home.clone()),
-            queue: OwnQueue { sqs: clients.sqs.clone(), name: queue, url: queue_url },
+            queue: OwnQueue { sqs, name: queue, url: queue_url, arn },
             polls: clients.polls.clone(),
             dead_letter_url,
+            dead_letter_arn: home.queue_arn(&dead_letter_queue),
+            topics: AwsTopics::new(clients, names.clone(), home.clone()),
             deletes_linger,
         });
         // They end with the last copy of the bus.
@@ -118,7 +125,10 @@ impl Requests for AwsRequests {
             .message_attribute_names("type")
             .send()
             .await
-            .map_err(|it| failure("receive from", &self.queue.name, it))?;
+            .map_err(|it| {
+                let right = self.queue.right("sqs:ReceiveMessage");
+                failure("receive from", &self.queue.name, right, it)
+            })?;
         Ok(received.messages.unwrap_or_default().into_iter().filter_map(delivery).collect())
     }
 
@@ -127,12 +137,15 @@ impl Requests for AwsRequests {
         handles: &[ReceiptHandle],
         visibility: Duration,
     ) -> Result<Vec<bool>, BusError> {
-        let OwnQueue { sqs, name, url } = &self.queue;
+        let OwnQueue { sqs, name, url, .. } = &self.queue;
         let mut ours = vec![true; handles.len()];
         for (chunk, handles) in handles.chunks(ENTRIES_MAX).enumerate() {
             let changes = handles.iter().map(|it| (it, visibility));
             let changed = change_visibility(sqs, url, changes).await;
-            let changed = changed.map_err(|it| failure("extend messages of", name, it))?;
+            let changed = changed.map_err(|it| {
+                let right = self.queue.right("sqs:ChangeMessageVisibility");
+                failure("extend messages of", name, right, it)
+            })?;
             for failed in changed.failed {
                 // What SQS could not do for its own reasons may be done by the next heartbeat.
                 if stale(Some(&failed.code), failed.message.as_deref())
@@ -157,7 +170,10 @@ impl Requests for AwsRequests {
             }
             send = send.message_attributes(*name, text(value));
         }
-        send.send().await.map(drop).map_err(|it| failure("set aside from", name, it))
+        send.send().await.map(drop).map_err(|it| {
+            let resource = self.dead_letter_arn.clone();
+            failure("set aside from", name, Right { action: "sqs:SendMessage", resource }, it)
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What things are called in an account: topics, queues and tables.
 
 use crate::{
+    aws::partition,
     bus::wire::Intake,
     domain::{RoleName, event::Kind},
 };
@@ -80,13 +81,8 @@ impl Home {
     /// The home of an account in a region. The partition follows from the region.
     #[must_use]
     pub fn new(region: &str, account: &str) -> Home {
-        let partition = match region.split('-').next() {
-            Some("cn") => "aws-cn",
-            Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
         Home {
-            partition: partition.to_owned(),
+            partition: partition(region).to_owned(),
             region: region.to_owned(),
             account: account.to_owned(),
         }

@@ -16,11 +16,11 @@ use aws_sdk_sqs::{
 
 use super::{
     super::{Answer, BusError, ReceiptHandle},
-    clients::{failure, refused},
+    clients::{failure, said},
     dead_letters::Dead,
     seconds, stale,
 };
-use crate::domain::event::Kind;
+use crate::{aws::Right, domain::event::Kind};
 
 /// One queue, as its messages are deleted and given back.
 #[derive(Clone, Debug)]
@@ -28,6 +28,7 @@ pub(super) struct Queue {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) name: String,
     pub(super) url: String,
+    pub(super) arn: String,
 }
 
 /// One topic, as it is published to.
@@ -42,6 +43,7 @@ pub(super) struct Topic {
 impl Topic {
     pub(super) async fn publish(&self, bodies: Vec<String>) -> Vec<Answer> {
         let operation = "publish to";
+        let right = Right { action: "sns:Publish", resource: self.arn.clone() };
         let count = bodies.len();
         let mut publish = self.sns.publish_batch().topic_arn(&self.arn);
         for (at, body) in bodies.into_iter().enumerate() {
@@ -58,16 +60,22 @@ impl Topic {
                 let done = it.successful.unwrap_or_default().into_iter().filter_map(|it| it.id);
                 let failed = it.failed.unwrap_or_default().into_iter();
                 let failed = failed.map(|it| (it.id, it.code, it.message));
-                each(count, done, failed, operation, &self.name)
+                each(count, done, failed, operation, &self.name, &right)
             }
-            Err(it) => all(count, failure(operation, &self.name, it)),
+            Err(it) => all(count, failure(operation, &self.name, right, it)),
         }
     }
 }
 
 impl Queue {
+    /// What a call to it needs.
+    pub(super) fn right(&self, action: &'static str) -> Right {
+        Right { action, resource: self.arn.clone() }
+    }
+
     pub(super) async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
         let operation = "delete from";
+        let right = self.right("sqs:DeleteMessage");
         let count = handles.len();
         let mut delete = self.sqs.delete_message_batch().queue_url(&self.url);
         for (at, handle) in handles.into_iter().enumerate() {
@@ -82,15 +90,16 @@ impl Queue {
             Ok(it) => {
                 let done = it.successful.into_iter().map(|it| it.id);
                 let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
-                each(count, done, failed, operation, &self.name)
+                each(count, done, failed, operation, &self.name, &right)
             }
-            Err(it) => all(count, failure(operation, &self.name, it)),
+            Err(it) => all(count, failure(operation, &self.name, right, it)),
         }
     }
 
     /// Puts dead messages on it, as they are.
     pub(super) async fn send(&self, messages: &[&Dead]) -> Vec<Answer> {
         let operation = "put back on";
+        let right = self.right("sqs:SendMessage");
         let mut send = self.sqs.send_message_batch().queue_url(&self.url);
         for (at, dead) in messages.iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder().id(at.to_string());
@@ -106,23 +115,24 @@ impl Queue {
             Ok(it) => {
                 let done = it.successful.into_iter().map(|it| it.id);
                 let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
-                each(messages.len(), done, failed, operation, &self.name)
+                each(messages.len(), done, failed, operation, &self.name, &right)
             }
-            Err(it) => all(messages.len(), failure(operation, &self.name, it)),
+            Err(it) => all(messages.len(), failure(operation, &self.name, right, it)),
         }
     }
 
     pub(super) async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
         let operation = "give back to";
+        let right = self.right("sqs:ChangeMessageVisibility");
         let count = handles.len();
         let changes = handles.iter().map(|(handle, after)| (handle, *after));
         match change_visibility(&self.sqs, &self.url, changes).await {
             Ok(it) => {
                 let done = it.successful.into_iter().map(|it| it.id);
                 let failed = it.failed.into_iter().map(|it| (it.id, it.code, it.message));
-                each(count, done, failed, operation, &self.name)
+                each(count, done, failed, operation, &self.name, &right)
             }
-            Err(it) => all(count, failure(operation, &self.name, it)),
+            Err(it) => all(count, failure(operation, &self.name, right, it)),
         }
     }
 }
@@ -175,6 +185,7 @@ fn each(
     failed: impl Iterator<Item = Failed>,
     operation: &'static str,
     name: &str,
+    right: &Right,
 ) -> Vec<Answer> {
     let unsaid = |_| {
         let source = "the answer does not say how this entry of the batch ended".into();
@@ -192,14 +203,8 @@ fn each(
             *answer = Ok(());
             continue;
         }
-        let refused = refused(&code);
         let source = format!("{code}: {}", message.unwrap_or_default()).into();
-        let name = name.to_owned();
-        *answer = Err(if refused {
-            BusError::Refused { operation, name, source }
-        } else {
-            BusError::Failed { operation, name, source }
-        });
+        *answer = Err(said(operation, name, right.clone(), Some(&code), source));
     }
     answers
 }
@@ -250,30 +255,41 @@ mod tests {
         (id.to_owned(), code.to_owned(), Some("said why".to_owned()))
     }
 
+    fn right() -> Right {
+        Right { action: "sns:Publish", resource: "arn:aws:sns:r:1:seat-booked".to_owned() }
+    }
+
     #[test]
     fn a12_a_batch_of_which_one_entry_failed_has_done_the_others() {
         let failed = [failed("1", "InternalError"), failed("2", "AuthorizationError")];
-        let answers = each(4, done(&["3", "0"]), failed.into_iter(), "publish to", "seat-booked");
+        let (done, operation) = (done(&["3", "0"]), "publish to");
+        let answers = each(4, done, failed.into_iter(), operation, "seat-booked", &right());
         assert!(answers[0].is_ok() && answers[3].is_ok());
         let Err(BusError::Failed { name, source, .. }) = &answers[1] else { panic!("{answers:?}") };
         assert_eq!(
             (name.as_str(), source.to_string()),
             ("seat-booked", "InternalError: said why".into())
         );
-        assert!(matches!(answers[2], Err(BusError::Refused { .. })), "a person has to mend it");
+        let Err(error @ BusError::Refused { .. }) = &answers[2] else { panic!("{answers:?}") };
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "IAM does not allow `sns:Publish` on `arn:aws:sns:r:1:seat-booked`"
+        );
     }
 
     #[test]
     fn an_answer_about_an_entry_that_was_not_asked_for_is_nobodys() {
         let failed = ["7", "-1", "x", ""].map(|it| failed(it, "InternalError"));
         let done = done(&["0", "1", "2", "y"]);
-        assert!(each(2, done, failed.into_iter(), "delete from", "q").iter().all(Result::is_ok));
+        let answers = each(2, done, failed.into_iter(), "delete from", "q", &right());
+        assert!(answers.iter().all(Result::is_ok));
     }
 
     #[test]
     fn a10_an_entry_of_which_nothing_is_said_was_not_published() {
         let failed = [failed("x", "InternalError")];
-        let answers = each(2, done(&["1"]), failed.into_iter(), "publish to", "seat-booked");
+        let (done, operation) = (done(&["1"]), "publish to");
+        let answers = each(2, done, failed.into_iter(), operation, "seat-booked", &right());
         assert!(answers[1].is_ok());
         assert!(matches!(answers[0], Err(BusError::Failed { .. })), "published again, not lost");
     }
@@ -281,7 +297,7 @@ mod tests {
     #[test]
     fn a10_a_handle_that_is_no_longer_good_is_no_failure_of_its_entry() {
         let failed = [failed("0", "ReceiptHandleIsInvalid"), failed("1", "InternalError")];
-        let answers = each(2, done(&[]), failed.into_iter(), "delete from", "q");
+        let answers = each(2, done(&[]), failed.into_iter(), "delete from", "q", &right());
         assert!(answers[0].is_ok() && answers[1].is_err());
     }
 

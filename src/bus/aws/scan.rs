@@ -217,7 +217,10 @@ async fn receive(letters: &DeadLetters, place: Place, max: usize) -> Result<Vec<
         .message_attribute_names("All")
         .send()
         .await
-        .map_err(|it| failure("receive from", queue.name(), it))?;
+        .map_err(|it| {
+            let right = letters.right("sqs:ReceiveMessage", queue);
+            failure("receive from", queue.name(), right, it)
+        })?;
     Ok(received.messages.unwrap_or_default().into_iter().filter_map(|it| dead(place, it)).collect())
 }
 

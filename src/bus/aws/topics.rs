@@ -6,7 +6,7 @@ use super::{
     clients::failure,
     requests::{Topic, kind_attribute},
 };
-use crate::domain::event::Kind;
+use crate::{aws::Right, domain::event::Kind};
 
 /// The topics of one account.
 #[derive(Clone, Debug)]
@@ -47,7 +47,10 @@ impl AwsTopics {
             .message_attributes("type", kind_attribute(message.kind))
             .send()
             .await
-            .map_err(|it| failure("publish to", &self.names.topic(message.kind), it))?;
+            .map_err(|it| {
+                let right = Right { action: "sns:Publish", resource: self.arn(message.kind) };
+                failure("publish to", &self.names.topic(message.kind), right, it)
+            })?;
         Ok(published.message_id.unwrap_or_default())
     }
 }

@@ -73,7 +73,7 @@ impl DynamoDb {
                     PutItemError::ConditionalCheckFailedException(_)
                     | PutItemError::TransactionConflictException(_),
                 ) => Ok(Commit::Conflict),
-                _ => Err(self.failed("commit a row", error)),
+                _ => Err(self.not_done("commit a row", self.right("dynamodb:PutItem"), error)),
             },
         }
     }
@@ -98,7 +98,8 @@ impl DynamoDb {
                 {
                     Ok(Commit::Conflict)
                 }
-                _ => Err(self.failed("commit rows", error)),
+                // It is allowed to who may do each of its parts, and ours are all puts.
+                _ => Err(self.not_done("commit rows", self.right("dynamodb:PutItem"), error)),
             },
         }
     }

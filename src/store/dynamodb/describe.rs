@@ -10,11 +10,16 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
-    client,
+    arn, client,
     list::INDEXES,
     row::{AT_MS, KEY},
 };
-use crate::{domain::RoleName, metrics::RequestCount, store::StoreError};
+use crate::{
+    aws::{Right, is_denial},
+    domain::RoleName,
+    metrics::RequestCount,
+    store::StoreError,
+};
 
 /// The keys of a table and of its indexes, each as `key S` or `phase S, at_ms N`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +61,15 @@ impl Layout {
                 let place = table.to_owned();
                 let refused = it.code().filter(|it| client::REFUSALS.contains(it));
                 return Err(match refused {
-                    Some(said) => StoreError::Unusable {
-                        place,
-                        problem: format!(
-                            "DynamoDB says {said}: `check` needs dynamodb:DescribeTable"
-                        ),
-                    },
+                    Some(said) if is_denial(Some(said)) => {
+                        let region = config.region().map(ToString::to_string).unwrap_or_default();
+                        let (action, resource) = ("dynamodb:DescribeTable", arn(&region, table));
+                        let problem = format!("{}: {said}", Right { action, resource }.missing());
+                        StoreError::Unusable { place, problem }
+                    }
+                    Some(said) => {
+                        StoreError::Unusable { place, problem: format!("DynamoDB says {said}") }
+                    }
                     None => StoreError::Failed {
                         operation: "describe the table",
                         place,

@@ -164,7 +164,8 @@ impl DynamoDb {
         for _ in 0..PAGES_MAX {
             let left = limit.saturating_sub(entries.len());
             let answer = self.query(index, Phase::ALL[phase], left, &from).await;
-            let answer = answer.map_err(|it| self.failed("list rows", it))?;
+            let failed = |it| self.not_done("list rows", self.right_to_index(index), it);
+            let answer = answer.map_err(failed)?;
             self.took("Query", answer.consumed_capacity());
             let found = answer.items.unwrap_or_default().into_iter();
             entries.extend(found.filter_map(|it| entry(it, phase)));

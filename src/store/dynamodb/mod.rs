@@ -19,13 +19,18 @@ use aws_sdk_dynamodb::{
 
 pub use self::describe::Layout;
 use super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write};
-use crate::{domain::RoleName, metrics::RequestCount};
+use crate::{
+    aws::{Right, is_denial, partition},
+    domain::RoleName,
+    metrics::RequestCount,
+};
 
 /// A role's table. Copies share the client.
 #[derive(Clone, Debug)]
 pub struct DynamoDb {
     client: Client,
     table: String,
+    arn: String,
     count: RequestCount,
 }
 
@@ -47,7 +52,8 @@ impl DynamoDb {
             let problem = "no AWS region is set: set AWS_REGION, or a region in the AWS profile";
             return Err(StoreError::Unusable { place: table, problem: problem.to_owned() });
         };
-        let store = DynamoDb { client: client::client(config, count.clone()), table, count };
+        let arn = arn(&region, &table);
+        let store = DynamoDb { client: client::client(config, count.clone()), table, arn, count };
         store.probe(&region, role).await?;
         Ok(store)
     }
@@ -72,13 +78,36 @@ impl DynamoDb {
         StoreError::Failed { operation, place: self.table.clone(), source: Arc::new(source) }
     }
 
+    /// The same for what DynamoDB did not do: a right that is missing is named.
+    fn not_done<E>(&self, operation: &'static str, right: Right, error: SdkError<E>) -> StoreError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let source = Arc::from(right.explain(code.as_deref(), error.into()));
+        StoreError::Failed { operation, place: self.table.clone(), source }
+    }
+
+    /// What a call for rows needs.
+    fn right(&self, action: &'static str) -> Right {
+        Right { action, resource: self.arn.clone() }
+    }
+
+    /// What a call for an index needs.
+    fn right_to_index(&self, index: list::Index) -> Right {
+        let resource = format!("{}/index/{}", self.arn, index.name());
+        Right { action: "dynamodb:Query", resource }
+    }
+
     async fn probe(&self, region: &str, role: RoleName) -> Result<(), StoreError> {
         // No booking has an empty id, so there is no such row, and a half unit pays for looking.
-        self.ask_for("booking/").await.map_err(|it| self.unusable(region, it))?;
+        let row = self.right("dynamodb:GetItem");
+        self.ask_for("booking/").await.map_err(|it| self.unusable(region, row, it))?;
         // Status lists; the other tables have no index.
         if role == RoleName::Status {
             for index in list::INDEXES {
-                self.ask_index(index).await.map_err(|it| self.unusable(region, it))?;
+                let right = self.right_to_index(index);
+                self.ask_index(index).await.map_err(|it| self.unusable(region, right, it))?;
             }
         }
         Ok(())
@@ -86,13 +115,18 @@ impl DynamoDb {
 
     /// A table that DynamoDB does not let us use has to be mended; one that it says nothing about
     /// may be there in a moment.
-    fn unusable<E>(&self, region: &str, error: SdkError<E>) -> StoreError
+    fn unusable<E>(&self, region: &str, right: Right, error: SdkError<E>) -> StoreError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let Some(said) = error.code().filter(|it| client::REFUSALS.contains(it)) else {
             return self.failed("find the rows", error);
         };
+        if is_denial(Some(said)) {
+            let more = error.message().unwrap_or("it does not say more");
+            let problem = format!("{}: {said}: {more}", right.missing());
+            return StoreError::Unusable { place: self.table.clone(), problem };
+        }
         let said = match error.message() {
             Some(more) if said == "ValidationException" => format!("{said}: {more}"),
             _ => said.to_owned(),
@@ -102,6 +136,11 @@ impl DynamoDb {
         );
         StoreError::Unusable { place: self.table.clone(), problem }
     }
+}
+
+/// The ARN of a table. DynamoDB does not say the account until it is asked for more.
+fn arn(region: &str, table: &str) -> String {
+    format!("arn:{}:dynamodb:{region}:*:table/{table}", partition(region))
 }
 
 impl Store for DynamoDb {

@@ -49,7 +49,8 @@ impl DynamoDb {
     }
 
     pub(super) async fn one(&self, name: &str) -> Result<Option<Versioned>, StoreError> {
-        let answer = self.ask_for(name).await.map_err(|it| self.failed("read a row", it))?;
+        let failed = |it| self.not_done("read a row", self.right("dynamodb:GetItem"), it);
+        let answer = self.ask_for(name).await.map_err(failed)?;
         self.took("GetItem", answer.consumed_capacity());
         let row = answer.item.map(Row::try_from).transpose();
         Ok(row.map_err(|it| self.failed("read a row", it))?.map(|it| it.versioned))
@@ -88,7 +89,7 @@ impl DynamoDb {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
-            .map_err(|it| self.failed("read rows", it))?;
+            .map_err(|it| self.not_done("read rows", self.right("dynamodb:BatchGetItem"), it))?;
         self.took("BatchGetItem", answer.consumed_capacity());
         // By the only table that was asked: DynamoDB may call it by its name or by its ARN.
         let items = answer.responses.unwrap_or_default().into_values().flatten();

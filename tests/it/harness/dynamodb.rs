@@ -82,7 +82,11 @@ impl Tables {
 
     /// Makes them, as terraform/ does in an account.
     pub async fn make_in(dynamodb: &DynamoDbLocal, prefix: &str) -> Tables {
-        let config = dynamodb.config().await;
+        Tables::make_at(dynamodb.config().await, prefix).await
+    }
+
+    /// The same wherever a configuration leads.
+    pub async fn make_at(config: SdkConfig, prefix: &str) -> Tables {
         let client = Client::new(&config);
         let names = Names::new(prefix);
         for role in RoleName::ALL {

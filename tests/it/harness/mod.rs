@@ -3,14 +3,18 @@
 mod account;
 pub mod dynamodb;
 pub mod emulator;
+mod enforcing;
 mod localstack;
+mod planned;
 mod service;
 mod sketch;
 mod way;
 
 pub use account::Account;
 pub use dynamodb::{DynamoDbLocal, Tables, definitions};
+pub use enforcing::{Enforcing, Environment};
 pub use localstack::{LocalStack, say, skipped};
+pub use planned::planned;
 pub use service::{CANARY_KEY, Service, all_four, binary};
 pub use sketch::{Sketch, bare, delivery, enveloped, intake};
 pub use way::{Fate, Way};

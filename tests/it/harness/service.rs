@@ -54,6 +54,17 @@ impl Service {
         data: &Path,
         adapt: impl FnOnce(&mut Command),
     ) -> Service {
+        Service::spawn_at(localstack.environment(), role, prefix, data, adapt)
+    }
+
+    /// The same wherever an environment leads.
+    pub fn spawn_at(
+        environment: Vec<(&'static str, String)>,
+        role: RoleName,
+        prefix: &str,
+        data: &Path,
+        adapt: impl FnOnce(&mut Command),
+    ) -> Service {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let log = data.join(format!("{role}.log"));
@@ -70,7 +81,7 @@ impl Service {
             ("BOOKING_GATEWAY_PATIENCE", "200ms"),
             ("BOOKING_MAILER", "folder"),
         ]);
-        command.env("BOOKING_LOG_FORMAT", "json").envs(localstack.environment());
+        command.env("BOOKING_LOG_FORMAT", "json").envs(environment);
         adapt(&mut command);
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let child =

@@ -1,0 +1,216 @@
+"""moto as a server that enforces IAM the way AWS does for what `booking` calls. Started by iam.py.
+
+moto 5.2.5 verifies signatures, knows users, roles and their policies, and compares actions. Taken as it
+is, it cannot judge our policies: it asks for `*` instead of the resource of a call to SNS and DynamoDB
+(so that a policy that names its resources allows nothing), takes the name of a batch for an action,
+does not look into a transaction, answers every service with the same error, and knows no queue
+policies. This file adds exactly that, and leaves users, policies, matching and signatures to moto.
+
+Not enforced, here or by moto: conditions of identity policies (ours have none), permission boundaries,
+service control policies, key policies of KMS, and the trust policy of a role. A role is taken by
+AssumeRole, as nobody but ECS may do in AWS.
+
+GET /refused says what was refused: a list of {"principal", "action", "resource"}.
+POST /principal makes somebody with exactly one policy, {"kind": "user" or "role", "name", "policy"},
+over the IAM and STS that are served here, and answers with the credentials.
+"""
+
+import io
+import json
+import sys
+import threading
+from xml.sax.saxutils import escape
+
+import boto3
+from moto import settings
+
+# Nothing goes unasked; what this file asks itself is not counted by moto.
+settings.INITIAL_NO_AUTH_ACTION_COUNT = float("inf")
+
+from moto.core.responses import BaseResponse  # noqa: E402
+from moto.iam.access_control import IAMPolicy, IAMRequest, PermissionResult  # noqa: E402
+from moto.iam.models import iam_backends  # noqa: E402
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app  # noqa: E402
+from moto.sns.models import Subscription  # noqa: E402
+from moto.sqs.models import sqs_backends  # noqa: E402
+from werkzeug.exceptions import HTTPException  # noqa: E402
+from werkzeug.serving import run_simple  # noqa: E402
+
+ACCOUNT = "123456789012"
+# Whose key a test uses to make topics, queues, users and roles: no secret, it opens nothing but this.
+ADMIN = ("AKIAIOSFODNN7ADMIN00", "an-emulator-on-this-machine-has-no-secrets")
+ANYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+# What is called like an action of its own and is allowed by another.
+SAME_AS = {
+    ("sns", "PublishBatch"): "Publish",
+    ("sqs", "SendMessageBatch"): "SendMessage",
+    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
+    ("sqs", "ChangeMessageVisibilityBatch"): "ChangeMessageVisibility",
+}
+# The parts of a transaction.
+PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+
+refused, lock = [], threading.Lock()
+# What the request of this thread is made of.
+here = threading.local()
+
+
+def needed(service, operation, region, asked):
+    """What a call has to be allowed, as pairs of action and resource."""
+
+    def arn(kind, name):
+        return f"arn:aws:{kind}:{region}:{ACCOUNT}:{name}"
+
+    action = f"{service}:{SAME_AS.get((service, operation), operation)}"
+    if service == "sqs":
+        name = asked.get("QueueUrl", "").rsplit("/", 1)[-1] or asked.get("QueueName")
+        return [(action, arn("sqs", name) if name else "*")]
+    if service == "sns":
+        return [(action, asked.get("TopicArn", "*"))]
+    if service == "dynamodb":
+        if operation == "TransactWriteItems":
+            parts = [pair for it in asked["TransactItems"] for pair in it.items()]
+            return [(f"dynamodb:{PARTS[part]}", arn("dynamodb", f"table/{it['TableName']}")) for part, it in parts]
+        if operation in ("BatchGetItem", "BatchWriteItem"):
+            return [(action, arn("dynamodb", f"table/{it}")) for it in asked["RequestItems"]]
+        if "TableName" in asked:
+            index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
+            return [(action, arn("dynamodb", f"table/{asked['TableName']}{index}"))]
+    return [(action, "*")]
+
+
+def allowed(policies, action, resource):
+    verdicts = [IAMPolicy(it).is_action_permitted(action, resource) for it in policies]
+    return PermissionResult.DENIED not in verdicts and PermissionResult.PERMITTED in verdicts
+
+
+def denial(service, operation, principal, action, resource):
+    """The answer of a service, each with its own code and form."""
+    # SQS writes its actions in small letters, and SNS its own name in capitals.
+    shown = {"sqs": action.lower(), "sns": action.replace("sns:", "SNS:")}.get(service, action)
+    text = (
+        f"User: {principal} is not authorized to perform: {shown} on resource: {resource} "
+        f"because no identity-based policy allows the {shown} action"
+    )
+    if service == "sns":
+        error = f"<Error><Type>Sender</Type><Code>AuthorizationError</Code><Message>{escape(text)}</Message></Error>"
+        body = f'<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{error}<RequestId>0</RequestId></ErrorResponse>'
+        return 403, {"Content-Type": "text/xml"}, body
+    headers = {"Content-Type": "application/x-amz-json-1.0"}
+    if service == "sqs":
+        headers["x-amzn-query-error"] = "AccessDenied;Sender"
+    body = json.dumps({"__type": "com.amazon.coral.service#AccessDeniedException", "message": text})
+    return (403 if service == "sqs" else 400), headers, body
+
+
+answer = BaseResponse.call_action
+
+
+def call_action(self):
+    """Asks moto who it is, and its policies whether he may; and only then does what was asked."""
+    operation = self._get_action()
+    path = self.raw_path + (f"?{self.parsed_url.query}" if self.parsed_url.query else "")
+    try:
+        request = IAMRequest(
+            account_id=self.current_account, method=self.method, path=path,
+            data=self.data, body=here.body, headers=self.headers, action=operation,
+        )
+        request.check_signature()
+    except HTTPException as error:
+        return error.code, {"Content-Type": "text/xml"}, error.description
+    service, policies, principal = request._service, request._access_key.collect_policies(), request._access_key.arn
+    # SNS and STS are asked by a form.
+    asked = json.loads(here.body) if here.body.startswith(b"{") else {name: it[0] for name, it in self.querystring.items()}
+    # Everybody may ask who he is.
+    pairs = [] if (service, operation) == ("sts", "GetCallerIdentity") else needed(service, operation, self.region, asked)
+    for action, resource in pairs:
+        if not allowed(policies, action, resource):
+            with lock:
+                refused.append({"principal": principal, "action": action, "resource": resource})
+            return denial(service, operation, principal, action, resource)
+    return answer(self)
+
+
+def delivers(queue, topic):
+    """Whether a queue's policy lets SNS put on it what was published to a topic."""
+    for it in json.loads(queue.policy or "{}").get("Statement", []):
+        sources = it.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn", [])
+        sources = [sources] if isinstance(sources, str) else sources
+        right = (it["Effect"], it["Principal"].get("Service"), it["Action"], it["Resource"])
+        if right == ("Allow", "sns.amazonaws.com", "sqs:SendMessage", queue.queue_arn) and topic in sources:
+            return True
+    return False
+
+
+deliver = Subscription.publish
+
+
+def publish(self, *message, **more):
+    """What a queue's policy does not let in goes where the subscription says, or is lost: as in AWS."""
+    queues = sqs_backends[self.account_id][self.endpoint.split(":")[3]]
+    endpoint = self.endpoint
+    if delivers(queues.get_queue(endpoint.rsplit(":", 1)[-1]), self.topic_arn):
+        return deliver(self, *message, **more)
+    redrive = json.loads(self.attributes.get("RedrivePolicy") or "{}").get("deadLetterTargetArn")
+    if redrive and delivers(queues.get_queue(redrive.rsplit(":", 1)[-1]), self.topic_arn):
+        self.endpoint = redrive
+        try:
+            return deliver(self, *message, **more)
+        finally:
+            self.endpoint = endpoint
+
+
+def principal(endpoint, kind, name, policy):
+    """A user with a key, or a role that somebody has taken as ECS does for a task."""
+
+    def client(service):
+        return boto3.client(
+            service, endpoint_url=endpoint, region_name="us-east-1",
+            aws_access_key_id=ADMIN[0], aws_secret_access_key=ADMIN[1],
+        )
+
+    iam, text = client("iam"), json.dumps(policy)
+    if kind == "user":
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="all-of-it", PolicyDocument=text)
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+    else:
+        trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        iam.put_role_policy(RoleName=name, PolicyName="all-of-it", PolicyDocument=text)
+        made = client("sts").assume_role(RoleArn=arn, RoleSessionName="task")["Credentials"]
+    return {it: made[it] for it in ("AccessKeyId", "SecretAccessKey", "SessionToken") if it in made}
+
+
+def main():
+    BaseResponse.call_action = call_action
+    Subscription.publish = publish
+    iam = iam_backends[ACCOUNT]["aws"]
+    iam.create_user("us-east-1", "admin")
+    iam.put_user_policy("admin", "anything", ANYTHING)
+    key = iam.create_access_key("admin")
+    key.access_key_id, key.secret_access_key = ADMIN
+    moto = DomainDispatcherApplication(create_backend_app)
+
+    def application(environ, respond):
+        # A signature is over the bytes that were sent; moto keeps only what it reads out of a form.
+        here.body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(here.body)
+        if environ["PATH_INFO"] == "/principal":
+            said = principal(f"http://{environ['HTTP_HOST']}", **json.loads(here.body))
+        elif environ["PATH_INFO"] == "/refused":
+            with lock:
+                said = list(refused)
+        else:
+            return moto(environ, respond)
+        body = json.dumps(said).encode()
+        respond("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    # Of this machine alone.
+    run_simple("127.0.0.1", int(sys.argv[1]), application, threaded=True, request_handler=MotoRequestHandler)
+
+
+if __name__ == "__main__":
+    main()
