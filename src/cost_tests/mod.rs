@@ -8,6 +8,7 @@ pub(crate) mod shapes;
 
 use std::{hint::black_box, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
@@ -106,12 +107,13 @@ pub(crate) fn enveloped(message: &str) -> String {
 }
 
 /// Where a text of somebody's own can stand in a message: where all shapes are tried,
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 9] = [
     "the body",
     "the message",
     "a note",
     "a raw note",
     "a note of JSON",
+    "data in base64",
     "a name",
     "beside a canary's",
     "/data/passenger/email",
@@ -148,6 +150,12 @@ fn message(place: &str, text: &str) -> String {
         "a note" => enveloped(&request(&text.into()).to_string()),
         "a raw note" => request(&text.into()).to_string(),
         "a note of JSON" => request(&"NOTE".into()).to_string().replace("\"NOTE\"", text),
+        "data in base64" => {
+            let mut event = request(&Value::Null);
+            event.as_object_mut().unwrap().remove("data");
+            event["data_base64"] = STANDARD.encode(text).into();
+            event.to_string()
+        }
         "a name" => request(&json!({text: text})).to_string(),
         "beside a canary's" => {
             enveloped(&request(&json!(["urn:booking:canary:0", text])).to_string())

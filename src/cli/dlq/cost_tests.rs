@@ -4,7 +4,11 @@ use std::hint::black_box;
 
 use jiff::Timestamp;
 
-use super::{mask, show::page, why::{Case, why}};
+use super::{
+    mask,
+    show::page,
+    why::{Case, why},
+};
 use crate::{
     bus::aws::{Dead, Place},
     cost_tests::{
