@@ -9,6 +9,8 @@ pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(test)]
+mod cost_tests;
 pub mod demo;
 pub mod domain;
 pub mod durability;

@@ -3,25 +3,21 @@
 
 use std::error::Error;
 
-use tracing::{Instrument, Span, error, field, info, info_span, warn};
+use tracing::{Instrument, error, info, warn};
 
 use super::{
-    BookError, Breaker, CANARY, Chain, Depends, Lease, LeaseLost, Outcome, Trip, Worker,
-    book::CONFLICTS_MAX, delay::give_back_delay, worker::Ended,
+    BookError, Breaker, Chain, Depends, Lease, LeaseLost, Outcome, Trip, Worker,
+    book::CONFLICTS_MAX,
+    delay::give_back_delay,
+    reading::{Read, ReadingFailed},
+    worker::Ended,
 };
 use crate::{
     bus::{
         Bus, BusError, DeadLetter, Delivery,
-        wire::{self, Caught, Intake, Refusal},
+        wire::{self, Origin, Refusal},
     },
-    domain::{
-        RoleName,
-        canary::Canary,
-        decision::Rules,
-        event::{Event, Kind},
-        ids::BookingId,
-        status::Rejection,
-    },
+    domain::{decision::Rules, event::Event, ids::BookingId, status::Rejection},
     metrics::Metrics,
     roles::{EffectError, Role},
     store::Store,
@@ -49,63 +45,6 @@ pub(super) struct Poison {
     booking: Option<BookingId>,
 }
 
-/// What a delivery is.
-enum Read {
-    Event(Box<Event>),
-    /// No rule and no row ever sees one.
-    Canary(Canary),
-    /// A canary that somebody else made.
-    StrangeCanary,
-    Refused(Box<Refusal>),
-}
-
-impl Read {
-    fn of(delivery: &Delivery, intake: &Intake) -> Read {
-        match wire::read_canary(delivery, intake) {
-            Some(Caught::Ours(canary)) => return Read::Canary(canary),
-            Some(Caught::Strange) => return Read::StrangeCanary,
-            None => {}
-        }
-        match wire::decode(delivery, intake) {
-            Ok(event) => Read::Event(event.into()),
-            Err(refusal) => Read::Refused(refusal.into()),
-        }
-    }
-
-    /// As logs and metrics name it, if it could be made out.
-    fn named(&self) -> Option<&'static str> {
-        match self {
-            Read::Event(event) => Some(event.kind().topic()),
-            Read::Canary(_) | Read::StrangeCanary => Some(CANARY),
-            Read::Refused(refusal) => refusal.kind.map(Kind::topic),
-        }
-    }
-
-    /// What every log line about it says. An id that a client made up may be anything, so it is only
-    /// told when it has the form of a booking id.
-    fn span(&self, role: RoleName, attempt: u32) -> Span {
-        let harmless = |it: &&str| BookingId::parse(it).is_ok();
-        let canary;
-        let (id, booking) = match self {
-            Read::Event(it) => (Some(&*it.cause.id), Some(&it.booking)),
-            Read::Canary(it) => {
-                canary = it.id.to_string();
-                (Some(&*canary), None)
-            }
-            Read::StrangeCanary => (None, None),
-            Read::Refused(it) => (None, it.requested()),
-        };
-        info_span!(
-            "delivery",
-            role = %role,
-            event.kind = self.named(),
-            event.id = id.filter(harmless),
-            booking.id = booking.map(field::display),
-            delivery.attempt = attempt,
-        )
-    }
-}
-
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// Gives one delivery its verdict and files it.
     pub async fn attend(&self, delivery: Delivery) -> Ended {
@@ -113,7 +52,13 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         let limits = &self.limits;
         let lease = Lease::new(self.book.clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
-        let read = Read::of(&delivery, &self.intake);
+        let reading = self.readers.read(&delivery, &self.intake, Read::of);
+        let read = tokio::select! {
+            // First the reading: of what is small it is over at once.
+            biased;
+            read = reading => read.unwrap_or_else(Read::Failed),
+            () = lease.lost() => return self.let_go(&delivery, &lease).await,
+        };
         let span = read.span(R::Rules::ROLE, delivery.attempt);
         let attended = async {
             tokio::select! {
@@ -133,6 +78,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             Read::Canary(canary) => Ok(self.attend_to_canary(&canary).await),
             Read::StrangeCanary => Ok(self.drop_canary()),
             Read::Refused(refusal) => Ok(self.refuse(*refusal).await),
+            Read::Failed(bug) => Ok(Verdict::Retry(None, bug.into())),
         };
         let (ended, word) = match judged {
             Ok(verdict) => self.file(delivery, verdict).await,
@@ -212,7 +158,10 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             }
             Verdict::Poison(poison) => {
                 error!(class = poison.class, reason = poison.reason, "set aside");
-                let letter = dead_letter(R::Rules::ROLE.as_str(), delivery, poison);
+                let origin =
+                    self.readers.read(delivery, &self.intake, |it, _| wire::origin(&it.body));
+                let origin = origin.await.unwrap_or_else(|ReadingFailed| Origin::default());
+                let letter = dead_letter(R::Rules::ROLE.as_str(), delivery, poison, origin);
                 (Ended::Poison, "poison", self.bury(delivery, &letter).await)
             }
         };
@@ -305,12 +254,11 @@ impl Drop for Counted<'_> {
 }
 
 /// Eight attributes at most; SQS takes ten.
-fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
+fn dead_letter(role: &str, delivery: &Delivery, poison: Poison, origin: Origin) -> DeadLetter {
     let clip = |text: &str| {
         let end = text.floor_char_boundary(ATTRIBUTE_BYTES_MAX.min(text.len()));
         text[..end].to_owned()
     };
-    let origin = wire::origin(&delivery.body);
     let mut attributes = vec![
         ("class", poison.class.to_owned()),
         ("reason", clip(&poison.reason)),

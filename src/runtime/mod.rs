@@ -20,6 +20,7 @@ mod limits;
 mod pace;
 mod preview;
 mod pulse;
+mod reading;
 mod receive;
 mod worker;
 

@@ -12,7 +12,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use super::{Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, pace::Pace};
+use super::{
+    Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, pace::Pace, reading::Readers,
+};
 use crate::{
     bus::{
         Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle,
@@ -40,6 +42,7 @@ pub struct Worker<B, R, S> {
     pub(super) metrics: Metrics,
     pub(super) leases: Leases,
     pub(super) breaker: Breaker,
+    pub(super) readers: Readers,
     pub(super) pace: Pace,
     jitter: Mutex<fastrand::Rng>,
 }
@@ -80,6 +83,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             metrics,
             leases,
             breaker,
+            readers: Readers::default(),
             pace: Pace::new(limits.latency_target, limits.pollers),
             jitter,
         };

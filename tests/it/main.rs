@@ -17,6 +17,7 @@ mod chaos;
 mod check;
 mod cli;
 mod container;
+mod costly;
 mod coverage;
 mod demo;
 mod dlq;

@@ -5,8 +5,12 @@
 
 use serde_json::Value;
 
-use super::super::terminal;
+use super::{super::terminal, page::indented};
 use crate::domain::card::holds_card_number;
+
+/// How many texts within texts are opened: an SNS envelope is one, and one more is somebody's own.
+/// More would let a short body fill the screen, and the stack.
+const OPENED_MAX: usize = 2;
 
 /// What stands for a value that is not shown.
 const HIDDEN: &str = "***";
@@ -49,25 +53,26 @@ const HARMLESS: [&str; 29] = [
 /// is no JSON may hold anything, and is told by its length and by where it stops being JSON.
 pub(super) fn body(text: &str) -> String {
     let masked = match serde_json::from_str(text) {
-        Ok(value) => value_of(value, true),
+        Ok(value) => value_of(value, true, 0),
         Err(error) => return no_json(text, &error),
     };
-    terminal::lines(&format!("{masked:#}"))
+    terminal::lines(&indented(&masked))
 }
 
-fn value_of(value: Value, harmless: bool) -> Value {
+/// `opened` is in how many texts it stands that were opened.
+fn value_of(value: Value, harmless: bool, opened: usize) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value,
         Value::Number(it) if !harmless || holds_card_number(&it.to_string()) => HIDDEN.into(),
         Value::Number(_) => value,
-        Value::String(it) => string(&it, harmless),
-        Value::Array(list) => list.into_iter().map(|it| value_of(it, harmless)).collect(),
+        Value::String(it) => string(&it, harmless, opened),
+        Value::Array(list) => list.into_iter().map(|it| value_of(it, harmless, opened)).collect(),
         Value::Object(fields) => {
             let inside = |(name, it): (String, Value)| {
                 let masked = if name.eq_ignore_ascii_case(PASSENGER) {
                     secret(it)
                 } else {
-                    value_of(it, HARMLESS.contains(&name.as_str()))
+                    value_of(it, HARMLESS.contains(&name.as_str()), opened)
                 };
                 (line(&name), masked)
             };
@@ -81,7 +86,7 @@ fn secret(value: Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value,
         Value::Number(_) => HIDDEN.into(),
-        Value::String(it) => string(&it, false),
+        Value::String(it) => string(&it, false, 0),
         Value::Array(list) => list.into_iter().map(secret).collect(),
         Value::Object(fields) => {
             fields.into_iter().map(|(name, it)| (line(&name), secret(it))).collect()
@@ -90,11 +95,16 @@ fn secret(value: Value) -> Value {
 }
 
 /// JSON within a string, as in the SNS envelope, is opened; what only begins like JSON is not shown.
-fn string(text: &str, harmless: bool) -> Value {
+fn string(text: &str, harmless: bool, opened: usize) -> Value {
     let nested = text.trim_start().starts_with(['{', '[']);
     if nested && harmless {
+        if opened >= OPENED_MAX {
+            let bytes = text.len();
+            return format!("({bytes} bytes that are not shown: too deep inside other texts)")
+                .into();
+        }
         return match serde_json::from_str(text) {
-            Ok(value) => value_of(value, true),
+            Ok(value) => value_of(value, true, opened + 1),
             Err(error) => no_json(text, &error).into(),
         };
     }

@@ -1,9 +1,12 @@
 //! `booking dlq`: what died, why, and back to the queue or away. Looks without taking, shows without
 //! telling secrets, and puts back without losing: a message is sent before it is deleted.
 
+#[cfg(test)]
+mod cost_tests;
 mod discard;
 mod list;
 mod mask;
+mod page;
 mod redrive;
 mod rehearsal;
 mod show;

@@ -69,7 +69,7 @@ pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), 
 }
 
 /// Everything of one message, but for a body that is to be raw.
-fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> String {
+pub(super) fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> String {
     let delivery = &case.dead.delivery;
     let age = length(now.duration_since(delivery.sent_at));
     let mut text = format!("message {} on {queue}\n", mask::line(&delivery.message_id));

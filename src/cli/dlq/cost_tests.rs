@@ -1,0 +1,77 @@
+//! What `dlq` does with a message is at most linear in its bytes.
+
+use std::hint::black_box;
+
+use jiff::Timestamp;
+
+use super::{
+    mask,
+    show::page,
+    why::{Case, why},
+};
+use crate::{
+    bus::aws::{Dead, Place},
+    cost_tests::{
+        assert_linear, delivery, enveloped, intake,
+        shapes::{Shape, any_unit, shapes},
+    },
+};
+
+/// Everything that `ls`, `show` and `redrive --dry-run` make of a message before its role's rules see it.
+fn look(text: &str) {
+    let attributes = ["class", "reason", "booking", "ErrorMessage", text]
+        .map(|it| (it.to_owned(), text.to_owned()))
+        .into();
+    let dead =
+        Dead { place: Place::Dlq, delivery: delivery(text.to_owned()), moved: false, attributes };
+    let why = why(&dead, Some(10));
+    let case = Case::new(dead, why, &intake());
+    black_box(page(&case, "a queue", Timestamp::UNIX_EPOCH, false));
+}
+
+#[test]
+fn reading_showing_and_masking_a_dead_letter_is_linear() {
+    for shape in shapes() {
+        let (name, text) = (shape.name, |bytes| shape.text(bytes));
+        assert_linear(name, text, look);
+        assert_linear(&format!("{name}, enveloped"), |bytes| enveloped(&text(bytes)), look);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(16))]
+    #[test]
+    fn what_nobody_thought_of_is_shown_in_linear_time_when_it_is_repeated(unit in any_unit()) {
+        let text = |bytes: usize| unit.repeat(bytes.div_ceil(unit.len()));
+        assert_linear(&format!("{unit:?}"), text, look);
+        assert_linear(&format!("{unit:?} in a list"), |bytes| format!("[{}0]", text(bytes)), look);
+    }
+}
+
+/// Each text that is opened may hold as deep a value again, and each of its lines would stand as much
+/// further to the right: a page of gigabytes, and no stack that is deep enough.
+#[test]
+fn texts_within_texts_are_opened_twice_and_no_deeper() {
+    let brackets = |inside: &str| format!("{}{inside}{}", "[".repeat(120), "]".repeat(120));
+    let mut body = brackets(&"1,".repeat(10_000).trim_end_matches(',').to_owned());
+    for _ in 0..12 {
+        body = brackets(&serde_json::to_string(&body).unwrap());
+    }
+    // What is harmless by its name is opened.
+    let body = format!("{{\"Message\":{body}}}");
+    let shown = mask::body(&body);
+    assert!(shown.contains("too deep inside other texts"), "{}", shown.len());
+    assert!(shown.len() < 2 * body.len(), "{} bytes of {}", shown.len(), body.len());
+}
+
+#[test]
+fn a_page_of_brackets_is_not_much_longer_than_the_body() {
+    let text = Shape::text(
+        &shapes().into_iter().find(|it| it.name == "a list of digits").unwrap(),
+        65_536,
+    );
+    let deep = format!("{}{text}{}", "[".repeat(110), "]".repeat(110));
+    let body = format!("{{\"seats\":{deep}}}");
+    let shown = mask::body(&body);
+    assert!(shown.len() < 4 * body.len(), "{} bytes of {}", shown.len(), body.len());
+}

@@ -1,0 +1,121 @@
+//! JSON for people: indented, but never so deep that the indentation outweighs what it indents.
+
+use std::io::{self, Write};
+
+use serde::Serialize as _;
+use serde_json::{Serializer, Value, ser::Formatter};
+
+/// How deep values are indented, in levels. What is deeper stands on one line: of a body that is all
+/// brackets, each byte would else cost hundreds of spaces.
+const LEVELS_MAX: usize = 16;
+
+/// The value, a field or an element a line.
+pub(super) fn indented(value: &Value) -> String {
+    let mut text = Vec::new();
+    let form = Indented { level: 0, begun: false };
+    let written = value.serialize(&mut Serializer::with_formatter(&mut text, form));
+    written.expect("a JSON value is always written");
+    String::from_utf8(text).expect("JSON is text")
+}
+
+struct Indented {
+    level: usize,
+    /// Whether something stands in the list or object that was begun last.
+    begun: bool,
+}
+
+impl Indented {
+    fn begin(&mut self, to: &mut (impl Write + ?Sized), sign: &[u8]) -> io::Result<()> {
+        self.level += 1;
+        self.begun = false;
+        to.write_all(sign)
+    }
+
+    fn end(&mut self, to: &mut (impl Write + ?Sized), sign: &[u8]) -> io::Result<()> {
+        let lines = self.begun && self.level <= LEVELS_MAX;
+        self.level -= 1;
+        // Whatever it stands in holds at least this.
+        self.begun = true;
+        if lines {
+            self.new_line(to)?;
+        }
+        to.write_all(sign)
+    }
+
+    fn next(&mut self, to: &mut (impl Write + ?Sized), first: bool) -> io::Result<()> {
+        self.begun = true;
+        if !first {
+            to.write_all(b",")?;
+        }
+        match self.level <= LEVELS_MAX {
+            true => self.new_line(to),
+            false if first => Ok(()),
+            false => to.write_all(b" "),
+        }
+    }
+
+    fn new_line(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        to.write_all(b"\n")?;
+        (0..self.level).try_for_each(|_| to.write_all(b"  "))
+    }
+}
+
+impl Formatter for Indented {
+    fn begin_array<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        self.begin(to, b"[")
+    }
+
+    fn end_array<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        self.end(to, b"]")
+    }
+
+    fn begin_array_value<W: Write + ?Sized>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+        self.next(to, first)
+    }
+
+    fn begin_object<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        self.begin(to, b"{")
+    }
+
+    fn end_object<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        self.end(to, b"}")
+    }
+
+    fn begin_object_key<W: Write + ?Sized>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+        self.next(to, first)
+    }
+
+    fn begin_object_value<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        to.write_all(b": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_looks_as_everywhere_as_long_as_it_is_not_deep() {
+        for it in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!([[], {}, [1, [2]], {"a": {}, "b": [{"c": "d"}]}]),
+            json!({"a": [], "b": {"c": [1, 2, "x"]}, "d": null}),
+        ] {
+            assert_eq!(indented(&it), format!("{it:#}"));
+        }
+    }
+
+    #[test]
+    fn what_is_deep_is_on_one_line_and_stays_readable() {
+        let deep = (0..100).fold(json!([1, 2]), |inner, _| json!([inner, {"a": 3}]));
+        let text = indented(&deep);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), deep);
+        let spaces = |line: &str| line.len() - line.trim_start().len();
+        assert!(text.lines().all(|it| spaces(it) <= 2 * LEVELS_MAX), "{text}");
+        assert!(text.contains("[1, 2]"), "{text}");
+    }
+}

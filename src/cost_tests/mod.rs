@@ -1,0 +1,273 @@
+//! The work that a message buys is at most linear in its bytes: what decode, digests and `dlq` do with
+//! shapes that somebody who wants it otherwise would send.
+//!
+//! Measured is the time that this thread has computed, which others on the machine do not change,
+//! the least of several runs, and only its ratio between one size, twice and sixteen times as much.
+
+pub(crate) mod shapes;
+
+use std::{hint::black_box, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::{Value, json};
+
+use self::shapes::{any_unit, shapes};
+use crate::{
+    bus::{
+        Delivery, ReceiptHandle,
+        wire::{self, Intake},
+    },
+    domain::card::holds_card_number,
+};
+
+/// The size of the smallest message, in bytes.
+const BYTES: usize = 2 * 1024;
+/// How much larger the others are, and how many times as much as that they may cost beyond. What is
+/// quadratic costs twice and sixteen times as much beyond; sorting names costs a third.
+const TIMES: [(usize, f64); 2] = [(2, 1.8), (16, 3.0)];
+/// How often each size is measured; the least counts.
+const RUNS: usize = 2;
+/// How often all is measured again before it is a failure. What is quadratic fails each time.
+const TRIES: usize = 6;
+
+/// Fails when what `work` costs grows faster than the bytes of what `text` makes.
+pub(crate) fn assert_linear(what: &str, text: impl Fn(usize) -> String, work: impl Fn(&str)) {
+    let mut told = String::new();
+    for _ in 0..TRIES {
+        let cost = |bytes| {
+            let text = text(bytes);
+            (text.len() as f64, least(|| work(&text)).as_secs_f64())
+        };
+        let (bytes, once) = cost(BYTES);
+        let beyond = TIMES.map(|(times, slack)| {
+            let (more_bytes, more) = cost(BYTES * times);
+            (times, slack, (more / once) / (more_bytes / bytes))
+        });
+        let Some((times, _, ratio)) = beyond.into_iter().find(|(_, slack, it)| it > slack) else {
+            return;
+        };
+        told = format!("{times} times the bytes cost {ratio:.1} times as much for each");
+    }
+    panic!("{what}: {told}");
+}
+
+fn least(work: impl Fn()) -> Duration {
+    let runs = (0..RUNS).map(|_| {
+        let before = computed();
+        work();
+        computed() - before
+    });
+    runs.min().unwrap()
+}
+
+/// How long this thread has computed.
+fn computed() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+pub(crate) fn intake() -> Intake {
+    Intake::enveloped("arn:aws:sns:eu-central-1:000000000000:").or_raw(true)
+}
+
+pub(crate) fn delivery(body: String) -> Delivery {
+    Delivery {
+        body,
+        message_id: "m".to_owned(),
+        attempt: 1,
+        sent_at: Timestamp::UNIX_EPOCH,
+        kind_attribute: None,
+        receipt_handle: ReceiptHandle("h".to_owned()),
+    }
+}
+
+/// A request that is what it should be, but for a note.
+fn request(note: &Value) -> Value {
+    json!({
+        "specversion": "1.0", "id": "1", "source": "/test", "type": "booking-requested",
+        "data": {
+            "booking_id": "b", "flight": "WA117", "date": "2027-03-01", "seats": ["12A"],
+            "passenger": {"name": "Ada Lovelace", "email": "ada@example.com"},
+            "payment": {"token": "tok_visa", "amount": {"minor": 12900, "currency": "EUR"}},
+            "note": note,
+        },
+    })
+}
+
+pub(crate) fn enveloped(message: &str) -> String {
+    json!({
+        "Type": "Notification", "MessageId": "x", "Message": message,
+        "TopicArn": "arn:aws:sns:eu-central-1:000000000000:booking-requested",
+        "Timestamp": "2027-02-01T09:30:00Z",
+    })
+    .to_string()
+}
+
+/// Where a text of somebody's own can stand in a message: where all shapes are tried,
+const PLACES: [&str; 9] = [
+    "the body",
+    "the message",
+    "a note",
+    "a raw note",
+    "a note of JSON",
+    "data in base64",
+    "a name",
+    "beside a canary's",
+    "/data/passenger/email",
+];
+/// and where a quarter of them is, another one in each.
+const FIELDS: [&str; 20] = [
+    "TopicArn",
+    "MessageId",
+    "Timestamp",
+    "/id",
+    "/source",
+    "/type",
+    "/subject",
+    "/time",
+    "/dataschema",
+    "/datacontenttype",
+    "/traceparent",
+    "/specversion",
+    "/data/booking_id",
+    "/data/flight",
+    "/data/date",
+    "/data/seats/0",
+    "/data/passenger/name",
+    "/data/payment/token",
+    "/data/payment/amount/minor",
+    "/data/payment/amount/currency",
+];
+
+/// A message with the text in that place.
+fn message(place: &str, text: &str) -> String {
+    match place {
+        "the body" => text.to_owned(),
+        "the message" => enveloped(text),
+        "a note" => enveloped(&request(&text.into()).to_string()),
+        "a raw note" => request(&text.into()).to_string(),
+        "a note of JSON" => request(&"NOTE".into()).to_string().replace("\"NOTE\"", text),
+        "data in base64" => {
+            let mut event = request(&Value::Null);
+            event.as_object_mut().unwrap().remove("data");
+            event["data_base64"] = STANDARD.encode(text).into();
+            event.to_string()
+        }
+        "a name" => request(&json!({text: text})).to_string(),
+        "beside a canary's" => {
+            enveloped(&request(&json!(["urn:booking:canary:0", text])).to_string())
+        }
+        "TopicArn" | "MessageId" | "Timestamp" => {
+            let body = enveloped(&request(&Value::Null).to_string());
+            let mut envelope: Value = serde_json::from_str(&body).unwrap();
+            envelope[place] = text.into();
+            envelope.to_string()
+        }
+        pointer => {
+            let mut event = request(&Value::Null);
+            match event.pointer_mut(pointer) {
+                Some(it) => *it = text.into(),
+                None => event[&pointer[1..]] = text.into(),
+            }
+            event.to_string()
+        }
+    }
+}
+
+/// What a role does with a body before anything of it is known.
+fn read(body: &str) {
+    let delivery = delivery(body.to_owned());
+    let _ = black_box(wire::read_canary(&delivery, &intake()));
+    if let Err(refusal) = wire::decode(&delivery, &intake()) {
+        black_box(refusal.to_string());
+    }
+    black_box(wire::origin(body));
+}
+
+fn digest(text: &str) {
+    if let Ok(value) = serde_json::from_str(text) {
+        black_box(wire::digest(value));
+    }
+    black_box(wire::digest(json!({"note": text})));
+}
+
+/// Reads every second shape, beginning with the first or the second, wherever it can stand.
+fn read_half(of: usize) {
+    for (at, shape) in shapes().iter().enumerate().skip(of).step_by(2) {
+        let fields = FIELDS.iter().enumerate().filter(|(field, _)| (at / 2 + field) % 4 == 0);
+        for place in PLACES.iter().chain(fields.map(|it| it.1)) {
+            let text = |bytes| message(place, &shape.text(bytes));
+            assert_linear(&format!("{} as {place}", shape.name), text, read);
+        }
+    }
+}
+
+#[test]
+fn the_search_for_card_numbers_is_linear() {
+    for shape in shapes() {
+        assert_linear(
+            shape.name,
+            |bytes| shape.text(bytes),
+            |it| {
+                black_box(holds_card_number(it));
+            },
+        );
+    }
+}
+
+#[test]
+fn a_digest_is_linear() {
+    for shape in shapes() {
+        assert_linear(shape.name, |bytes| shape.text(bytes), digest);
+    }
+}
+
+// In two halves, so that they run at the same time.
+#[test]
+fn reading_a_message_is_linear() {
+    read_half(0);
+}
+
+#[test]
+fn reading_another_message_is_linear() {
+    read_half(1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn what_nobody_thought_of_is_linear_when_it_is_repeated(unit in any_unit()) {
+        let text = |bytes: usize| unit.repeat(bytes.div_ceil(unit.len()));
+        assert_linear(&format!("{unit:?} as the body"), text, read);
+        let noted = |bytes| enveloped(&request(&text(bytes).into()).to_string());
+        assert_linear(&format!("{unit:?} as a note"), noted, read);
+        let inside = |bytes| request(&Value::from("NOTE")).to_string().replace("\"NOTE\"",
+            &format!("[{}0]", text(bytes)));
+        assert_linear(&format!("{unit:?} in a list"), inside, read);
+        assert_linear(&format!("{unit:?} in a digest"), text, digest);
+    }
+}
+
+#[test]
+fn a_mebibyte_of_brackets_overflows_no_stack() {
+    const BYTES: usize = 1024 * 1024;
+    for unit in ["[", "{\"a\":", "[{\"a\":", "\"", "{\"a\":[\"b\",", "[\"urn:booking:canary:0\","] {
+        let text = unit.repeat(BYTES / unit.len());
+        read(&text);
+        read(&enveloped(&text));
+        digest(&text);
+        // Closed as well, so that it is JSON all along.
+        let closing = text.chars().rev().filter_map(|it| match it {
+            '[' => Some(']'),
+            '{' => Some('}'),
+            _ => None,
+        });
+        let closed: String = closing.collect();
+        let whole = format!("{text}0{closed}");
+        read(&whole);
+        read(&request(&"NOTE".into()).to_string().replace("\"NOTE\"", &whole));
+    }
+}
