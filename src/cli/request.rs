@@ -25,7 +25,7 @@ use crate::{
         Expected,
         card::holds_card_number,
         event::{Data, Event, Kind},
-        ids::{BookingId, Cause},
+        ids::{BookingId, Cause, Digest},
         money::Money,
         request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SEATS_MAX, SeatId, Seating, parse_date},
@@ -153,7 +153,7 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
         out(&format!("booking {booking}{}", same.unwrap_or_default()))?;
     }
     match desk {
-        Some(desk) => watch(&desk, &booking, args.watch_limit.0, args.json).await,
+        Some(desk) => watch(&desk, &booking, digest, args.watch_limit.0, args.json).await,
         None if args.json => Ok(()),
         None => out(&format!("follow it with: booking show {booking}")),
     }
@@ -216,7 +216,15 @@ async fn publish(args: &RequestArgs, message: &Message) -> Result<(String, Strin
 }
 
 /// Asks again and again, and prints what is new, until the booking is at an end.
-async fn watch(desk: &Desk, booking: &BookingId, limit: Duration, json: bool) -> Result<(), Fault> {
+///
+/// Of a booking for which another request was answered nothing is printed: it is not ours.
+async fn watch(
+    desk: &Desk,
+    booking: &BookingId,
+    own: Digest,
+    limit: Duration,
+    json: bool,
+) -> Result<(), Fault> {
     let deadline = tokio::time::Instant::now() + limit;
     let mut printed = 0;
     loop {
@@ -228,6 +236,12 @@ async fn watch(desk: &Desk, booking: &BookingId, limit: Duration, json: bool) ->
                 return Err(error);
             }
         } else if let Ok(Some(view)) = asked {
+            if view.request_digest.is_some_and(|it| it != own) {
+                return Err(Fault::No(format!(
+                    "CONFLICT: another request under the id {booking} came first and was answered, so \
+                     this one will not be; ask again under an id that nobody can guess (leave out --id)"
+                )));
+            }
             if !json {
                 let lines = timeline::lines(&view.timeline);
                 // Late facts can sort before printed ones: the whole is printed again at the end.

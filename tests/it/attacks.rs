@@ -15,7 +15,9 @@ use booking::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Account, Folder, Service, Sketch, all_four, eventually, skipped};
+use crate::harness::{
+    Account, Folder, LocalStack, Service, Sketch, all_four, binary, eventually, skipped,
+};
 
 /// The request of `sketch`, which calls itself what `role` will call its outcome of `kind`.
 fn called(sketch: &Sketch, role: RoleName, kind: Kind) -> String {
@@ -35,6 +37,7 @@ async fn a_hostile_client_holds_no_cabin_keeps_no_refund_and_tells_no_flight_but
     the_cabin_held_by_declines(&account, status, &folder).await;
     the_swallowed_refund(&account, status, &folder).await;
     the_other_flight(&account, status).await;
+    the_id_that_was_taken(&account, status).await;
     drop(services);
     assert_eq!(Evidence::read(folder.path()).unwrap().violations(), []);
 }
@@ -116,6 +119,24 @@ async fn the_other_flight(account: &Account, status: &Service) {
         .collect();
     assert_eq!(amounts, [&json!({"minor": 12900, "currency": "EUR"})], "of its own request alone");
     assert_eq!(view["conflict"], true);
+}
+
+/// I5: somebody else came first under this id; who follows a request is not shown theirs.
+async fn the_id_that_was_taken(account: &Account, status: &Service) {
+    let first = Sketch::new("taken", &["26A"], "tok_visa");
+    account.publish(Kind::BookingRequested, &first.cloud_event()).await;
+    assert_eq!(status.ending("taken").await["phase"], "completed");
+    let mut request = binary();
+    request
+        .args(["request", "--watch", "--id", "taken", "--prefix", &account.prefix])
+        .args(["--flight", "WA117", "--date", "2027-03-01", "--seat", "26B", "--name", "Bob"])
+        .args(["--email", "bob@example.com", "--token", "tok_visa", "--amount", "EUR 1.00"])
+        .args(["--status-url", &format!("http://{}", status.address)])
+        .envs(LocalStack::running().environment());
+    let output = tokio::task::spawn_blocking(move || request.output().unwrap()).await.unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("CONFLICT") && !text.contains("26A"), "{text}");
 }
 
 fn rows(folder: &Folder, role: RoleName) -> Vec<(String, String)> {

@@ -63,7 +63,7 @@ async fn health(services: &[Service], mut stop: watch::Receiver<bool>) -> usize 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i1_a_note_full_of_digits_keeps_no_health_check_waiting_and_no_honest_booking() {
+async fn i6_a_note_full_of_digits_keeps_no_health_check_waiting_and_no_honest_booking() {
     let (account, folder) = (Account::make(false).await, Folder::new());
     let services = all_four(&account.prefix, folder.path()).await;
     let status = &services[3];
