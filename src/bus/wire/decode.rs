@@ -218,12 +218,11 @@ impl Letter<'_> {
         }
         let kind = self.kind(top)?;
         let booking = self.identify(own, about, subject, kind, derived)?;
-        if let Some(it) = top.optional("datacontenttype") {
-            if !is_json(&it.string()?) {
-                return Err(it
-                    .flaw("expected application/json or a type that ends in +json")
-                    .into());
-            }
+        if let Some(it) = top.optional("datacontenttype")
+            && !is_json(&it.string()?)
+        {
+            let expected = "expected application/json or a type that ends in +json";
+            return Err(it.flaw(expected).into());
         }
         if let Some(it) = top.optional("dataschema")
             && major_version(&it.string()?) != Some(SCHEMA_VERSION)
@@ -236,7 +235,7 @@ impl Letter<'_> {
         // A trace must never cost a booking: what is no trace is left out.
         let traceparent = optional_parsed(top, "traceparent", traceparent).ok().flatten();
         self.traceparent = traceparent;
-        let Some(data) = data else { return Err(top.required("data").unwrap_err().into()) };
+        let Some(data) = data else { return Err(top.missing("data").into()) };
         let data = data?;
         let digest = match kind {
             Kind::BookingRequested => digest_of(&data)?,
@@ -251,7 +250,7 @@ impl Letter<'_> {
         match fields {
             Some(Ok(fields)) => self.event(booking, kind, id, source, time, digest, fields),
             Some(Err(flaw)) => Err(flaw.clone().into()),
-            None => Err(top.required("data").unwrap_err().into()),
+            None => Err(top.missing("data").into()),
         }
     }
 
@@ -284,7 +283,7 @@ impl Letter<'_> {
         let has = |name| top.optional(name).is_some();
         if (has("data") || has("data_base64")) && (has("type") || has("source") || has("id")) {
             // A CloudEvent all the same: what is missing is not a flight.
-            return Err(top.required("specversion").unwrap_err().into());
+            return Err(top.missing("specversion").into());
         }
         self.booking = own.as_ref().and_then(|it| it.as_ref().ok().cloned());
         let booking = self.identify(own, None, None, Kind::BookingRequested, || None)?;

@@ -231,10 +231,13 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// # Errors
     /// When it is missing or null.
     pub(super) fn required<'n>(&'n self, name: &'static str) -> Result<Node<'a, 'n>, Flaw> {
-        self.optional(name).ok_or_else(|| {
-            let missing = Path::Field(&self.node.path, name);
-            Flaw { path: missing.to_string(), ..self.node.flaw("is missing") }
-        })
+        self.optional(name).ok_or_else(|| self.missing(name))
+    }
+
+    /// That there is no field of that name.
+    pub(super) fn missing(&self, name: &'static str) -> Flaw {
+        let missing = Path::Field(&self.node.path, name);
+        Flaw { path: missing.to_string(), ..self.node.flaw("is missing") }
     }
 
     /// The object itself.

@@ -53,7 +53,7 @@ proptest::proptest! {
 #[test]
 fn texts_within_texts_are_opened_twice_and_no_deeper() {
     let brackets = |inside: &str| format!("{}{inside}{}", "[".repeat(120), "]".repeat(120));
-    let mut body = brackets(&"1,".repeat(10_000).trim_end_matches(',').to_owned());
+    let mut body = brackets("1,".repeat(10_000).trim_end_matches(','));
     for _ in 0..12 {
         body = brackets(&serde_json::to_string(&body).unwrap());
     }

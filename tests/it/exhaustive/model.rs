@@ -89,6 +89,9 @@ pub struct Drawer {
     suspended_numbers: HashMap<String, u16>,
 }
 
+/// What a memo finds an event by.
+type Identity = (Option<Kind>, Cause, Digest);
+
 pub struct Model {
     pub bookings: Vec<BookingId>,
     /// Whether requests contradict each other, so that messages may be set aside.
@@ -96,7 +99,7 @@ pub struct Model {
     pub letters: Vec<Letter>,
     /// Which messages are the same event as far as a memo can tell: their bodies may differ, when
     /// the same was said for another reason or at another time.
-    pub causes: Vec<((Option<Kind>, Cause, Digest), u64)>,
+    pub causes: Vec<(Identity, u64)>,
     /// By role: the messages it subscribes to.
     pub heard: [u64; 4],
     subscriptions: [Vec<Kind>; 4],
@@ -228,9 +231,7 @@ impl Model {
 
     /// The place of a memo's cause among `causes`.
     pub fn cause(&self, kind: Option<Kind>, cause: &Cause, digest: Digest) -> Option<usize> {
-        let same = |(of, it, request): &(Option<Kind>, Cause, Digest)| {
-            *of == kind && it == cause && *request == digest
-        };
+        let same = |(of, it, request): &Identity| *of == kind && it == cause && *request == digest;
         self.causes.iter().position(|(it, _)| same(it))
     }
 
