@@ -1,7 +1,9 @@
 //! Puts the parts together: the only place that names concrete adapters.
 
+mod beginnings;
 mod stores;
 
+pub use beginnings::{begin, begin_tables, make_folder, new_deployment};
 pub use stores::{AnyStore, table_fault};
 
 use std::{
@@ -35,7 +37,7 @@ use crate::{
     runtime::{Book, Chain, Pulse, Worker},
     store::{
         StoreError,
-        sqlite::{Engine, Inline},
+        sqlite::{Engine, Inline, Watch},
     },
 };
 
@@ -60,15 +62,6 @@ pub fn receipts_folder(data: &Path) -> PathBuf {
     data.join("receipts")
 }
 
-/// Opens a role's store in a data folder, which is made if it is not there.
-///
-/// # Errors
-/// When folder or file cannot be used.
-pub fn open_store(data: &Path, role: RoleName, durability: Durability) -> Result<Engine, Fault> {
-    make_folder(data)?;
-    Engine::open(&store_file(data, role), role, durability).map_err(|it| Fault::config(&it))
-}
-
 /// The file of a role in a data folder, which must be there.
 ///
 /// # Errors
@@ -91,16 +84,6 @@ pub fn existing_store_file(data: &Path, role: RoleName) -> Result<PathBuf, Fault
 pub fn read_store(data: &Path, role: RoleName) -> Result<Engine, Fault> {
     let file = existing_store_file(data, role)?;
     Engine::open_read_only(&file, role).map_err(|it| Fault::config(&it))
-}
-
-/// Makes the data folder if it is not there.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn make_folder(data: &Path) -> Result<(), Fault> {
-    std::fs::create_dir_all(data).map_err(|it| {
-        Fault::Config(format!("cannot use the folder {} (--data): {it}", data.display()))
-    })
 }
 
 /// The rules of seats over the schedule that `--flights` names.
@@ -148,7 +131,7 @@ pub fn mailer(args: &ReceiptArgs, data: &Path) -> Result<FolderMailer, Fault> {
     };
     match args.mailer {
         MailerName::Folder => {
-            let folder = receipts_folder(data);
+            let folder = beginnings::receipts(data)?;
             FolderMailer::open(&folder, &args.mail_from, durability).map_err(|it| {
                 Fault::Config(format!("cannot use the folder {} (--data): {it}", folder.display()))
             })
@@ -170,10 +153,12 @@ pub async fn run_seats(args: SeatsArgs) -> Result<(), Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
-    let service = Service::prepare(RoleName::Payment, args.service.clone()).await?;
+    let mut service = Service::prepare(RoleName::Payment, args.service.clone()).await?;
     let gateway = match args.gateway {
         GatewayName::Simulated => {
-            SimulatedGateway::new(service.store.of_gateway(&args)?, args.gateway_patience.0)
+            let rows = service.store.of_gateway(&args)?;
+            service.watches.extend(rows.watch());
+            SimulatedGateway::new(rows, args.gateway_patience.0)
         }
     };
     let role = Timely::new(PaymentRole(gateway), args.service.effect_timeout.0);
@@ -185,9 +170,11 @@ pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_receipt(args: ReceiptArgs) -> Result<(), Fault> {
+    // The store first: where receipt has none of its own, nothing is made.
+    let service = Service::prepare(RoleName::Receipt, args.service.clone()).await?;
     let role = ReceiptRole(mailer(&args, &args.service.data)?);
     let role = Timely::new(role, args.service.effect_timeout.0);
-    Service::prepare(RoleName::Receipt, args.service).await?.run(role, no_routes).await
+    service.run(role, no_routes).await
 }
 
 /// Runs `booking status` until it is told to stop.
@@ -213,6 +200,8 @@ struct Service {
     args: ServiceArgs,
     bus: AwsBus,
     store: AnyStore,
+    /// The files that it works on.
+    watches: Vec<Watch>,
     listener: TcpListener,
     metrics: Metrics,
 }
@@ -230,7 +219,8 @@ impl Service {
         let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
         let (names, linger) = (Names::new(&args.aws.prefix), args.limits().deletes_linger());
         let bus = AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
-        Ok(Service { role, args, bus, store, listener, metrics: Metrics::new(count) })
+        let (watches, metrics) = (store.watch().into_iter().collect(), Metrics::new(count));
+        Ok(Service { role, args, bus, store, watches, listener, metrics })
     }
 
     async fn run<R: Role>(
@@ -251,7 +241,9 @@ impl Service {
             fastrand::u64(..),
         ));
         let address = self.listener.local_addr().map_err(|it| Fault::Config(it.to_string()))?;
-        let router = http::vital_signs(self.role, pulse, self.metrics).merge(routes(book));
+        let watches = self.watches;
+        let stores = move || watches.iter().find_map(Watch::problem);
+        let router = http::vital_signs(self.role, pulse, stores, self.metrics).merge(routes(book));
 
         let stop = CancellationToken::new();
         info!(
