@@ -153,6 +153,11 @@ pub async fn run_seats(args: SeatsArgs) -> Result<(), Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
+    if args.service.store.store == StoreName::Sqlite {
+        match args.gateway {
+            GatewayName::Simulated => beginnings::agree(&args.service.data)?,
+        }
+    }
     let mut service = Service::prepare(RoleName::Payment, args.service.clone()).await?;
     let gateway = match args.gateway {
         GatewayName::Simulated => {

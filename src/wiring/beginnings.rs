@@ -138,13 +138,24 @@ pub(super) fn open_begun(data: &Path, role: RoleName) -> Result<Engine, Fault> {
     Ok(engine)
 }
 
-/// Opens the ledger of the simulated gateway that began together with payment's `rows`.
+/// Finds out that payment's rows and the ledger of its gateway began together, before anything is
+/// asked of anybody.
+///
+/// # Errors
+/// When one of them is not there, or they did not.
+pub(super) fn agree(data: &Path) -> Result<(), Fault> {
+    open_begun(data, RoleName::Payment)?;
+    open_ledger(data)?;
+    Ok(())
+}
+
+/// Opens the ledger of the simulated gateway that began together with payment's rows.
 ///
 /// # Errors
 /// When it is not there, or began with other rows.
 pub(super) fn open_ledger(data: &Path) -> Result<Engine, Fault> {
-    let of_rows = |it: Engine| it.identity().map_err(|it| Fault::config(&it));
-    let rows = of_rows(open_part(data, Part::Rows(RoleName::Payment))?)?;
+    let rows = open_part(data, Part::Rows(RoleName::Payment))?;
+    let rows = rows.identity().map_err(|it| Fault::config(&it))?;
     let engine = open_part(data, Part::Ledger)?;
     let (file, beside) = (gateway_file(data), store_file(data, RoleName::Payment));
     match (engine.identity().map_err(|it| Fault::config(&it))?, rows) {

@@ -9,6 +9,7 @@
 mod harness;
 
 mod access;
+mod beginnings;
 mod bus_contract;
 mod capacity;
 mod chaos;
@@ -20,10 +21,12 @@ mod demo;
 mod dlq;
 mod documents;
 mod dynamodb;
+mod earlier;
 mod endings;
 mod erase;
 mod exhaustive;
 mod gateway;
+mod gone;
 mod hardening;
 mod key_index;
 mod kill;

@@ -42,10 +42,15 @@ impl Engine {
         }
         // Who emptied the log wrote it into the file first: SQLite knows how much is only in the log.
         for _ in 0..LOG_LOOKS_MAX {
-            let (pages, done): (i64, i64) = self
-                .connection
-                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))
-                .map_err(failure(&self.file, "look into the write-ahead log"))?;
+            let asked = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                Ok::<(i64, i64), _>((row.get(1)?, row.get(2)?))
+            });
+            let (pages, done) = match asked {
+                Ok(it) => it,
+                // It wanted to write into the file what the log had.
+                Err(it) if ends_early(&it) => break,
+                Err(it) => return Err(failure(&self.file, "look into the write-ahead log")(it)),
+            };
             let only_there = if done < pages { pages } else { 0 };
             if watch.log_holds(only_there.unsigned_abs()) {
                 return Ok(());
@@ -292,6 +297,11 @@ fn listed(it: &Write) -> (Option<&str>, Option<i64>, Option<bool>) {
     let listing = it.listing.as_ref();
     let phase = listing.map(|it| it.phase.as_str());
     (phase, listing.map(|it| it.at_ms), listing.map(|it| it.open))
+}
+
+fn ends_early(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|it| it.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
 }
 
 fn undone() -> rusqlite::Error {
