@@ -60,7 +60,8 @@ impl Evidence {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(data: &Path) -> anyhow::Result<Evidence> {
-        let open = |file: &Path, role| Engine::open(file, role, Durability::ProcessDeath)?.all();
+        let open =
+            |file: &Path, role| Engine::open_existing(file, role, Durability::ProcessDeath)?.all();
         let ledger = movements(open(&gateway_file(data), RoleName::Payment)?)?;
         let stored = |role| open(&store_file(data, role), role);
         Evidence::gather(stored, ledger, letters(&receipts_folder(data))?)

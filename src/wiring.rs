@@ -1,8 +1,10 @@
 //! Puts the parts together: the only place that names concrete adapters.
 
+mod beginnings;
 mod keys;
 mod stores;
 
+pub use beginnings::{begin, begin_tables, make_folder, new_deployment};
 pub use keys::canary_key;
 pub use stores::{AnyStore, table_fault};
 
@@ -40,7 +42,7 @@ use crate::{
     runtime::{Book, Chain, Pulse, Worker},
     store::{
         StoreError,
-        sqlite::{Engine, Inline},
+        sqlite::{Engine, Inline, Watch},
     },
 };
 
@@ -65,15 +67,6 @@ pub fn receipts_folder(data: &Path) -> PathBuf {
     data.join("receipts")
 }
 
-/// Opens a role's store in a data folder, which is made if it is not there.
-///
-/// # Errors
-/// When folder or file cannot be used.
-pub fn open_store(data: &Path, role: RoleName, durability: Durability) -> Result<Engine, Fault> {
-    make_folder(data)?;
-    Engine::open(&store_file(data, role), role, durability).map_err(|it| Fault::config(&it))
-}
-
 /// The file of a role in a data folder, which must be there.
 ///
 /// # Errors
@@ -96,16 +89,6 @@ pub fn existing_store_file(data: &Path, role: RoleName) -> Result<PathBuf, Fault
 pub fn read_store(data: &Path, role: RoleName) -> Result<Engine, Fault> {
     let file = existing_store_file(data, role)?;
     Engine::open_read_only(&file, role).map_err(|it| Fault::config(&it))
-}
-
-/// Makes the data folder if it is not there.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn make_folder(data: &Path) -> Result<(), Fault> {
-    std::fs::create_dir_all(data).map_err(|it| {
-        Fault::Config(format!("cannot use the folder {} (--data): {it}", data.display()))
-    })
 }
 
 /// The rules of seats over the schedule that `--flights` names.
@@ -153,7 +136,7 @@ pub fn mailer(args: &ReceiptArgs, data: &Path) -> Result<FolderMailer, Fault> {
     };
     match args.mailer {
         MailerName::Folder => {
-            let folder = receipts_folder(data);
+            let folder = beginnings::receipts(data)?;
             FolderMailer::open(&folder, &args.mail_from, durability).map_err(|it| {
                 Fault::Config(format!("cannot use the folder {} (--data): {it}", folder.display()))
             })
@@ -188,10 +171,17 @@ fn warn_of_what_is_left_open(schedule: &Schedule) {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
-    let service = Service::prepare(RoleName::Payment, args.service.clone()).await?;
+    if args.service.store.store == StoreName::Sqlite {
+        match args.gateway {
+            GatewayName::Simulated => beginnings::agree(&args.service.data)?,
+        }
+    }
+    let mut service = Service::prepare(RoleName::Payment, args.service.clone()).await?;
     let gateway = match args.gateway {
         GatewayName::Simulated => {
-            SimulatedGateway::new(service.store.of_gateway(&args)?, args.gateway_patience.0)
+            let rows = service.store.of_gateway(&args)?;
+            service.watches.extend(rows.watch());
+            SimulatedGateway::new(rows, args.gateway_patience.0)
         }
     };
     let role = Timely::new(PaymentRole(gateway), args.service.effect_timeout.0);
@@ -203,9 +193,11 @@ pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_receipt(args: ReceiptArgs) -> Result<(), Fault> {
+    // The store first: where receipt has none of its own, nothing is made.
+    let service = Service::prepare(RoleName::Receipt, args.service.clone()).await?;
     let role = ReceiptRole(mailer(&args, &args.service.data)?);
     let role = Timely::new(role, args.service.effect_timeout.0);
-    Service::prepare(RoleName::Receipt, args.service).await?.run(role, no_routes).await
+    service.run(role, no_routes).await
 }
 
 /// Runs `booking status` until it is told to stop.
@@ -232,6 +224,8 @@ struct Service {
     bus: AwsBus,
     intake: Intake,
     store: AnyStore,
+    /// The files that it works on.
+    watches: Vec<Watch>,
     listener: TcpListener,
     metrics: Metrics,
 }
@@ -252,8 +246,8 @@ impl Service {
         let (bus, home) =
             AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
         let intake = home.intake(&names, args.raw.raw_delivery).and_canaries(canaries);
-        let metrics = Metrics::new(count);
-        Ok(Service { role, args, bus, intake, store, listener, metrics })
+        let (watches, metrics) = (store.watch().into_iter().collect(), Metrics::new(count));
+        Ok(Service { role, args, bus, intake, store, watches, listener, metrics })
     }
 
     async fn run<R: Role>(
@@ -274,7 +268,9 @@ impl Service {
             fastrand::u64(..),
         ));
         let address = self.listener.local_addr().map_err(|it| Fault::Config(it.to_string()))?;
-        let router = http::vital_signs(self.role, pulse, self.metrics).merge(routes(book));
+        let watches = self.watches;
+        let stores = move || watches.iter().find_map(Watch::problem);
+        let router = http::vital_signs(self.role, pulse, stores, self.metrics).merge(routes(book));
 
         let stop = CancellationToken::new();
         info!(

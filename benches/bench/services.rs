@@ -9,7 +9,11 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use booking::domain::RoleName;
+use booking::{
+    domain::RoleName,
+    durability::Durability,
+    wiring::{begin, new_deployment, store_file},
+};
 use clap::ValueEnum;
 
 use crate::{
@@ -69,6 +73,12 @@ impl Services {
     pub fn spawn(consumer: Consumer, proxy: &Proxy, data: &Path) -> anyhow::Result<Services> {
         let schedule = data.join("flights.json");
         fs::write(&schedule, bookings::schedule().to_string())?;
+        // A run over stored bookings has its files already.
+        let stored = matches!(consumer, Consumer::Booking { store: Store::Sqlite, .. });
+        if stored && !store_file(data, RoleName::Seats).exists() {
+            begin(data, &RoleName::ALL, new_deployment(), Durability::PowerFailure)
+                .map_err(|it| anyhow::anyhow!("{it}"))?;
+        }
         let mut all = Vec::new();
         for (role, door) in RoleName::ALL.into_iter().zip(&proxy.services) {
             let mut http = None;

@@ -1,6 +1,9 @@
 //! `booking demo`: what a newcomer sees first.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use clap::Args;
 
@@ -11,7 +14,9 @@ use crate::{
     clock::Clock,
     demo::{Stage, wishes},
     domain::{RoleName, event::Kind, status::Phase},
+    durability::Durability,
     http::view::BookingView,
+    wiring::{begin, new_deployment},
 };
 
 /// Of a hundred messages, so many come twice.
@@ -51,6 +56,8 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     let began = Instant::now();
     let wishes = wishes(args.bookings as usize, args.seed);
     let unkindness = Unkindness { duplicates_percent: DUPLICATES_PERCENT, shuffle: true };
+    begin(&data, &RoleName::ALL, new_deployment(), Durability::ProcessDeath)
+        .map_err(|it| taken(&data, &it))?;
     let mut stage = Stage::new(&data, args.seed, unkindness)?;
     let mut progress = Progress::new(wishes.len());
     stage.play(&wishes, |it| progress.show(it)).await?;
@@ -101,14 +108,18 @@ fn folder(wanted: Option<PathBuf>) -> Result<PathBuf, Fault> {
             made.map_err(|it| Fault::Config(format!("no temporary folder can be made: {it}")))?;
         return Ok(made.keep());
     };
-    let taken = RoleName::ALL.into_iter().any(|it| crate::wiring::store_file(&folder, it).exists());
-    if taken {
-        let folder = folder.display();
-        return Err(Fault::Config(format!(
-            "{folder} has a service's data: give the demo an empty --data"
-        )));
-    }
     Ok(folder)
+}
+
+/// What is in the way is a service's, or another demo's.
+fn taken(folder: &Path, fault: &Fault) -> Fault {
+    match fault {
+        Fault::No(_) => {
+            let folder = folder.display();
+            Fault::Config(format!("{folder} has a service's data: give the demo an empty --data"))
+        }
+        it => it.clone(),
+    }
 }
 
 impl Report {

@@ -6,6 +6,7 @@ mod demo;
 mod dlq;
 mod erase;
 mod healthcheck;
+mod init;
 mod request;
 mod resend;
 mod roles;
@@ -82,6 +83,14 @@ pub enum Command {
     /// over an in-memory bus that duplicates and reorders messages, with the real services and
     /// stores. Ends with a check of everything that must never happen.
     Demo(demo::DemoArgs),
+    /// Say that this is a beginning: make the stores of the four roles, or of one
+    ///
+    /// Nothing else makes them: a service that finds no store of its own does not start, since a store
+    /// that is lost must not read as one that is empty. With --store dynamodb it marks the tables that
+    /// terraform/ made, and takes over the rows of a version that knew no marks; it needs
+    /// dynamodb:GetItem, PutItem and Scan, and status' Query. Never touches what is there: exit code 1
+    /// says that it has begun already.
+    Init(init::InitArgs),
     /// Publish a booking request
     Request(request::RequestArgs),
     /// Show how a booking stands: its timeline, and for an open one what it waits for
@@ -157,6 +166,7 @@ impl Cli {
             Command::Receipt(args) => wiring::run_receipt(args).await,
             Command::Status(args) => wiring::run_status(args).await,
             Command::Demo(args) => demo::run(args).await,
+            Command::Init(args) => init::run(args).await,
             Command::Request(args) => request::run(args).await,
             Command::Show(args) => show::show(args).await,
             Command::List(args) => show::list(args).await,

@@ -5,8 +5,9 @@
 //! more threads would wait for each other, for the folder.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::{self, Write},
+    os::unix::fs::DirBuilderExt,
     path::Path,
 };
 
@@ -43,7 +44,8 @@ impl FolderMailer {
     /// When `from` is no sender, the folder cannot be made, or the machine gives no thread.
     pub fn open(folder: &Path, from: &str, durability: Durability) -> io::Result<FolderMailer> {
         let from = from.parse().map_err(|it| io::Error::new(io::ErrorKind::InvalidInput, it))?;
-        fs::create_dir_all(folder)?;
+        // What lies in it is for its owner alone; a folder that is there keeps its mode.
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         // Not bounded here: whoever sends waits, and there are no more of them than deliveries.
         let (letters, waiting) = mpsc::unbounded_channel();
         let folder = folder.to_owned();

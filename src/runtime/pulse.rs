@@ -28,7 +28,8 @@ struct State {
 /// What `/health` says.
 #[derive(Clone, Debug, Serialize)]
 pub struct Health {
-    /// Whether the loop polls, or has not had the time to begin.
+    /// Whether the loop polls, or has not had the time to begin, and the store is the one that was
+    /// opened.
     pub healthy: bool,
     /// Seconds since a receive came back; none before the first.
     pub last_poll_age_s: Option<f64>,
@@ -40,6 +41,9 @@ pub struct Health {
     /// What is down, while polling has stopped because of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
+    /// What happened to the store's files. The loop does not know: who asks for its health looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
 }
 
 impl Pulse {
@@ -104,6 +108,7 @@ impl Pulse {
             failures: state.failures,
             problem: state.problem.clone(),
             paused: state.paused.clone(),
+            store: None,
         }
     }
 

@@ -4,8 +4,11 @@
 //! business. Every store passes the one contract suite in `tests/it`.
 
 pub mod dynamodb;
+mod identity;
 pub mod memory;
 pub mod sqlite;
+
+pub use identity::{Identity, Origin, Part};
 
 use std::future::Future;
 

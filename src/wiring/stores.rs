@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_config::SdkConfig;
 use tracing::warn;
 
-use super::{existing_store_file, gateway_file, make_folder, open_store, read_store};
+use super::{beginnings, existing_store_file, read_store};
 use crate::{
     aws::Denied,
     bus::aws::Names,
@@ -19,7 +19,7 @@ use crate::{
         Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
         dynamodb::DynamoDb,
         memory::Memory,
-        sqlite::{Engine, Inline, Sqlite},
+        sqlite::{Engine, Inline, Sqlite, Watch},
     },
 };
 
@@ -79,7 +79,8 @@ impl AnyStore {
     /// Opens the store that a service works on.
     ///
     /// # Errors
-    /// When folder, file or table cannot be used; or when it is a file on the disk of an ECS task.
+    /// When file or table is not there, has not begun, or cannot be used; or when it is a file on the
+    /// disk of an ECS task.
     pub async fn of_service(
         args: &ServiceArgs,
         role: RoleName,
@@ -91,7 +92,7 @@ impl AnyStore {
                 if !args.sqlite_on_ecs && std::env::var_os(ECS_TASK).is_some() {
                     return Err(on_a_task());
                 }
-                with_thread(open_store(&args.data, role, Durability::PowerFailure)?)
+                with_thread(beginnings::open_begun(&args.data, role)?)
             }
             StoreName::Dynamodb => table(config, &args.aws.prefix, role, count).await,
             StoreName::Memory if std::env::var_os(ECS_TASK).is_some() => {
@@ -110,17 +111,14 @@ impl AnyStore {
     /// Opens the store of a role's simulated gateway: a file of its own, or where the role has its rows.
     ///
     /// # Errors
-    /// When folder or file cannot be used.
+    /// When the file is not there, cannot be used, or did not begin together with payment's.
     pub fn of_gateway(&self, args: &PaymentArgs) -> Result<AnyStore, Fault> {
         match self {
             AnyStore::Table(it) => return Ok(AnyStore::Table(it.clone())),
             AnyStore::Memory(it) => return Ok(AnyStore::Memory(it.clone())),
             AnyStore::File(_) | AnyStore::Inline(_) => {}
         }
-        let data = &args.service.data;
-        make_folder(data)?;
-        let file = Engine::open(&gateway_file(data), RoleName::Payment, Durability::PowerFailure);
-        with_thread(file.map_err(|it| Fault::config(&it))?)
+        with_thread(beginnings::open_ledger(&args.service.data)?)
     }
 
     /// Opens a role's rows, which must be there, for a command.
@@ -136,9 +134,9 @@ impl AnyStore {
     ) -> Result<AnyStore, Fault> {
         match store {
             StoreName::Sqlite => {
-                existing_store_file(data, role)?;
-                let engine = open_store(data, role, Durability::PowerFailure)?;
-                Ok(AnyStore::Inline(Inline::new(engine)))
+                let file = existing_store_file(data, role)?;
+                let engine = Engine::open_existing(&file, role, Durability::PowerFailure);
+                Ok(AnyStore::Inline(Inline::new(engine.map_err(|it| Fault::config(&it))?)))
             }
             StoreName::Dynamodb => table(config, prefix, role, RequestCount::default()).await,
             StoreName::Memory => Err(out_of_reach(role)),
@@ -175,6 +173,15 @@ impl AnyStore {
         }
     }
 
+    /// What keeps an eye on a service's file; none where there is no file.
+    #[must_use]
+    pub fn watch(&self) -> Option<Watch> {
+        match self {
+            AnyStore::File(it) => it.watch(),
+            AnyStore::Inline(_) | AnyStore::Table(_) | AnyStore::Memory(_) => None,
+        }
+    }
+
     /// Whose turn it is when a command could not use the rows: a table may answer in a moment unless IAM
     /// does not allow it, a file that cannot be read is damaged.
     #[must_use]
@@ -201,7 +208,9 @@ async fn table(
 ) -> Result<AnyStore, Fault> {
     let table = Names::new(prefix).table(role);
     let opened = DynamoDb::open(config, &table, role, count).await;
-    opened.map(AnyStore::Table).map_err(|it| table_fault(&it))
+    let opened = opened.map_err(|it| table_fault(&it))?;
+    beginnings::has_identity(&opened, prefix, role)?;
+    Ok(AnyStore::Table(opened))
 }
 
 /// Whose turn it is when a table cannot be used.

@@ -5,7 +5,10 @@ use std::process::Output;
 use crate::harness::{Folder, binary};
 
 fn run(args: &[&str]) -> Output {
-    let folder = Folder::new();
+    run_in(&Folder::new(), args)
+}
+
+fn run_in(folder: &Folder, args: &[&str]) -> Output {
     binary()
         .args(args)
         .current_dir(folder.path())
@@ -17,8 +20,20 @@ fn run(args: &[&str]) -> Output {
 
 #[track_caller]
 fn fails(args: &[&str], code: i32, says: &str) {
-    let output = run(args);
-    let text = String::from_utf8(output.stderr).unwrap();
+    check(args, &run(args), code, says);
+}
+
+/// The same where the role has begun.
+#[track_caller]
+fn fails_begun(args: &[&str], code: i32, says: &str) {
+    let folder = Folder::new();
+    assert_eq!(run_in(&folder, &["init"]).status.code(), Some(0));
+    check(args, &run_in(&folder, args), code, says);
+}
+
+#[track_caller]
+fn check(args: &[&str], output: &Output, code: i32, says: &str) {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
     assert!(text.contains(says), "{args:?} says {text:?}, not {says:?}");
     if code != 2 {
@@ -152,8 +167,8 @@ fn settings_that_contradict_each_other_name_both_numbers() {
 #[test]
 fn what_has_to_be_mended_first_is_said_with_exit_code_78() {
     fails(&REQUEST, 78, "set AWS_REGION");
-    fails(&["status", "--http", "127.0.0.1:0"], 78, "set AWS_REGION");
-    fails(&["status", "--http", "nowhere"], 78, "cannot listen on nowhere (--http)");
+    fails_begun(&["status", "--http", "127.0.0.1:0"], 78, "set AWS_REGION");
+    fails_begun(&["status", "--http", "nowhere"], 78, "cannot listen on nowhere (--http)");
     fails(
         &["seats", "--flights", "no-such-file.json"],
         78,

@@ -25,6 +25,9 @@ for library in $(ldd "$binary" | grep -o '/[^ ]*'); do
 done
 mount -t tmpfs -o mode=777 none "$root/data"
 mount -o remount,ro "$root"
+if [ -n "${BEGIN:-}" ]; then
+  unshare --user --map-user="$user" --map-group="$user" --root="$root" /booking init "$BEGIN" >/dev/null
+fi
 exec unshare --user --map-user="$user" --map-group="$user" --root="$root" /booking "$@"
 "#;
 
@@ -78,7 +81,10 @@ async fn as_pid_1_of_any_user_on_a_read_only_root_it_books_and_stops_when_told()
     let mut services = Vec::new();
     for (role, user) in RoleName::ALL.into_iter().zip([65532, 65532, 12345, 1_000_660_000]) {
         let prefix = &account.prefix;
-        let adapt = |it: &mut Command| *it = contained(it, user);
+        let adapt = |it: &mut Command| {
+            *it = contained(it, user);
+            it.env("BEGIN", role.as_str());
+        };
         let mut service = Service::spawn(LocalStack::running(), role, prefix, logs.path(), adapt);
         service.polls().await;
         let status = std::fs::read_to_string(format!("/proc/{}/status", inside(&service))).unwrap();

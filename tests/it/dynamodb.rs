@@ -5,10 +5,12 @@ use axum::http::StatusCode;
 use booking::{
     clock::Clock,
     domain::{RoleName, decision::Listing, event::Kind, schedule::Schedule, seats::Seats},
+    durability::Durability,
     metrics::{Metrics, RequestCount},
     roles::SeatsRole,
     runtime::{Book, Chain, Outcome},
     store::{Commit, Find, Store, StoreError, Write, dynamodb::DynamoDb},
+    wiring::{begin, new_deployment},
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -166,6 +168,7 @@ async fn a_table_or_an_index_that_is_not_there_is_refused_by_name() {
     let (code, said) = run(&["resend", "seats", "b-1", "--store", "memory"], &[]);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("in the process of seats"), "{said}");
+    begin(folder.path(), &[RoleName::Seats], new_deployment(), Durability::ProcessDeath).unwrap();
     let forced = ["seats", "--http", "127.0.0.1:0", "--store", "sqlite", "--sqlite-on-ecs"];
     let (code, said) = run(&forced, &[task]);
     assert_eq!(code, Some(75), "it got as far as the queues: {said}");

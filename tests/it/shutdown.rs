@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use booking::domain::{RoleName, event::Kind};
+use booking::{
+    domain::{RoleName, event::Kind},
+    durability::Durability,
+    wiring::{begin, new_deployment},
+};
 
 use crate::harness::{Account, Folder, Service, Sketch, eventually};
 
@@ -55,6 +59,7 @@ async fn a_second_signal_ends_it_at_once() {
 async fn a31_a_queue_that_is_not_there_is_named_and_ends_the_process() {
     let account = Account::existing("nothing-here-").await;
     let folder = Folder::new();
+    begin(folder.path(), &[RoleName::Seats], new_deployment(), Durability::ProcessDeath).unwrap();
     let output = crate::harness::binary()
         .args([
             "seats",

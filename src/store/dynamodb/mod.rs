@@ -18,12 +18,15 @@ use aws_sdk_dynamodb::{
 };
 
 pub use self::describe::Layout;
-use super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Identity, Page, Place, Store, StoreError, Versioned, Write};
 use crate::{
     aws::{Right, is_denial, partition},
     domain::RoleName,
     metrics::RequestCount,
 };
+
+/// The row that says whose the table is.
+const IDENTITY: &str = "identity";
 
 /// A role's table. Copies share the client.
 #[derive(Clone, Debug)]
@@ -32,6 +35,7 @@ pub struct DynamoDb {
     table: String,
     arn: String,
     count: RequestCount,
+    identity: Option<Identity>,
 }
 
 impl DynamoDb {
@@ -53,9 +57,49 @@ impl DynamoDb {
             return Err(StoreError::Unusable { place: table, problem: problem.to_owned() });
         };
         let arn = arn(&region, &table);
-        let store = DynamoDb { client: client::client(config, count.clone()), table, arn, count };
+        let client = client::client(config, count.clone());
+        let mut store = DynamoDb { client, table, arn, count, identity: None };
         store.probe(&region, role).await?;
         Ok(store)
+    }
+
+    /// Whose the table is, as it was when it was opened; none when nobody has said that it begins.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Whether anything is in the table. The one scan there is, of one row: for the person who begins it.
+    /// No service has the right.
+    ///
+    /// # Errors
+    /// When it may not be asked, or does not answer.
+    pub async fn has_rows(&self) -> Result<bool, StoreError> {
+        let scan = self.client.scan().table_name(&self.table).limit(1).send().await;
+        let answer = scan.map_err(|it| self.failed("look for rows", it))?;
+        Ok(answer.count() > 0)
+    }
+
+    /// Says whose the table is, if nobody has said so.
+    ///
+    /// # Errors
+    /// When it has an identity already, or it cannot be written.
+    pub async fn begin(&self, identity: &Identity) -> Result<(), StoreError> {
+        let body = identity.to_text();
+        let write = Write { key: IDENTITY.to_owned(), read_version: 0, body, listing: None };
+        match self.write(vec![write]).await? {
+            Commit::Done => Ok(()),
+            Commit::Conflict => Err(StoreError::Unusable {
+                place: self.table.clone(),
+                problem: "it has begun already".to_owned(),
+            }),
+        }
     }
 
     /// Counts what an operation took.
@@ -99,10 +143,11 @@ impl DynamoDb {
         Right { action: "dynamodb:Query", resource }
     }
 
-    async fn probe(&self, region: &str, role: RoleName) -> Result<(), StoreError> {
-        // No booking has an empty id, so there is no such row, and a half unit pays for looking.
-        let row = self.right("dynamodb:GetItem");
-        self.ask_for("booking/").await.map_err(|it| self.unusable(region, row, it))?;
+    async fn probe(&mut self, region: &str, role: RoleName) -> Result<(), StoreError> {
+        let right = self.right("dynamodb:GetItem");
+        let answer = self.ask_for(IDENTITY).await;
+        let answer = answer.map_err(|it| self.unusable(region, right, it))?;
+        self.identity = self.identity_in(answer.item)?;
         // Status lists; the other tables have no index.
         if role == RoleName::Status {
             for index in list::INDEXES {
@@ -111,6 +156,18 @@ impl DynamoDb {
             }
         }
         Ok(())
+    }
+
+    fn identity_in(&self, item: Option<row::Item>) -> Result<Option<Identity>, StoreError> {
+        let Some(mut item) = item else { return Ok(None) };
+        let text = row::text(&mut item, row::BODY);
+        match text.and_then(|it| Identity::parse(&it)) {
+            Some(it) => Ok(Some(it)),
+            None => Err(StoreError::Unusable {
+                place: self.table.clone(),
+                problem: "its row `identity` cannot be read: run the newer binary".to_owned(),
+            }),
+        }
     }
 
     /// A table that DynamoDB does not let us use has to be mended; one that it says nothing about

@@ -10,7 +10,7 @@ use super::super::{Versioned, Write};
 pub(super) const KEY: &str = "key";
 /// Counts the writes to the row.
 pub(super) const VERSION: &str = "version";
-const BODY: &str = "body";
+pub(super) const BODY: &str = "body";
 /// The key of the index `newest`.
 pub(super) const PHASE: &str = "phase";
 /// The key of the index `stalest`: only open rows have it, so only they are in that index.

@@ -1,24 +1,19 @@
 //! The file: rows by key, with versions and a listing. Knows nothing of threads.
 
-use std::{cell::RefCell, path::Path, sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     super::{Commit, Find, Page, Place, StoreError, Versioned, Write},
     keys::{self, Keys},
-    list, schema,
+    list,
+    watch::{Log, Watch},
 };
-use crate::{domain::RoleName, durability::Durability};
 
-/// How long a commit waits for another process that is writing to the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How much of the file a connection keeps in memory, in KiB: what bookings under way touch.
-const CACHE_KIB: i64 = 2 * 1024;
-/// How long the write-ahead log grows before it is written into the file, in pages: a page that
-/// changes again and again meanwhile is written there once.
-const LOG_PAGES_MAX: i64 = 4_000;
+/// How often a write-ahead log that shrank is held against what SQLite knows of it: others may be
+/// writing to it and emptying it meanwhile.
+const LOG_LOOKS_MAX: u32 = 3;
 
 /// A row that is there, and its version.
 #[derive(Clone, Copy)]
@@ -30,93 +25,46 @@ struct Found {
 /// One role's file, open.
 #[derive(Debug)]
 pub struct Engine {
-    file: String,
-    connection: Connection,
-    keys: RefCell<Keys>,
+    pub(super) file: String,
+    pub(super) connection: Connection,
+    pub(super) keys: RefCell<Keys>,
+    pub(super) watch: Option<Watch>,
 }
 
 impl Engine {
-    /// Opens the file of `role`, and makes it if it is not there.
+    /// Whether the file is still the one that was opened: SQLite does not ask.
     ///
     /// # Errors
-    /// When it cannot be opened, belongs to another role, or was written by a newer version.
-    pub fn open(path: &Path, role: RoleName, durability: Durability) -> Result<Engine, StoreError> {
-        let file = path.display().to_string();
-        let failed = failure(&file, "open");
-        let connection = Connection::open(path).map_err(&failed)?;
-        let mut engine = Engine { file: file.clone(), connection, keys: RefCell::default() };
-        engine.connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
-        engine.connection.pragma_update(None, "journal_mode", "WAL").map_err(&failed)?;
-        engine
-            .connection
-            .pragma_update(None, "synchronous", durability.synchronous())
-            .map_err(&failed)?;
-        engine.connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(&failed)?;
-        engine
-            .connection
-            .pragma_update(None, "wal_autocheckpoint", LOG_PAGES_MAX)
-            .map_err(&failed)?;
-        // What a statement sorts is written nowhere else: there may be nowhere.
-        engine.connection.pragma_update(None, "temp_store", "MEMORY").map_err(&failed)?;
-        // Receipt's rows have names and addresses: what is written over is gone (`booking erase`).
-        engine
-            .connection
-            .pragma_update(None, "secure_delete", role == RoleName::Receipt)
-            .map_err(&failed)?;
-        engine.connection.set_prepared_statement_cache_capacity(32);
-        engine.migrate(role)?;
-        engine.catch_up().map_err(&failed)?;
-        Ok(engine)
-    }
-
-    /// Opens the file of `role` to read it, also while its service is at work. Changes nothing.
-    ///
-    /// # Errors
-    /// When it cannot be opened, belongs to another role, or was written by another version.
-    pub fn open_read_only(path: &Path, role: RoleName) -> Result<Engine, StoreError> {
-        let file = path.display().to_string();
-        let failed = failure(&file, "open");
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
-        let applied: usize = connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(&failed)?;
-        if applied != schema::VERSION {
-            let problem = format!(
-                "its schema version is {applied}, this binary reads {}; use the binary that runs {role}",
-                schema::VERSION
-            );
-            return Err(StoreError::Unusable { place: file, problem });
+    /// When it, or what SQLite keeps beside it, was removed, replaced or truncated.
+    pub fn still_there(&self) -> Result<(), StoreError> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        if watch.look()? == Log::Whole {
+            return Ok(());
         }
-        let owner = owner(&connection).map_err(&failed)?;
-        owned_by(&file, &owner, role)?;
-        Ok(Engine { file, connection, keys: RefCell::default() })
-    }
-
-    fn migrate(&mut self, role: RoleName) -> Result<(), StoreError> {
-        let failed = failure(&self.file, "migrate");
-        // Immediate, so that two processes that open a new file do not both make its tables.
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(&failed)?;
-        let applied: usize = transaction
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(&failed)?;
-        if applied > schema::VERSION {
-            return Err(StoreError::Unusable {
-                place: self.file.clone(),
-                problem: format!(
-                    "its schema version is {applied}, this binary knows up to {}; run the newer binary",
-                    schema::VERSION
-                ),
+        // Who emptied the log wrote it into the file first: SQLite knows how much is only in the log.
+        for _ in 0..LOG_LOOKS_MAX {
+            let asked = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                Ok::<(i64, i64), _>((row.get(1)?, row.get(2)?))
             });
+            let (pages, done) = match asked {
+                Ok(it) => it,
+                // It wanted to write into the file what the log had.
+                Err(it) if ends_early(&it) => break,
+                Err(it) => return Err(failure(&self.file, "look into the write-ahead log")(it)),
+            };
+            let only_there = if done < pages { pages } else { 0 };
+            if watch.log_holds(only_there.unsigned_abs()) {
+                return Ok(());
+            }
         }
-        schema::bring_up(&transaction, applied, role).map_err(&failed)?;
-        let owner = owner(&transaction).map_err(&failed)?;
-        transaction.commit().map_err(&failed)?;
-        owned_by(&self.file, &owner, role)
+        watch.ruin();
+        watch.look().map(|_| ())
+    }
+
+    /// What keeps an eye on the file; none when there is none to keep an eye on.
+    #[must_use]
+    pub fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
     }
 
     /// Writes the write-ahead log into the file and empties it, also while others use the file: what
@@ -155,7 +103,7 @@ impl Engine {
         keys.iter().map(|it| self.find(it, select, versioned).map_err(&failed)).collect()
     }
 
-    fn catch_up(&self) -> Result<(), rusqlite::Error> {
+    pub(super) fn catch_up(&self) -> Result<(), rusqlite::Error> {
         self.keys.borrow_mut().catch_up(&self.connection)
     }
 
@@ -335,24 +283,16 @@ impl Engine {
     }
 }
 
-/// The role that made the file.
-fn owner(connection: &Connection) -> Result<String, rusqlite::Error> {
-    connection.query_row("SELECT role FROM meta", [], |row| row.get(0))
-}
-
-fn owned_by(file: &str, owner: &str, role: RoleName) -> Result<(), StoreError> {
-    if owner == role.as_str() {
-        return Ok(());
-    }
-    let problem = format!("it belongs to {owner}, not to {role}");
-    Err(StoreError::Unusable { place: file.to_owned(), problem })
-}
-
 /// How the row can be found besides by its key.
 fn listed(it: &Write) -> (Option<&str>, Option<i64>, Option<bool>) {
     let listing = it.listing.as_ref();
     let phase = listing.map(|it| it.phase.as_str());
     (phase, listing.map(|it| it.at_ms), listing.map(|it| it.open))
+}
+
+fn ends_early(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|it| it.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
 }
 
 fn undone() -> rusqlite::Error {
@@ -361,7 +301,10 @@ fn undone() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(code, Some(why))
 }
 
-fn failure(file: &str, operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+pub(super) fn failure(
+    file: &str,
+    operation: &'static str,
+) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
     let file = file.to_owned();
     move |source| StoreError::Failed { operation, place: file.clone(), source: Arc::new(source) }
 }
@@ -369,6 +312,7 @@ fn failure(file: &str, operation: &'static str) -> impl Fn(rusqlite::Error) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{domain::RoleName, durability::Durability};
 
     /// Some errors of a read end the transaction that it is in.
     #[test]

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
-    Engine,
+    Engine, Watch,
 };
 
 /// The most jobs that are done in one transaction.
@@ -29,6 +29,7 @@ const WAITING_MAX: usize = 1024;
 pub struct Sqlite {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    watch: Option<Watch>,
 }
 
 type Rows = Result<Vec<Option<Versioned>>, StoreError>;
@@ -39,6 +40,16 @@ enum Job {
     Read(Vec<String>, oneshot::Sender<Rows>),
     Commit(Vec<Write>, oneshot::Sender<Committed>),
     List(Find, Option<Place>, usize, oneshot::Sender<Listed>),
+}
+
+impl Job {
+    fn refused(self, error: &StoreError) -> Answer {
+        match self {
+            Job::Read(_, answer) => Answer::Read(answer, Err(error.clone())),
+            Job::Commit(_, answer) => Answer::Commit(answer, Err(error.clone())),
+            Job::List(_, _, _, answer) => Answer::List(answer, Err(error.clone())),
+        }
+    }
 }
 
 enum Answer {
@@ -67,6 +78,7 @@ impl Sqlite {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(engine: Engine) -> std::io::Result<Sqlite> {
+        let watch = engine.watch().cloned();
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
         let (groups, mut answered) = mpsc::unbounded_channel::<Vec<Answer>>();
         tokio::spawn(async move {
@@ -77,7 +89,13 @@ impl Sqlite {
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || work(engine, queue, &groups))?;
-        Ok(Sqlite { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Sqlite { jobs: Some(jobs), thread: Some(thread), watch })
+    }
+
+    /// What keeps an eye on the file, also while there is nothing to do; none when it is in memory.
+    #[must_use]
+    pub fn watch(&self) -> Option<Watch> {
+        self.watch.clone()
     }
 
     async fn ask<T>(
@@ -151,9 +169,15 @@ fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>) {
     }
 }
 
+/// A file that is not what was opened is neither read nor written: a memo in it would be announced, and
+/// be nowhere after the next restart.
+///
 /// Reads are answered from what is committed; then all commits of the group are made, in the same
 /// transaction. Nobody waits for his own commit while he reads, so the order within a group is free.
 fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer> {
+    if let Err(error) = engine.still_there() {
+        return group.map(|it| it.refused(&error)).collect();
+    }
     let (mut looks, mut lots, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for job in group {
         match job {
@@ -170,7 +194,9 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer
     let ends = if lots.is_empty() {
         engine.at_one_moment(look).map(|()| Vec::new())
     } else {
-        engine.look_and_commit(look, &lots)
+        let ends = engine.look_and_commit(look, &lots);
+        engine.watch().into_iter().for_each(Watch::note_log);
+        ends
     };
     // No transaction could be begun: who only looks needs none.
     answers.extend(looks.drain(..).filter_map(|it| seen(engine, it)));

@@ -19,7 +19,7 @@ use booking::{
     metrics::RequestCount,
     runtime::Kept,
     store::{Store, dynamodb::DynamoDb},
-    wiring::receipts_folder,
+    wiring::{begin_tables, new_deployment, receipts_folder},
 };
 
 use serde_json::Value;
@@ -80,13 +80,28 @@ impl Tables {
         Tables::make_in(DynamoDbLocal::running(), &unique("t")).await
     }
 
-    /// Makes them, as terraform/ does in an account.
+    /// Makes them, as terraform/ and `booking init` do in an account.
     pub async fn make_in(dynamodb: &DynamoDbLocal, prefix: &str) -> Tables {
         Tables::make_at(dynamodb.config().await, prefix).await
     }
 
     /// The same wherever a configuration leads.
     pub async fn make_at(config: SdkConfig, prefix: &str) -> Tables {
+        let tables = Tables::bare_at(config, prefix).await;
+        let mut opened = Vec::new();
+        for role in RoleName::ALL {
+            opened.push((role, tables.open(role).await));
+        }
+        begin_tables(&opened, new_deployment()).await.unwrap();
+        tables
+    }
+
+    /// Makes them, as terraform/ does: nobody has begun them.
+    pub async fn bare_in(dynamodb: &DynamoDbLocal, prefix: &str) -> Tables {
+        Tables::bare_at(dynamodb.config().await, prefix).await
+    }
+
+    async fn bare_at(config: SdkConfig, prefix: &str) -> Tables {
         let client = Client::new(&config);
         let names = Names::new(prefix);
         for role in RoleName::ALL {

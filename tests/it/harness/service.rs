@@ -6,7 +6,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use booking::domain::RoleName;
+use booking::{
+    domain::RoleName,
+    durability::Durability,
+    wiring::{begin, new_deployment, store_file},
+};
 use serde_json::Value;
 
 use super::{LocalStack, emulator::signal, eventually};
@@ -83,6 +87,7 @@ impl Service {
         ]);
         command.env("BOOKING_LOG_FORMAT", "json").envs(environment);
         adapt(&mut command);
+        begun(&command, role, data);
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
@@ -150,6 +155,15 @@ impl Drop for Service {
         // Both fail harmlessly when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What a person does once, where the command keeps its rows in a file of this folder.
+fn begun(command: &Command, role: RoleName, data: &Path) {
+    let elsewhere = command.get_program() != binary().get_program()
+        || command.get_envs().any(|(name, _)| name == "BOOKING_STORE");
+    if !elsewhere && !store_file(data, role).exists() {
+        begin(data, &[role], new_deployment(), Durability::ProcessDeath).unwrap();
     }
 }
 

@@ -1,0 +1,126 @@
+//! Which beginning a store comes from. A store that is not there must never read as one that is empty,
+//! so a store is made by one act only, which writes this into it: who opens it looks for it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::RoleName;
+
+/// The stores of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The rows of a role.
+    Rows(RoleName),
+    /// The ledger of the simulated gateway, which belongs to payment and is a file of its own.
+    Ledger,
+}
+
+impl Part {
+    /// What it is called in files and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Part::Rows(role) => role.as_str(),
+            Part::Ledger => "gateway",
+        }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn role(self) -> RoleName {
+        match self {
+            Part::Rows(role) => role,
+            Part::Ledger => RoleName::Payment,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Part> {
+        let rows = RoleName::ALL.into_iter().map(Part::Rows);
+        rows.chain([Part::Ledger]).find(|it| it.as_str() == text)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a store came by its identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// By `booking init`, when it was made.
+    Begun,
+    /// It was written by a version that knew no identities, and taken over.
+    Adopted,
+}
+
+/// Whose a store is, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Text", into = "Text")]
+pub struct Identity {
+    /// The same in all stores that began together.
+    pub deployment: Uuid,
+    /// Which of them this one is.
+    pub part: Part,
+    /// How it came by it.
+    pub origin: Origin,
+}
+
+impl Identity {
+    /// As it is stored.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("three short texts")
+    }
+
+    /// Reads what [`Identity::to_text`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Identity> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Text {
+    deployment: String,
+    part: String,
+    origin: Origin,
+}
+
+impl From<Identity> for Text {
+    fn from(it: Identity) -> Text {
+        Text { deployment: it.deployment.to_string(), part: it.part.to_string(), origin: it.origin }
+    }
+}
+
+impl TryFrom<Text> for Identity {
+    type Error = &'static str;
+
+    fn try_from(it: Text) -> Result<Identity, Self::Error> {
+        Ok(Identity {
+            deployment: it.deployment.parse().map_err(|_| "a deployment is a UUID")?,
+            part: Part::parse(&it.part).ok_or("no such part")?,
+            origin: it.origin,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_read_as_it_was_written_and_nothing_else_is_one() {
+        for part in [Part::Rows(RoleName::Seats), Part::Ledger] {
+            let it = Identity { deployment: Uuid::nil(), part, origin: Origin::Adopted };
+            assert_eq!(Identity::parse(&it.to_text()), Some(it));
+        }
+        for text in ["", "{}", r#"{"deployment":"x","part":"seats","origin":"begun"}"#] {
+            assert_eq!(Identity::parse(text), None, "{text}");
+        }
+    }
+}

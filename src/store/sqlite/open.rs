@@ -1,0 +1,260 @@
+//! How a file is opened: made by one act, found by all others, and read by nobody but its owner.
+
+use std::{
+    cell::RefCell,
+    fs::{self, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tracing::warn;
+
+use super::{
+    super::{Identity, StoreError},
+    Engine,
+    engine::failure,
+    identity, schema,
+    watch::Watch,
+};
+use crate::{domain::RoleName, durability::Durability};
+
+/// How long a commit waits for another process that is writing to the same file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much of the file a connection keeps in memory, in KiB: what bookings under way touch.
+const CACHE_KIB: i64 = 2 * 1024;
+/// How long the write-ahead log grows before it is written into the file, in pages: a page that
+/// changes again and again meanwhile is written there once.
+const LOG_PAGES_MAX: i64 = 4_000;
+
+/// Who may read and write a file: its owner. Rows have names, addresses and tokens.
+const FILE_MODE: u32 = 0o600;
+/// What nobody else may.
+const OTHERS: u32 = 0o077;
+
+/// What has to be there.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// A store, or nothing yet.
+    Any,
+    /// A store.
+    Store,
+    /// Nothing: this is the beginning of a store.
+    Nothing(&'a Identity),
+}
+
+impl Engine {
+    /// Opens the file of `role`, and makes it if it is not there: for who made the folder himself, as
+    /// demo and tests do. It gets no identity.
+    ///
+    /// # Errors
+    /// When it cannot be opened, belongs to another role, or was written by a newer version.
+    pub fn open(path: &Path, role: RoleName, durability: Durability) -> Result<Engine, StoreError> {
+        Engine::open_as(path, role, durability, Wanted::Any)
+    }
+
+    /// Opens the file of `role`, which must be there and hold something.
+    ///
+    /// # Errors
+    /// When it is not there, is empty, cannot be opened, belongs to another role, or was written by a
+    /// newer version.
+    pub fn open_existing(
+        path: &Path,
+        role: RoleName,
+        durability: Durability,
+    ) -> Result<Engine, StoreError> {
+        Engine::open_as(path, role, durability, Wanted::Store)
+    }
+
+    /// Makes the file of `role` with its identity, in one transaction.
+    ///
+    /// # Errors
+    /// When there is such a file already, or it cannot be made.
+    pub fn begin(
+        path: &Path,
+        role: RoleName,
+        durability: Durability,
+        identity: &Identity,
+    ) -> Result<Engine, StoreError> {
+        Engine::open_as(path, role, durability, Wanted::Nothing(identity))
+    }
+
+    fn open_as(
+        path: &Path,
+        role: RoleName,
+        durability: Durability,
+        wanted: Wanted<'_>,
+    ) -> Result<Engine, StoreError> {
+        let file = path.display().to_string();
+        let failed = failure(&file, "open");
+        prepare(path, wanted)?;
+        let mut flags = OpenFlags::default();
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, matches!(wanted, Wanted::Any));
+        let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+        let set = |name: &str, value: &dyn rusqlite::ToSql| {
+            connection.pragma_update(None, name, value).map_err(&failed)
+        };
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
+        set("journal_mode", &"WAL")?;
+        set("synchronous", &durability.synchronous())?;
+        set("cache_size", &-CACHE_KIB)?;
+        set("wal_autocheckpoint", &LOG_PAGES_MAX)?;
+        // What a statement sorts is written nowhere else: there may be nowhere.
+        set("temp_store", &"MEMORY")?;
+        // Receipt's rows have names and addresses: what is written over is gone (`booking erase`).
+        set("secure_delete", &(role == RoleName::Receipt))?;
+        connection.set_prepared_statement_cache_capacity(32);
+        let mut engine =
+            Engine { file: file.clone(), connection, keys: RefCell::default(), watch: None };
+        engine.migrate(role, wanted)?;
+        engine.catch_up().map_err(&failed)?;
+        if !in_memory(path) {
+            engine.watch = Some(Watch::of(path)?);
+        }
+        Ok(engine)
+    }
+
+    /// Opens the file of `role` to read it, also while its service is at work. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be opened, belongs to another role, or was written by another version.
+    pub fn open_read_only(path: &Path, role: RoleName) -> Result<Engine, StoreError> {
+        let file = path.display().to_string();
+        let failed = failure(&file, "open");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
+        let applied: usize = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(&failed)?;
+        if applied != schema::VERSION {
+            let problem = format!(
+                "its schema version is {applied}, this binary reads {}; use the binary that runs {role}",
+                schema::VERSION
+            );
+            return Err(StoreError::Unusable { place: file, problem });
+        }
+        let owner = owner(&connection).map_err(&failed)?;
+        owned_by(&file, &owner, role)?;
+        Ok(Engine { file, connection, keys: RefCell::default(), watch: None })
+    }
+
+    fn migrate(&mut self, role: RoleName, wanted: Wanted<'_>) -> Result<(), StoreError> {
+        let failed = failure(&self.file, "migrate");
+        // Immediate, so that two processes that open a new file do not both make its tables.
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&failed)?;
+        let applied: usize = transaction
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(&failed)?;
+        if applied > schema::VERSION {
+            return Err(StoreError::Unusable {
+                place: self.file.clone(),
+                problem: format!(
+                    "its schema version is {applied}, this binary knows up to {}; run the newer binary",
+                    schema::VERSION
+                ),
+            });
+        }
+        if applied == 0 && matches!(wanted, Wanted::Store) {
+            return Err(holds_nothing(&self.file));
+        }
+        schema::bring_up(&transaction, applied, role).map_err(&failed)?;
+        if let Wanted::Nothing(identity) = wanted {
+            identity::write(&transaction, identity).map_err(&failed)?;
+        }
+        let owner = owner(&transaction).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        owned_by(&self.file, &owner, role)
+    }
+}
+
+/// Makes the file before SQLite does, so that nobody else can ever read it, whatever the umask; its
+/// write-ahead log takes its mode from it. One that an earlier version made for all to read is theirs
+/// no longer.
+fn prepare(path: &Path, wanted: Wanted<'_>) -> Result<(), StoreError> {
+    let unusable =
+        |problem: String| Err(StoreError::Unusable { place: path.display().to_string(), problem });
+    let make = || OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path);
+    match wanted {
+        _ if in_memory(path) => {}
+        Wanted::Nothing(_) => {
+            if let Err(error) = make() {
+                return unusable(format!("it cannot be made: {error}"));
+            }
+        }
+        // What is in the way is SQLite's to say.
+        Wanted::Any => match make() {
+            Ok(_) => {}
+            Err(_) => tighten(path),
+        },
+        Wanted::Store => match fs::metadata(path) {
+            Ok(it) if it.len() == 0 => return Err(holds_nothing(&path.display().to_string())),
+            Ok(_) => tighten(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return unusable("it is not there".to_owned());
+            }
+            Err(error) => return unusable(error.to_string()),
+        },
+    }
+    Ok(())
+}
+
+/// Takes a file, and what SQLite keeps beside it, from everybody but its owner.
+fn tighten(path: &Path) {
+    for it in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        let Ok(found) = fs::metadata(&it) else { continue };
+        let mode = found.permissions().mode() & 0o777;
+        if mode & OTHERS == 0 {
+            continue;
+        }
+        match fs::set_permissions(&it, Permissions::from_mode(mode & !OTHERS)) {
+            Ok(()) => warn!(
+                file = %it.display(),
+                mode = %format_args!("{mode:o}"),
+                "others could read this file: now only its owner can"
+            ),
+            Err(error) => warn!(
+                file = %it.display(),
+                mode = %format_args!("{mode:o}"),
+                %error,
+                "others can read this file, and it is not ours to change that"
+            ),
+        }
+    }
+}
+
+/// The file that SQLite keeps beside `path`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn in_memory(path: &Path) -> bool {
+    path.as_os_str() == ":memory:"
+}
+
+fn holds_nothing(file: &str) -> StoreError {
+    let problem = "it is empty: it was truncated, or its making was interrupted; restore it, or if \
+                   nothing was ever kept in it remove it and begin with `booking init`";
+    StoreError::Unusable { place: file.to_owned(), problem: problem.to_owned() }
+}
+
+/// The role that made the file.
+fn owner(connection: &Connection) -> Result<String, rusqlite::Error> {
+    connection.query_row("SELECT role FROM meta", [], |row| row.get(0))
+}
+
+fn owned_by(file: &str, owner: &str, role: RoleName) -> Result<(), StoreError> {
+    if owner == role.as_str() {
+        return Ok(());
+    }
+    let problem = format!("it belongs to {owner}, not to {role}");
+    Err(StoreError::Unusable { place: file.to_owned(), problem })
+}
