@@ -59,6 +59,8 @@ services:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo build
+    # 1: it has begun already
+    target/debug/booking init || [ $? -eq 1 ]
     trap 'kill 0' EXIT
     for role in seats payment receipt status; do target/debug/booking "$role" & done
     wait

@@ -87,9 +87,8 @@ pub enum Command {
     ///
     /// Nothing else makes them: a service that finds no store of its own does not start, since a store
     /// that is lost must not read as one that is empty. With --store dynamodb it marks the tables that
-    /// terraform/ made, and takes over the rows of a version that knew no marks; it needs
-    /// dynamodb:GetItem, PutItem and Scan, and status' Query. Never touches what is there: exit code 1
-    /// says that it has begun already.
+    /// terraform/ made, and keeps the rows of a version that knew no marks; the role's own rights are
+    /// enough. Never touches what is there: exit code 1 says that it has begun already.
     Init(init::InitArgs),
     /// Publish a booking request
     Request(request::RequestArgs),

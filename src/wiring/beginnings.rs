@@ -283,29 +283,22 @@ pub(super) fn has_identity(table: &DynamoDb, prefix: &str, role: RoleName) -> Re
     is_part(Path::new(table.table()), found, part)
 }
 
-/// Says that these roles' tables begin, as one deployment. True for each that has rows already: those
-/// of a version that knew no identities, which are kept.
+/// Says that these roles' tables begin, as one deployment. Rows of a version that knew no identities are
+/// kept.
 ///
 /// # Errors
 /// When one has begun already, before anything is written; or when one cannot be written.
-pub async fn begin_tables(
-    tables: &[(RoleName, DynamoDb)],
-    deployment: Uuid,
-) -> Result<Vec<bool>, Fault> {
+pub async fn begin_tables(tables: &[(RoleName, DynamoDb)], deployment: Uuid) -> Result<(), Fault> {
     let begun = tables.iter().filter(|(_, it)| it.identity().is_some());
     let begun: Vec<PathBuf> = begun.map(|(_, it)| PathBuf::from(it.table())).collect();
     if !begun.is_empty() {
         return Err(has_begun(&begun));
     }
-    let mut taken_over = Vec::with_capacity(tables.len());
     for (role, table) in tables {
-        let rows = table.has_rows().await.map_err(|it| super::table_fault(&it))?;
-        let origin = if rows { Origin::Adopted } else { Origin::Begun };
-        let identity = Identity { deployment, part: Part::Rows(*role), origin };
+        let identity = Identity { deployment, part: Part::Rows(*role), origin: Origin::Begun };
         table.begin(&identity).await.map_err(|it| super::table_fault(&it))?;
-        taken_over.push(rows);
     }
-    Ok(taken_over)
+    Ok(())
 }
 
 /// Makes the receipts folder if it is not there. It is an outside, as a mail server would be: nothing is

@@ -75,17 +75,6 @@ impl DynamoDb {
         &self.table
     }
 
-    /// Whether anything is in the table. The one scan there is, of one row: for the person who begins it.
-    /// No service has the right.
-    ///
-    /// # Errors
-    /// When it may not be asked, or does not answer.
-    pub async fn has_rows(&self) -> Result<bool, StoreError> {
-        let scan = self.client.scan().table_name(&self.table).limit(1).send().await;
-        let answer = scan.map_err(|it| self.failed("look for rows", it))?;
-        Ok(answer.count() > 0)
-    }
-
     /// Says whose the table is, if nobody has said so.
     ///
     /// # Errors
