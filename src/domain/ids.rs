@@ -40,7 +40,7 @@ impl BookingId {
         let bare = text.bytes().all(|it| it.is_ascii_digit() || it == b'-' || it == b'_');
         if bare && CARD_DIGITS.contains(&digits) {
             return Err(Expected(
-                "a booking id that is no number of 13 to 19 digits, which could be a card's",
+                "a booking id that is no number of 13 to 19 digits, which could be a card number",
             ));
         }
         Ok(BookingId(text.to_owned()))

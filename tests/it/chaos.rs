@@ -382,12 +382,13 @@ fn check(evidence: &Evidence, data: &Path, asked: &[(BookingId, Wish)]) -> Strin
     for (id, wish) in asked {
         let (phase, request) = (records[id].standing().phase, wish.request());
         let good = matches!(request.payment.token.reveal(), "tok_visa" | "tok_timeout_then_ok");
-        let unknown = request.seating.flight.as_str() == "ZZ404";
+        // Never sold: an unknown flight, and one that is asked for at a wrong fare.
+        let unsold = matches!(request.seating.flight.as_str(), "ZZ404" | "WA241");
         let fits = match phase {
-            Phase::Completed => good && !unknown,
+            Phase::Completed => good && !unsold,
             Phase::Refunded => good,
             Phase::SeatUnavailable => true,
-            Phase::PaymentFailed => !good && !unknown,
+            Phase::PaymentFailed => !good && !unsold,
             Phase::SeatAndPaymentFailed => !good,
             _ => false,
         };
@@ -408,7 +409,7 @@ fn check(evidence: &Evidence, data: &Path, asked: &[(BookingId, Wish)]) -> Strin
         assert!(one.contains(&sent.len()), "{id} ended as {phase} with receipts {sent:?}");
         assert!(phase == Phase::Completed || phase == Phase::Refunded || sent.is_empty());
         receipts.extend(sent);
-        if !unknown {
+        if !unsold {
             seats.entry(format!("{:?}", request.seating)).or_default().push((id, phase, good));
         }
     }
