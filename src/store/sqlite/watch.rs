@@ -135,7 +135,7 @@ impl Watch {
 }
 
 /// What an operator does.
-const WHAT_NOW: &str = "nothing is committed any more; docs/OPERATIONS.md, \"A store that is lost\", \
+const WHAT_NOW: &str = "nothing is committed any more; docs/OPERATIONS.md, \"A store that is not there\", \
                         says how to get it back";
 
 impl Files {
