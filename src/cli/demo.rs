@@ -118,7 +118,11 @@ fn taken(folder: &Path, fault: &Fault) -> Fault {
             let folder = folder.display();
             Fault::Config(format!("{folder} has a service's data: give the demo an empty --data"))
         }
-        it => it.clone(),
+        Fault::Usage(_)
+        | Fault::Internal(_)
+        | Fault::Unreachable(_)
+        | Fault::Config(_)
+        | Fault::Interrupted => fault.clone(),
     }
 }
 

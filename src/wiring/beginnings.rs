@@ -188,9 +188,10 @@ fn open_part(data: &Path, part: Part) -> Result<Engine, Fault> {
 /// nobody but a person knows.
 fn not_there(data: &Path, part: Part, error: &io::Error) -> Fault {
     let (file, role) = (file_of(data, part), part.role());
-    let why = match error.kind() {
-        io::ErrorKind::NotFound => "is not there".to_owned(),
-        _ => format!("cannot be used: {error}"),
+    let why = if error.kind() == io::ErrorKind::NotFound {
+        "is not there".to_owned()
+    } else {
+        format!("cannot be used: {error}")
     };
     let beside = parts(role).iter().map(|it| file_of(data, *it)).find(|it| it.exists());
     let what_now = match beside {
