@@ -7,7 +7,11 @@ mod deployment;
 
 use std::collections::BTreeSet;
 
-use booking::domain::{RoleName, event::Kind};
+use booking::{
+    domain::{RoleName, event::Kind},
+    durability::Durability,
+    wiring::{begin, new_deployment},
+};
 use serde_json::Value;
 
 use self::deployment::{Deployment, actions, output, without};
@@ -292,6 +296,7 @@ async fn a_client_may_publish_requests_and_nothing_else() {
     let policy = deployed.policy("client");
     assert_eq!(actions(&policy).len(), 1);
     let client = deployed.somebody("user", "client", &policy).await;
+    begin(folder.path(), &[RoleName::Seats], new_deployment(), Durability::ProcessDeath).unwrap();
     for args in [&["check"][..], &["dlq", "ls", "seats"], &["seats", "--flights", "sample"]] {
         let (code, said) = output(&deployed, &client, &folder, args);
         assert!(code == CONFIG && said.contains("IAM does not allow `"), "{args:?}: {said}");
