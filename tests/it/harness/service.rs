@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 use booking::{
@@ -69,7 +70,7 @@ impl Service {
         data: &Path,
         adapt: impl FnOnce(&mut Command),
     ) -> Service {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let log = data.join(format!("{role}.log"));
         let mut command = binary();
@@ -156,6 +157,20 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port that nobody has, and that no connection gets before the service listens on it: from below
+/// those that the system gives to connections.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 15_000;
+    const COUNT: u16 = 15_000;
+    // Other runs on this machine begin elsewhere.
+    let begin = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    (0..COUNT)
+        .map(|_| FIRST + begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .find(|it| TcpListener::bind(("127.0.0.1", *it)).is_ok())
+        .expect("one of so many ports is free")
 }
 
 /// What a person does once, where the command keeps its rows in a file of this folder.
