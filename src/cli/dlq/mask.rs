@@ -16,9 +16,11 @@ const OPENED_MAX: usize = 2;
 const HIDDEN: &str = "***";
 /// The name whose whole subtree is somebody's own.
 const PASSENGER: &str = "passenger";
+/// The names under which a whole message stands, as JSON or as a text of JSON. Such a text is opened and
+/// its parts are masked; one that is no JSON may hold anything, and is not shown.
+const WHOLE: [&str; 3] = ["Message", "data", "message"];
 /// The names whose values are no secret, in an event and in the SNS envelope around it.
-const HARMLESS: [&str; 29] = [
-    "Message",
+const HARMLESS: [&str; 26] = [
     "MessageId",
     "SignatureVersion",
     "Timestamp",
@@ -27,13 +29,11 @@ const HARMLESS: [&str; 29] = [
     "booking_id",
     "charge",
     "currency",
-    "data",
     "datacontenttype",
     "dataschema",
     "date",
     "flight",
     "id",
-    "message",
     "minor",
     "reason",
     "receipt",
@@ -53,10 +53,34 @@ const HARMLESS: [&str; 29] = [
 /// is no JSON may hold anything, and is told by its length and by where it stops being JSON.
 pub(super) fn body(text: &str) -> String {
     let masked = match serde_json::from_str(text) {
-        Ok(value) => value_of(value, true, 0),
+        Ok(value) => whole(value, 0),
         Err(error) => return no_json(text, &error),
     };
     terminal::lines(&indented(&masked))
+}
+
+/// A whole message, wherever it stands.
+fn whole(value: Value, opened: usize) -> Value {
+    match value {
+        Value::String(it) => open(&it, opened),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value_of(value, false, opened)
+        }
+    }
+}
+
+/// A text that should be JSON.
+fn open(text: &str, opened: usize) -> Value {
+    if opened >= OPENED_MAX {
+        let bytes = text.len();
+        return format!("({bytes} bytes that are not shown: too deep inside other texts)").into();
+    }
+    // As a role reads it.
+    let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match serde_json::from_str(unmarked) {
+        Ok(value) => whole(value, opened + 1),
+        Err(error) => no_json(text, &error).into(),
+    }
 }
 
 /// `opened` is in how many texts it stands that were opened.
@@ -71,6 +95,8 @@ fn value_of(value: Value, harmless: bool, opened: usize) -> Value {
             let inside = |(name, it): (String, Value)| {
                 let masked = if name.eq_ignore_ascii_case(PASSENGER) {
                     secret(it)
+                } else if WHOLE.contains(&name.as_str()) {
+                    whole(it, opened)
                 } else {
                     value_of(it, HARMLESS.contains(&name.as_str()), opened)
                 };
@@ -98,15 +124,7 @@ fn secret(value: Value) -> Value {
 fn string(text: &str, harmless: bool, opened: usize) -> Value {
     let nested = text.trim_start().starts_with(['{', '[']);
     if nested && harmless {
-        if opened >= OPENED_MAX {
-            let bytes = text.len();
-            return format!("({bytes} bytes that are not shown: too deep inside other texts)")
-                .into();
-        }
-        return match serde_json::from_str(text) {
-            Ok(value) => value_of(value, true, opened + 1),
-            Err(error) => no_json(text, &error).into(),
-        };
+        return open(text, opened);
     }
     match e_mail(text) {
         Some(it) if !harmless => it.into(),
@@ -230,6 +248,31 @@ mod tests {
         let broken = body(&json!({"Message": "{\"name\": \"Ada\", "}).to_string());
         assert!(!broken.contains("Ada"), "{broken}");
         assert!(broken.contains("16 bytes that are not shown"), "{broken}");
+    }
+
+    #[test]
+    fn a_message_that_is_no_object_is_never_shown_as_text() {
+        let event = json!({"flight": "WA117", "passenger": {"name": "Ada"}, "payment": {"token": "s3cret"}});
+        let event = event.to_string();
+        for message in [
+            format!("\u{feff}{event}"),
+            format!(" \u{feff}{event}"),
+            Value::from(event.clone()).to_string(),
+            Value::from(Value::from(event.clone()).to_string()).to_string(),
+            "Ada wants 12A with s3cret".to_owned(),
+            "\"Ada wants 12A with s3cret\"".to_owned(),
+            "[\"Ada\", \"s3cret\"]".to_owned(),
+            format!("{event} {event}"),
+        ] {
+            for name in ["Message", "message", "data"] {
+                let shown = body(&json!({ name: message }).to_string());
+                assert!(!shown.contains("Ada") && !shown.contains("s3cret"), "{shown}");
+            }
+            let shown = body(&message);
+            assert!(!shown.contains("Ada") && !shown.contains("s3cret"), "{shown}");
+        }
+        let marked = body(&json!({"Message": format!("\u{feff}{event}")}).to_string());
+        assert!(marked.contains("WA117"), "opened, and not hidden: {marked}");
     }
 
     #[test]

@@ -135,19 +135,22 @@ impl Watch {
 }
 
 /// What an operator does.
-const WHAT_NOW: &str = "nothing is committed any more; docs/OPERATIONS.md, \"A store that is not there\", \
+const WHAT_NOW: &str = "nothing is committed any more; docs/OPERATIONS.md, \"A store that is lost\", \
                         says how to get it back";
 
 impl Files {
     fn found(&self) -> Result<Log, String> {
+        // Before the file is looked at: another thread may see it grow meanwhile, and what it remembers
+        // then is more than what is found here.
+        let most = self.store.size.load(Ordering::Relaxed);
         let size = self.store.same("it")?;
-        let most = self.store.size.fetch_max(size, Ordering::Relaxed);
         if size < most {
             let problem = format!(
                 "it was truncated from {most} to {size} bytes while it was open; {WHAT_NOW}"
             );
             return Err(self.ruined.get_or_init(|| problem).clone());
         }
+        self.store.size.fetch_max(size, Ordering::Relaxed);
         let [log, index] = &self.beside;
         index.same("its index")?;
         let size = log.same("its write-ahead log")?;
@@ -170,5 +173,37 @@ impl Seen {
             )),
             Err(it) => Err(format!("{who} ({path}) cannot be looked at: {it}; {WHAT_NOW}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, io::Write, thread};
+
+    use super::*;
+
+    /// How often the file grows while others look: far more often than the mistake needs to show.
+    const GROWS: usize = 20_000;
+
+    #[test]
+    fn a_file_that_grows_while_others_look_at_it_was_not_truncated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seats.db");
+        for it in [path.clone(), beside(&path, "-wal"), beside(&path, "-shm")] {
+            fs::write(it, "x").unwrap();
+        }
+        let watch = Watch::of(&path).unwrap();
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        thread::scope(|scope| {
+            let looking: Vec<_> =
+                (0..2).map(|_| scope.spawn(|| (0..GROWS).find_map(|_| watch.problem()))).collect();
+            for _ in 0..GROWS {
+                file.write_all(b"x").unwrap();
+                assert_eq!(watch.problem(), None);
+            }
+            for it in looking {
+                assert_eq!(it.join().unwrap(), None);
+            }
+        });
     }
 }
