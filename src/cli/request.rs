@@ -31,6 +31,7 @@ use crate::{
         seat::{FlightNo, SEATS_MAX, SeatId, Seating, parse_date},
         status::Phase,
     },
+    http::view::BookingView,
     metrics::RequestCount,
     wiring::aws_fault,
 };
@@ -230,35 +231,24 @@ async fn watch(
     loop {
         let asked = desk.booking(booking).await;
         let late = tokio::time::Instant::now() >= deadline;
-        if let Err(error) = asked {
+        match asked {
             // A status service that restarts is back soon; the booking goes on meanwhile.
-            if late {
-                return Err(error);
-            }
-        } else if let Ok(Some(view)) = asked {
-            if view.request_digest.is_some_and(|it| it != own) {
-                return Err(Fault::No(format!(
-                    "CONFLICT: another request under the id {booking} came first and was answered, so \
-                     this one will not be; ask again under an id that nobody can guess (leave out --id)"
-                )));
-            }
-            if !json {
-                let lines = timeline::lines(&view.timeline);
-                // Late facts can sort before printed ones: the whole is printed again at the end.
-                for line in lines.lines().skip(printed) {
-                    out(line)?;
-                    printed += 1;
+            Err(error) if late => return Err(error),
+            Err(_) | Ok(None) => {}
+            Ok(Some(view)) => {
+                let another = view.request_digest.is_some_and(|it| it != own);
+                if another && view.is_answered() {
+                    return Err(Fault::No(format!(
+                        "CONFLICT: another request under the id {booking} came first and was answered, so \
+                         this one will not be; ask again under an id that nobody can guess (leave out --id)"
+                    )));
                 }
-            }
-            if view.is_final {
-                let text = timeline::render(&view, super::show::now());
-                if json {
-                    out_json(&view)?
-                } else {
-                    out(&format!("\n{text}"))?
+                // What was refused under its id was somebody else's: ours was looked at before it was sent.
+                let refused = view.phase == Phase::Rejected && !late;
+                if !another && !refused && tell(&view, &mut printed, json)? {
+                    let well = view.phase == Phase::Completed;
+                    return if well { Ok(()) } else { Err(Fault::No(String::new())) };
                 }
-                let well = view.phase == Phase::Completed;
-                return if well { Ok(()) } else { Err(Fault::No(String::new())) };
             }
         }
         if late {
@@ -268,6 +258,23 @@ async fn watch(
         }
         tokio::time::sleep(WATCH_EVERY).await;
     }
+}
+
+/// Prints what is new of a booking, and at its end all of it. Says whether this is its end.
+fn tell(view: &BookingView, printed: &mut usize, json: bool) -> Result<bool, Fault> {
+    if !json {
+        // Late facts can sort before printed ones: the whole is printed again at the end.
+        for line in timeline::lines(&view.timeline).lines().skip(*printed) {
+            out(line)?;
+            *printed += 1;
+        }
+    }
+    match (view.is_final, json) {
+        (false, _) => {}
+        (true, true) => out_json(view)?,
+        (true, false) => out(&format!("\n{}", timeline::render(view, super::show::now())))?,
+    }
+    Ok(view.is_final)
 }
 
 /// For a POSIX shell.

@@ -128,7 +128,9 @@ impl Seats {
             Some(Hold::Paid { digest }) if *digest == event.digest => {
                 self.book(rows, event, request, true, now)
             }
-            Some(Hold::Paid { .. }) => refuse(event, &request.seating, NoSeat::Conflict, now),
+            Some(Hold::Paid { .. }) => Step::SetAside(
+                "a different request under the id of a booking that is paid".to_owned(),
+            ),
             Some(Hold::Held(held)) if held.digest != event.digest => Step::SetAside(
                 "a different request under the id of a booking whose seats are held".to_owned(),
             ),

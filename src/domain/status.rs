@@ -314,14 +314,22 @@ impl Record {
         }
     }
 
-    /// With a refused request; the same refusal twice is one.
+    /// With a refused request; none when that changes nothing: the same refusal twice is one, and of
+    /// many those are kept that were sent first.
     #[must_use]
-    pub fn rejecting(mut self, rejection: Rejection) -> Record {
-        self.rejections.insert(rejection);
-        while self.rejections.len() > REJECTIONS_MAX {
-            self.rejections.pop_last();
+    pub fn rejecting(&self, rejection: Rejection) -> Option<Record> {
+        let mut record = self.clone();
+        record.rejections.insert(rejection);
+        while record.rejections.len() > REJECTIONS_MAX {
+            record.rejections.pop_last();
         }
-        self
+        (record != *self).then_some(record)
+    }
+
+    /// Whether a request was taken: what was refused under the same id need not be of whoever sent that.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        !self.facts.is_empty()
     }
 
     /// The facts in the order in which they happened, as far as clocks tell; a booking's life
@@ -337,7 +345,8 @@ impl Record {
     /// was not answered has no say in it: it happened when it was heard.
     #[must_use]
     pub fn happened(&self, fact: &Fact) -> Timestamp {
-        if self.is_answered(fact) { fact.since() } else { fact.heard }
+        let believed = fact.kind != Kind::BookingRequested || self.is_answered(fact);
+        if believed { fact.since() } else { fact.heard }
     }
 
     /// The request that was answered, of all that came under this id: the one whose seats were booked
@@ -361,11 +370,12 @@ impl Record {
         requests.next().filter(|_| requests.next().is_none())
     }
 
-    /// Whether a fact may be told in full: all outcomes, and the one request that was answered. Any
-    /// client can send further requests under the id of somebody's booking.
+    /// Whether a fact may be told in full: the one request that was answered, and what was said of it.
+    /// Any client can send further requests under the id of somebody's booking, and a role may have
+    /// answered one of those.
     #[must_use]
     pub fn is_answered(&self, fact: &Fact) -> bool {
-        fact.kind != Kind::BookingRequested || self.answered() == Some(fact.digest)
+        self.answered() == Some(fact.digest)
     }
 
     /// The requests that were refused.

@@ -291,10 +291,11 @@ fn g_every_ending_comes_out_in_every_order() {
 #[test]
 fn g_a_request_that_the_parser_refused_is_rejected_unless_another_was_not() {
     let refused = Rejection { time: at(0.5), reason: "seats: expected a seat".to_owned() };
-    let rejected = Record::default().rejecting(refused.clone()).rejecting(refused.clone());
+    let rejected = Record::default().rejecting(refused.clone()).unwrap();
+    assert_eq!(rejected.rejecting(refused.clone()), None, "nothing is written for it");
     assert_eq!(rejected.rejections().collect::<Vec<_>>(), [&refused]);
     assert_eq!(tell_standing(&rejected.standing()), "rejected final");
-    let known = fold(&[BR, SB, PO]).rejecting(refused.clone());
+    let known = fold(&[BR, SB, PO]).rejecting(refused.clone()).unwrap();
     assert_eq!(tell_standing(&known.standing()), tell_standing(&fold(&[BR, SB, PO]).standing()));
     // and it stays with the row when a fact comes
     let mut world = World::new(Statuses);
@@ -308,7 +309,8 @@ fn g_a_request_that_the_parser_refused_is_rejected_unless_another_was_not() {
 fn refused_requests_are_kept_up_to_a_limit_in_any_order() {
     let all: Vec<f64> = (0..REJECTIONS_MAX + 3).map(|it| it as f64).collect();
     let refused = |it: &f64| Rejection { time: at(*it), reason: format!("{it}") };
-    let keep = |it: Vec<Rejection>| it.into_iter().fold(Record::default(), Record::rejecting);
+    let add = |it: Record, refused| it.rejecting(refused).unwrap_or(it);
+    let keep = |it: Vec<Rejection>| it.into_iter().fold(Record::default(), add);
     let record = keep(all.iter().map(refused).collect());
     assert_eq!(record, keep(all.iter().rev().map(refused).collect()));
     let kept: Vec<f64> = record.rejections().map(|it| seconds(it.time)).collect();
@@ -327,7 +329,7 @@ fn a_row_is_listed_by_phase_newest_fact_and_whether_it_is_open() {
     assert_eq!(listing(&[BR, PO, SB]), row("confirmed", 7777.0, true));
     assert_eq!(listing(&[RI, PO, SB]), row("completed", 7777.0, false));
     let refused = Rejection { time: at(9.0), reason: "seats: expected a seat".to_owned() };
-    let rejected = Record::default().rejecting(refused);
+    let rejected = Record::default().rejecting(refused).unwrap();
     assert_eq!(Statuses::listing(&rejected), Some(row("rejected", 9.0, false)));
     assert_eq!(Statuses::listing(&Record::default()), None);
 }

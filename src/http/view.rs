@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    RoleName,
     event::Kind,
     ids::{BookingId, Digest},
     money::Money,
@@ -15,6 +14,10 @@ use crate::domain::{
 /// Why nothing is told of a request: another one under the same id was answered, or none was yet and
 /// there are several.
 const NOT_ANSWERED: &str = "not_answered";
+/// Why nothing is told of an outcome: it is of another request under the same id.
+const OTHER_REQUEST: &str = "other_request";
+/// The type of an entry about a request that was refused.
+const REJECTED: &str = "rejected";
 /// Who said what may have been said by anybody.
 const UNVERIFIED: &str = "unverified";
 
@@ -50,7 +53,8 @@ pub struct BookingView {
     /// The receipt, if one went out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptView>,
-    /// Why a request under this id was refused.
+    /// Why requests under this id were refused. Anybody may have sent them, also beside a booking that
+    /// goes on: their entries in the timeline are then of nobody that was verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<String>,
     /// Every fact known, in the order in which they were said.
@@ -110,7 +114,7 @@ impl BookingView {
         let facts = record.timeline().into_iter();
         let mut timeline: Vec<(Timestamp, Entry)> =
             facts.map(|it| (record.happened(it), Entry::of(record, it))).collect();
-        timeline.extend(record.rejections().map(|it| (it.time, Entry::rejected(it))));
+        timeline.extend(record.rejections().map(|it| (it.time, Entry::rejected(record, it))));
         timeline.sort_by_key(|it| it.0);
         let timeline: Vec<Entry> = timeline.into_iter().map(|it| it.1).collect();
         let lost = timeline.iter().any(|it| it.kind == Kind::SeatUnavailable.topic());
@@ -135,6 +139,15 @@ impl BookingView {
     }
 }
 
+impl BookingView {
+    /// Whether any role has answered a request under this id.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        let request = Kind::BookingRequested.topic();
+        self.timeline.iter().any(|it| it.kind != request && it.kind != REJECTED)
+    }
+}
+
 impl Entry {
     fn of(record: &Record, fact: &Fact) -> Entry {
         let publisher = fact.kind.publisher();
@@ -155,7 +168,8 @@ impl Entry {
             receipt: None,
         };
         if !record.is_answered(fact) {
-            return Entry { reason: Some(NOT_ANSWERED.to_owned()), ..entry };
+            let why = if publisher.is_none() { NOT_ANSWERED } else { OTHER_REQUEST };
+            return Entry { reason: Some(why.to_owned()), ..entry };
         }
         let seats = fact.seating.as_ref().map_or(&fact.seats, |it| &it.seats);
         Entry {
@@ -167,12 +181,13 @@ impl Entry {
         }
     }
 
-    fn rejected(rejection: &Rejection) -> Entry {
+    fn rejected(record: &Record, rejection: &Rejection) -> Entry {
+        let source = if record.is_taken() { UNVERIFIED } else { CLIENT };
         Entry {
-            kind: "rejected".to_owned(),
+            kind: REJECTED.to_owned(),
             time: rejection.time,
             heard: None,
-            source: RoleName::Status.source().to_owned(),
+            source: source.to_owned(),
             reason: Some(rejection.reason.clone()),
             seats: Vec::new(),
             amount: None,

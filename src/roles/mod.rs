@@ -32,7 +32,7 @@ pub trait Role: Send + Sync + 'static {
     ) -> impl Future<Output = Result<<Self::Rules as Rules>::Answer, EffectError>> + Send;
 
     /// The row that remembers a request that the parser refused; none when this role keeps no such
-    /// thing.
+    /// thing, or has it already.
     fn rejected(
         &self,
         _row: Option<&<Self::Rules as Rules>::State>,

@@ -19,6 +19,6 @@ impl Role for StatusRole {
     }
 
     fn rejected(&self, row: Option<&Record>, rejection: Rejection) -> Option<Record> {
-        Some(row.cloned().unwrap_or_default().rejecting(rejection))
+        row.unwrap_or(&Record::default()).rejecting(rejection)
     }
 }

@@ -253,7 +253,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// Eight attributes at most; SQS takes ten.
+/// Nine attributes at most; SQS takes ten.
 fn dead_letter(role: &str, delivery: &Delivery, poison: Poison, origin: Origin) -> DeadLetter {
     let clip = |text: &str| {
         let end = text.floor_char_boundary(ATTRIBUTE_BYTES_MAX.min(text.len()));
@@ -266,6 +266,8 @@ fn dead_letter(role: &str, delivery: &Delivery, poison: Poison, origin: Origin) 
         ("message_id", clip(&delivery.message_id)),
         ("attempt", delivery.attempt.to_string()),
     ];
+    // Only a raw delivery has it, and there it says what the body may not.
+    attributes.extend(delivery.kind_attribute.as_deref().map(|it| ("type", clip(it))));
     let booking = poison.booking.map(|it| it.as_str().to_owned());
     attributes.extend(booking.map(|it| ("booking", it)));
     attributes.extend(origin.message_id.map(|it| ("sns_message_id", it)));

@@ -6,13 +6,14 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
+    time::Duration,
 };
 
 use booking::{
     domain::{RoleName, event::Kind},
     durability::Durability,
     store::{
-        Origin, Part, Store, Write,
+        Find, Origin, Part, Store, StoreError, Write,
         dynamodb::DynamoDb,
         sqlite::{Engine, Inline},
     },
@@ -327,6 +328,54 @@ async fn a_table_that_nobody_has_begun_is_refused_also_one_that_was_made_anew() 
     let both = [[(RoleName::Seats, open().await)], [(RoleName::Seats, open().await)]];
     assert_eq!(begin_tables(&both[0], new_deployment()).await, Ok(()));
     assert!(begin_tables(&both[1], new_deployment()).await.is_err());
+}
+
+/// An empty table of the same name is another table, also to a service that runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_made_anew_under_a_running_service_is_not_read_as_an_empty_one() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let dynamodb = DynamoDbLocal::running();
+    let role = RoleName::Seats;
+    let key = || vec!["booking/b-1".to_owned()];
+    let write = || Write {
+        key: "booking/b-1".to_owned(),
+        read_version: 0,
+        body: "{}".to_owned(),
+        listing: None,
+    };
+    for asked_meanwhile in [true, false] {
+        let prefix = unique("t");
+        let tables = Tables::make_in(dynamodb, &prefix).await;
+        // Who asked meanwhile knows it however long it would have trusted; who did not must look.
+        let trust = if asked_meanwhile { Duration::MAX } else { Duration::ZERO };
+        let open = tables.open(role).await.trusting(trust);
+        open.commit(vec![write()]).await.unwrap();
+        let client = aws_sdk_dynamodb::Client::new(&tables.config);
+        let table = tables.names.table(role);
+        for role in RoleName::ALL {
+            client.delete_table().table_name(tables.names.table(role)).send().await.unwrap();
+        }
+        if asked_meanwhile {
+            let said = open.read(key()).await.unwrap_err().to_string();
+            assert!(said.contains(&table) && said.contains("deleted while it was open"), "{said}");
+        }
+        let again = Tables::bare_in(dynamodb, &prefix).await;
+        for error in [
+            open.read(key()).await.unwrap_err(),
+            open.commit(vec![write()]).await.unwrap_err(),
+            open.clone().list(Find::Stalest, None, 1).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Unusable { .. }), "{error:?}");
+            assert!(error.to_string().contains("A store that is lost"), "{error}");
+        }
+        assert_eq!(
+            again.open(role).await.read(key()).await.unwrap(),
+            [None],
+            "nothing was written"
+        );
+    }
 }
 
 #[tokio::test]

@@ -75,7 +75,9 @@ async fn a_happy_booking_takes_the_units_that_the_docs_say_and_never_scans() {
     let tallies = RoleName::ALL.map(|role| Tally { role, count: RequestCount::default() });
     let mut rows = Vec::new();
     for it in &tallies {
-        rows.push(tables.open_counted(it.role, it.count.clone()).await);
+        // However slow this machine is, nothing but the booking is asked for.
+        let opened = tables.open_counted(it.role, it.count.clone()).await;
+        rows.push(opened.trusting(Duration::MAX));
     }
     // Looking whether the tables are there is over: only the booking counts from here.
     let before: Vec<(f64, f64)> =

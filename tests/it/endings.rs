@@ -60,8 +60,8 @@ fn record(facts: &str) -> Record {
     let mut record = Record::default();
     for word in facts.split_whitespace() {
         if word == "refused" {
-            record =
-                record.rejecting(Rejection { time: Timestamp::UNIX_EPOCH, reason: "x".into() });
+            let refused = Rejection { time: Timestamp::UNIX_EPOCH, reason: "x".into() };
+            record = record.rejecting(refused).unwrap();
             continue;
         }
         let event = event(word);

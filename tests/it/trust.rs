@@ -279,6 +279,62 @@ async fn of_several_requests_without_an_answer_none_is_told() {
     }
 }
 
+/// I4: a role may answer another request than the one whose seats are booked; what it said of that one
+/// is not told as the booking's.
+#[test]
+fn what_was_said_of_another_request_is_told_without_its_seats_and_money() {
+    use booking::domain::event::{About, Charge, Data};
+    let sketch = |seat, amount| {
+        let mut text: Value =
+            serde_json::from_str(&Sketch::new("b-1", &[seat], "tok_visa").cloud_event()).unwrap();
+        text["data"]["payment"]["amount"]["minor"] = json!(amount);
+        let text = text.to_string();
+        wire::decode(&enveloped(Kind::BookingRequested, &text), &intake()).unwrap()
+    };
+    let (own, other) = (sketch("12A", 12900), sketch("12B", 77));
+    let say = |of: &Event, role, data| {
+        let about = About { booking: of.booking.clone(), digest: of.digest, traceparent: None };
+        Event::outcome(role, &about, of.time, data)
+    };
+    let request = |it: &Event| match &it.data {
+        Data::BookingRequested(request) => request.clone(),
+        _ => unreachable!(),
+    };
+    let booked = say(&own, RoleName::Seats, Data::SeatBooked(request(&own).seating));
+    let amount = request(&other).payment.amount;
+    let charge = Charge { charge: "ch_1".to_owned(), amount };
+    let paid = say(&other, RoleName::Payment, Data::PaymentOk(charge));
+    let record = [&other, &own, &paid, &booked].into_iter().fold(Record::default(), hear);
+    let now = "2027-02-02T09:30:00Z".parse().unwrap();
+    let view = BookingView::of(&own.booking, &record, now, SignedDuration::from_mins(2));
+    assert_eq!(view.request_digest, Some(own.digest));
+    let text = serde_json::to_string(&view).unwrap();
+    assert!(text.contains("12A") && !text.contains("12B") && !text.contains("77"), "{text}");
+    let paid = view.timeline.iter().find(|it| it.kind == "payment-ok").unwrap();
+    assert_eq!(paid.reason.as_deref(), Some("other_request"));
+}
+
+/// I4: anybody can send what is refused under the id of somebody's booking.
+#[tokio::test]
+async fn what_was_refused_beside_a_booking_is_of_nobody_that_was_verified() {
+    let mut business = Business::open();
+    let own = Sketch::new("b-1", &["12A"], "tok_visa");
+    let mut broken: Value = serde_json::from_str(&own.cloud_event()).unwrap();
+    broken["data"]["seats"] = json!("all of them");
+    business.publish(&broken.to_string());
+    business.settle_down().await;
+    let told = business.told("b-1").await;
+    assert_eq!((told.phase, told.rejections.len()), (Phase::Rejected, 1));
+    assert_eq!(told.timeline[0].source, "client");
+    business.publish(&own.cloud_event());
+    business.settle_down().await;
+    let told = business.told("b-1").await;
+    assert_eq!(told.phase, Phase::Completed);
+    let refused: Vec<_> = told.timeline.iter().filter(|it| it.kind == "rejected").collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].source, "unverified");
+}
+
 fn hear(record: Record, event: &Event) -> Record {
     use booking::domain::{
         decision::{Key, Rows, Rules, Step},

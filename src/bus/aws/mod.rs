@@ -23,7 +23,7 @@ use jiff::Timestamp;
 
 use self::{
     clients::failure,
-    requests::{Queue as OwnQueue, all, change_visibility, text},
+    requests::{Queue as OwnQueue, all, change_visibility, stale_is_done, text},
 };
 use super::{
     Answer, Batched, BusError, DeadLetter, Delivery, ENTRIES_MAX, RECEIVE_MAX, ReceiptHandle,
@@ -93,13 +93,13 @@ impl Requests for AwsRequests {
 
     async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
         let (queue, count) = (self.queue.clone(), handles.len());
-        let deleted = async move { queue.delete(handles).await };
+        let deleted = async move { stale_is_done(queue.delete(handles).await) };
         apart(count, "delete from", &self.queue.name, deleted).await
     }
 
     async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
         let (queue, count) = (self.queue.clone(), handles.len());
-        let given_back = async move { queue.give_back(handles).await };
+        let given_back = async move { stale_is_done(queue.give_back(handles).await) };
         apart(count, "give back to", &self.queue.name, given_back).await
     }
 

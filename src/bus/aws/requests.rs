@@ -177,8 +177,23 @@ pub(super) fn kind_attribute(kind: Kind) -> MessageAttributeValue {
 /// An entry that failed: its id, the code and what else is said.
 type Failed = (String, String, Option<String>);
 
-/// The answers of a batch, entry by entry: done is what was said to be done, and nothing else. A
-/// receipt handle that is no longer good is no failure.
+/// A later receive has taken the message over, or it is gone: what was asked has not been done to it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error(
+    "the receipt handle is no longer good: the message became visible again before it was dealt with, or is gone"
+)]
+struct StaleHandle;
+
+/// The same, where a receipt handle that is no longer good is no failure.
+pub(super) fn stale_is_done(answers: Vec<Answer>) -> Vec<Answer> {
+    let forgiven = |it: Answer| match it {
+        Err(BusError::Failed { source, .. }) if source.is::<StaleHandle>() => Ok(()),
+        other => other,
+    };
+    answers.into_iter().map(forgiven).collect()
+}
+
+/// The answers of a batch, entry by entry: done is what was said to be done, and nothing else.
 fn each(
     count: usize,
     done: impl Iterator<Item = String>,
@@ -200,7 +215,8 @@ fn each(
         let Some(at) = place(&id) else { continue };
         let answer = &mut answers[at];
         if stale(Some(&code), message.as_deref()) {
-            *answer = Ok(());
+            let (name, source) = (name.to_owned(), StaleHandle.into());
+            *answer = Err(BusError::Failed { operation, name, source });
             continue;
         }
         let source = format!("{code}: {}", message.unwrap_or_default()).into();
@@ -297,8 +313,11 @@ mod tests {
     #[test]
     fn a10_a_handle_that_is_no_longer_good_is_no_failure_of_its_entry() {
         let failed = [failed("0", "ReceiptHandleIsInvalid"), failed("1", "InternalError")];
-        let answers = each(2, done(&[]), failed.into_iter(), "delete from", "q", &right());
-        assert!(answers[0].is_ok() && answers[1].is_err());
+        let answers = each(3, done(&["2"]), failed.into_iter(), "delete from", "q", &right());
+        let told = answers[0].as_ref().unwrap_err().source().unwrap().to_string();
+        assert!(told.contains("no longer good"), "whoever must know it is told: {told}");
+        let answers = stale_is_done(answers);
+        assert!(answers[0].is_ok() && answers[1].is_err() && answers[2].is_ok());
     }
 
     #[test]

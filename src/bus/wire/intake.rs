@@ -19,6 +19,9 @@ impl Intake {
     /// Takes messages in an envelope of the topics whose ARNs are `topic_arns` and a topic's name:
     /// `arn:aws:sns:eu-central-1:123456789012:staging-`. Without an envelope only requests are
     /// taken, which come from anybody anyway.
+    ///
+    /// This rests on subscriptions that are not raw: where one is, an envelope is what its publisher
+    /// wrote. Nothing in a queue tells the two apart; `booking check` does.
     #[must_use]
     pub fn enveloped(topic_arns: impl Into<String>) -> Intake {
         Intake { topic_arns: topic_arns.into(), raw: false, canary_key: None }

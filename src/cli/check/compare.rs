@@ -192,7 +192,7 @@ impl Comparison<'_> {
             return finding(
                 "raw message delivery is on".to_owned(),
                 format!(
-                    "{role} gets no SNS MessageId: a request without an id of its own is set aside here, and is another booking than in the other roles"
+                    "{role} gets what a publisher wrote and nothing that SNS wrote: who may publish {topic} can say any event in any name (docs/SECURITY.md, \"Raw delivery\"); a request without an id of its own is set aside here, and is another booking than in the other roles"
                 ),
                 APPLY.to_owned(),
                 false,

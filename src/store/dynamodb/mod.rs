@@ -7,8 +7,9 @@ mod describe;
 mod list;
 mod read;
 mod row;
+mod same;
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
@@ -18,6 +19,7 @@ use aws_sdk_dynamodb::{
 };
 
 pub use self::describe::Layout;
+use self::same::Same;
 use super::{Commit, Find, Identity, Page, Place, Store, StoreError, Versioned, Write};
 use crate::{
     aws::{Right, is_denial, partition},
@@ -36,6 +38,7 @@ pub struct DynamoDb {
     arn: String,
     count: RequestCount,
     identity: Option<Identity>,
+    same: Arc<Same>,
 }
 
 impl DynamoDb {
@@ -58,9 +61,17 @@ impl DynamoDb {
         };
         let arn = arn(&region, &table);
         let client = client::client(config, count.clone());
-        let mut store = DynamoDb { client, table, arn, count, identity: None };
+        let same = Arc::new(Same::new(None));
+        let mut store = DynamoDb { client, table, arn, count, identity: None, same };
         store.probe(&region, role).await?;
         Ok(store)
+    }
+
+    /// With another time for which the table is taken to be the same after an answer. Whoever deletes a
+    /// table and makes another in less than that is not noticed; each look takes one read unit.
+    #[must_use]
+    pub fn trusting(self, trust: Duration) -> DynamoDb {
+        DynamoDb { same: Arc::new(Same::new(Some(trust))), ..self }
     }
 
     /// Whose the table is, as it was when it was opened; none when nobody has said that it begins.
@@ -117,6 +128,9 @@ impl DynamoDb {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let code = error.code().map(str::to_owned);
+        if let Some(gone) = self.gone(code.as_deref()) {
+            return gone;
+        }
         let source = Arc::from(right.explain(code.as_deref(), error.into()));
         StoreError::Failed { operation, place: self.table.clone(), source }
     }
@@ -191,18 +205,21 @@ fn arn(region: &str, table: &str) -> String {
 
 impl Store for DynamoDb {
     async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
-        match keys.as_slice() {
-            [] => Ok(Vec::new()),
-            [key] => Ok(vec![self.one(key).await?]),
-            _ => {
-                let found = self.many(&keys).await?;
-                Ok(keys.iter().map(|it| found.get(it).map(|it| it.versioned.clone())).collect())
+        self.of_the_same(async {
+            match keys.as_slice() {
+                [] => Ok(Vec::new()),
+                [key] => Ok(vec![self.one(key).await?]),
+                _ => {
+                    let found = self.many(&keys).await?;
+                    Ok(keys.iter().map(|it| found.get(it).map(|it| it.versioned.clone())).collect())
+                }
             }
-        }
+        })
+        .await
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
-        self.write(writes).await
+        self.of_the_same(self.write(writes)).await
     }
 
     async fn list(
@@ -211,6 +228,6 @@ impl Store for DynamoDb {
         after: Option<Place>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        self.find(&find, after.as_ref(), limit).await
+        self.of_the_same(self.find(&find, after.as_ref(), limit)).await
     }
 }

@@ -208,7 +208,7 @@ fn check_told(model: &Model, id: &BookingId, record: &Record) -> Checked {
         _ => None,
     });
     let own = request.map(|it| (&it.seating.seats, it.payment.amount));
-    let entries = view.timeline.iter().filter(|it| it.kind == "booking-requested");
+    let entries = view.timeline.iter().filter(|it| it.kind != "rejected");
     // A lost seat may be heard of before the request, and names only the seats that are lost.
     let of_another = |seats: &Vec<SeatId>| {
         seats.iter().any(|it| own.is_none_or(|(seats, _)| !seats.contains(it)))
@@ -218,7 +218,8 @@ fn check_told(model: &Model, id: &BookingId, record: &Record) -> Checked {
     }
     for entry in entries {
         let amount = entry.amount.is_some() && entry.amount != own.map(|it| it.1);
-        if of_another(&entry.seats) || amount || entry.source != "client" {
+        let client = entry.kind == Kind::BookingRequested.topic();
+        if of_another(&entry.seats) || amount || client != (entry.source == "client") {
             return broken(format!("I4 the timeline tells {entry:?} beside {digest:?}"));
         }
     }
