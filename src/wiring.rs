@@ -6,7 +6,7 @@ mod stores;
 
 pub use beginnings::{begin, begin_tables, make_folder, new_deployment};
 pub use keys::canary_key;
-pub use stores::{AnyStore, table_fault};
+pub use stores::{AnyStore, Eye, table_fault};
 
 use std::{
     io,
@@ -42,7 +42,7 @@ use crate::{
     runtime::{Book, Chain, Pulse, Worker},
     store::{
         StoreError,
-        sqlite::{Engine, Inline, Watch},
+        sqlite::{Engine, Inline},
     },
 };
 
@@ -180,7 +180,7 @@ pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
     let gateway = match args.gateway {
         GatewayName::Simulated => {
             let rows = service.store.of_gateway(&args)?;
-            service.watches.extend(rows.watch());
+            service.eyes.extend(rows.eye());
             SimulatedGateway::new(rows, args.gateway_patience.0)
         }
     };
@@ -224,8 +224,8 @@ struct Service {
     bus: AwsBus,
     intake: Intake,
     store: AnyStore,
-    /// The files that it works on.
-    watches: Vec<Watch>,
+    /// On the stores that it works on.
+    eyes: Vec<Eye>,
     listener: TcpListener,
     metrics: Metrics,
 }
@@ -246,8 +246,8 @@ impl Service {
         let (bus, home) =
             AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
         let intake = home.intake(&names, args.raw.raw_delivery).and_canaries(canaries);
-        let (watches, metrics) = (store.watch().into_iter().collect(), Metrics::new(count));
-        Ok(Service { role, args, bus, intake, store, watches, listener, metrics })
+        let (eyes, metrics) = (store.eye().into_iter().collect(), Metrics::new(count));
+        Ok(Service { role, args, bus, intake, store, eyes, listener, metrics })
     }
 
     async fn run<R: Role>(
@@ -268,8 +268,8 @@ impl Service {
             fastrand::u64(..),
         ));
         let address = self.listener.local_addr().map_err(|it| Fault::Config(it.to_string()))?;
-        let watches = self.watches;
-        let stores = move || watches.iter().find_map(Watch::problem);
+        let eyes = self.eyes;
+        let stores = move || eyes.iter().find_map(Eye::problem);
         let router = http::vital_signs(self.role, pulse, stores, self.metrics).merge(routes(book));
 
         let stop = CancellationToken::new();

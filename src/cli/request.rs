@@ -239,12 +239,13 @@ async fn watch(
                 let another = view.request_digest.is_some_and(|it| it != own);
                 if another && view.is_answered() {
                     return Err(Fault::No(format!(
-                        "CONFLICT: another request under the id {booking} came first and was answered, so \
-                         this one will not be; ask again under an id that nobody can guess (leave out --id)"
+                        "CONFLICT: the booking {booking} is of another request under this id, which came first. \
+                         Whatever payment took for this one is given back. Ask again under an id that nobody can \
+                         guess (leave out --id)"
                     )));
                 }
                 // What was refused under its id was somebody else's: ours was looked at before it was sent.
-                let refused = view.phase == Phase::Rejected && !late;
+                let refused = view.phase == Phase::Rejected;
                 if !another && !refused && tell(&view, &mut printed, json)? {
                     let well = view.phase == Phase::Completed;
                     return if well { Ok(()) } else { Err(Fault::No(String::new())) };

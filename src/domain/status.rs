@@ -399,6 +399,14 @@ impl Record {
         about.into_iter().find_map(|it| it.seating.as_ref())
     }
 
+    /// The request that was answered, else the one that was heard of first: not the one that says it is the
+    /// oldest.
+    fn requested(&self) -> Option<&Fact> {
+        let requests = || self.facts.iter().filter(|it| it.kind == Kind::BookingRequested);
+        let answered = requests().find(|it| self.is_answered(it));
+        answered.or_else(|| requests().min_by_key(|it| it.heard))
+    }
+
     fn fact(&self, kind: Kind) -> Option<&Fact> {
         self.facts.iter().filter(|it| it.kind == kind).min_by_key(|it| it.time)
     }
@@ -406,7 +414,7 @@ impl Record {
     /// Where the booking stands: the table of `docs/RULES.md`, first line that fits.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let requested = self.fact(Kind::BookingRequested);
+        let requested = self.requested();
         let booked = self.fact(Kind::SeatBooked);
         let no_seat = self.fact(Kind::SeatUnavailable);
         let released = self.fact(Kind::SeatReleased);
@@ -481,8 +489,9 @@ impl Record {
         seats: Option<&Fact>,
         paid: Option<&Fact>,
     ) -> Vec<Waiting> {
-        let first = self.facts.iter().map(Fact::since).min().unwrap_or(Timestamp::UNIX_EPOCH);
-        let since = requested.map_or(first, Fact::since);
+        let happened = |it| self.happened(it);
+        let first = self.facts.iter().map(happened).min().unwrap_or(Timestamp::UNIX_EPOCH);
+        let since = requested.map_or(first, happened);
         let parts = [
             (requested, Kind::BookingRequested, CLIENT),
             (seats, Kind::SeatBooked, RoleName::Seats.as_str()),

@@ -124,6 +124,17 @@ fn b2_a_request_sent_twice_is_one_fact_whichever_is_heard_first() {
     assert_eq!(again, record);
 }
 
+/// I4: what it waits for, it waits for since its own request.
+#[test]
+fn a_strangers_request_does_not_say_since_when_a_booking_waits() {
+    let other = "BR ada/2 12B @0";
+    check(&[other, BR, SB], "seat_booked conflict; payment-ok from payment since 1");
+    check(&[BR, other, PO], "paid conflict; seat-booked from seats since 1");
+    // While neither was answered, since one was heard of: anybody may say any time.
+    let waits = "; seat-booked from seats since 7777; payment-ok from payment since 7777";
+    check(&[BR, other], &format!("requested conflict{waits}"));
+}
+
 #[test]
 fn b3_two_requests_under_one_id_are_flagged_and_change_no_phase() {
     let other = "BR ada/2 12B @9";

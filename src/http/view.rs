@@ -83,7 +83,8 @@ pub struct Entry {
     /// When status heard it: of what a client said, which may say any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Timestamp>,
-    /// Who said it: the service that publishes such events, or `client`.
+    /// Who said it: the service that publishes such events, or `client`; `unverified` where it may have
+    /// been anybody else.
     pub source: String,
     /// Why, where the event says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -75,6 +75,26 @@ impl Store for AnyStore {
     }
 }
 
+/// Keeps an eye on a service's store.
+#[derive(Clone, Debug)]
+pub enum Eye {
+    /// On a file, by looking at it.
+    File(Watch),
+    /// On a table, by what was last asked of it.
+    Table(DynamoDb),
+}
+
+impl Eye {
+    /// Why nothing is read or committed any more, if that is so.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Eye::File(it) => it.problem(),
+            Eye::Table(it) => it.problem(),
+        }
+    }
+}
+
 impl AnyStore {
     /// Opens the store that a service works on.
     ///
@@ -173,12 +193,13 @@ impl AnyStore {
         }
     }
 
-    /// What keeps an eye on a service's file; none where there is no file.
+    /// What keeps an eye on a service's store; none for rows in memory, which cannot go away.
     #[must_use]
-    pub fn watch(&self) -> Option<Watch> {
+    pub fn eye(&self) -> Option<Eye> {
         match self {
-            AnyStore::File(it) => it.watch(),
-            AnyStore::Inline(_) | AnyStore::Table(_) | AnyStore::Memory(_) => None,
+            AnyStore::File(it) => it.watch().map(Eye::File),
+            AnyStore::Table(it) => Some(Eye::Table(it.clone())),
+            AnyStore::Inline(_) | AnyStore::Memory(_) => None,
         }
     }
 
@@ -188,6 +209,9 @@ impl AnyStore {
     pub fn fault(&self, error: &BookError) -> Fault {
         match (self, error) {
             (AnyStore::Table(_), BookError::Store(_)) if Denied::is_behind(error) => {
+                Fault::config(error)
+            }
+            (AnyStore::Table(_), BookError::Store(StoreError::Unusable { .. })) => {
                 Fault::config(error)
             }
             (AnyStore::Table(_), BookError::Store(_)) => Fault::unreachable(error),

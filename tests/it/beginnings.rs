@@ -370,6 +370,7 @@ async fn a_table_that_is_made_anew_under_a_running_service_is_not_read_as_an_emp
             assert!(matches!(error, StoreError::Unusable { .. }), "{error:?}");
             assert!(error.to_string().contains("A store that is lost"), "{error}");
         }
+        assert!(open.problem().is_some_and(|it| it.contains(&table)), "/health says it");
         assert_eq!(
             again.open(role).await.read(key()).await.unwrap(),
             [None],

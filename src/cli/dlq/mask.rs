@@ -120,10 +120,9 @@ fn secret(value: Value) -> Value {
     }
 }
 
-/// JSON within a string, as in the SNS envelope, is opened; what only begins like JSON is not shown.
+/// A text that could hold JSON, however it begins, is opened; if it is none, it is not shown.
 fn string(text: &str, harmless: bool, opened: usize) -> Value {
-    let nested = text.trim_start().starts_with(['{', '[']);
-    if nested && harmless {
+    if harmless && text.contains(['{', '[', '"']) {
         return open(text, opened);
     }
     match e_mail(text) {
@@ -264,12 +263,22 @@ mod tests {
             "[\"Ada\", \"s3cret\"]".to_owned(),
             format!("{event} {event}"),
         ] {
-            for name in ["Message", "message", "data"] {
+            for name in WHOLE {
                 let shown = body(&json!({ name: message }).to_string());
                 assert!(!shown.contains("Ada") && !shown.contains("s3cret"), "{shown}");
             }
             let shown = body(&message);
             assert!(!shown.contains("Ada") && !shown.contains("s3cret"), "{shown}");
+        }
+        // What could hold JSON is nowhere shown as text.
+        let quoted = Value::from(event.clone()).to_string();
+        for message in
+            [format!("\u{feff}{event}"), quoted, format!("x {event}"), format!("\u{a0}{event}")]
+        {
+            for name in HARMLESS {
+                let shown = body(&json!({ name: message }).to_string());
+                assert!(!shown.contains("Ada") && !shown.contains("s3cret"), "{name}: {shown}");
+            }
         }
         let marked = body(&json!({"Message": format!("\u{feff}{event}")}).to_string());
         assert!(marked.contains("WA117"), "opened, and not hidden: {marked}");

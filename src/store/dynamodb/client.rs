@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one request may take: DynamoDB answers in milliseconds, or something is broken.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a request with its retries may take: less than an outside effect, which may be a table.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What a person has to mend, as DynamoDB calls it.
 pub(super) const REFUSALS: [&str; 7] = [

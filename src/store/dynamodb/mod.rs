@@ -205,7 +205,7 @@ fn arn(region: &str, table: &str) -> String {
 
 impl Store for DynamoDb {
     async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
-        self.of_the_same(async {
+        self.read_of_the_same(async {
             match keys.as_slice() {
                 [] => Ok(Vec::new()),
                 [key] => Ok(vec![self.one(key).await?]),
@@ -219,7 +219,7 @@ impl Store for DynamoDb {
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
-        self.of_the_same(self.write(writes)).await
+        self.commit_to_the_same(self.write(writes)).await
     }
 
     async fn list(
@@ -228,6 +228,6 @@ impl Store for DynamoDb {
         after: Option<Place>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        self.of_the_same(self.find(&find, after.as_ref(), limit)).await
+        self.read_of_the_same(self.find(&find, after.as_ref(), limit)).await
     }
 }

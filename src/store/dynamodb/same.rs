@@ -1,16 +1,20 @@
 //! Whether the table is still the one that was opened. One that is deleted and made anew under the same
 //! name is empty, and a table that lost its rows must never read as one that never had any.
 //!
-//! DynamoDB says nothing of that in an answer, and to ask with every request would cost a read unit each.
+//! DynamoDB says nothing of that in an answer, and to look with every request would cost a read unit each.
 //! But a table is gone for seconds before another can have its name: who asks meanwhile is told so, and
-//! remembers it; who did not ask for a while looks at the identity before anything else.
+//! remembers it; who did not ask for a while looks at the identity as well. A table that was restored from
+//! a backup has the identity that the backup had, and is taken for the same.
 
 use std::{
+    future::Future,
     sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{super::StoreError, DynamoDb, IDENTITY};
+use tracing::error;
+
+use super::{super::StoreError, DynamoDb, IDENTITY, client::OPERATION_TIMEOUT};
 
 /// For how long after an answer a table is taken to be the same: less than it takes DynamoDB to delete one
 /// and to make another.
@@ -29,9 +33,12 @@ pub(super) struct Same {
     known: Mutex<Instant>,
     /// Why it is another, or none: for good.
     lost: OnceLock<String>,
-    /// Whoever looks; the others wait for what is found.
-    look: tokio::sync::Mutex<()>,
 }
+
+/// Neither look nor request was answered in time.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer in {OPERATION_TIMEOUT:?}")]
+struct Late;
 
 impl Same {
     /// It was looked at just now.
@@ -40,12 +47,16 @@ impl Same {
             trust: trust.unwrap_or(TRUST),
             known: Mutex::new(Instant::now()),
             lost: OnceLock::new(),
-            look: tokio::sync::Mutex::default(),
         }
     }
 
-    fn is_known(&self) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < self.trust
+    /// Whether an answer of now to something that was sent at `sent` can only come from the same table.
+    fn is_trusted(&self, sent: Instant) -> bool {
+        sent.elapsed() < self.trust
+    }
+
+    fn known(&self) -> Instant {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answered(&self, sent: Instant) {
@@ -55,29 +66,46 @@ impl Same {
 }
 
 impl DynamoDb {
-    /// A request for rows, which is not sent to another table than the one that was opened.
-    pub(super) async fn of_the_same<T>(
-        &self,
-        request: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        self.is_the_same().await?;
-        let sent = Instant::now();
-        let answer = request.await?;
-        self.same.answered(sent);
-        Ok(answer)
+    /// Why the table is not the one that was opened, once that is known.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.same.lost.get().map(|it| self.no_more(it).to_string())
     }
 
-    async fn is_the_same(&self) -> Result<(), StoreError> {
-        if self.same.lost.get().is_none() && !self.same.is_known() {
-            let _turn = self.same.look.lock().await;
-            if self.same.lost.get().is_none() && !self.same.is_known() {
+    /// What is read, if it was read from the same table.
+    pub(super) async fn read_of_the_same<T>(
+        &self,
+        read: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.not_lost()?;
+        let (known, sent) = (self.same.known(), Instant::now());
+        let rows = read.await?;
+        // After the answer: whatever it came from is older than what is looked at now.
+        if !self.same.is_trusted(known) || !self.same.is_trusted(sent) {
+            self.look().await?;
+        }
+        self.same.answered(sent);
+        Ok(rows)
+    }
+
+    /// What is committed, after a look at where it goes. In the time of one request: whoever waits for a
+    /// charge or a mail reckons with that.
+    pub(super) async fn commit_to_the_same<T>(
+        &self,
+        commit: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.not_lost()?;
+        let both = async {
+            if !self.same.is_trusted(self.same.known()) {
                 self.look().await?;
             }
-        }
-        match self.same.lost.get() {
-            None => Ok(()),
-            Some(problem) => Err(self.no_more(problem)),
-        }
+            let sent = Instant::now();
+            let done = commit.await?;
+            self.same.answered(sent);
+            Ok(done)
+        };
+        let done = tokio::time::timeout(OPERATION_TIMEOUT, both).await;
+        done.unwrap_or_else(|_| Err(self.failed("commit", Late)))
     }
 
     async fn look(&self) -> Result<(), StoreError> {
@@ -88,10 +116,14 @@ impl DynamoDb {
         self.took("GetItem", answer.consumed_capacity());
         // A command may have opened one that has not begun.
         if self.identity.is_some() && self.identity_in(answer.item)? != self.identity {
-            return Err(self.lose("it was deleted and made anew, or restored, while it was open"));
+            return Err(self.lose("it was deleted and made anew while it was open"));
         }
         self.same.answered(sent);
         Ok(())
+    }
+
+    fn not_lost(&self) -> Result<(), StoreError> {
+        self.same.lost.get().map_or(Ok(()), |it| Err(self.no_more(it)))
     }
 
     /// The table's end, if this is how DynamoDB says it.
@@ -100,7 +132,15 @@ impl DynamoDb {
     }
 
     fn lose(&self, what: &str) -> StoreError {
-        self.no_more(self.same.lost.get_or_init(|| format!("{what}; {WHAT_NOW}")))
+        let problem = self.same.lost.get_or_init(|| {
+            error!(
+                table = self.table,
+                problem = what,
+                "the table is lost; restart when it is back"
+            );
+            format!("{what}; {WHAT_NOW}")
+        });
+        self.no_more(problem)
     }
 
     fn no_more(&self, problem: &str) -> StoreError {
