@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use jiff::SignedDuration;
 
 use crate::{domain::RoleName, mailer::DEFAULT_SENDER, runtime::Limits};
@@ -44,7 +44,7 @@ fn prefix(text: &str) -> Result<String, &'static str> {
 pub struct RawArgs {
     /// The subscriptions deliver raw: take outcomes without an SNS envelope. Nothing then says which
     /// topic a message came from, so whoever may publish on one topic is trusted with all of them
-    #[arg(long, env = "BOOKING_RAW_DELIVERY")]
+    #[arg(long, env = "BOOKING_RAW_DELIVERY", value_parser = BoolishValueParser::new())]
     pub raw_delivery: bool,
 }
 
@@ -114,7 +114,7 @@ pub struct ServiceArgs {
     pub data: PathBuf,
 
     /// Keep SQLite although this is an ECS task: --data outlives the task, and there is one replica
-    #[arg(long, env = "BOOKING_SQLITE_ON_ECS")]
+    #[arg(long, env = "BOOKING_SQLITE_ON_ECS", value_parser = BoolishValueParser::new())]
     pub sqlite_on_ecs: bool,
 
     /// Address of /health and /metrics, and of the status API

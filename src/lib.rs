@@ -14,6 +14,7 @@ mod cost_tests;
 pub mod demo;
 pub mod domain;
 pub mod durability;
+pub mod environment;
 pub mod fault;
 pub mod gateway;
 pub mod http;
