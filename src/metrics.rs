@@ -17,6 +17,7 @@ pub struct Metrics {
     conflicts: Counter,
     receives_failed: Counter,
     canaries_dropped: Counter,
+    handler_panics: Counter,
     breaker: Family<DependsLabels, Gauge>,
     /// Deliveries being worked on.
     pub in_hand: Gauge,
@@ -88,12 +89,15 @@ impl Metrics {
         let conflicts = Counter::default();
         let receives_failed = Counter::default();
         let canaries_dropped = Counter::default();
+        let handler_panics = Counter::default();
         let breaker = Family::default();
         let in_hand = Gauge::default();
         registry.register("deliveries", "Deliveries by event and verdict", deliveries.clone());
         registry.register("published", "Events published, repetitions included", published.clone());
         registry.register("version_conflicts", "Commits tried again at once", conflicts.clone());
         registry.register("receives_failed", "Receives that failed", receives_failed.clone());
+        let help = "Deliveries whose handler met a bug: each is given back";
+        registry.register("handler_panics", help, handler_panics.clone());
         let help = "Canaries that were not made with this service's key";
         registry.register("canaries_dropped", help, canaries_dropped.clone());
         let stopped = "1 while polling has stopped because of what deliveries depend on";
@@ -110,6 +114,7 @@ impl Metrics {
             conflicts,
             receives_failed,
             canaries_dropped,
+            handler_panics,
             breaker,
             in_hand,
             aws_requests,
@@ -140,6 +145,11 @@ impl Metrics {
     /// A canary was dropped; returns how many there were.
     pub fn canary_dropped(&self) -> u64 {
         self.canaries_dropped.inc() + 1
+    }
+
+    /// A handler met a bug.
+    pub fn handler_panicked(&self) {
+        self.handler_panics.inc();
     }
 
     /// Whether polling has stopped because of what deliveries depend on: `store`, `outside` or `topics`.

@@ -148,8 +148,8 @@ impl Stage {
     /// When the bus fails; the memory bus does not.
     pub async fn step(&mut self) -> anyhow::Result<bool> {
         let Some(next) = self.exchange.next_visible() else { return Ok(false) };
-        let wait = next.duration_since(self.clock.now());
-        let pause = SignedDuration::from_millis(self.rng.i64(1..20));
+        let wait = Duration::try_from(next.duration_since(self.clock.now())).unwrap_or_default();
+        let pause = Duration::from_millis(self.rng.u64(1..20));
         self.clock.advance(wait.max(pause));
         let max = self.rng.usize(1..=BATCH);
         if self.rng.u8(0..100) < 8 {

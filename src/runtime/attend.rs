@@ -1,8 +1,9 @@
 //! One delivery: decoded, dealt with, published, and given its verdict. The one place where failure
 //! becomes policy.
 
-use std::error::Error;
+use std::{error::Error, panic::AssertUnwindSafe};
 
+use futures_util::FutureExt;
 use tracing::{Instrument, error, info, warn};
 
 use super::{
@@ -45,6 +46,11 @@ pub(super) struct Poison {
     booking: Option<BookingId>,
 }
 
+/// A handler met a bug.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("this service has a bug: see the panic in the log before this line")]
+struct Panicked;
+
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// Gives one delivery its verdict and files it.
     pub async fn attend(&self, delivery: Delivery) -> Ended {
@@ -73,13 +79,20 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
 
     async fn judge_and_file(&self, delivery: &Delivery, read: Read, lease: &Lease) -> Ended {
         let event = read.named();
-        let judged = match read {
-            Read::Event(event) => self.judge(&event, lease).await,
-            Read::Canary(canary) => Ok(self.attend_to_canary(&canary).await),
-            Read::StrangeCanary => Ok(self.drop_canary()),
-            Read::Refused(refusal) => Ok(self.refuse(*refusal).await),
-            Read::Failed(bug) => Ok(Verdict::Retry(None, bug.into())),
+        let judging = async {
+            match read {
+                Read::Event(event) => self.judge(&event, lease).await,
+                Read::Canary(canary) => Ok(self.attend_to_canary(&canary).await),
+                Read::StrangeCanary => Ok(self.drop_canary()),
+                Read::Refused(refusal) => Ok(self.refuse(*refusal).await),
+                Read::Failed(bug) => Ok(Verdict::Retry(None, bug.into())),
+            }
         };
+        // What is shared is whole at every step: a handler that is dropped at any of them leaves no more.
+        let judged = AssertUnwindSafe(judging).catch_unwind().await.unwrap_or_else(|_| {
+            self.metrics.handler_panicked();
+            Ok(Verdict::Retry(None, Panicked.into()))
+        });
         let (ended, word) = match judged {
             Ok(verdict) => self.file(delivery, verdict).await,
             Err(LeaseLost) => (self.let_go(delivery, lease).await, "lost"),
@@ -181,7 +194,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// (terraform/alarms.tf): one when it opens, one for each trial that fails.
     fn trip(&self, on: Option<Depends>, cause: &(dyn Error + 'static)) {
         let Some(on) = on else { return };
-        let (why, now) = (Chain(cause).to_string(), self.book.clock().now());
+        let (why, now) = (Chain(cause).to_string(), self.book.clock().steady());
         let (trip, on) = (self.breaker.failed(on, &why, now, &mut self.jitter()), on.as_str());
         match trip {
             Trip::Counted => {}

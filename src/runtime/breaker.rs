@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 use super::delay::pause;
 
@@ -58,7 +58,11 @@ pub enum Trip {
 
 /// The breaker of one role.
 #[derive(Debug, Default)]
-pub struct Breaker(Mutex<State>);
+pub struct Breaker {
+    state: Mutex<State>,
+    /// Wakes whoever waits for it to close.
+    closed: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -67,8 +71,8 @@ struct State {
     failing: Option<Depends>,
     /// How often in a row it opened.
     opened: u32,
-    /// Until when nothing is received; none when closed.
-    until: Option<Timestamp>,
+    /// Until when nothing is received, by the steady clock; none when closed.
+    until: Option<Duration>,
     /// Whether one delivery is being tried.
     trying: bool,
     why: String,
@@ -94,12 +98,12 @@ pub enum Gate {
 }
 
 impl Breaker {
-    /// A delivery had to be given back because of what it depends on.
+    /// A delivery had to be given back because of what it depends on. `now` is the steady clock's.
     pub fn failed(
         &self,
         on: Depends,
         why: &str,
-        now: Timestamp,
+        now: Duration,
         jitter: &mut fastrand::Rng,
     ) -> Trip {
         let mut state = self.lock();
@@ -113,9 +117,7 @@ impl Breaker {
         }
         state.trying = false;
         state.opened = state.opened.saturating_add(1);
-        let pause =
-            SignedDuration::try_from(pause(state.opened, jitter)).unwrap_or(SignedDuration::MAX);
-        state.until = Some(now.saturating_add(pause).unwrap_or(Timestamp::MAX));
+        state.until = Some(now.saturating_add(pause(state.opened, jitter)));
         if open { Trip::StaysOpen } else { Trip::Opens }
     }
 
@@ -136,7 +138,20 @@ impl Breaker {
         }
         let was_open = state.until.is_some();
         *state = State::default();
+        drop(state);
+        if was_open {
+            self.closed.notify_waiters();
+        }
         was_open
+    }
+
+    /// Returns as soon as it is closed, also when that was before.
+    pub async fn closed(&self) {
+        let closed = self.closed.notified();
+        // Whoever closes it after this wakes us.
+        if self.lock().until.is_some() {
+            closed.await;
+        }
     }
 
     /// The trial brought no message: try again with the next receive.
@@ -144,13 +159,13 @@ impl Breaker {
         self.lock().trying = false;
     }
 
-    /// Whether a receive may begin now.
-    pub fn gate(&self, now: Timestamp) -> Gate {
+    /// Whether a receive may begin now, by the steady clock.
+    pub fn gate(&self, now: Duration) -> Gate {
         let mut state = self.lock();
         let Some(until) = state.until else { return Gate::Closed };
-        let left = until.duration_since(now);
-        if left.is_positive() || state.trying {
-            let wait = Duration::try_from(left).unwrap_or(TRIAL_WAIT).max(TRIAL_WAIT);
+        let left = until.saturating_sub(now);
+        if !left.is_zero() || state.trying {
+            let wait = left.max(TRIAL_WAIT);
             return Gate::Open { wait, why: state.why.clone() };
         }
         state.trying = true;
@@ -158,7 +173,7 @@ impl Breaker {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,11 +185,11 @@ mod tests {
         Gate::Trial { why: "the gateway is down".to_owned() }
     }
 
-    fn at(s: i64) -> Timestamp {
-        Timestamp::from_second(s).unwrap()
+    fn at(s: u64) -> Duration {
+        Duration::from_secs(s)
     }
 
-    fn fail(breaker: &Breaker, times: u32, now: Timestamp) -> bool {
+    fn fail(breaker: &Breaker, times: u32, now: Duration) -> bool {
         let mut jitter = fastrand::Rng::with_seed(1);
         (0..times)
             .map(|_| breaker.failed(Depends::Outside, "the gateway is down", now, &mut jitter))

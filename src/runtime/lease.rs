@@ -9,12 +9,11 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,10 +25,10 @@ use crate::{
 #[derive(Debug)]
 pub struct Lease {
     clock: Clock,
-    /// Until when it is ours, in milliseconds since 1970.
-    until_ms: AtomicI64,
-    /// When the heartbeat gives up.
-    cap: Timestamp,
+    /// Until when it is ours, in milliseconds of the steady clock.
+    until_ms: AtomicU64,
+    /// When the heartbeat gives up, by the steady clock.
+    cap: Duration,
     over: CancellationToken,
 }
 
@@ -42,11 +41,11 @@ impl Lease {
     /// Ours for `visibility` from now on; the heartbeat may extend it for `cap` in all.
     #[must_use]
     pub fn new(clock: &Clock, visibility: Duration, cap: Duration) -> Lease {
-        let now = clock.now();
+        let now = clock.steady();
         Lease {
             clock: clock.clone(),
-            until_ms: AtomicI64::new(later(now, visibility).as_millisecond()),
-            cap: later(now, cap),
+            until_ms: AtomicU64::new(milliseconds(now.saturating_add(visibility))),
+            cap: now.saturating_add(cap),
             over: CancellationToken::new(),
         }
     }
@@ -62,13 +61,13 @@ impl Lease {
     /// # Errors
     /// When its time is over, or SQS said that it is somebody else's.
     pub fn check(&self) -> Result<(), LeaseLost> {
-        if self.over.is_cancelled() || self.left().is_negative() { Err(LeaseLost) } else { Ok(()) }
+        if self.over.is_cancelled() || self.is_past() { Err(LeaseLost) } else { Ok(()) }
     }
 
     /// Whether it was worked on for as long as it may be.
     #[must_use]
     pub fn at_cap(&self) -> bool {
-        self.clock.now() >= self.cap
+        self.clock.steady() >= self.cap
     }
 
     /// Returns when it is over.
@@ -76,15 +75,18 @@ impl Lease {
         self.over.cancelled().await;
     }
 
-    fn left(&self) -> SignedDuration {
+    fn is_past(&self) -> bool {
+        milliseconds(self.clock.steady()) > self.until_ms.load(Ordering::SeqCst)
+    }
+
+    fn left(&self) -> Duration {
         let until = self.until_ms.load(Ordering::SeqCst);
-        SignedDuration::from_millis(until - self.clock.now().as_millisecond())
+        Duration::from_millis(until.saturating_sub(milliseconds(self.clock.steady())))
     }
 }
 
-fn later(now: Timestamp, by: Duration) -> Timestamp {
-    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
-    now.saturating_add(by).unwrap_or(Timestamp::MAX)
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The leases of all deliveries in hand.
@@ -137,7 +139,7 @@ impl Leases {
     /// # Errors
     /// When SQS could not be asked: the leases then run out by themselves unless the next beat works.
     pub async fn beat(&self, bus: &impl Bus, visibility: Duration) -> Result<Beat, BusError> {
-        let due_below = SignedDuration::try_from(visibility * 2 / 3).unwrap_or(SignedDuration::MAX);
+        let due_below = visibility * 2 / 3;
         let mut due = Vec::new();
         let mut beat = Beat::default();
         for (handle, lease) in self.lock().iter() {
@@ -153,7 +155,7 @@ impl Leases {
         }
         let handles: Vec<ReceiptHandle> = due.iter().map(|(handle, _)| handle.clone()).collect();
         // From before the call: SQS counts from when it hears of it, so this is never too long.
-        let until_ms = later(due[0].1.clock.now(), visibility).as_millisecond();
+        let until_ms = milliseconds(due[0].1.clock.steady().saturating_add(visibility));
         let ours = bus.extend(&handles, visibility).await?;
         for ((_, lease), ours) in due.iter().zip(ours) {
             if ours {

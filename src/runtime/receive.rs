@@ -12,6 +12,11 @@ use crate::{
     store::Store,
 };
 
+/// A receive that brings nothing takes a long poll, or there is none where it goes: some emulators and
+/// proxies answer at once. Then the next one waits until this time has passed, however often SQS ends a long
+/// poll early.
+const EMPTY_MIN: Duration = Duration::from_secs(1);
+
 /// What one receive brought.
 #[derive(Debug)]
 pub struct Received {
@@ -25,7 +30,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// One receive of at most `max`, if the breaker lets it; and how long to rest before the next
     /// one. For whoever is in charge of the order of things and yet wants the worker's own pace.
     pub async fn receive(&self, max: usize) -> Received {
-        let (max, trial) = match self.breaker.gate(self.book.clock().now()) {
+        let (max, trial) = match self.breaker.gate(self.book.clock().steady()) {
             Gate::Closed => (max, false),
             Gate::Trial { .. } => (1, true),
             Gate::Open { wait, why } => {
@@ -34,6 +39,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             }
         };
         let limits = &self.limits;
+        let asked = self.book.clock().steady();
         let received = self.bus.receive(max, limits.long_poll, limits.visibility).await;
         if trial && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
             self.breaker.untried();
@@ -43,11 +49,19 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 // The loop lives, also when nothing comes to be tried. The breaker may have opened or
                 // closed since this receive began: how it is now is what counts.
                 self.pulse.beat_while(self.breaker.open().map(|(_, why)| why));
-                let rest = self.pace.after(
+                let rest = match deliveries.len() {
+                    0 => limits
+                        .long_poll
+                        .min(EMPTY_MIN)
+                        .saturating_sub(self.book.clock().steady().saturating_sub(asked)),
+                    _ => Duration::ZERO,
+                };
+                let pace = self.pace.after(
                     max,
                     deliveries.len(),
                     waited(&deliveries, self.book.clock().now()),
                 );
+                let rest = rest.max(pace);
                 let deliveries = deliveries.into_iter().map(|it| (it, self.bus.in_hand()));
                 // All of the hands, before the first begins: whoever batches waits for all.
                 Received { deliveries: deliveries.collect(), rest }

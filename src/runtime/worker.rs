@@ -134,7 +134,13 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             pollers.spawn(worker.poll(number, permits, in_hand, stop.clone(), cut.clone()));
         }
         stop.cancelled().await;
-        info!(in_hand = in_hand.len(), "stopping: no new receives, finishing work in hand");
+        info!(
+            in_hand = in_hand.len(),
+            "stopping: waits for the receives that are open, at most {:?}, and for work in hand, at most {:?}; \
+             a second signal ends it at once",
+            self.limits.long_poll.min(self.limits.drain),
+            self.limits.drain,
+        );
         let finished = async {
             while pollers.join_next().await.is_some() {}
             in_hand.close();
@@ -205,8 +211,20 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             }
             drop(free);
             if !rest.is_zero() {
-                let _ = stop.run_until_cancelled(tokio::time::sleep(rest)).await;
+                let _ = stop.run_until_cancelled(self.rest(rest)).await;
             }
+        }
+    }
+
+    /// A pause before the next receive; over at once when it is for a breaker that closes.
+    async fn rest(&self, rest: Duration) {
+        let pause = tokio::time::sleep(rest);
+        if self.breaker.open().is_none() {
+            return pause.await;
+        }
+        tokio::select! {
+            () = self.breaker.closed() => {}
+            () = pause => {}
         }
     }
 

@@ -101,7 +101,7 @@ async fn a_happy_booking_takes_the_units_that_the_docs_say_and_never_scans() {
         payment.step(1).await.unwrap();
         receipt.step(1).await.unwrap();
         status.step(1).await.unwrap();
-        clock.advance(SignedDuration::from_millis(10));
+        clock.advance(Duration::from_millis(10));
     }
     let evidence = tables.evidence(&[sketch.booking()], folder.path()).await;
     assert_eq!(evidence.violations(), []);

@@ -385,7 +385,7 @@ impl Bench {
     }
 
     fn later(&self) {
-        self.clock.advance(SignedDuration::from_mins(20));
+        self.clock.advance(Duration::from_mins(20));
     }
 }
 

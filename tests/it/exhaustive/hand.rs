@@ -11,16 +11,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
     pin::pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
 
 use booking::{
     bus::{Delivery, Message, wire},
-    clock::Clock,
+    clock::{Clock, Hands},
     domain::{
         event::{Charge, Event, Refund},
         ids::BookingId,
@@ -136,7 +133,7 @@ pub struct State {
     fault: Option<Fault>,
     next: Option<Operation>,
     now_ms: i64,
-    clock: Arc<AtomicI64>,
+    clock: Arc<Hands>,
     pub published: Vec<Message>,
     pub set_aside: Option<String>,
     pub deleted: bool,
@@ -156,7 +153,7 @@ pub fn run<R: Role>(
     stop_at: usize,
     fault: Option<Fault>,
 ) -> Run {
-    let clock = Arc::new(AtomicI64::new(now_ms));
+    let clock = Arc::new(Hands::at(now_ms));
     let hand = Hand(Arc::new(Mutex::new(State {
         cell: cell.clone(),
         steps: steps.to_vec(),
@@ -217,7 +214,7 @@ impl Hand {
         if let Some(step) = state.steps.get(state.told).cloned() {
             assert_eq!(step.operation, operation, "a worker is a function of the answers it got");
             state.told += 1;
-            state.clock.store(step.at_ms, Ordering::SeqCst);
+            state.clock.set(step.at_ms);
             return Some(step.reply);
         }
         let at = state.steps.len();
@@ -226,7 +223,7 @@ impl Hand {
             return None;
         }
         let at_ms = state.now_ms;
-        state.clock.store(at_ms, Ordering::SeqCst);
+        state.clock.set(at_ms);
         let fault = state.fault.filter(|it| it.at == at);
         let mut reply = Reply::Failed;
         if fault.is_none_or(|it| it.done) {

@@ -1,11 +1,12 @@
 //! Where processes run: started, paused, killed, and with a clock that may be wrong.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
-use booking::{clock::Clock, domain::RoleName, runtime::Limits};
+use booking::{
+    clock::{Clock, Hands},
+    domain::RoleName,
+    runtime::Limits,
+};
 
 use super::{
     driver::Run,
@@ -26,7 +27,7 @@ pub struct Slot {
     up_ms: i64,
     pub paused_until_ms: i64,
     paused: bool,
-    clock: Arc<AtomicI64>,
+    clock: Arc<Hands>,
     skew_ms: i64,
     beat_ms: i64,
     /// Until when each poller rests after its last receive.
@@ -105,7 +106,8 @@ impl Run {
         world.now_ms += later_ms;
         let now_ms = world.now_ms;
         for (at, slot) in self.slots.iter_mut().enumerate() {
-            slot.clock.store(now_ms + slot.skew_ms, Ordering::SeqCst);
+            slot.clock.wall_ms.store(now_ms + slot.skew_ms, Ordering::SeqCst);
+            slot.clock.steady_ms.store(now_ms, Ordering::SeqCst);
             if slot.paused && slot.paused_until_ms <= now_ms {
                 slot.paused = false;
                 if world.unkind {
