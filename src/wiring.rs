@@ -2,6 +2,7 @@
 
 mod beginnings;
 mod keys;
+mod signals;
 mod stores;
 
 pub use beginnings::{begin, begin_tables, make_folder, new_deployment};
@@ -16,10 +17,11 @@ use std::{
 };
 
 use aws_config::SdkConfig;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::signals::Signals;
 use crate::{
     aws,
     bus::{
@@ -149,10 +151,12 @@ pub fn mailer(args: &ReceiptArgs, data: &Path) -> Result<FolderMailer, Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_seats(args: SeatsArgs) -> Result<(), Fault> {
+    let mut signals = Signals::listen()?;
     let role = SeatsRole(seats_rules(&args.flights, args.hold_limit)?);
-    let service = Service::prepare(RoleName::Seats, args.service).await?;
+    let service = Service::prepare(RoleName::Seats, args.service);
+    let Some(service) = signals.or(service).await? else { return Ok(()) };
     warn_of_what_is_left_open(&role.0.schedule);
-    service.run(role, no_routes).await
+    service.run(role, no_routes, signals).await
 }
 
 /// Says in the log what the schedule leaves to whoever may publish requests.
@@ -171,12 +175,14 @@ fn warn_of_what_is_left_open(schedule: &Schedule) {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
+    let mut signals = Signals::listen()?;
     if args.service.store.store == StoreName::Sqlite {
         match args.gateway {
             GatewayName::Simulated => beginnings::agree(&args.service.data)?,
         }
     }
-    let mut service = Service::prepare(RoleName::Payment, args.service.clone()).await?;
+    let service = Service::prepare(RoleName::Payment, args.service.clone());
+    let Some(mut service) = signals.or(service).await? else { return Ok(()) };
     let gateway = match args.gateway {
         GatewayName::Simulated => {
             let rows = service.store.of_gateway(&args)?;
@@ -185,7 +191,7 @@ pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
         }
     };
     let role = Timely::new(PaymentRole(gateway), args.service.effect_timeout.0);
-    service.run(role, no_routes).await
+    service.run(role, no_routes, signals).await
 }
 
 /// Runs `booking receipt` until it is told to stop.
@@ -193,11 +199,13 @@ pub async fn run_payment(args: PaymentArgs) -> Result<(), Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_receipt(args: ReceiptArgs) -> Result<(), Fault> {
+    let mut signals = Signals::listen()?;
     // The store first: where receipt has none of its own, nothing is made.
-    let service = Service::prepare(RoleName::Receipt, args.service.clone()).await?;
+    let service = Service::prepare(RoleName::Receipt, args.service.clone());
+    let Some(service) = signals.or(service).await? else { return Ok(()) };
     let role = ReceiptRole(mailer(&args, &args.service.data)?);
     let role = Timely::new(role, args.service.effect_timeout.0);
-    service.run(role, no_routes).await
+    service.run(role, no_routes, signals).await
 }
 
 /// Runs `booking status` until it is told to stop.
@@ -205,12 +213,15 @@ pub async fn run_receipt(args: ReceiptArgs) -> Result<(), Fault> {
 /// # Errors
 /// When it cannot begin.
 pub async fn run_status(args: StatusArgs) -> Result<(), Fault> {
+    let mut signals = Signals::listen()?;
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
     let routes = move |book: Arc<_>| {
         http::bookings(Arc::clone(&book), Clock::Machine, stuck_after).merge(http::canaries(book))
     };
-    Service::prepare(RoleName::Status, args.service).await?.run(StatusRole, routes).await
+    let service = Service::prepare(RoleName::Status, args.service);
+    let Some(service) = signals.or(service).await? else { return Ok(()) };
+    service.run(StatusRole, routes, signals).await
 }
 
 fn no_routes<R>(_: Arc<Book<R, AnyStore>>) -> axum::Router {
@@ -254,6 +265,7 @@ impl Service {
         self,
         role: R,
         routes: impl FnOnce(Arc<Book<R, AnyStore>>) -> axum::Router,
+        mut signals: Signals,
     ) -> Result<(), Fault> {
         let limits = self.args.limits();
         let pulse = Pulse::new((limits.long_poll + Duration::from_secs(10)) * MISSED_POLLS_MAX);
@@ -280,9 +292,16 @@ impl Service {
             prefix = self.args.aws.prefix,
             "ready"
         );
-        let listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
-        let working = tokio::spawn(worker.run(stop.clone()));
-        wait_for_signal().await.map_err(|it| Fault::Config(it.to_string()))?;
+        let mut listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
+        let mut working = tokio::spawn(worker.run(stop.clone()));
+        // Neither ends by itself: without one of them this is no service, and whoever watches over it
+        // begins another.
+        tokio::select! {
+            biased;
+            () = signals.next() => {}
+            ended = &mut listening => return Err(ended_by_itself("HTTP server", ended.map(io::Result::err))),
+            ended = &mut working => return Err(ended_by_itself("worker", ended.map(|()| None))),
+        }
         stop.cancel();
         let finished = async {
             let _ = working.await;
@@ -292,21 +311,21 @@ impl Service {
         tokio::select! {
             biased;
             () = finished => Ok(()),
-            _ = wait_for_signal() => Err(Fault::Interrupted),
+            () = signals.next() => Err(Fault::Interrupted),
         }
     }
 }
 
-/// SIGTERM, as ECS sends it, or SIGINT, as a person does.
-async fn wait_for_signal() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        biased;
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }
+/// A part of a service that should only end when it is told to.
+fn ended_by_itself(part: &str, ended: Result<Option<io::Error>, JoinError>) -> Fault {
+    let why = match ended {
+        Ok(Some(error)) => error.to_string(),
+        Ok(None) => "nobody told it to".to_owned(),
+        // Where it panicked stands in the log; what it said may quote anything.
+        Err(error) if error.is_panic() => "it panicked".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Fault::Internal(format!("the {part} of this service ended by itself: {why}"))
 }
 
 /// What is wrong with the account, as the command line says it.

@@ -8,7 +8,7 @@ use booking::{
     wiring::{begin, new_deployment},
 };
 
-use crate::harness::{Account, Folder, Service, Sketch, eventually};
+use crate::harness::{Account, Folder, LocalStack, Service, Sketch, eventually};
 
 /// BOOKING_DRAIN of the harness.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -38,6 +38,25 @@ async fn a27_a28_after_sigterm_under_load_nothing_is_hidden_and_the_exit_code_is
             (account.depth(role).await == (0, 0)).then_some(())
         })
         .await;
+    }
+}
+
+/// It is told to stop while it asks AWS for its queue, which does not answer: it ends well, and by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_during_the_start_is_not_lost() {
+    // Takes connections, and says nothing.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", nobody.local_addr().unwrap());
+    for name in ["TERM", "INT", "HUP", "QUIT"] {
+        let folder = Folder::new();
+        let environment = LocalStack::environment_of(&endpoint);
+        let role = RoleName::Seats;
+        let service = Service::spawn_at(environment, role, "", folder.path(), |_| {});
+        // A connection of it has come: it asks.
+        let asking = nobody.accept().unwrap();
+        service.signal(name);
+        assert_eq!(service.ended().await, Some(0), "{name}");
+        drop(asking);
     }
 }
 
