@@ -3,7 +3,7 @@
 use clap::Args;
 use jiff::Timestamp;
 use reqwest::StatusCode;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     domain::{canary::CanaryId, ids::BookingId, status::Phase},
     http::{
         CanaryView, Cursor,
-        view::{BookingView, Line, Listing},
+        view::{BookingView, Line, Listing, UNKNOWN},
     },
     runtime::Chain,
 };
@@ -85,7 +85,7 @@ pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
         Some(view) if args.json => out_json(&view),
         Some(view) => out(&timeline::render(&view, now())),
         None if args.json => {
-            out_json(&serde_json::json!({"booking_id": id, "phase": "unknown"}))?;
+            out_json(&serde_json::json!({"booking_id": id, "phase": UNKNOWN}))?;
             Err(Fault::No(String::new()))
         }
         None => Err(Fault::No(format!(
@@ -182,16 +182,27 @@ pub(super) struct Desk {
     reader: Reader,
 }
 
+/// What the status service says of a booking that it has not seen.
+#[derive(Deserialize)]
+struct Unknown {
+    phase: String,
+}
+
 impl Desk {
     /// Reads the address.
     pub(super) fn new(status: &StatusUrl, reader: Reader) -> Result<Desk, Fault> {
         let url = status.url.trim_end_matches('/').to_owned();
-        let mut shown = reqwest::Url::parse(&url).map_err(|it| {
-            // Not repeated: it may hold a password.
+        // Not repeated: it may hold a password.
+        let no_url = |problem: &str| {
             Fault::Config(format!(
-                "what was given as BOOKING_STATUS_URL (--status-url) is no URL: {it}"
+                "what was given as BOOKING_STATUS_URL (--status-url) is no address of a status service: \
+                 {problem}; write it like http://127.0.0.1:8080"
             ))
-        })?;
+        };
+        let mut shown = reqwest::Url::parse(&url).map_err(|it| no_url(&it.to_string()))?;
+        if !matches!(shown.scheme(), "http" | "https") || !shown.has_host() {
+            return Err(no_url("it does not begin with http:// or https:// and a host"));
+        }
         // Both fail for what can have neither.
         let _ = (shown.set_username(""), shown.set_password(None));
         let shown = shown.as_str().trim_end_matches('/').to_owned();
@@ -251,14 +262,14 @@ impl Desk {
             ))
         };
         let answer = self.http.get(&url).query(query).send().await.map_err(unreachable)?;
-        match answer.status() {
-            StatusCode::NOT_FOUND => return Ok(None),
-            it if it.is_success() => {}
+        let unknown = match answer.status() {
+            StatusCode::NOT_FOUND => true,
+            it if it.is_success() => false,
             it => {
                 let text = format!("the status service at {} answers {it}", self.url);
                 return Err(Fault::Unreachable(text));
             }
-        }
+        };
         let body = read(answer, bytes_max).await.map_err(|it| match it {
             Unread::Broken(error) => unreachable(error),
             Unread::TooLarge(_) => Fault::Config(format!(
@@ -267,23 +278,29 @@ impl Desk {
                 bytes_max / (1024 * 1024),
             )),
         })?;
+        if unknown {
+            // Anybody answers with 404: another service, a proxy, a file server.
+            let said: Unknown = self.parse(&body)?;
+            return if said.phase == UNKNOWN { Ok(None) } else { Err(self.strange()) };
+        }
         self.parse(&body).map(Some)
+    }
+
+    fn strange(&self) -> Fault {
+        Fault::Unreachable(format!(
+            "what {} (--status-url) answers cannot be read: is it a status service, and not newer than \
+             this command?",
+            self.url
+        ))
     }
 
     /// Says nothing of what it cannot read: a server may have said anything.
     fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Fault> {
-        let strange = || {
-            Fault::Unreachable(format!(
-                "what {} (--status-url) answers cannot be read: is it a status service, and not \
-                 newer than this command?",
-                self.url
-            ))
-        };
-        let value: Value = serde_json::from_slice(body).map_err(|_| strange())?;
+        let value: Value = serde_json::from_slice(body).map_err(|_| self.strange())?;
         let value = match self.reader {
             Reader::Person => terminal::flat(value),
             Reader::Program => value,
         };
-        serde_json::from_value(value).map_err(|_| strange())
+        serde_json::from_value(value).map_err(|_| self.strange())
     }
 }

@@ -16,6 +16,8 @@ use crate::domain::{
 const NOT_ANSWERED: &str = "not_answered";
 /// Why nothing is told of an outcome: it is of another request under the same id.
 const OTHER_REQUEST: &str = "other_request";
+/// The phase of a booking that status has not seen.
+pub const UNKNOWN: &str = "unknown";
 /// The type of an entry about a request that was refused.
 const REJECTED: &str = "rejected";
 /// Who said what may have been said by anybody.

@@ -175,10 +175,18 @@ fn what_has_to_be_mended_first_is_said_with_exit_code_78() {
         "cannot read the schedule no-such-file.json",
     );
     fails(&["status", "--data", "/proc/none"], 78, "(--data)");
-    fails(&["show", "b-1", "--status-url", "nonsense"], 78, "(--status-url) is no URL");
+    fails(
+        &["show", "b-1", "--status-url", "nonsense"],
+        78,
+        "(--status-url) is no address of a status service",
+    );
     fails(&["dlq", "ls", "seats"], 78, "set AWS_REGION");
     fails(&["check"], 78, "set AWS_REGION");
-    fails(&["check", "--canary", "--status-url", "nonsense"], 78, "(--status-url) is no URL");
+    fails(
+        &["check", "--canary", "--status-url", "nonsense"],
+        78,
+        "(--status-url) is no address of a status service",
+    );
     fails(&["dlq", "redrive", "seats", "--dry-run"], 78, "has with --flights");
     fails(&["dlq", "redrive", "payment", "--dry-run"], 78, "run this where the data of payment is");
     fails(&["resend", "seats", "b-1"], 78, "run this where the data of seats is");
@@ -217,4 +225,124 @@ fn a_service_that_cannot_be_reached_is_said_with_exit_code_75() {
 #[test]
 fn a_probe_says_no_when_nobody_answers() {
     fails(&["healthcheck", "--http", "127.0.0.1:9"], 1, "127.0.0.1:9 is not healthy");
+}
+
+/// What an environment file leaves empty is not set.
+#[test]
+fn an_empty_variable_is_no_value() {
+    let folder = Folder::new();
+    let run = |more: &[(&str, &str)]| {
+        let output = binary()
+            .args(["list", "--status-url", "http://127.0.0.1:9"])
+            .envs(more.iter().copied())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let usual = run(&[]);
+    assert_eq!(usual.0, Some(75), "{usual:?}");
+    assert_eq!(run(&[("BOOKING_LOG_FORMAT", ""), ("BOOKING_STATUS_URL", " ")]), usual);
+
+    let empty = [
+        ("AWS_ENDPOINT_URL", ""),
+        ("AWS_ENDPOINT_URL_SQS", ""),
+        ("AWS_PROFILE", ""),
+        ("BOOKING_PREFIX", ""),
+        ("BOOKING_HTTP", ""),
+        ("BOOKING_LONG_POLL", ""),
+        ("BOOKING_CANARY_KEY_FILE", ""),
+    ];
+    let output = binary()
+        .args(["check"])
+        .envs(empty)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("no AWS region is set"), "and not the empty endpoint: {text}");
+    assert_eq!(output.status.code(), Some(78), "{text}");
+}
+
+#[test]
+fn a_setting_that_is_yes_or_no_takes_all_the_usual_words() {
+    let folder = Folder::new();
+    assert_eq!(run_in(&folder, &["init", "seats"]).status.code(), Some(0));
+    for (word, fits) in [
+        ("1", true),
+        ("yes", true),
+        ("true", true),
+        ("0", true),
+        ("no", true),
+        ("false", true),
+        ("", true),
+        ("perhaps", false),
+    ] {
+        let output = binary()
+            .args(["seats", "--flights", "sample", "--http", "127.0.0.1:0"])
+            .env("BOOKING_RAW_DELIVERY", word)
+            .env("BOOKING_SQLITE_ON_ECS", word)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("HOME", folder.path())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        // As far as AWS, for which no region is set.
+        assert_eq!(output.status.code(), Some(if fits { 78 } else { 2 }), "{word}: {text}");
+    }
+}
+
+/// Answers every request on a port of this machine with these bytes.
+fn answering(bytes: &'static str) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(bytes.as_bytes());
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Anybody answers with 404: a proxy, another service. Only status says that a booking is unknown.
+#[test]
+fn a_404_of_somebody_else_does_not_say_that_a_booking_is_unknown() {
+    for (answer, code, says) in [
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            75,
+            "is it a status service",
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 18\r\nconnection: close\r\n\r\n<html>nope</html>\n",
+            75,
+            "is it a status service",
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 14\r\nconnection: close\r\n\r\n{\"error\":\"no\"}",
+            75,
+            "is it a status service",
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 19\r\nconnection: close\r\n\r\n{\"phase\":\"unknown\"}",
+            1,
+            "has not been seen yet",
+        ),
+    ] {
+        let url = answering(answer);
+        fails(&["show", "b-1", "--status-url", &url], code, says);
+    }
+}
+
+#[test]
+fn the_address_of_status_is_written_with_its_scheme() {
+    for wrong in ["localhost:8080", "127.0.0.1:8080", "ftp://localhost", "http://", "status"] {
+        let says = "write it like http://127.0.0.1:8080";
+        fails(&["show", "b-1", "--status-url", wrong], 78, says);
+    }
 }
