@@ -2,6 +2,8 @@
 
 mod canaries;
 mod cursor;
+mod exposition;
+mod server;
 mod status;
 pub mod view;
 
@@ -11,14 +13,21 @@ pub use status::bookings;
 
 use std::{io, sync::Arc};
 
-use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    middleware::map_response,
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{domain::RoleName, metrics::Metrics, runtime::Pulse};
 
 /// `/health`: 200 while the poll loop lives and the stores are the ones that were opened, 503 and why
-/// when not. `/metrics`: OpenMetrics. `stores` says what is wrong with them, at each question.
+/// when not. `/metrics`: OpenMetrics or the classic text format. `stores` says what is wrong with them, at each question.
 pub fn vital_signs(
     role: RoleName,
     pulse: Pulse,
@@ -28,7 +37,7 @@ pub fn vital_signs(
     Router::new()
         .route("/health", get(health))
         .with_state(Vital { role, pulse, stores: Arc::new(stores) })
-        .route("/metrics", get(async |State(metrics): State<Metrics>| metrics.render()))
+        .route("/metrics", get(exposition::exposition))
         .with_state(metrics)
 }
 
@@ -47,7 +56,25 @@ async fn health(State(Vital { role, pulse, stores }): State<Vital>) -> impl Into
     (code, Json(serde_json::json!({"role": role, "health": health})))
 }
 
-/// Serves until told to stop, then lets open requests finish.
+/// Every error is JSON, whoever makes it: a route, what reads the path before it, or nobody.
+async fn errors_as_json(answer: Response) -> Response {
+    let code = answer.status();
+    let json = answer.headers().get(CONTENT_TYPE).is_some_and(|it| it == "application/json");
+    if json || !(code.is_client_error() || code.is_server_error()) {
+        return answer;
+    }
+    let problem = match code {
+        StatusCode::NOT_FOUND => "there is nothing at this path".to_owned(),
+        StatusCode::METHOD_NOT_ALLOWED => "expected GET or HEAD".to_owned(),
+        StatusCode::BAD_REQUEST => {
+            "the path or the query cannot be read: expected UTF-8".to_owned()
+        }
+        other => other.to_string(),
+    };
+    (code, Json(serde_json::json!({"error": problem}))).into_response()
+}
+
+/// Serves until told to stop, then lets open requests finish. Every error is JSON.
 ///
 /// # Errors
 /// When the listener fails.
@@ -56,5 +83,5 @@ pub async fn serve(
     router: Router,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    server::serve(listener, router.layer(map_response(errors_as_json)), stop).await
 }

@@ -16,7 +16,7 @@ use tracing::error;
 
 use super::{
     Cursor,
-    view::{BookingView, Line, Listing},
+    view::{BookingView, Line, Listing, UNKNOWN},
 };
 use crate::{
     clock::Clock,
@@ -71,7 +71,7 @@ async fn one<S: Store>(State(desk): State<Desk<S>>, Path(id): Path<String>) -> R
         Ok(Some(kept)) => Json(BookingView::of(&id, &kept.row, desk.clock.now(), desk.stuck_after))
             .into_response(),
         Ok(None) => {
-            let unknown = json!({"booking_id": id, "phase": "unknown"});
+            let unknown = json!({"booking_id": id, "phase": UNKNOWN});
             (StatusCode::NOT_FOUND, Json(unknown)).into_response()
         }
         Err(error) => unavailable(&error),

@@ -46,6 +46,7 @@ mod replay;
 mod resend;
 mod shutdown;
 mod simulation;
+mod slow_clients;
 mod store_contract;
 mod stories;
 mod supply;

@@ -247,6 +247,21 @@ async fn the_status_api_answers(status: &Service) {
         (404, json!({"booking_id": "nobody", "phase": "unknown"}))
     );
     assert_eq!(status.get("/bookings/a%20b").await.0, 400);
+    // Every error is JSON, also of what no route sees.
+    for (path, wanted) in [
+        ("/bookings/%FF", 400),
+        ("/bookings?after=%FF", 400),
+        ("/nowhere", 404),
+        ("/", 404),
+        ("/canaries/%FF", 400),
+    ] {
+        let (code, said) = status.get(path).await;
+        assert_eq!((code, said["error"].is_string()), (wanted, true), "{path}: {said}");
+    }
+    let posted = reqwest::Client::new().post(format!("http://{}/bookings", status.address));
+    let posted = posted.send().await.unwrap();
+    assert_eq!(posted.status(), 405);
+    assert!(posted.json::<Value>().await.unwrap()["error"].is_string());
     for bad in
         ["phase=done", "limit=0", "limit=501", "limit=x", "sort=up", "order=stalest&phase=paid"]
     {
@@ -294,5 +309,56 @@ fn no_log_tells_what_it_should_not(services: &[Service]) {
         for secret in ["4111", "Lovelace", "Hopper", "ada@", "grace@", "tok_"] {
             assert!(!log.contains(secret), "{} logs {secret}", service.role);
         }
+    }
+}
+
+/// Reads stdin as its argument says, with the official parser of that format, and prints a type a line.
+const PARSER: &str = r#"
+import sys
+if sys.argv[1] == "openmetrics":
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families
+else:
+    from prometheus_client.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.stdin.read()):
+    print(family.name, family.type, *sorted({it.name for it in family.samples}))
+"#;
+
+/// Both formats of `/metrics`, each read by the parser that Prometheus's own library has for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_are_typed_alike_in_both_formats() {
+    let (account, folder) = (Account::make(false).await, Folder::new());
+    let service = Service::start(RoleName::Seats, &account.prefix, folder.path(), &[]).await;
+    let mut told = Vec::new();
+    for (accept, kind, format) in [
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", "classic"),
+        (
+            "application/openmetrics-text; version=1.0.0",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "openmetrics",
+        ),
+    ] {
+        let asked = reqwest::Client::new().get(format!("http://{}/metrics", service.address));
+        let answer = asked.header("accept", accept).send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], kind);
+        let text = answer.text().await.unwrap();
+        let python = crate::harness::root().join("localstack/.venv/bin/python");
+        let mut child = std::process::Command::new(python)
+            .args(["-c", PARSER, format])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{format}: {text}");
+        told.push(String::from_utf8(output.stdout).unwrap());
+    }
+    assert_eq!(told[0], told[1]);
+    for line in [
+        "booking_aws_requests counter booking_aws_requests_total",
+        "booking_receives_failed counter booking_receives_failed_total",
+        "booking_in_hand gauge booking_in_hand",
+    ] {
+        assert!(told[0].lines().any(|it| it == line), "{line}: {}", told[0]);
     }
 }
