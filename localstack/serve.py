@@ -105,6 +105,9 @@ class Instance:
         else:
             command = [str(python), "-m", "localstack.runtime.main"]
             environ |= settings | {
+                # In a container LocalStack takes itself for its own image: it would listen on all addresses,
+                # and share /var/lib/localstack with every other one.
+                "OVERRIDE_IN_DOCKER": "0",
                 "GATEWAY_LISTEN": f"127.0.0.1:{port}",
                 "LOCALSTACK_VOLUME_DIR": str(state / "volume"),
                 "FILESYSTEM_ROOT": str(state / "volume"),

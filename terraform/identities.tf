@@ -33,7 +33,7 @@ locals {
   }]
 
   # account, region and repository, if the image lies in ECR; other registries ask no IAM.
-  ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<name>[^:@]+)", var.image), null)
+  ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr(?:-fips)?\\.(?P<region>[a-z0-9-]+)\\.[a-z0-9.-]+/(?P<name>[^:@]+)", var.image), null)
 }
 
 resource "aws_iam_role" "task" {

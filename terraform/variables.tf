@@ -10,6 +10,12 @@ variable "prefix" {
   }
 
   validation {
+    # Refused now, and not only once there are services.
+    condition     = !startswith(var.prefix, "sg-")
+    error_message = "prefix begins with sg-, which no name of a security group may; choose another, for example staging-."
+  }
+
+  validation {
     # SQS allows 80 characters, and the longest name of ours must still fit behind the prefix.
     condition     = length(var.prefix) <= 32
     error_message = "prefix is ${length(var.prefix)} characters long; at most 32 leave room for the longest queue name."
@@ -33,7 +39,7 @@ variable "region" {
   default     = null
 
   validation {
-    condition     = var.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.region))
+    condition     = var.region == null || can(regex("^[a-z]{2,}(-[a-z]+)+-[0-9]+$", var.region))
     error_message = "region must be the code of a region, for example eu-central-1."
   }
 }

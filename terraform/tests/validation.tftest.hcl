@@ -23,6 +23,12 @@ run "prefix_too_long" {
   expect_failures = [var.prefix]
 }
 
+run "prefix_that_no_security_group_may_have" {
+  command = plan
+  variables { prefix = "sg-staging-" }
+  expect_failures = [var.prefix]
+}
+
 run "prefix_just_short_enough" {
   command = plan
   variables { prefix = "a-prefix-that-is-thirty-two-cha-" }
@@ -43,6 +49,26 @@ run "region_not_a_code" {
   command = plan
   variables { region = "Frankfurt" }
   expect_failures = [var.region]
+}
+
+run "region_of_the_european_sovereign_cloud" {
+  command = plan
+  variables { region = "eusc-de-east-1" }
+
+  assert {
+    condition     = strcontains(local.topic_arns["seat-booked"], ":eusc-de-east-1:")
+    error_message = "The region has no effect."
+  }
+}
+
+run "region_of_an_isolated_partition" {
+  command = plan
+  variables { region = "us-isob-east-1" }
+
+  assert {
+    condition     = strcontains(local.topic_arns["seat-booked"], ":us-isob-east-1:")
+    error_message = "The region has no effect."
+  }
 }
 
 run "key_alias_instead_of_key" {

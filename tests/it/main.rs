@@ -25,6 +25,7 @@ mod dlq;
 mod documents;
 mod dynamodb;
 mod earlier;
+mod emulators;
 mod endings;
 mod erase;
 mod exhaustive;
