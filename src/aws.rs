@@ -2,6 +2,12 @@
 //! from, the count of what is sent, and how a missing right is told. Retries and time limits are each
 //! adapter's own.
 
+mod endpoints;
+mod told;
+
+pub use endpoints::NoEndpoint;
+pub use told::Told;
+
 use std::{error::Error, sync::Arc};
 
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -89,7 +95,10 @@ pub fn partition(region: &str) -> &'static str {
 
 /// Takes credentials, region and endpoints from where every AWS tool takes them. Once a process: the
 /// clients share what was found.
-pub async fn load() -> SdkConfig {
+///
+/// # Errors
+/// When an endpoint is none.
+pub async fn load() -> Result<SdkConfig, NoEndpoint> {
     // By name, not `latest()`: its defaults change under us otherwise.
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
     // One for all: else each client has its own, with its own connections and certificates.
@@ -100,7 +109,9 @@ pub async fn load() -> SdkConfig {
         Ok(it) => loader.framework_metadata(it),
         Err(_) => loader,
     };
-    loader.load().await
+    let config = loader.load().await;
+    endpoints::check(&config)?;
+    Ok(config)
 }
 
 /// Counts every request when it is sent, retries included.

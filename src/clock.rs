@@ -5,16 +5,13 @@
 
 use std::{
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
-
-/// Where the machine's steady clock begins: what it says means nothing but how long ago something was.
-static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Says what time it is, and how much of it has passed.
 #[derive(Clone, Debug)]
@@ -71,7 +68,7 @@ impl Clock {
     #[must_use]
     pub fn steady(&self) -> Duration {
         match self {
-            Clock::Machine => BEGIN.elapsed(),
+            Clock::Machine => machine_steady(),
             Clock::Manual(hands) => {
                 let ms = hands.steady_ms.load(Ordering::SeqCst);
                 Duration::from_millis(u64::try_from(ms).unwrap_or(0))
@@ -95,4 +92,19 @@ impl Clock {
             hands.wall_ms.fetch_add(by, Ordering::SeqCst);
         }
     }
+}
+
+/// Goes on while the machine sleeps: SQS does.
+#[cfg(target_os = "linux")]
+fn machine_steady() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (s, ns) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(s.unwrap_or(0), ns.unwrap_or(0))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn machine_steady() -> Duration {
+    static BEGIN: std::sync::LazyLock<std::time::Instant> =
+        std::sync::LazyLock::new(std::time::Instant::now);
+    BEGIN.elapsed()
 }

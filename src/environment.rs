@@ -6,11 +6,12 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     os::unix::process::CommandExt,
+    path::PathBuf,
     process::Command,
 };
 
-/// What the names of our settings begin with, and those of the AWS SDK.
-const OURS: [&str; 2] = ["AWS_", "BOOKING_"];
+/// What the names of our settings begin with, and those of the AWS SDK and of ECS.
+const OURS: [&str; 3] = ["AWS_", "BOOKING_", "ECS_"];
 
 /// Begins this program anew, in this process, without the variables that are set to nothing. Returns when
 /// there are none, which is the rule.
@@ -23,14 +24,24 @@ pub fn forget_empty() -> io::Result<()> {
     if empty.is_empty() {
         return Ok(());
     }
+    let error = match env::current_exe() {
+        Ok(program) => begin_anew(program, &empty),
+        Err(it) => it,
+    };
+    // The command line tells a setting of ours that makes no sense; the SDK would fall over its own.
+    let ours = empty.iter().all(|it| it.as_encoded_bytes().starts_with(b"BOOKING_"));
+    if ours { Ok(()) } else { Err(error) }
+}
+
+/// Only comes back when it cannot be done.
+fn begin_anew(program: PathBuf, without: &[OsString]) -> io::Error {
     let mut arguments = env::args_os();
-    let mut anew = Command::new(env::current_exe()?);
+    let mut anew = Command::new(program);
     anew.arg0(arguments.next().unwrap_or_else(|| "booking".into())).args(arguments);
-    for name in &empty {
+    for name in without {
         anew.env_remove(name);
     }
-    // Only comes back when it cannot be done.
-    Err(anew.exec())
+    anew.exec()
 }
 
 fn is_empty(name: &OsStr, value: &OsStr) -> bool {

@@ -1,9 +1,13 @@
 //! Logs: text for people, JSON for machines; a service's are on stderr.
 
-use std::io::IsTerminal;
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::IsTerminal,
+    panic::PanicHookInfo,
+};
 
 use clap::ValueEnum;
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Level, Metadata, Subscriber, error};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::filter_fn,
@@ -24,6 +28,21 @@ pub enum LogFormat {
 /// Starts logging to stderr, once a process.
 pub fn start(format: LogFormat) {
     lines(format, std::io::stderr().is_terminal(), std::io::stderr).init();
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// A panic as a log line, in the span of the delivery that met it. A text that was put together when it
+/// happened may quote a message, and is not told.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    let said = panic.payload().downcast_ref::<&'static str>().copied();
+    let said = said.unwrap_or("what it says may quote a message");
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        error!(at, said, %backtrace, "panic: this is a bug");
+    } else {
+        error!(at, said, "panic: this is a bug; RUST_BACKTRACE=1 tells more");
+    }
 }
 
 /// What makes those lines and writes them anywhere; only text is coloured. `RUST_LOG` says what is logged

@@ -10,7 +10,6 @@ pub use keys::canary_key;
 pub use stores::{AnyStore, Eye, table_fault};
 
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -41,7 +40,7 @@ use crate::{
     mailer::folder::FolderMailer,
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole, Timely},
-    runtime::{Book, Chain, Pulse, Worker},
+    runtime::{Book, Chain, EndedByItself, Pulse, Worker},
     store::{
         StoreError,
         sqlite::{Engine, Inline},
@@ -246,7 +245,7 @@ impl Service {
     async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
         args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
         let canaries = canary_key(&args.canary)?;
-        let (config, count): (SdkConfig, _) = (aws::load().await, RequestCount::default());
+        let (config, count) = (aws_config().await?, RequestCount::default());
         let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
         let http = args.http_or_default(role);
         let listener = TcpListener::bind(&http)
@@ -296,45 +295,60 @@ impl Service {
         let mut working = tokio::spawn(worker.run(stop.clone()));
         // Neither ends by itself: without one of them this is no service, and whoever watches over it
         // begins another.
-        tokio::select! {
+        let http_ended = tokio::select! {
             biased;
-            () = signals.next() => {}
-            ended = &mut listening => return Err(ended_by_itself("HTTP server", ended.map(io::Result::err))),
-            ended = &mut working => return Err(ended_by_itself("worker", ended.map(|()| None))),
-        }
+            () = signals.next() => false,
+            _ = &mut listening => true,
+            ended = &mut working => return worker_ended(ended),
+        };
         stop.cancel();
         let finished = async {
-            let _ = working.await;
+            let ended = working.await;
             // The worker is what counts: an open request is not waited for longer than it was.
             listening.abort();
+            ended
         };
         tokio::select! {
             biased;
-            () = finished => Ok(()),
+            ended = finished => match worker_ended(ended) {
+                Ok(()) if http_ended => Err(Fault::Internal(
+                    "the HTTP server of this service ended by itself: see the panic in the log before this line".to_owned(),
+                )),
+                other => other,
+            },
             () = signals.next() => Err(Fault::Interrupted),
         }
     }
 }
 
-/// A part of a service that should only end when it is told to.
-fn ended_by_itself(part: &str, ended: Result<Option<io::Error>, JoinError>) -> Fault {
-    let why = match ended {
-        Ok(Some(error)) => error.to_string(),
-        Ok(None) => "nobody told it to".to_owned(),
-        // Where it panicked stands in the log; what it said may quote anything.
-        Err(error) if error.is_panic() => "it panicked".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Fault::Internal(format!("the {part} of this service ended by itself: {why}"))
+fn worker_ended(ended: Result<Result<(), EndedByItself>, JoinError>) -> Result<(), Fault> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(part)) => Err(Fault::Internal(part.to_string())),
+        // What it said may quote anything.
+        Err(_) => Err(Fault::Internal(
+            "the worker ended by itself: see the panic in the log before this line".to_owned(),
+        )),
+    }
+}
+
+/// What all AWS clients of this process have in common.
+///
+/// # Errors
+/// When a setting makes no sense.
+pub async fn aws_config() -> Result<SdkConfig, Fault> {
+    aws::load().await.map_err(|it| Fault::config(&it))
 }
 
 /// What is wrong with the account, as the command line says it.
 #[must_use]
 pub fn aws_fault(error: AwsError) -> Fault {
     match &error {
-        AwsError::NoRegion | AwsError::NoQueue { .. } | AwsError::Denied { .. } => {
-            Fault::config(&error)
-        }
+        AwsError::NoRegion
+        | AwsError::NoEndpoint(_)
+        | AwsError::Setting { .. }
+        | AwsError::NoQueue { .. }
+        | AwsError::Denied { .. } => Fault::config(&error),
         AwsError::Unreachable { .. } => Fault::unreachable(&error),
     }
 }

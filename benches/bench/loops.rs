@@ -102,7 +102,7 @@ struct Outcome {
 impl Worker {
     async fn connect(role: RoleName) -> anyhow::Result<Worker> {
         // The configuration of ours, for the same client.
-        let config = booking::aws::load().await;
+        let config = booking::aws::load().await?;
         let (sns, sqs) = (aws_sdk_sns::Client::new(&config), aws_sdk_sqs::Client::new(&config));
         let url = sqs.get_queue_url().queue_name(names().queue(role)).send().await?;
         let url = url.queue_url.context("a queue has a URL")?;

@@ -208,7 +208,7 @@ impl Stage {
             let intake = self.exchange.intake();
             let worker = Worker::new(bus, book, intake, limits, pulse, Metrics::default(), 7);
             self.at_work.fetch_add(1, Ordering::Relaxed);
-            Arc::new(worker).run(self.stop.clone()).await;
+            Arc::new(worker).run(self.stop.clone()).await?;
             Ok(())
         })
     }

@@ -11,7 +11,6 @@ use super::{
     show::booking_id,
 };
 use crate::{
-    aws,
     domain::{
         RoleName,
         receipt::{Join, Receipts},
@@ -42,7 +41,7 @@ pub struct EraseArgs {
 /// Erases in receipt's row, then the receipt's file: dying in between, it can be done again.
 pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
-    let config = aws::load().await;
+    let config = wiring::aws_config().await?;
     let (store, prefix) = (args.store.store, &args.aws.prefix);
     let store = AnyStore::of_command(store, &args.data, prefix, RoleName::Receipt, &config).await?;
     let erased = |join: &Join| join.erased(args.ended);

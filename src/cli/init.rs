@@ -12,7 +12,6 @@ use super::{
     out,
 };
 use crate::{
-    aws,
     bus::aws::Names,
     domain::RoleName,
     durability::Durability,
@@ -61,7 +60,7 @@ async fn tables(
     roles: &[RoleName],
     deployment: uuid::Uuid,
 ) -> Result<Vec<String>, Fault> {
-    let (config, names) = (aws::load().await, Names::new(&args.aws.prefix));
+    let (config, names) = (wiring::aws_config().await?, Names::new(&args.aws.prefix));
     let mut tables = Vec::with_capacity(roles.len());
     for role in roles {
         let opened =

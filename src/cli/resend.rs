@@ -19,7 +19,6 @@ use super::{
     show::booking_id,
 };
 use crate::{
-    aws,
     bus::{
         Bus, Message,
         aws::{AwsBus, Clients, Names},
@@ -169,7 +168,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     async fn open(args: &ResendArgs, role: RoleName) -> Result<Desk<'_>, Fault> {
-        let config = aws::load().await;
+        let config = wiring::aws_config().await?;
         let (store, prefix) = (args.store.store, &args.aws.prefix);
         let store = AnyStore::of_command(store, &args.data, prefix, role, &config).await?;
         let clients =

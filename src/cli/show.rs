@@ -185,6 +185,7 @@ pub(super) struct Desk {
 /// What the status service says of a booking that it has not seen.
 #[derive(Deserialize)]
 struct Unknown {
+    booking_id: String,
     phase: String,
 }
 
@@ -281,7 +282,8 @@ impl Desk {
         if unknown {
             // Anybody answers with 404: another service, a proxy, a file server.
             let said: Unknown = self.parse(&body)?;
-            return if said.phase == UNKNOWN { Ok(None) } else { Err(self.strange()) };
+            let ours = said.phase == UNKNOWN && path.ends_with(&format!("/{}", said.booking_id));
+            return if ours { Ok(None) } else { Err(self.strange()) };
         }
         self.parse(&body).map(Some)
     }

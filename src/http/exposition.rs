@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     http::{
         HeaderMap,
-        header::{ACCEPT, CONTENT_TYPE},
+        header::{ACCEPT, CONTENT_TYPE, HeaderName, VARY},
     },
     response::{IntoResponse, Response},
 };
@@ -19,14 +19,17 @@ const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; ch
 const CLASSIC: &str = "text/plain";
 const CLASSIC_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What a cache must know.
+const VARIES: (HeaderName, &str) = (VARY, "accept");
+
 pub(super) async fn exposition(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
     let accept = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok());
     let accept = accept.collect::<Vec<_>>().join(",");
     let text = metrics.render();
     if wants_open_metrics(&accept) {
-        ([(CONTENT_TYPE, OPEN_METRICS_TYPE)], text).into_response()
+        ([(CONTENT_TYPE, OPEN_METRICS_TYPE), VARIES], text).into_response()
     } else {
-        ([(CONTENT_TYPE, CLASSIC_TYPE)], classic(&text)).into_response()
+        ([(CONTENT_TYPE, CLASSIC_TYPE), VARIES], classic(&text)).into_response()
     }
 }
 

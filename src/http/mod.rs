@@ -11,7 +11,7 @@ pub use canaries::{CanaryView, canaries};
 pub use cursor::Cursor;
 pub use status::bookings;
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -74,14 +74,8 @@ async fn errors_as_json(answer: Response) -> Response {
     (code, Json(serde_json::json!({"error": problem}))).into_response()
 }
 
-/// Serves until told to stop, then lets open requests finish. Every error is JSON.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    server::serve(listener, router.layer(map_response(errors_as_json)), stop).await
+/// Serves until told to stop, then lets open requests finish. Every error of what can be read as a request
+/// is JSON.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    server::serve(listener, router.layer(map_response(errors_as_json)), stop).await;
 }

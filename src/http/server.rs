@@ -1,68 +1,101 @@
-//! Serves HTTP beside the consumer, and never at its cost: connections take file descriptors, and a service
-//! that has none left can neither receive nor delete.
+//! Serves HTTP beside the consumer, and never at its cost: connections take file descriptors and memory, and a
+//! service that has none left can neither receive nor delete.
 
 use std::{
     collections::BTreeMap,
-    io,
+    convert::Infallible,
+    future::Future,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, body::Body, response::Response};
+use hyper::{Request, body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, warn};
+use tracing::{info, warn};
 
-/// The most connections at once. Who comes beyond that is let in, and the oldest connection goes: a probe
-/// that asks at once is answered at once, however many others only hold on.
+/// The most connections at once. When there are as many and another comes, one of them is closed: the
+/// oldest that is in no handler, so that a probe that asks at once is answered at once.
 const CONNECTIONS_MAX: usize = 64;
 /// How long a client may take to send the header of a request, and be idle before the next one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection that has to go may take to finish the request it is in.
-const LAST_REQUEST: Duration = Duration::from_secs(2);
+/// The most bytes of a header, and of what is read or written at a time.
+const BUFFER_BYTES_MAX: usize = 16 * 1024;
+/// How long the requests that are open may take when the service stops.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
 /// The pause after a connection could not be taken: there are no descriptors, and others end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The connections there are, the oldest first.
+/// The connections there are, the oldest first. A connection counts until it is closed.
 #[derive(Clone, Debug, Default)]
 struct Connections(Arc<Mutex<Open>>);
 
 #[derive(Debug, Default)]
 struct Open {
     begun: u64,
-    ends: BTreeMap<u64, CancellationToken>,
+    there: BTreeMap<u64, Connection>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Connection {
+    close: CancellationToken,
+    in_handler: Arc<AtomicBool>,
 }
 
 /// A connection in the list, for as long as this lives.
 struct Listed {
     connections: Connections,
     number: u64,
-    end: CancellationToken,
+    connection: Connection,
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.connections.lock().ends.remove(&self.number);
+        self.connections.lock().there.remove(&self.number);
     }
 }
 
 impl Connections {
-    /// Adds one, and ends the oldest when there are too many.
-    fn add(&self, end: CancellationToken) -> Listed {
+    /// Adds one, for which there is room.
+    fn add(&self) -> Listed {
         let mut open = self.lock();
-        if open.ends.len() >= CONNECTIONS_MAX {
-            open.end_the_oldest();
-        }
         open.begun += 1;
-        let number = open.begun;
-        open.ends.insert(number, end.clone());
-        Listed { connections: self.clone(), number, end }
+        let (number, connection) = (open.begun, Connection::default());
+        open.there.insert(number, connection.clone());
+        Listed { connections: self.clone(), number, connection }
+    }
+
+    /// Closes one connection after the other until there is room for another.
+    async fn make_room(&self) {
+        while !self.has_room() {
+            // The one that has to go goes when its task comes round.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let open = self.lock();
+        if open.there.len() < CONNECTIONS_MAX {
+            return true;
+        }
+        let staying = || open.there.values().filter(|it| !it.close.is_cancelled());
+        // One at a time: as many as are too many are on their way out already.
+        if staying().count() >= CONNECTIONS_MAX {
+            let resting = staying().find(|it| !it.in_handler.load(Ordering::Relaxed));
+            if let Some(it) = resting.or_else(|| staying().next()) {
+                it.close.cancel();
+            }
+        }
+        false
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -70,68 +103,78 @@ impl Connections {
     }
 }
 
-impl Open {
-    fn end_the_oldest(&mut self) {
-        if let Some((_, oldest)) = self.ends.pop_first() {
-            oldest.cancel();
-        }
+/// The router, which says whether it is at work.
+struct Watched {
+    router: TowerToHyperService<Router>,
+    in_handler: Arc<AtomicBool>,
+}
+
+impl Service<Request<Incoming>> for Watched {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (answer, in_handler) = (self.router.call(request), Arc::clone(&self.in_handler));
+        in_handler.store(true, Ordering::Relaxed);
+        Box::pin(async move {
+            let answer = answer.await;
+            in_handler.store(false, Ordering::Relaxed);
+            answer
+        })
     }
 }
 
 /// Serves until told to stop, then lets open requests finish.
-///
-/// # Errors
-/// Never by itself: a connection that cannot be taken is not served.
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) -> io::Result<()> {
+pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let (connections, tasks) = (Connections::default(), TaskTracker::new());
+    let mut short = false;
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
-                let listed = connections.add(stop.child_token());
-                tasks.spawn(attend(stream, router.clone(), listed));
+                if std::mem::take(&mut short) {
+                    info!("connections are taken again");
+                }
+                connections.make_room().await;
+                let listed = connections.add();
+                tasks.spawn(attend(stream, router.clone(), listed, stop.clone()));
+                // Whoever has come has its turn before the next one comes.
+                tokio::task::yield_now().await;
             }
-            // The client's own doing.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::ConnectionAborted
-                        | io::ErrorKind::ConnectionRefused
-                        | io::ErrorKind::ConnectionReset
-                ) => {}
             Err(error) => {
-                warn!(%error, "could not take a connection: the oldest one has to go");
-                connections.lock().end_the_oldest();
+                // Once, however long it lasts: what comes in by itself may come in often.
+                if !std::mem::replace(&mut short, true) {
+                    warn!(%error, "could not take a connection");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+    // Who comes now is refused, and does not wait for nobody.
+    drop(listener);
     tasks.close();
     tasks.wait().await;
-    Ok(())
 }
 
-async fn attend(stream: TcpStream, router: Router, listed: Listed) {
+async fn attend(stream: TcpStream, router: Router, listed: Listed, stop: CancellationToken) {
+    let Connection { close, in_handler } = listed.connection.clone();
+    let service = Watched { router: TowerToHyperService::new(router), in_handler };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = listed.end.cancelled() => {
+    // How it ends is the client's business.
+    tokio::select! {
+        // First what has come in already.
+        biased;
+        _ = connection.as_mut() => {}
+        () = close.cancelled() => {}
+        () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(LAST_REQUEST, connection).await {
-                Ok(ended) => ended,
-                Err(_) => return,
-            }
+            let _ = tokio::time::timeout(LAST_REQUESTS, connection).await;
         }
-    };
-    if let Err(error) = ended {
-        // By what kind it is alone: a client may have sent anything.
-        debug!(timeout = error.is_timeout(), parse = error.is_parse(), "a connection ended early");
     }
 }

@@ -34,7 +34,7 @@ pub use limits::{Contradiction, Limits};
 pub use preview::{Preview, preview};
 pub use pulse::{Health, Pulse};
 pub use receive::Received;
-pub use worker::{Ended, Worker};
+pub use worker::{Ended, EndedByItself, Worker};
 
 use std::{error::Error, fmt};
 

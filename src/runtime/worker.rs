@@ -60,6 +60,11 @@ pub enum Ended {
     Lost,
 }
 
+/// A part of a worker that goes on until it is told to stop has ended. Why stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} of the worker ended by itself: see the panic in the log before this line")]
+pub struct EndedByItself(&'static str);
+
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// A worker for `book` on the queue of `bus`. `intake` says what is taken for an event; `seed`
     /// sets the jitter.
@@ -118,22 +123,35 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
 
     /// Works until told to stop, and then as long as the drain limit lets it.
     ///
+    /// Returns early, when what is in hand is finished, if a part of it ended by itself: then it is no worker
+    /// any more.
+    ///
     /// On `stop`: no new receive begins; an open one is left to return, and what it brings is given
     /// back at once; work in hand is finished. What is not finished at the drain limit is dropped
     /// before its next step and given back: its redelivery goes on where it stood.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// With the part that ended by itself.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), EndedByItself> {
         let permits = Arc::new(Semaphore::new(self.limits.in_hand_max));
         let in_hand = TaskTracker::new();
         let cut = CancellationToken::new();
         let at_rest = CancellationToken::new();
-        let heartbeat = tokio::spawn(Arc::clone(&self).keep_leases(at_rest.clone()));
+        let mut heartbeat = tokio::spawn(Arc::clone(&self).keep_leases(at_rest.clone()));
         let mut pollers = JoinSet::new();
         for number in 0..self.limits.pollers.max(1) {
             let worker = Arc::clone(&self);
             let (permits, in_hand) = (Arc::clone(&permits), in_hand.clone());
             pollers.spawn(worker.poll(number, permits, in_hand, stop.clone(), cut.clone()));
         }
-        stop.cancelled().await;
+        let told = tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(()),
+            // Nobody tells them to end before that: they had a bug.
+            _ = pollers.join_next() => Err(EndedByItself("a receive")),
+            _ = &mut heartbeat => Err(EndedByItself("the heartbeat")),
+        };
+        stop.cancel();
         info!(
             in_hand = in_hand.len(),
             "stopping: waits for the receives that are open, at most {:?}, and for work in hand, at most {:?}; \
@@ -155,8 +173,11 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             let _ = tokio::time::timeout(self.limits.effect_timeout, in_hand.wait()).await;
         }
         at_rest.cancel();
-        let _ = heartbeat.await;
+        if !heartbeat.is_finished() {
+            let _ = heartbeat.await;
+        }
         info!("stopped");
+        told
     }
 
     /// Extends the visibility timeout of what is in hand, until nothing is.

@@ -329,7 +329,12 @@ fn a_404_of_somebody_else_does_not_say_that_a_booking_is_unknown() {
             "is it a status service",
         ),
         (
-            "HTTP/1.1 404 Not Found\r\ncontent-length: 19\r\nconnection: close\r\n\r\n{\"phase\":\"unknown\"}",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 38\r\nconnection: close\r\n\r\n{\"booking_id\":\"b-2\",\"phase\":\"unknown\"}",
+            75,
+            "is it a status service",
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 38\r\nconnection: close\r\n\r\n{\"booking_id\":\"b-1\",\"phase\":\"unknown\"}",
             1,
             "has not been seen yet",
         ),
@@ -344,5 +349,70 @@ fn the_address_of_status_is_written_with_its_scheme() {
     for wrong in ["localhost:8080", "127.0.0.1:8080", "ftp://localhost", "http://", "status"] {
         let says = "write it like http://127.0.0.1:8080";
         fails(&["show", "b-1", "--status-url", wrong], 78, says);
+    }
+}
+
+/// What an engineer meets at the start, by whose turn it is: 78 where something has to be mended first, 75
+/// where AWS may answer in a moment. No error tells anything of a request.
+#[test]
+fn what_goes_wrong_before_aws_answers_is_told_without_the_request() {
+    let folder = Folder::new();
+    let told = |args: &[&str], more: &[(&str, &str)]| {
+        let output = binary()
+            .args(args)
+            .current_dir(folder.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_MAX_ATTEMPTS", "1")
+            .env("HOME", folder.path())
+            .envs(more.iter().copied())
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+    let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    let with = |more: &[(&'static str, &'static str)]| [&keys, more].concat();
+    let html = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 22\r\nconnection: close\r\n\r\n<html>log in</html>   ";
+    let busy = "HTTP/1.1 503 Slow Down\r\ncontent-type: text/html\r\ncontent-length: 5\r\nconnection: close\r\n\r\n<p/> ";
+    let throttled = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 75\r\nconnection: close\r\n\r\n{\"__type\":\"com.amazonaws.sqs#RequestThrottled\",\"message\":\"Rate exceeded.\"}  ";
+    let [html, busy, throttled] =
+        [html, busy, throttled].map(|it| -> &'static str { answering(it).leak() });
+    let mut request = request_with("--name", "Ada Lovelace");
+    request.extend(["--account", "123456789012"]);
+    let seats = ["seats", "--flights", "sample", "--http", "127.0.0.1:0"];
+    assert_eq!(told(&["init", "seats"], &[]).0, Some(0));
+    let no_scheme = "is not the address of an endpoint";
+    for (args, settings, code, says) in [
+        (&request[..], with(&[("AWS_ENDPOINT_URL", "localhost:4566")]), 78, no_scheme),
+        (
+            &request[..],
+            with(&[("AWS_ENDPOINT_URL_SNS", "127.0.0.1:1")]),
+            78,
+            "AWS_ENDPOINT_URL_SNS",
+        ),
+        (&seats[..], with(&[("AWS_ENDPOINT_URL_SQS", "localhost")]), 78, "AWS_ENDPOINT_URL_SQS"),
+        (&request[..], Vec::new(), 78, "there are no AWS credentials"),
+        (&seats[..], Vec::new(), 78, "there are no AWS credentials"),
+        (&seats[..], vec![("AWS_PROFILE", "nobody")], 78, "there are no AWS credentials"),
+        (&["check"], vec![("AWS_PROFILE", "nobody")], 78, "there are no AWS credentials"),
+        (&request[..], with(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]), 75, "connection"),
+        (&request[..], with(&[("AWS_ENDPOINT_URL", html)]), 75, "HTTP status 200"),
+        (&seats[..], with(&[("AWS_ENDPOINT_URL", html)]), 75, "HTTP status 200"),
+        (&request[..], with(&[("AWS_ENDPOINT_URL", busy)]), 75, "HTTP status 503"),
+        (&seats[..], with(&[("AWS_ENDPOINT_URL", busy)]), 75, "HTTP status 503"),
+        (
+            &seats[..],
+            with(&[("AWS_ENDPOINT_URL", throttled)]),
+            75,
+            "RequestThrottled: Rate exceeded.",
+        ),
+    ] {
+        let (ended, text) = told(args, &settings);
+        assert_eq!(ended, Some(code), "{args:?} {settings:?}: {text}");
+        assert!(text.contains(says), "{args:?} {settings:?} says {text:?}, not {says:?}");
+        for secret in ["Lovelace", "ada@example.com", "tok_visa"] {
+            assert!(!text.contains(secret), "{settings:?}: {text}");
+        }
     }
 }

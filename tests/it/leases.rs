@@ -256,7 +256,7 @@ async fn a19_a20_no_more_is_received_than_can_be_worked_on_and_a_slow_one_holds_
     })
     .await;
     stop.cancel();
-    working.await.unwrap();
+    working.await.unwrap().unwrap();
 }
 
 /// Its messages are hidden, or another replica has them: there is nothing to try, and the loop lives.
@@ -286,7 +286,7 @@ async fn a21_a_breaker_that_stays_open_over_an_empty_queue_leaves_the_service_he
         assert!(health.healthy && health.paused.is_some(), "{health:?}");
     }
     stop.cancel();
-    working.await.unwrap();
+    working.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -316,7 +316,7 @@ async fn a21_a_dependency_that_is_down_stops_polling_says_why_and_closes_by_itse
     assert_eq!(bench.pulse.health().paused, None);
     assert!(bench.exchange.dead(RoleName::Payment).is_empty(), "none was set aside");
     stop.cancel();
-    working.await.unwrap();
+    working.await.unwrap().unwrap();
 }
 
 /// What is written to it, to be looked at.

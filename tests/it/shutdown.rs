@@ -60,6 +60,38 @@ async fn a_signal_during_the_start_is_not_lost() {
     }
 }
 
+/// `nohup` lets a service outlive its terminal.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hangup_that_it_was_begun_to_ignore_is_ignored() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", nobody.local_addr().unwrap());
+    let folder = Folder::new();
+    let data = folder.path();
+    begin(data, &[RoleName::Seats], new_deployment(), Durability::ProcessDeath).unwrap();
+    let mut service = std::process::Command::new("nohup");
+    service.arg(crate::harness::binary().get_program());
+    service.args(["seats", "--flights", "sample", "--http", "127.0.0.1:0", "--data"]).arg(data);
+    let null = std::process::Stdio::null;
+    service.stdin(null()).stdout(null()).stderr(null());
+    let mut service = service.envs(LocalStack::environment_of(&endpoint)).spawn().unwrap();
+    // It asks AWS, and listens to signals since before that.
+    let asking = nobody.accept().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", service.id())).unwrap();
+    let mask = |name| {
+        let line = status.lines().find_map(|it| it.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    // Bit 0 is SIGHUP, bit 14 SIGTERM.
+    let (heard, ignored) = (mask("SigCgt:"), mask("SigIgn:"));
+    assert_eq!((heard & 1, ignored & 1, heard >> 14 & 1), (0, 1, 1), "{status}");
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args(["-s", "TERM", &service.id().to_string()]).status().unwrap().success());
+    let ended = eventually("it to end", async || service.try_wait().unwrap()).await;
+    assert_eq!(ended.code(), Some(0));
+    drop(asking);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_ends_it_at_once() {
     let (account, folder) = (Account::make(false).await, Folder::new());

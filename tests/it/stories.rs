@@ -158,7 +158,8 @@ impl Live {
         let (bus, intake) = (self.account.bus(name).await, self.account.intake());
         let pulse = Pulse::new(Duration::from_secs(60));
         let worker = Worker::new(bus, Arc::new(book), intake, limits, pulse, Metrics::default(), 1);
-        self.working.spawn(Arc::new(worker).run(self.stop.clone()));
+        let stop = self.stop.clone();
+        self.working.spawn(async move { Arc::new(worker).run(stop).await.unwrap() });
     }
 
     async fn end(self) {

@@ -331,6 +331,7 @@ impl Bus for Failing {
         wait: Duration,
         hidden: Duration,
     ) -> Result<Vec<Delivery>, BusError> {
+        assert_ne!(self.fail, "receive", "as a test wants it");
         self.bus.receive(max, wait, hidden).await
     }
     async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
@@ -454,4 +455,13 @@ async fn a24_a_message_that_comes_days_late_never_undoes_an_ending() {
     book.attend(&paid).await.unwrap();
     let kept = look_up::<Row>(book.store(), &b.booking()).await.unwrap().unwrap();
     assert!(format!("{:?}", kept.row).contains("Confirmed"), "{:?}", kept.row);
+}
+
+/// A worker of which a part has died is no worker: it says so, and does not only fall silent.
+#[tokio::test]
+async fn a_worker_whose_receive_panics_ends_and_says_what_ended() {
+    let worker = Arc::new(Bench::new().worker("receive"));
+    let ended = worker.run(tokio_util::sync::CancellationToken::new()).await;
+    let said = ended.unwrap_err().to_string();
+    assert!(said.contains("a receive of the worker ended by itself"), "{said}");
 }

@@ -13,7 +13,7 @@ use aws_sdk_sqs::{
 
 use super::{super::BusError, names::Home};
 use crate::{
-    aws::{self, Count, Right, is_denial},
+    aws::{self, Count, NoEndpoint, Right, Told, is_denial},
     metrics::RequestCount,
 };
 
@@ -48,6 +48,17 @@ pub enum AwsError {
     /// No region was given.
     #[error("no AWS region is set: set AWS_REGION, or a region in the AWS profile")]
     NoRegion,
+    /// No request can be sent to an endpoint that is set.
+    #[error(transparent)]
+    NoEndpoint(#[from] NoEndpoint),
+    /// A setting of the SDK makes no sense, or there are no credentials.
+    #[error("cannot {asked}: {said}")]
+    Setting {
+        /// What was asked.
+        asked: String,
+        /// What is wrong.
+        said: Told,
+    },
     /// There is no such queue, or it is not ours to use.
     #[error(
         "cannot use the queue `{queue}` in {region}: {said} (was terraform/ applied with this prefix, account and region?)"
@@ -71,7 +82,7 @@ pub enum AwsError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// AWS did not answer, or not with an answer.
+    /// AWS did not answer, or not with an answer, or has no time.
     #[error("cannot reach AWS to {asked}")]
     Unreachable {
         /// What was asked.
@@ -87,9 +98,9 @@ impl Clients {
     /// request to `count`.
     ///
     /// # Errors
-    /// When no region is set.
+    /// When no region is set, or an endpoint is none.
     pub async fn load(count: RequestCount) -> Result<Clients, AwsError> {
-        Clients::within_limits(&aws::load().await, count)
+        Clients::within_limits(&aws::load().await?, count)
     }
 
     /// The same over what the process has loaded already.
@@ -177,11 +188,13 @@ impl Clients {
         if let Some(account) = account {
             return Ok(Home::new(&self.region, account));
         }
-        let unreachable =
-            |source| AwsError::Unreachable { asked: "learn the account".to_owned(), source };
+        let asked = || "learn the account".to_owned();
         let identity = self.sts.get_caller_identity().send().await;
-        let identity = identity.map_err(|it| unreachable(it.into()))?;
-        let account = identity.account.ok_or_else(|| unreachable("STS names no account".into()))?;
+        let identity = identity.map_err(|it| unanswered(asked(), Told::of(&it)))?;
+        let account = identity.account.ok_or_else(|| AwsError::Unreachable {
+            asked: asked(),
+            source: "STS names no account".into(),
+        })?;
         Ok(Home::new(&self.region, &account))
     }
 
@@ -202,22 +215,30 @@ impl Clients {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        match error.code().map(str::to_owned) {
+        let told = Told::of(&error);
+        match told.code().map(str::to_owned) {
             Some(code) if is_denial(Some(&code)) => AwsError::Denied {
                 queue: queue.to_owned(),
                 region: self.region.clone(),
-                source: self.right_to(action, queue, url).explain(Some(&code), error.into()),
+                source: self.right_to(action, queue, url).explain(Some(&code), told.into()),
             },
-            Some(code) => AwsError::NoQueue {
+            Some(code) if refused(&code) => AwsError::NoQueue {
                 queue: queue.to_owned(),
                 region: self.region.clone(),
-                said: code,
+                said: told.to_string(),
             },
-            None => AwsError::Unreachable {
-                asked: format!("find the queue `{queue}`"),
-                source: Box::new(error),
-            },
+            // Throttled, or broken: it may answer in a moment.
+            Some(_) | None => unanswered(format!("find the queue `{queue}`"), told),
         }
+    }
+}
+
+/// AWS was asked, and there is no answer to go on with.
+fn unanswered(asked: String, told: Told) -> AwsError {
+    if told.is_setting() {
+        AwsError::Setting { asked, said: told }
+    } else {
+        AwsError::Unreachable { asked, source: told.into() }
     }
 }
 
@@ -265,8 +286,13 @@ pub(super) fn failure<E>(
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    let code = error.code().map(str::to_owned);
-    said(operation, name, right, code.as_deref(), error.into())
+    let told = Told::of(&error);
+    if told.is_setting() {
+        let (name, source) = (name.to_owned(), told.into());
+        return BusError::Refused { operation, name, source };
+    }
+    let code = told.code().map(str::to_owned);
+    said(operation, name, right, code.as_deref(), told.into())
 }
 
 /// The same for an error code and what else was said.

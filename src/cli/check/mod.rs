@@ -22,7 +22,6 @@ use super::{
     terminal::line,
 };
 use crate::{
-    aws,
     bus::{
         aws::{
             AwsTopics, Clients, Names,
@@ -91,7 +90,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
     let desk =
         if args.canary { Some(Desk::new(&args.status, Reader::of(args.json))?) } else { None };
     let key = if args.canary { Some(key(&args.key)?) } else { None };
-    let config = aws::load().await;
+    let config = wiring::aws_config().await?;
     let clients = Clients::within_limits(&config, RequestCount::default()).map_err(aws_fault)?;
     let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
     let names = Names::new(&args.aws.prefix);

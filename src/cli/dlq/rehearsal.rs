@@ -12,7 +12,6 @@ use super::{
     words::{Forecast, Tell, tell},
 };
 use crate::{
-    aws,
     clock::Clock,
     domain::{
         RoleName, event::Event, payment::Payments, receipt::Receipts, seats::Seats,
@@ -68,7 +67,7 @@ impl RulesArgs {
             RoleName::Receipt => Rulebook::Receipt,
             RoleName::Status => Rulebook::Status,
         };
-        let (config, store) = (aws::load().await, self.store.store);
+        let (config, store) = (wiring::aws_config().await?, self.store.store);
         let store = AnyStore::to_look_at(store, &self.data, prefix, role, &config).await?;
         Ok(Rehearsal { rules, store })
     }

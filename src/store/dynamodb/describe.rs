@@ -4,10 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::{
-    error::ProvideErrorMetadata,
-    types::{AttributeDefinition, KeySchemaElement, KeyType},
-};
+use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, KeyType};
 
 use super::{
     arn, client,
@@ -15,7 +12,7 @@ use super::{
     row::{AT_MS, KEY},
 };
 use crate::{
-    aws::{Right, is_denial},
+    aws::{Right, Told, is_denial},
     domain::RoleName,
     metrics::RequestCount,
     store::StoreError,
@@ -59,23 +56,22 @@ impl Layout {
             }
             Err(it) => {
                 let place = table.to_owned();
-                let refused = it.code().filter(|it| client::REFUSALS.contains(it));
-                return Err(match refused {
+                let told = Told::of(&it);
+                let refused = told.code().filter(|it| client::REFUSALS.contains(it));
+                let problem = match refused {
+                    _ if told.is_setting() => told.to_string(),
                     Some(said) if is_denial(Some(said)) => {
                         let region = config.region().map(ToString::to_string).unwrap_or_default();
                         let (action, resource) = ("dynamodb:DescribeTable", arn(&region, table));
-                        let problem = format!("{}: {said}", Right { action, resource }.missing());
-                        StoreError::Unusable { place, problem }
+                        format!("{}: {told}", Right { action, resource }.missing())
                     }
-                    Some(said) => {
-                        StoreError::Unusable { place, problem: format!("DynamoDB says {said}") }
+                    Some(_) => format!("DynamoDB says {told}"),
+                    None => {
+                        let (operation, source) = ("describe the table", Arc::new(told));
+                        return Err(StoreError::Failed { operation, place, source });
                     }
-                    None => StoreError::Failed {
-                        operation: "describe the table",
-                        place,
-                        source: Arc::new(it),
-                    },
-                });
+                };
+                return Err(StoreError::Unusable { place, problem });
             }
         };
         Ok(described.map(|it| {

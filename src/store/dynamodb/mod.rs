@@ -22,7 +22,7 @@ pub use self::describe::Layout;
 use self::same::Same;
 use super::{Commit, Find, Identity, Page, Place, Store, StoreError, Versioned, Write};
 use crate::{
-    aws::{Right, is_denial, partition},
+    aws::{Right, Told, is_denial, partition},
     domain::RoleName,
     metrics::RequestCount,
 };
@@ -127,11 +127,12 @@ impl DynamoDb {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let code = error.code().map(str::to_owned);
+        let told = Told::of(&error);
+        let code = told.code().map(str::to_owned);
         if let Some(gone) = self.gone(code.as_deref()) {
             return gone;
         }
-        let source = Arc::from(right.explain(code.as_deref(), error.into()));
+        let source = Arc::from(right.explain(code.as_deref(), told.into()));
         StoreError::Failed { operation, place: self.table.clone(), source }
     }
 
@@ -179,20 +180,20 @@ impl DynamoDb {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let Some(said) = error.code().filter(|it| client::REFUSALS.contains(it)) else {
-            return self.failed("find the rows", error);
-        };
-        if is_denial(Some(said)) {
-            let more = error.message().unwrap_or("it does not say more");
-            let problem = format!("{}: {said}: {more}", right.missing());
+        let told = Told::of(&error);
+        if told.is_setting() {
+            let problem = told.to_string();
             return StoreError::Unusable { place: self.table.clone(), problem };
         }
-        let said = match error.message() {
-            Some(more) if said == "ValidationException" => format!("{said}: {more}"),
-            _ => said.to_owned(),
+        let Some(said) = told.code().filter(|it| client::REFUSALS.contains(it)) else {
+            return self.failed("find the rows", told);
         };
+        if is_denial(Some(said)) {
+            let problem = format!("{}: {told}", right.missing());
+            return StoreError::Unusable { place: self.table.clone(), problem };
+        }
         let problem = format!(
-            "DynamoDB in {region} says {said} (was terraform/ applied with store = \"dynamodb\", and with this prefix, account and region?)"
+            "DynamoDB in {region} says {told} (was terraform/ applied with store = \"dynamodb\", and with this prefix, account and region?)"
         );
         StoreError::Unusable { place: self.table.clone(), problem }
     }

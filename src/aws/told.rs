@@ -1,0 +1,189 @@
+//! How a call of the SDK went wrong, in our own words.
+//!
+//! The SDK's errors quote whatever they had at hand, down to the whole request, and a request has a name, an
+//! address and a token in it. So none of their text is passed on but what AWS itself answered: its error code
+//! and its message.
+
+use std::{error::Error, fmt, io};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+
+/// How a call went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    how: How,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// It was not sent: a setting of the SDK makes no sense.
+    NotMade,
+    /// There are no credentials, or what should give them is set wrongly.
+    NoCredentials,
+    /// What should give credentials did not.
+    CredentialsFailed,
+    /// Nobody answered in time.
+    Late,
+    /// There was no connection, or it broke.
+    NotConnected(Option<io::ErrorKind>),
+    /// An answer that is not one of AWS.
+    NotAws(u16),
+    /// AWS answered with an error.
+    Answered(u16),
+}
+
+impl Told {
+    /// Takes from an error of the SDK what may be told.
+    pub fn of<E>(error: &SdkError<E>) -> Told
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let message = error.message().map(str::to_owned);
+        let how = match credentials(error) {
+            Some(how) => how,
+            None => match error {
+                SdkError::ConstructionFailure(_) => How::NotMade,
+                SdkError::TimeoutError(_) => How::Late,
+                SdkError::DispatchFailure(it) if it.is_timeout() => How::Late,
+                SdkError::DispatchFailure(_) => How::NotConnected(io_kind(error)),
+                SdkError::ResponseError(it) => How::NotAws(it.raw().status().as_u16()),
+                SdkError::ServiceError(it) if code.is_some() => {
+                    How::Answered(it.raw().status().as_u16())
+                }
+                SdkError::ServiceError(it) => How::NotAws(it.raw().status().as_u16()),
+                // What a later SDK may add.
+                _ => How::NotConnected(None),
+            },
+        };
+        Told { how, code, message }
+    }
+
+    /// AWS's own error code.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// Whether a person has to mend a setting before it can work.
+    #[must_use]
+    pub fn is_setting(&self) -> bool {
+        matches!(self.how, How::NotMade | How::NoCredentials)
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.how {
+            How::NotMade => f.write_str(
+                "the AWS SDK could not make the request: look at region, endpoint and profile",
+            ),
+            How::NoCredentials => f.write_str(
+                "there are no AWS credentials: set AWS_PROFILE to a profile that there is, or \
+                 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run it where it has a role",
+            ),
+            How::CredentialsFailed => {
+                f.write_str("what should give AWS credentials did not answer, or not with any")
+            }
+            How::Late => f.write_str("no answer in time"),
+            How::NotConnected(None) => f.write_str("no connection, or it broke"),
+            How::NotConnected(Some(kind)) => write!(f, "no connection, or it broke ({kind})"),
+            How::NotAws(status) => write!(
+                f,
+                "an answer with HTTP status {status} that is not one of AWS: is there a proxy, a load \
+                 balancer or a portal in between?"
+            ),
+            How::Answered(_) => {
+                f.write_str(self.code.as_deref().unwrap_or_default())?;
+                match &self.message {
+                    Some(message) => write!(f, ": {message}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl Error for Told {}
+
+/// What lies behind an error, itself first.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    // Not `it.source()`: that would be the source of the reference, which lives no longer than it.
+    std::iter::successors(Some(error), |it| (*it).source())
+}
+
+fn credentials(error: &(dyn Error + 'static)) -> Option<How> {
+    let error = chain(error).find_map(|it| it.downcast_ref::<CredentialsError>())?;
+    let setting = matches!(
+        error,
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)
+    );
+    Some(if setting { How::NoCredentials } else { How::CredentialsFailed })
+}
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    chain(error).find_map(|it| it.downcast_ref::<io::Error>()).map(io::Error::kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sns::{
+        config::http::HttpResponse, error::ErrorMetadata, operation::publish::PublishError,
+    };
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
+    use super::*;
+
+    /// What no error may tell, wherever a library puts it.
+    const SECRET: &str = "Ada ada@example.com tok_visa";
+
+    fn answer(status: u16) -> HttpResponse {
+        HttpResponse::new(status.try_into().unwrap(), SECRET.into())
+    }
+
+    fn service(code: Option<&str>) -> SdkError<PublishError> {
+        let mut meta = ErrorMetadata::builder().message("said AWS");
+        if let Some(code) = code {
+            meta = meta.code(code);
+        }
+        SdkError::service_error(PublishError::generic(meta.build()), answer(503))
+    }
+
+    #[test]
+    fn no_kind_of_error_tells_what_was_sent_or_answered() {
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, SECRET);
+        let other = |source| SdkError::dispatch_failure(ConnectorError::other(source, None));
+        let errors: [(SdkError<PublishError>, &str, bool); 9] = [
+            (SdkError::construction_failure(SECRET), "could not make the request", true),
+            (SdkError::timeout_error(SECRET), "no answer in time", false),
+            (SdkError::dispatch_failure(ConnectorError::timeout(SECRET.into())), "in time", false),
+            (
+                SdkError::dispatch_failure(ConnectorError::io(refused.into())),
+                "connection refused",
+                false,
+            ),
+            (SdkError::dispatch_failure(ConnectorError::user(SECRET.into())), "broke", false),
+            (
+                other(CredentialsError::not_loaded(SECRET).into()),
+                "there are no AWS credentials",
+                true,
+            ),
+            (SdkError::response_error(SECRET, answer(200)), "HTTP status 200", false),
+            (service(Some("InternalError")), "InternalError: said AWS", false),
+            (service(None), "HTTP status 503", false),
+        ];
+        for (error, says, is_setting) in errors {
+            let told = Told::of(&error);
+            let text = format!("{told} {told:?}");
+            assert!(told.to_string().contains(says), "{told}");
+            assert_eq!(told.is_setting(), is_setting, "{told}");
+            for secret in SECRET.split(' ') {
+                assert!(!text.contains(secret), "{text}");
+            }
+            assert!(told.source().is_none(), "{told}");
+        }
+    }
+}
