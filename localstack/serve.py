@@ -103,10 +103,10 @@ class Instance:
             command = ["docker", "run", "--rm", "--name", self.container, "--publish", f"127.0.0.1:{port}:4566"]
             command += [part for k, v in settings.items() for part in ("--env", f"{k}={v}")] + [IMAGE]
         else:
-            command = [str(python), "-m", "localstack.runtime.main"]
+            command = [str(python), str(Path(__file__).resolve().parent / "loopback.py")]
             environ |= settings | {
-                # In a container LocalStack takes itself for its own image: it would listen on all addresses,
-                # and share /var/lib/localstack with every other one.
+                # In a container LocalStack takes itself for its own image, and would share /var/lib/localstack
+                # with every other one.
                 "OVERRIDE_IN_DOCKER": "0",
                 "GATEWAY_LISTEN": f"127.0.0.1:{port}",
                 "LOCALSTACK_VOLUME_DIR": str(state / "volume"),

@@ -182,6 +182,13 @@ pub(super) struct Desk {
     reader: Reader,
 }
 
+/// What was found at a path.
+enum Answer<T> {
+    Here(T),
+    /// Nothing, and what was said instead.
+    NotFound(Vec<u8>),
+}
+
 /// What the status service says of a booking that it has not seen.
 #[derive(Deserialize)]
 struct Unknown {
@@ -217,12 +224,22 @@ impl Desk {
 
     /// A booking, if the service has seen it.
     pub(super) async fn booking(&self, id: &BookingId) -> Result<Option<BookingView>, Fault> {
-        self.get(&format!("bookings/{id}"), &[], ANSWER_BYTES_MAX).await
+        let body = match self.get(&format!("bookings/{id}"), &[], ANSWER_BYTES_MAX).await? {
+            Answer::Here(it) => return Ok(Some(it)),
+            Answer::NotFound(body) => body,
+        };
+        // Anybody answers with 404: another service, a proxy, a file server.
+        let said: Unknown = self.parse(&body)?;
+        let unknown = said.phase == UNKNOWN && said.booking_id == id.as_str();
+        if unknown { Ok(None) } else { Err(self.strange()) }
     }
 
-    /// What is known of a canary; none when the service is too old to know any.
+    /// What is known of a canary; none when the service is too old to know any, or another one.
     pub(super) async fn canary(&self, id: CanaryId) -> Result<Option<CanaryView>, Fault> {
-        self.get(&format!("canaries/{id}"), &[], ANSWER_BYTES_MAX).await
+        Ok(match self.get(&format!("canaries/{id}"), &[], ANSWER_BYTES_MAX).await? {
+            Answer::Here(it) => Some(it),
+            Answer::NotFound(_) => None,
+        })
     }
 
     /// A page of the list that was asked for.
@@ -238,8 +255,12 @@ impl Desk {
         }
         query.extend(args.phase.map(|it| ("phase", it.to_string())));
         query.extend(after.map(|it| ("after", it.to_string())));
-        let listing = self.get("bookings", &query, LIST_BYTES_MAX).await?;
-        listing.ok_or_else(|| Fault::Unreachable(format!("{} is no status service", self.url())))
+        match self.get("bookings", &query, LIST_BYTES_MAX).await? {
+            Answer::Here(it) => Ok(it),
+            Answer::NotFound(_) => {
+                Err(Fault::Unreachable(format!("{} is no status service", self.url())))
+            }
+        }
     }
 
     /// Where it is, without user and password.
@@ -252,7 +273,7 @@ impl Desk {
         path: &str,
         query: &[(&str, String)],
         bytes_max: usize,
-    ) -> Result<Option<T>, Fault> {
+    ) -> Result<Answer<T>, Fault> {
         let url = format!("{}/{path}", self.base);
         let unreachable = |it: reqwest::Error| {
             let it = it.without_url();
@@ -263,7 +284,7 @@ impl Desk {
             ))
         };
         let answer = self.http.get(&url).query(query).send().await.map_err(unreachable)?;
-        let unknown = match answer.status() {
+        let not_found = match answer.status() {
             StatusCode::NOT_FOUND => true,
             it if it.is_success() => false,
             it => {
@@ -279,13 +300,7 @@ impl Desk {
                 bytes_max / (1024 * 1024),
             )),
         })?;
-        if unknown {
-            // Anybody answers with 404: another service, a proxy, a file server.
-            let said: Unknown = self.parse(&body)?;
-            let ours = said.phase == UNKNOWN && path.ends_with(&format!("/{}", said.booking_id));
-            return if ours { Ok(None) } else { Err(self.strange()) };
-        }
-        self.parse(&body).map(Some)
+        if not_found { Ok(Answer::NotFound(body)) } else { self.parse(&body).map(Answer::Here) }
     }
 
     fn strange(&self) -> Fault {

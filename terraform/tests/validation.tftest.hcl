@@ -51,16 +51,6 @@ run "region_not_a_code" {
   expect_failures = [var.region]
 }
 
-run "region_of_the_european_sovereign_cloud" {
-  command = plan
-  variables { region = "eusc-de-east-1" }
-
-  assert {
-    condition     = strcontains(local.topic_arns["seat-booked"], ":eusc-de-east-1:")
-    error_message = "The region has no effect."
-  }
-}
-
 run "region_of_an_isolated_partition" {
   command = plan
   variables { region = "us-isob-east-1" }

@@ -2,7 +2,7 @@
 
 use crate::harness::{LocalStack, say, skipped};
 
-/// In a container LocalStack takes itself for its own image, and would listen on all addresses.
+/// By itself LocalStack listens on all addresses, whatever it is told.
 #[cfg(target_os = "linux")]
 #[test]
 fn localstack_listens_on_the_loopback_address_alone() {
