@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -25,6 +26,15 @@ use crate::{
     proxy::{Door, Proxy},
     topology::PREFIX,
 };
+
+/// A port that nobody has, and that no connection gets before the service listens on it: from below
+/// those that the system gives to connections.
+fn free_port() -> anyhow::Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let free = |it: &u16| TcpListener::bind(("127.0.0.1", *it)).is_ok();
+    let mut ports = (0..5_000).map(|_| 10_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 5_000);
+    ports.find(free).context("no port from 10000 to 14999 is free")
+}
 
 /// Who works on the queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +94,7 @@ impl Services {
             let mut http = None;
             let mut command = match consumer {
                 Consumer::Booking { store, target } => {
-                    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+                    let port = free_port()?;
                     http = Some(format!("127.0.0.1:{port}"));
                     booking(role, store, target, &format!("127.0.0.1:{port}"))
                 }
