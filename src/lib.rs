@@ -3,6 +3,7 @@
 //! Read [`domain`] for what is decided, [`roles`] for what each service needs from outside, and
 //! [`runtime`] for how a message becomes a decision; [`wiring`] puts them together.
 
+pub mod address;
 pub mod audit;
 pub mod aws;
 pub mod bus;

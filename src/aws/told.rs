@@ -1,13 +1,16 @@
 //! How a call of the SDK went wrong, in our own words.
 //!
-//! The SDK's errors quote whatever they had at hand, down to the whole request, and a request has a name, an
-//! address and a token in it. So none of their text is passed on but what AWS itself answered: its error code
-//! and its message.
+//! The SDK's errors quote whatever they had at hand, down to the whole request, and a request has a
+//! name, an address and a token in it. So none of their text is passed on but what AWS itself
+//! answered: its error code and its message.
 
 use std::{error::Error, fmt, io};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+
+/// How much of AWS's message is told.
+const MESSAGE_LETTERS_MAX: usize = 500;
 
 /// How a call went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ enum How {
     /// An answer that is not one of AWS.
     NotAws(u16),
     /// AWS answered with an error.
-    Answered(u16),
+    Answered,
 }
 
 impl Told {
@@ -42,7 +45,8 @@ impl Told {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let code = error.code().map(str::to_owned);
-        let message = error.message().map(str::to_owned);
+        // Whoever answers may be no AWS, and say any number of things.
+        let message = error.message().map(|it| it.chars().take(MESSAGE_LETTERS_MAX).collect());
         let how = match credentials(error) {
             Some(how) => how,
             None => match error {
@@ -51,9 +55,7 @@ impl Told {
                 SdkError::DispatchFailure(it) if it.is_timeout() => How::Late,
                 SdkError::DispatchFailure(_) => How::NotConnected(io_kind(error)),
                 SdkError::ResponseError(it) => How::NotAws(it.raw().status().as_u16()),
-                SdkError::ServiceError(it) if code.is_some() => {
-                    How::Answered(it.raw().status().as_u16())
-                }
+                SdkError::ServiceError(_) if code.is_some() => How::Answered,
                 SdkError::ServiceError(it) => How::NotAws(it.raw().status().as_u16()),
                 // What a later SDK may add.
                 _ => How::NotConnected(None),
@@ -96,7 +98,7 @@ impl fmt::Display for Told {
                 "an answer with HTTP status {status} that is not one of AWS: is there a proxy, a load \
                  balancer or a portal in between?"
             ),
-            How::Answered(_) => {
+            How::Answered => {
                 f.write_str(self.code.as_deref().unwrap_or_default())?;
                 match &self.message {
                     Some(message) => write!(f, ": {message}"),
@@ -185,5 +187,12 @@ mod tests {
             }
             assert!(told.source().is_none(), "{told}");
         }
+    }
+
+    #[test]
+    fn of_a_long_message_the_beginning_is_told() {
+        let meta = ErrorMetadata::builder().code("Long").message("x".repeat(100_000)).build();
+        let error = SdkError::service_error(PublishError::generic(meta), answer(400));
+        assert_eq!(Told::of(&error).to_string().len(), "Long: ".len() + MESSAGE_LETTERS_MAX);
     }
 }

@@ -13,6 +13,7 @@ use super::{
     out, out_json, say, terminal, timeline,
 };
 use crate::{
+    address::http_url,
     clock::Clock,
     domain::{canary::CanaryId, ids::BookingId, status::Phase},
     http::{
@@ -207,10 +208,7 @@ impl Desk {
                  {problem}; write it like http://127.0.0.1:8080"
             ))
         };
-        let mut shown = reqwest::Url::parse(&url).map_err(|it| no_url(&it.to_string()))?;
-        if !matches!(shown.scheme(), "http" | "https") || !shown.has_host() {
-            return Err(no_url("it does not begin with http:// or https:// and a host"));
-        }
+        let mut shown = http_url(&url).map_err(no_url)?;
         // Both fail for what can have neither.
         let _ = (shown.set_username(""), shown.set_password(None));
         let shown = shown.as_str().trim_end_matches('/').to_owned();

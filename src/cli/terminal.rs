@@ -1,6 +1,7 @@
-//! What reaches a terminal. All that a command prints and every error passes here, and nothing in it
-//! is obeyed by a terminal, hidden by it or turned around: that is written out instead, as `\u{1b}`.
-//! A line break is let through here, so a text from somebody else goes through [`line()`] first.
+//! What reaches a terminal. All that a command prints and every error passes here, and nothing in
+//! it is obeyed by a terminal, hidden by it or turned around: that is written out instead, as
+//! `\u{1b}`. A line break is let through here, so a text from somebody else goes through [`line()`]
+//! first.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -51,8 +52,8 @@ pub(super) fn flat(value: Value) -> Value {
     }
 }
 
-/// JSON that says the same with all that is obeyed as `\uXXXX`: inside strings, where alone such
-/// letters can be.
+/// The same JSON, in which every letter that a terminal obeys is an escape such as `\u001b`. Such
+/// letters stand in strings only, where an escape means the letter.
 fn escaped(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for letter in json.chars() {

@@ -25,7 +25,8 @@ use crate::{
     store::Store,
 };
 
-/// How many heartbeats there are in a visibility timeout: one may fail and another still be in time.
+/// How many heartbeats there are in a visibility timeout: one may fail and another still be in
+/// time.
 const HEARTBEATS_PER_VISIBILITY: u32 = 4;
 
 /// How long a receive waits until it may bring as many messages as it can.
@@ -123,8 +124,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
 
     /// Works until told to stop, and then as long as the drain limit lets it.
     ///
-    /// Returns early, when what is in hand is finished, if a part of it ended by itself: then it is no worker
-    /// any more.
+    /// Returns early, when what is in hand is finished, if a part of it ended by itself: then it is
+    /// no worker any more.
     ///
     /// On `stop`: no new receive begins; an open one is left to return, and what it brings is given
     /// back at once; work in hand is finished. What is not finished at the drain limit is dropped
@@ -272,9 +273,9 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     }
 }
 
-/// As many permits as one receive can use: it costs the same for one message as for ten. Who waits for
-/// them in vain for a moment makes do with what there is, at least one, so that a few slow messages hold
-/// up nobody. None when there will be no more.
+/// As many permits as one receive can use: it costs the same for one message as for ten. Who waits
+/// for them in vain for a moment makes do with what there is, at least one, so that a few slow
+/// messages hold up nobody. None when there will be no more.
 async fn free_permits(permits: &Arc<Semaphore>, wanted: u32) -> Option<Vec<OwnedSemaphorePermit>> {
     let all = Arc::clone(permits).acquire_many_owned(wanted);
     if let Ok(all) = tokio::time::timeout(PERMITS_PATIENCE, all).await {
@@ -290,4 +291,43 @@ async fn free_permits(permits: &Arc<Semaphore>, wanted: u32) -> Option<Vec<Owned
         free.push(next);
     }
     Some(free)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        bus::memory::{Exchange, Unkindness},
+        clock::Clock,
+        domain::RoleName,
+        roles::StatusRole,
+        runtime::Depends,
+        store::memory::Memory,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poller_that_rests_for_an_open_breaker_goes_on_as_soon_as_it_closes() {
+        let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
+        let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
+        let worker = Arc::new(Worker::new(
+            exchange.bus(RoleName::Status),
+            Arc::new(Book::new(StatusRole, Memory::default(), clock)),
+            exchange.intake(),
+            Limits::default(),
+            Pulse::new(Duration::MAX),
+            Metrics::default(),
+            1,
+        ));
+        for _ in 0..5 {
+            worker.breaker.failed(Depends::Outside, "down", Duration::ZERO, &mut worker.jitter());
+        }
+        let (began, resting) = (Instant::now(), Arc::clone(&worker));
+        let resting = tokio::spawn(async move { resting.rest(Duration::from_hours(1)).await });
+        tokio::task::yield_now().await;
+        assert!(worker.breaker.worked(&[Depends::Outside]));
+        resting.await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO, "and not when its rest is over");
+    }
 }

@@ -352,8 +352,8 @@ fn the_address_of_status_is_written_with_its_scheme() {
     }
 }
 
-/// What an engineer meets at the start, by whose turn it is: 78 where something has to be mended first, 75
-/// where AWS may answer in a moment. No error tells anything of a request.
+/// What an engineer meets at the start, by whose turn it is: 78 where something has to be mended
+/// first, 75 where AWS may answer in a moment. No error tells anything of a request.
 #[test]
 fn what_goes_wrong_before_aws_answers_is_told_without_the_request() {
     let folder = Folder::new();
@@ -383,6 +383,14 @@ fn what_goes_wrong_before_aws_answers_is_told_without_the_request() {
     let seats = ["seats", "--flights", "sample", "--http", "127.0.0.1:0"];
     assert_eq!(told(&["init", "seats"], &[]).0, Some(0));
     let no_scheme = "is not the address of an endpoint";
+    let profile = |name: &str, text: &str| -> &'static str {
+        let file = folder.join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string().leak()
+    };
+    let global = profile("global", "[default]\nendpoint_url = localhost:4566\n");
+    let one = "[default]\nservices = ours\n[services ours]\nsns =\n  endpoint_url = localhost\n";
+    let one = profile("one", one);
     for (args, settings, code, says) in [
         (&request[..], with(&[("AWS_ENDPOINT_URL", "localhost:4566")]), 78, no_scheme),
         (
@@ -392,6 +400,8 @@ fn what_goes_wrong_before_aws_answers_is_told_without_the_request() {
             "AWS_ENDPOINT_URL_SNS",
         ),
         (&seats[..], with(&[("AWS_ENDPOINT_URL_SQS", "localhost")]), 78, "AWS_ENDPOINT_URL_SQS"),
+        (&request[..], with(&[("AWS_CONFIG_FILE", global)]), 78, no_scheme),
+        (&request[..], with(&[("AWS_CONFIG_FILE", one)]), 78, "AWS_ENDPOINT_URL_SNS"),
         (&request[..], Vec::new(), 78, "there are no AWS credentials"),
         (&seats[..], Vec::new(), 78, "there are no AWS credentials"),
         (&seats[..], vec![("AWS_PROFILE", "nobody")], 78, "there are no AWS credentials"),

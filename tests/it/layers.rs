@@ -4,11 +4,13 @@ use std::{fs, path::Path};
 
 use crate::harness::root;
 
-/// A module, and what of ours it may name. Foundations that anybody may name: `domain`, `aws`,
-/// `clock`, `durability`, `metrics`, `topics`.
-const MAY: [(&str, &[&str]); 12] = [
+/// A module, and what of ours it may name. Foundations that anybody may name: `domain`, `address`,
+/// `aws`, `clock`, `durability`, `metrics`, `topics`.
+const MAY: [(&str, &[&str]); 14] = [
     ("domain", &["domain"]),
+    ("address.rs", &[]),
     ("aws.rs", &["metrics"]),
+    ("aws", &["address"]),
     ("clock.rs", &[]),
     ("durability.rs", &[]),
     ("metrics.rs", &[]),
