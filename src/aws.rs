@@ -1,6 +1,6 @@
 //! What every AWS client of a process has in common: where credentials, region and endpoints come
-//! from, the count of what is sent, and how a missing right is told. Retries and time limits are each
-//! adapter's own.
+//! from, the count of what is sent, and how a missing right is told. Retries and time limits are
+//! each adapter's own.
 
 mod endpoints;
 mod told;
@@ -20,7 +20,8 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
 use crate::metrics::RequestCount;
 
-/// What AWS says of a call that IAM does not allow: DynamoDB and SQS, SNS, and older answers of both.
+/// What AWS says of a call that IAM does not allow: DynamoDB and SQS, SNS, and older answers of
+/// both.
 const DENIALS: [&str; 4] =
     ["AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"];
 
@@ -36,8 +37,8 @@ pub struct Right {
     pub resource: String,
 }
 
-/// IAM does not allow a call: which right is missing, as it can be pasted into a policy. Its source is
-/// what AWS said, which tells a right that is missing from one that is denied elsewhere.
+/// IAM does not allow a call: which right is missing, as it can be pasted into a policy. Its source
+/// is what AWS said, which tells a right that is missing from one that is denied elsewhere.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .right.missing())]
 pub struct Denied {
@@ -93,8 +94,8 @@ pub fn partition(region: &str) -> &'static str {
     }
 }
 
-/// Takes credentials, region and endpoints from where every AWS tool takes them. Once a process: the
-/// clients share what was found.
+/// Takes credentials, region and endpoints from where every AWS tool takes them. Once a process:
+/// the clients share what was found.
 ///
 /// # Errors
 /// When an endpoint is none.

@@ -1,7 +1,7 @@
 //! Time, as an argument: the machine's clocks in production, hand-turned ones in demo and tests.
 //!
-//! There are two. The wall clock says what is written down, and may step in either direction at any moment.
-//! How long something takes is measured with the steady one, which only goes on.
+//! There are two. The wall clock says what is written down, and may step in either direction at any
+//! moment. How long something takes is measured with the steady one, which only goes on.
 
 use std::{
     sync::{
@@ -63,8 +63,8 @@ impl Clock {
         Timestamp::from_millisecond(ms).expect("a clock is set to a time that jiff can tell")
     }
 
-    /// How much time has passed since some moment, the same for all copies: only differences mean anything.
-    /// Never less than it was, whatever becomes of the wall clock.
+    /// How much time has passed since some moment, the same for all copies: only differences mean
+    /// anything. Never less than it was, whatever becomes of the wall clock.
     #[must_use]
     pub fn steady(&self) -> Duration {
         match self {

@@ -21,8 +21,8 @@ impl FromStr for Span {
     }
 }
 
-/// Where topics, queues and tables are. Credentials, region and endpoints are the AWS SDK's own settings
-/// (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …).
+/// Where topics, queues and tables are. Credentials, region and endpoints are the AWS SDK's own
+/// settings (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …).
 #[derive(Clone, Debug, Args)]
 pub struct AwsArgs {
     /// What the names of topics, queues and tables begin with, such as `staging-`
@@ -42,8 +42,9 @@ fn prefix(text: &str) -> Result<String, &'static str> {
 /// How messages come from topics to queues.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RawArgs {
-    /// The subscriptions deliver raw: take outcomes without an SNS envelope. Nothing then says which
-    /// topic a message came from, so whoever may publish on one topic is trusted with all of them
+    /// The subscriptions deliver raw: take outcomes without an SNS envelope. Nothing then says
+    /// which topic a message came from, so whoever may publish on one topic is trusted with all of
+    /// them
     #[arg(long, env = "BOOKING_RAW_DELIVERY", value_parser = BoolishValueParser::new())]
     pub raw_delivery: bool,
 }
@@ -83,9 +84,9 @@ pub struct StoreArgs {
 /// What an operator's canary is known by. The key itself is never on the command line.
 #[derive(Clone, Debug, Args)]
 pub struct CanaryArgs {
-    /// File with the key that the services and `check --canary` have in common: 32 bytes or more, as
-    /// of `openssl rand -hex 32`; or the key itself in BOOKING_CANARY_KEY. Without one, canaries are
-    /// dropped
+    /// File with the key that the services and `check --canary` have in common: 32 bytes or more,
+    /// as of `openssl rand -hex 32`; or the key itself in BOOKING_CANARY_KEY. Without one, canaries
+    /// are dropped
     #[arg(long, env = "BOOKING_CANARY_KEY_FILE", value_name = "FILE")]
     pub canary_key_file: Option<PathBuf>,
 }
@@ -147,9 +148,9 @@ pub struct ServiceArgs {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub in_hand: u16,
 
-    /// How long a message may wait to be received together with others. SQS charges for requests: 0ms
-    /// asks at once and costs most, 100ms is a fair middle, 500ms is the cheapest. Deletes wait twice as long,
-    /// 20ms to 1s: nobody waits for them
+    /// How long a message may wait to be received together with others. SQS charges for requests:
+    /// 0ms asks at once and costs most, 100ms is a fair middle, 500ms is the cheapest. Deletes wait
+    /// twice as long, 20ms to 1s: nobody waits for them
     #[arg(long, env = "BOOKING_LATENCY_TARGET", default_value = "100ms", value_name = "TIME", value_parser = latency_target)]
     pub latency_target: Span,
 
@@ -259,8 +260,8 @@ pub struct PaymentArgs {
 /// Who takes the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GatewayName {
-    /// A fake: the token says how a charge ends. Its ledger is gateway.db in the data folder, or with
-    /// --store dynamodb in payment's table
+    /// A fake: the token says how a charge ends. Its ledger is gateway.db in the data folder, or
+    /// with --store dynamodb in payment's table
     Simulated,
 }
 

@@ -12,12 +12,13 @@ pub enum Durability {
 }
 
 impl Durability {
-    /// Begins to write a file to disk that is flushed soon, with others: a flush then waits for a write
-    /// that is under way, and need not make one of its own.
+    /// Begins to write a file to disk that is flushed soon, with others: a flush then waits for a
+    /// write that is under way, and need not make one of its own.
     pub fn begin_flush(self, file: &File) {
         #[cfg(target_os = "linux")]
         if self == Durability::PowerFailure {
-            // Linux writes at once what it is told to forget. Only a hint: the flush says how it went.
+            // Linux writes at once what it is told to forget. Only a hint: the flush says how it
+            // went.
             let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
         }
         #[cfg(not(target_os = "linux"))]

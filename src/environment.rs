@@ -1,5 +1,6 @@
-//! An empty variable is no value. `AWS_ENDPOINT_URL=` in an environment file means that there is none; the
-//! AWS SDK would take it for an endpoint, and the command line for a setting that makes no sense.
+//! An empty variable is no value. `AWS_ENDPOINT_URL=` in an environment file means that there is
+//! none; the AWS SDK would take it for an endpoint, and the command line for a setting that makes
+//! no sense.
 
 use std::{
     env,
@@ -13,8 +14,8 @@ use std::{
 /// What the names of our settings begin with, and those of the AWS SDK and of ECS.
 const OURS: [&str; 3] = ["AWS_", "BOOKING_", "ECS_"];
 
-/// Begins this program anew, in this process, without the variables that are set to nothing. Returns when
-/// there are none, which is the rule.
+/// Begins this program anew, in this process, without the variables that are set to nothing.
+/// Returns when there are none, which is the rule.
 ///
 /// # Errors
 /// When the system does not let it begin anew.
@@ -28,7 +29,8 @@ pub fn forget_empty() -> io::Result<()> {
         Ok(program) => begin_anew(program, &empty),
         Err(it) => it,
     };
-    // The command line tells a setting of ours that makes no sense; the SDK would fall over its own.
+    // The command line tells a setting of ours that makes no sense; the SDK would fall over its
+    // own.
     let ours = empty.iter().all(|it| it.as_encoded_bytes().starts_with(b"BOOKING_"));
     if ours { Ok(()) } else { Err(error) }
 }

@@ -152,7 +152,8 @@ impl Metrics {
         self.handler_panics.inc();
     }
 
-    /// Whether polling has stopped because of what deliveries depend on: `store`, `outside` or `topics`.
+    /// Whether polling has stopped because of what deliveries depend on: `store`, `outside` or
+    /// `topics`.
     pub fn breaker(&self, on: &'static str, open: bool) {
         self.breaker.get_or_create(&DependsLabels { on }).set(i64::from(open));
     }

@@ -31,8 +31,8 @@ pub fn start(format: LogFormat) {
     std::panic::set_hook(Box::new(log_panic));
 }
 
-/// A panic as a log line, in the span of the delivery that met it. A text that was put together when it
-/// happened may quote a message, and is not told.
+/// A panic as a log line, in the span of the delivery that met it. A text that was put together
+/// when it happened may quote a message, and is not told.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let at = panic.location().map(ToString::to_string).unwrap_or_default();
     let said = panic.payload().downcast_ref::<&'static str>().copied();
@@ -45,9 +45,9 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// What makes those lines and writes them anywhere; only text is coloured. `RUST_LOG` says what is logged
-/// of ours; what the libraries below say is never logged below info, whatever layer writes it, because the
-/// AWS SDK and the HTTP client print whole messages there.
+/// What makes those lines and writes them anywhere; only text is coloured. `RUST_LOG` says what is
+/// logged of ours; what the libraries below say is never logged below info, whatever layer writes
+/// it, because the AWS SDK and the HTTP client print whole messages there.
 pub fn lines<W>(format: LogFormat, coloured: bool, to: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,

@@ -1,7 +1,7 @@
 //! The choreography, as `topics/` has it: which events there are, who says them and who listens.
 //!
-//! `topics/` is the only place where this is written. Terraform reads the same files; the tests hold
-//! the code against them.
+//! `topics/` is the only place where this is written. Terraform reads the same files; the tests
+//! hold the code against them.
 
 use serde::Deserialize;
 

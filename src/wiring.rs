@@ -293,8 +293,8 @@ impl Service {
         );
         let mut listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
         let mut working = tokio::spawn(worker.run(stop.clone()));
-        // Neither ends by itself: without one of them this is no service, and whoever watches over it
-        // begins another.
+        // Neither ends by itself: without one of them this is no service, and whoever watches over
+        // it begins another.
         let http_ended = tokio::select! {
             biased;
             () = signals.next() => false,

@@ -1,4 +1,5 @@
-//! Happy bookings: each with its own id and its own seat, and the schedule that has all these seats.
+//! Happy bookings: each with its own id and its own seat, and the schedule that has all these
+//! seats.
 
 use booking::domain::ids::BookingId;
 use serde_json::{Value, json};
@@ -31,9 +32,9 @@ fn flight(number: usize) -> String {
 /// Odd, so that no two numbers meet: 2^64 over the golden ratio.
 const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// The id of booking `number`, which no other number has. Scattered, as those that clients and SNS make
-/// up are: ids that ascend would find every index of keys at its end. Letters, so that none could be a
-/// card number.
+/// The id of booking `number`, which no other number has. Scattered, as those that clients and SNS
+/// make up are: ids that ascend would find every index of keys at its end. Letters, so that none
+/// could be a card number.
 pub fn id(number: usize) -> String {
     let scattered = (number as u64).wrapping_mul(SCATTER);
     let letter = |it: u32| char::from(b'a' + (scattered >> (it * 4) & 15) as u8);

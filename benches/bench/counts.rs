@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// USD for a million publish requests to SNS. Deliveries from SNS to SQS are free. A request is 64 KiB:
-/// ten of our events are less, so a `PublishBatch` is one.
+/// USD for a million publish requests to SNS. Deliveries from SNS to SQS are free. A request is 64
+/// KiB: ten of our events are less, so a `PublishBatch` is one.
 const SNS_USD_PER_MILLION: f64 = 0.50;
 /// USD for a million requests to standard queues, of 64 KiB each, behind the free first million.
 const SQS_USD_PER_MILLION: f64 = 0.40;

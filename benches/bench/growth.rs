@@ -33,8 +33,8 @@ const NEXT: &str = "next";
 
 /// A folder with so many bookings in it, and numbers that none of them has.
 ///
-/// Few are copied for each run. A million are worked on where they are, each run with bookings of its
-/// own: what that adds is less than a tenth, then they are stored anew.
+/// Few are copied for each run. A million are worked on where they are, each run with bookings of
+/// its own: what that adds is less than a tenth, then they are stored anew.
 pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)> {
     let kept = place::folder().join("stored").join(size.to_string());
     let copied = size <= COPIED_MAX;

@@ -53,8 +53,8 @@ async fn publish_batch(sns: aws_sdk_sns::Client, batch: Numbers) -> anyhow::Resu
     Ok(())
 }
 
-/// Publishes one at a time, each at its own, whether or not earlier ones are through. Goes on in the
-/// background until all are out.
+/// Publishes one at a time, each at its own, whether or not earlier ones are through. Goes on in
+/// the background until all are out.
 pub async fn steady(door: &Arc<Door>, numbers: &Numbers, per_s: f64) -> anyhow::Result<Due> {
     let sns = aws_sdk_sns::Client::new(&config(door.address).await);
     let began = Instant::now() + Duration::from_millis(100);

@@ -1,5 +1,6 @@
 //! What the services are held against: the loops that people write, over the same SDK with the same
-//! HTTP client, without a store and without a thought for crashes. Each role is a process, as ours are.
+//! HTTP client, without a store and without a thought for crashes. Each role is a process, as ours
+//! are.
 
 use std::{
     collections::HashMap,

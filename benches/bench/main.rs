@@ -1,4 +1,5 @@
-//! `just bench`: the four services as real processes over a small SNS and SQS on this machine, measured.
+//! `just bench`: the four services as real processes over a small SNS and SQS on this machine,
+//! measured.
 //!
 //! Read `run.rs` for what one run is, `plan.rs` for which runs there are, and `report/` for what is
 //! made of them. `proxy.rs` stands between the services and the backend: what it counts is what AWS

@@ -61,8 +61,8 @@ pub enum Kept {
     Disk,
 }
 
-/// Plays so many bookings. Commits to SQLite are flushed, with `synchronous=FULL`. With `logs`, each
-/// role writes its log lines to a file.
+/// Plays so many bookings. Commits to SQLite are flushed, with `synchronous=FULL`. With `logs`,
+/// each role writes its log lines to a file.
 pub fn run(bookings: usize, kept: Kept, logs: bool) -> anyhow::Result<Figures> {
     let (data, numbers) = (place::fresh("pipeline")?, 0..bookings);
     let logs = logs.then_some(data.as_path());

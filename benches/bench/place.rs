@@ -17,7 +17,8 @@ pub fn folder() -> PathBuf {
 }
 
 /// Forgets what runs left behind. Not between runs: a file system may be slower at making files for
-/// minutes after thousands were removed (ext4 without a journal is), and the next run would be charged.
+/// minutes after thousands were removed (ext4 without a journal is), and the next run would be
+/// charged.
 pub fn clear() -> anyhow::Result<()> {
     let runs = folder().join("runs");
     if runs.exists() {

@@ -1,5 +1,5 @@
-//! Which runs there are. What is compared is interleaved: a round runs every setting once, and there
-//! are as many rounds as `--runs` says.
+//! Which runs there are. What is compared is interleaved: a round runs every setting once, and
+//! there are as many rounds as `--runs` says.
 
 use std::time::{Duration, Instant};
 

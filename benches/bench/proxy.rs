@@ -1,6 +1,6 @@
-//! What stands between everybody and the backend: it counts requests by who sends them, can take its
-//! time over each, and can bring fewer messages than were asked for. One door for each service and
-//! one for the client, so that who asked is who came through it.
+//! What stands between everybody and the backend: it counts requests by who sends them, can take
+//! its time over each, and can bring fewer messages than were asked for. One door for each service
+//! and one for the client, so that who asked is who came through it.
 //!
 //! On a thread of its own, one connection to the backend for each connection to it: lean, because
 //! what it takes of the CPU the services do not get.

@@ -1,5 +1,5 @@
-//! Topics, queues and subscriptions in a backend, made by the SDK from `topics/`, and the bench's own
-//! queue beside them. Straight to the backend: nothing of this is counted.
+//! Topics, queues and subscriptions in a backend, made by the SDK from `topics/`, and the bench's
+//! own queue beside them. Straight to the backend: nothing of this is counted.
 
 use std::net::SocketAddr;
 
@@ -82,7 +82,8 @@ impl Topology {
         Ok(Topology { sqs, observer_url, queue_urls, dead_letter_urls })
     }
 
-    /// How many receipts were announced, repetitions included, and not yet received by the observer.
+    /// How many receipts were announced, repetitions included, and not yet received by the
+    /// observer.
     pub async fn announced(&self) -> anyhow::Result<usize> {
         Ok(self.depth(&self.observer_url).await?.0)
     }

@@ -69,8 +69,8 @@ fn look_up(rows: &Memory, keys: Vec<String>) -> Result<Vec<(String, String)>, St
     Ok(keys.into_iter().zip(found).filter_map(|(key, row)| Some((key, row?.body))).collect())
 }
 
-/// The same of the bookings of this run alone, where there are a million others. Of their rows, which are
-/// the newest ones, no two have one key.
+/// The same of the bookings of this run alone, where there are a million others. Of their rows,
+/// which are the newest ones, no two have one key.
 pub fn files_among_others(data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
     let rows = |file: &Path, role, keys: &[String]| -> Result<Vec<(String, String)>, StoreError> {
         let found = Engine::open(file, role, Durability::ProcessDeath)?.read(keys)?;
@@ -88,7 +88,8 @@ pub fn files_among_others(data: &Path, numbers: &Numbers) -> anyhow::Result<()> 
     judge(&Evidence::gather(stored, ledger, letters(&receipts_folder(data))?)?, numbers)
 }
 
-/// Looks at so many of the newest rows and as many before them, without what finds a row by its key.
+/// Looks at so many of the newest rows and as many before them, without what finds a row by its
+/// key.
 fn newest_are_apart(file: &Path, rows: usize) -> anyhow::Result<()> {
     let connection = rusqlite::Connection::open(file)?;
     let (newest, apart): (usize, usize) = connection.query_row(

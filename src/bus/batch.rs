@@ -13,8 +13,8 @@ use super::hands::Hands;
 
 /// The most entries of one batch request: SNS and SQS agree on it.
 pub const ENTRIES_MAX: usize = 10;
-/// The most bytes of one batch request, all entries together. SNS and SQS take 256 KiB and count the
-/// attributes with it.
+/// The most bytes of one batch request, all entries together. SNS and SQS take 256 KiB and count
+/// the attributes with it.
 const BYTES_MAX: usize = 255 * 1024;
 
 /// Until when an entry waits for others to leave with.
@@ -51,8 +51,8 @@ struct Entry<E, A> {
 }
 
 impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
-    /// Sends batches by `send`, which answers each entry, in order. No entry waits for others longer
-    /// than `linger` takes. Nothing leaves unless somebody polls the driver.
+    /// Sends batches by `send`, which answers each entry, in order. No entry waits for others
+    /// longer than `linger` takes. Nothing leaves unless somebody polls the driver.
     pub(super) fn new<L, S>(
         hands: &Hands,
         patience: Patience,

@@ -1,5 +1,5 @@
-//! How many deliveries are being worked on, and how many of them wait for a batch to leave: when all
-//! of them wait, nobody is left who could still join.
+//! How many deliveries are being worked on, and how many of them wait for a batch to leave: when
+//! all of them wait, nobody is left who could still join.
 
 use std::sync::{
     Arc,

@@ -76,8 +76,8 @@ pub trait Bus: Send + Sync + 'static {
         InHand::default()
     }
 
-    /// At most `max` (1 to [`RECEIVE_MAX`]) messages; waits up to `wait` for the first. Each is hidden from
-    /// others for `visibility` from now on.
+    /// At most `max` (1 to [`RECEIVE_MAX`]) messages; waits up to `wait` for the first. Each is
+    /// hidden from others for `visibility` from now on.
     fn receive(
         &self,
         max: usize,
@@ -97,8 +97,9 @@ pub trait Bus: Send + Sync + 'static {
         after: Duration,
     ) -> impl Future<Output = Result<(), BusError>> + Send;
 
-    /// Hides what was received for `visibility` from now on, all in as few requests as there can be.
-    /// Says for each handle, in order, whether it is still good; what nobody knows counts as good.
+    /// Hides what was received for `visibility` from now on, all in as few requests as there can
+    /// be. Says for each handle, in order, whether it is still good; what nobody knows counts as
+    /// good.
     fn extend(
         &self,
         handles: &[ReceiptHandle],

@@ -1,12 +1,13 @@
-//! Requests for many entries over a bus that takes one at a time: the memory bus, to work behind the
-//! batching that the real one has, in tests and benches.
+//! Requests for many entries over a bus that takes one at a time: the memory bus, to work behind
+//! the batching that the real one has, in tests and benches.
 
 use std::time::Duration;
 
 use super::{Answer, Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle, Requests};
 use crate::domain::event::Kind;
 
-/// Any bus, to be [`Batched`](super::Batched): an entry fails alone, as it does in a request of SNS or SQS.
+/// Any bus, to be [`Batched`](super::Batched): an entry fails alone, as it does in a request of SNS
+/// or SQS.
 #[derive(Clone, Debug)]
 pub struct OneByOne<B>(pub B);
 

@@ -25,8 +25,8 @@ use crate::{
 pub struct EraseArgs {
     /// Whose passenger
     id: String,
-    /// Also while receipt waits, or could not send: the booking ended without a receipt, as `booking
-    /// show` says, or is to
+    /// Also while receipt waits, or could not send: the booking ended without a receipt, as
+    /// `booking show` says, or is to
     #[arg(long)]
     ended: bool,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! `booking init`: says that this is a beginning. Nothing else makes a store, so that one that is lost
-//! never reads as one that is empty.
+//! `booking init`: says that this is a beginning. Nothing else makes a store, so that one that is
+//! lost never reads as one that is empty.
 
 use std::path::PathBuf;
 

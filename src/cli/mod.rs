@@ -85,10 +85,11 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Say that this is a beginning: make the stores of the four roles, or of one
     ///
-    /// Nothing else makes them: a service that finds no store of its own does not start, since a store
-    /// that is lost must not read as one that is empty. With --store dynamodb it marks the tables that
-    /// terraform/ made, and keeps the rows of a version that knew no marks; the role's own rights are
-    /// enough. Never touches what is there: exit code 1 says that it has begun already.
+    /// Nothing else makes them: a service that finds no store of its own does not start, since a
+    /// store that is lost must not read as one that is empty. With --store dynamodb it marks the
+    /// tables that terraform/ made, and keeps the rows of a version that knew no marks; the role's
+    /// own rights are enough. Never touches what is there: exit code 1 says that it has begun
+    /// already.
     Init(init::InitArgs),
     /// Publish a booking request
     Request(request::RequestArgs),
@@ -108,14 +109,14 @@ pub enum Command {
     ///
     /// Publishes what the role's store says was decided, with the same ids; who heard it before
     /// drops it. For receipt the receipt is sent again too, under its number. Run it where the
-    /// role's data is, or with --store dynamodb. Many at once: `resend all - < ids`, a line a booking
-    /// and role; one that cannot be announced holds up no other, and the exit code says so.
+    /// role's data is, or with --store dynamodb. Many at once: `resend all - < ids`, a line a
+    /// booking and role; one that cannot be announced holds up no other, and the exit code says so.
     Resend(resend::ResendArgs),
     /// Erase a passenger's name and address from a booking that has ended
     ///
-    /// Receipt is the only service that keeps them, for the receipt; its file goes as well. What was
-    /// decided, charged and announced stays. Run it where receipt's data is, or with --store dynamodb
-    /// and receipt's rights.
+    /// Receipt is the only service that keeps them, for the receipt; its file goes as well. What
+    /// was decided, charged and announced stays. Run it where receipt's data is, or with --store
+    /// dynamodb and receipt's rights.
     Erase(erase::EraseArgs),
     /// Messages that died: list them, say why, put them back, or delete them
     ///

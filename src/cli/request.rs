@@ -1,4 +1,5 @@
-//! `booking request`: what a client of the choreography does, and the `aws` line that does the same.
+//! `booking request`: what a client of the choreography does, and the `aws` line that does the
+//! same.
 
 mod file;
 
@@ -244,7 +245,8 @@ async fn watch(
                          guess (leave out --id)"
                     )));
                 }
-                // What was refused under its id was somebody else's: ours was looked at before it was sent.
+                // What was refused under its id was somebody else's: ours was looked at before it
+                // was sent.
                 let refused = view.phase == Phase::Rejected;
                 if !another && !refused && tell(&view, &mut printed, json)? {
                     let well = view.phase == Phase::Completed;

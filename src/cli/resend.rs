@@ -108,8 +108,8 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     worst.map_or(Ok(()), |it| Err(saying(it, format!("{failed} of {asked} not announced again"))))
 }
 
-/// The ids that were given, each checked before the first is used: of one that is none, only its place is
-/// told, since somebody may have pasted a card number.
+/// The ids that were given, each checked before the first is used: of one that is none, only its
+/// place is told, since somebody may have pasted a card number.
 fn ids(given: &[String]) -> Result<Vec<BookingId>, Fault> {
     let mut ids = Vec::with_capacity(given.len());
     for text in given {
@@ -131,8 +131,8 @@ fn ids(given: &[String]) -> Result<Vec<BookingId>, Fault> {
     Ok(ids)
 }
 
-/// The graver of two: what a person has to mend comes before what may work in a moment, and that before
-/// what there is nothing to say about.
+/// The graver of two: what a person has to mend comes before what may work in a moment, and that
+/// before what there is nothing to say about.
 fn worse(before: Option<Fault>, fault: Fault) -> Fault {
     let grave = |it: &Fault| match it {
         Fault::No(_) => 0,

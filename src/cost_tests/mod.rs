@@ -1,5 +1,5 @@
-//! The work that a message buys is at most linear in its bytes: what decode, digests and `dlq` do with
-//! shapes that somebody who wants it otherwise would send.
+//! The work that a message buys is at most linear in its bytes: what decode, digests and `dlq` do
+//! with shapes that somebody who wants it otherwise would send.
 //!
 //! Measured is the time that this thread has computed, which others on the machine do not change,
 //! the least of several runs, and only its ratio between one size, twice and sixteen times as much.

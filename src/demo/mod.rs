@@ -65,8 +65,8 @@ impl Stage {
         Stage::selling(Schedule::sample(), data, seed, unkindness)
     }
 
-    /// Sets the four services up over files in `data`. The clock begins at 09:30 on 1 February 2027,
-    /// in Greenwich.
+    /// Sets the four services up over files in `data`. The clock begins at 09:30 on 1 February
+    /// 2027, in Greenwich.
     ///
     /// # Errors
     /// When a file cannot be made.

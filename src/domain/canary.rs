@@ -1,7 +1,7 @@
 //! A canary: a marked event that goes through a subscription and changes nothing.
 //!
-//! No rule ever sees one. Status keeps what got through; the other roles answer on their own topics,
-//! which is all they may publish to, and status hears those.
+//! No rule ever sees one. Status keeps what got through; the other roles answer on their own
+//! topics, which is all they may publish to, and status hears those.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -8,8 +8,8 @@ const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 const REMEMBERED: usize = 32;
 
 /// Whether the text holds what could be a card number: a whole run of 13 to 19 digits between
-/// non-alphanumerics, single spaces or hyphens allowed in it, first digit 2 to 6, Luhn valid. Text in
-/// the form of a UUID is none. Looks at each character once, however many digits there are.
+/// non-alphanumerics, single spaces or hyphens allowed in it, first digit 2 to 6, Luhn valid. Text
+/// in the form of a UUID is none. Looks at each character once, however many digits there are.
 #[must_use]
 pub fn holds_card_number(text: &str) -> bool {
     // Most text has not even the digits for it.
@@ -62,8 +62,8 @@ fn has_run(text: &str) -> bool {
 struct Run {
     /// How many digits there were.
     digits: usize,
-    /// The sums of all of them modulo 10, doubled as Luhn has it: those in even places, and those in
-    /// odd ones. Which one counts depends on where a card number ends.
+    /// The sums of all of them modulo 10, doubled as Luhn has it: those in even places, and those
+    /// in odd ones. Which one counts depends on where a card number ends.
     sums: [u8; 2],
     /// The last digits, each at its place modulo the length.
     last: [Before; REMEMBERED],
@@ -83,7 +83,8 @@ impl Run {
         Run { digits: 0, sums: [0; 2], last: [Before { begins: false, sums: [0; 2] }; REMEMBERED] }
     }
 
-    /// Forgets what there was. What is left in `last` is before the first digit, where nobody looks.
+    /// Forgets what there was. What is left in `last` is before the first digit, where nobody
+    /// looks.
     fn begin(&mut self) {
         self.digits = 0;
         self.sums = [0; 2];

@@ -32,8 +32,8 @@ pub trait Rules: Send + Sync + 'static {
     /// The next step for `event`.
     ///
     /// `rows` always has the row of the event's booking. `answers` are those that this delivery got
-    /// for the effects it was told to ask for, in that order. `now` is used for the limits the rules
-    /// name and for the time of what is announced, for nothing else.
+    /// for the effects it was told to ask for, in that order. `now` is used for the limits the
+    /// rules name and for the time of what is announced, for nothing else.
     fn decide(
         &self,
         rows: &Rows<Self::State>,

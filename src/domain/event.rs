@@ -223,8 +223,8 @@ pub struct Refund {
     pub amount: Money,
 }
 
-/// A reason that travels as a short code. Codes of a newer version are kept, not refused: nothing is
-/// decided by the ones we do not know.
+/// A reason that travels as a short code. Codes of a newer version are kept, not refused: nothing
+/// is decided by the ones we do not know.
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $code:literal,)+ }) => {
         $(#[$doc])*
@@ -317,7 +317,8 @@ codes! {
         Declined = "declined",
         /// The card has not that much.
         InsufficientFunds = "insufficient_funds",
-        /// The provider refuses the amount or the currency, or took another amount and gave it back.
+        /// The provider refuses the amount or the currency, or took another amount and gave it
+        /// back.
         Invalid = "invalid",
         /// There is no seat, so it was never charged.
         SeatUnavailable = "seat_unavailable",

@@ -86,7 +86,8 @@ impl std::fmt::Display for BookingId {
     }
 }
 
-/// What identifies an event wherever it is heard, and however often: CloudEvents' `source` and `id`.
+/// What identifies an event wherever it is heard, and however often: CloudEvents' `source` and
+/// `id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cause {
     /// Who said it.
@@ -95,7 +96,8 @@ pub struct Cause {
     pub id: String,
 }
 
-/// The id of an outcome: each type happens at most once a booking, and said again it has the same id.
+/// The id of an outcome: each type happens at most once a booking, and said again it has the same
+/// id.
 #[must_use]
 pub fn outcome_id(booking: &BookingId, kind: Kind) -> String {
     booking.derive(kind.topic()).to_string()

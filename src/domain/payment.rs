@@ -1,9 +1,9 @@
 //! Payment: charges once, and gives the money back when there is no seat.
 //!
 //! A charge is claimed before it is asked for: a row that says *somebody may have charged*, so that
-//! a `seat-unavailable` that comes meanwhile is recorded there and not answered with "never charged"
-//! (D8). Whoever holds the request's delivery meets it as a conflict after the charge, reads the row
-//! again and settles everything that follows in one transaction, the refund included.
+//! a `seat-unavailable` that comes meanwhile is recorded there and not answered with "never
+//! charged" (D8). Whoever holds the request's delivery meets it as a conflict after the charge,
+//! reads the row again and settles everything that follows in one transaction, the refund included.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -214,8 +214,8 @@ fn no_seat(state: Option<&Payment>, event: &Event, answers: &[Answer], now: Time
             let data = Data::PaymentFailed { reason: NoCharge::SeatUnavailable };
             Step::announcing(&event.booking, never, vec![say(event, event.digest, now, data)])
         }
-        // Recorded, and announced by the delivery that claimed: it meets this row as a conflict after
-        // its charge.
+        // Recorded, and announced by the delivery that claimed: it meets this row as a conflict
+        // after its charge.
         Some(Payment::Claimed { digest, seat_unavailable: false }) => Step::become_row(
             &event.booking,
             Payment::Claimed { digest: *digest, seat_unavailable: true },

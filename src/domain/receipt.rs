@@ -41,8 +41,8 @@ pub struct Join {
     /// Whether the receipt went out.
     #[serde(default)]
     pub issued: Issued,
-    /// Whether the passengers were erased: a request that comes again brings nobody back. This alone
-    /// says so, whatever names stand in the requests.
+    /// Whether the passengers were erased: a request that comes again brings nobody back. This
+    /// alone says so, whatever names stand in the requests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
 }
@@ -183,8 +183,9 @@ impl Join {
         }
     }
 
-    /// The same without the passengers' names and addresses; none while a receipt may still be sent,
-    /// unless it is known that the booking `has_ended` without one, which receipt need not hear.
+    /// The same without the passengers' names and addresses; none while a receipt may still be
+    /// sent, unless it is known that the booking `has_ended` without one, which receipt need not
+    /// hear.
     #[must_use]
     pub fn erased(&self, has_ended: bool) -> Option<Join> {
         let over = self.ended() || has_ended;

@@ -15,7 +15,8 @@ use super::Expected;
 /// How many days ahead a schedule sells that does not say it. Airlines open a flight some 360 days
 /// before it leaves.
 pub const DAYS_AHEAD_DEFAULT: u16 = 400;
-/// The most days ahead that a schedule may sell: each departure may have a row for each of its seats.
+/// The most days ahead that a schedule may sell: each departure may have a row for each of its
+/// seats.
 pub const DAYS_AHEAD_MAX: u16 = 3660;
 
 /// The zone in which a day is over last: a departure without a zone leaves no later than there.
@@ -90,7 +91,8 @@ impl Departure<'_> {
             Some(Zone(zone)) => zone.to_ambiguous_timestamp(local).later(),
             None => LAST_ZONE.to_timestamp(local),
         };
-        // The first and the last hours of the calendar are no instants: their day is judged instead.
+        // The first and the last hours of the calendar are no instants: their day is judged
+        // instead.
         leaves.map_or_else(|_| self.day < self.today(now), |it| it <= now)
     }
 
@@ -167,7 +169,8 @@ mod tests {
         sells.has(Departure { day, at, zone: zone.as_ref() }, now.parse().unwrap())
     }
 
-    /// Each row: a departure, the last instant at which it is sold, and the first at which it is not.
+    /// Each row: a departure, the last instant at which it is sold, and the first at which it is
+    /// not.
     #[test]
     fn i9_a_departure_is_sold_until_it_leaves_by_the_clock_of_its_airport() {
         for (departure, last, left) in [
@@ -179,7 +182,8 @@ mod tests {
             ("2027-03-01 23:30 Pacific/Pago_Pago", "2027-03-02T10:29:59Z", "2027-03-02T10:30:00Z"),
             // not a whole hour
             ("2027-03-01 12:00 Asia/Kathmandu", "2027-03-01T06:14:59Z", "2027-03-01T06:15:00Z"),
-            // on 28 March 2027 clocks in Vienna go from 02:00 to 03:00: what they leave out is later
+            // on 28 March 2027 clocks in Vienna go from 02:00 to 03:00: what they leave out is
+            // later
             ("2027-03-28 01:59 Europe/Vienna", "2027-03-28T00:58:59Z", "2027-03-28T00:59:00Z"),
             ("2027-03-28 02:30 Europe/Vienna", "2027-03-28T01:29:59Z", "2027-03-28T01:30:00Z"),
             ("2027-03-28 03:00 Europe/Vienna", "2027-03-28T00:59:59Z", "2027-03-28T01:00:00Z"),
@@ -194,8 +198,8 @@ mod tests {
         }
     }
 
-    /// Each row: days ahead, a departure, the last instant at which it is not sold yet, the first at
-    /// which it is.
+    /// Each row: days ahead, a departure, the last instant at which it is not sold yet, the first
+    /// at which it is.
     #[test]
     fn i9_a_day_is_sold_from_its_airports_midnight_so_many_days_before() {
         for (days, departure, early, first) in [

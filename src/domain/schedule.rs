@@ -18,8 +18,8 @@ use super::{
     seat::{FlightNo, SeatId, Seating},
 };
 
-/// The schedule that is built in: a few flights that fly every day, and can be booked for any day, so
-/// that no example in a document goes stale.
+/// The schedule that is built in: a few flights that fly every day, and can be booked for any day,
+/// so that no example in a document goes stale.
 const SAMPLE: &str = include_str!("sample-flights.json");
 
 /// The flights, and which of their departures are on sale.
@@ -116,8 +116,8 @@ impl Schedule {
     /// `docs/flights.json` is an example, and `docs/OPERATIONS.md` says what each field means.
     ///
     /// # Errors
-    /// When it is not of that form, a flight stands twice, a cabin is impossible, or fares do not fit
-    /// their cabin.
+    /// When it is not of that form, a flight stands twice, a cabin is impossible, or fares do not
+    /// fit their cabin.
     pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
         let file: File = serde_json::from_str(text)?;
         let mut flights = BTreeMap::new();
@@ -141,9 +141,9 @@ impl Schedule {
         Schedule::parse(SAMPLE).expect("the sample schedule is tested")
     }
 
-    /// What the schedule says at `now` to a wish for seats at a price: nothing, or why it cannot be,
-    /// and for which seats. What can never be comes before what cannot be today, and both before the
-    /// price: who asks is told what no other amount would mend.
+    /// What the schedule says at `now` to a wish for seats at a price: nothing, or why it cannot
+    /// be, and for which seats. What can never be comes before what cannot be today, and both
+    /// before the price: who asks is told what no other amount would mend.
     #[must_use]
     pub fn refusal(
         &self,

@@ -1,8 +1,8 @@
 //! Seats: holds what is asked for, confirms it when it is paid, frees it when it is not.
 //!
 //! A decision is made once a booking and kept for good: [`Hold::Confirmed`], [`Hold::Refused`] and
-//! [`Hold::Released`] are never left. A seat's row names its holder and nothing else, so that a seat
-//! is only ever freed by comparing the holder with the booking that lets go (C8).
+//! [`Hold::Released`] are never left. A seat's row names its holder and nothing else, so that a
+//! seat is only ever freed by comparing the holder with the booking that lets go (C8).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -143,9 +143,9 @@ impl Seats {
         }
     }
 
-    /// Holds all the seats or none. A seat counts as free when nobody has it, or when its holder has
-    /// not paid and its hold is older than the limit. What the schedule refuses, paid or not, is
-    /// refused before a seat's row is read: who names a wrong price is not told who sits where.
+    /// Holds all the seats or none. A seat counts as free when nobody has it, or when its holder
+    /// has not paid and its hold is older than the limit. What the schedule refuses, paid or not,
+    /// is refused before a seat's row is read: who names a wrong price is not told who sits where.
     fn book(
         &self,
         rows: &Rows<Row>,

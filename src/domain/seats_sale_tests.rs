@@ -1,5 +1,5 @@
-//! The fare and the sale of `docs/RULES.md`, rows I8 and I9 of the failure matrix: what the schedule
-//! does not sell is refused before payment and after it, and nothing is held on the way.
+//! The fare and the sale of `docs/RULES.md`, rows I8 and I9 of the failure matrix: what the
+//! schedule does not sell is refused before payment and after it, and nothing is held on the way.
 
 use super::*;
 use crate::domain::testing::*;

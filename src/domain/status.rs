@@ -17,8 +17,8 @@ use super::{
     seat::{SeatId, Seating},
 };
 
-/// The most different requests that are kept under one id. Outcomes always have room: there is one of
-/// each type for a request that was dealt with.
+/// The most different requests that are kept under one id. Outcomes always have room: there is one
+/// of each type for a request that was dealt with.
 pub const REQUESTS_MAX: usize = 16;
 /// The most outcomes that are kept under one id: far more than the services ever say.
 pub const OUTCOMES_MAX: usize = 64;
@@ -53,8 +53,8 @@ pub struct Fact {
     pub source: String,
     /// The event's id; of a request, which a client chose, none is kept.
     pub id: String,
-    /// When status heard of it first, by its own clock: a client may say what time it likes. Not part
-    /// of what the fact is.
+    /// When status heard of it first, by its own clock: a client may say what time it likes. Not
+    /// part of what the fact is.
     pub heard: Timestamp,
     /// Why, where the event says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -281,8 +281,8 @@ impl Fact {
 }
 
 impl Record {
-    /// Adds a fact; of two tellings of one fact the lesser is kept, whichever came first, and when the
-    /// first was heard. False when there is no room.
+    /// Adds a fact; of two tellings of one fact the lesser is kept, whichever came first, and when
+    /// the first was heard. False when there is no room.
     fn add(&mut self, mut fact: Fact) -> bool {
         let place = |it: &Fact| (it.kind, it.digest);
         match self.facts.binary_search_by_key(&place(&fact), place) {
@@ -314,8 +314,8 @@ impl Record {
         }
     }
 
-    /// With a refused request; none when that changes nothing: the same refusal twice is one, and of
-    /// many those are kept that were sent first.
+    /// With a refused request; none when that changes nothing: the same refusal twice is one, and
+    /// of many those are kept that were sent first.
     #[must_use]
     pub fn rejecting(&self, rejection: Rejection) -> Option<Record> {
         let mut record = self.clone();
@@ -326,7 +326,8 @@ impl Record {
         (record != *self).then_some(record)
     }
 
-    /// Whether a request was taken: what was refused under the same id need not be of whoever sent that.
+    /// Whether a request was taken: what was refused under the same id need not be of whoever sent
+    /// that.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         !self.facts.is_empty()
@@ -341,17 +342,17 @@ impl Record {
         facts
     }
 
-    /// When a fact happened, as far as it can be believed: no later than it was heard. A request that
-    /// was not answered has no say in it: it happened when it was heard.
+    /// When a fact happened, as far as it can be believed: no later than it was heard. A request
+    /// that was not answered has no say in it: it happened when it was heard.
     #[must_use]
     pub fn happened(&self, fact: &Fact) -> Timestamp {
         let believed = fact.kind != Kind::BookingRequested || self.is_answered(fact);
         if believed { fact.since() } else { fact.heard }
     }
 
-    /// The request that was answered, of all that came under this id: the one whose seats were booked
-    /// or that was paid, else the one that any other outcome names. While nothing was answered, the
-    /// only one there is; none while there are several.
+    /// The request that was answered, of all that came under this id: the one whose seats were
+    /// booked or that was paid, else the one that any other outcome names. While nothing was
+    /// answered, the only one there is; none while there are several.
     #[must_use]
     pub fn answered(&self) -> Option<Digest> {
         const OUTCOMES: [Kind; 7] = [
@@ -370,9 +371,9 @@ impl Record {
         requests.next().filter(|_| requests.next().is_none())
     }
 
-    /// Whether a fact may be told in full: the one request that was answered, and what was said of it.
-    /// Any client can send further requests under the id of somebody's booking, and a role may have
-    /// answered one of those.
+    /// Whether a fact may be told in full: the one request that was answered, and what was said of
+    /// it. Any client can send further requests under the id of somebody's booking, and a role may
+    /// have answered one of those.
     #[must_use]
     pub fn is_answered(&self, fact: &Fact) -> bool {
         self.answered() == Some(fact.digest)
@@ -383,7 +384,8 @@ impl Record {
         self.rejections.iter()
     }
 
-    /// When the newest fact was heard; of a request that was refused and nothing else, when it was sent.
+    /// When the newest fact was heard; of a request that was refused and nothing else, when it was
+    /// sent.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
         let heard = self.facts.iter().map(|it| it.heard).max();
@@ -399,8 +401,8 @@ impl Record {
         about.into_iter().find_map(|it| it.seating.as_ref())
     }
 
-    /// The request that was answered, else the one that was heard of first: not the one that says it is the
-    /// oldest.
+    /// The request that was answered, else the one that was heard of first: not the one that says
+    /// it is the oldest.
     fn requested(&self) -> Option<&Fact> {
         let requests = || self.facts.iter().filter(|it| it.kind == Kind::BookingRequested);
         let answered = requests().find(|it| self.is_answered(it));
@@ -482,7 +484,8 @@ impl Record {
         Standing { phase, is_final: waiting_for.is_empty(), waiting_for, conflict: self.conflict() }
     }
 
-    /// Whichever of request, seats and payment has not been heard of, since the first thing that was.
+    /// Whichever of request, seats and payment has not been heard of, since the first thing that
+    /// was.
     fn missing(
         &self,
         requested: Option<&Fact>,

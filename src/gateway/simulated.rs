@@ -8,11 +8,11 @@
 //! | `tok_timeout_then_ok` | charged, but the first answer comes too late |
 //! | any other | declined |
 //!
-//! What it knows of a booking is one row, `gateway/<booking>`: its answers by idempotency key, and a
-//! ledger with one line for each movement of money; a charge made twice would stand there twice. The
-//! row is written if it has not changed, so all processes over one store are one provider, and it
-//! survives the death of any of them. A fake: with `--store dynamodb` its rows are in payment's own
-//! table, where a real provider would have nothing.
+//! What it knows of a booking is one row, `gateway/<booking>`: its answers by idempotency key, and
+//! a ledger with one line for each movement of money; a charge made twice would stand there twice.
+//! The row is written if it has not changed, so all processes over one store are one provider, and
+//! it survives the death of any of them. A fake: with `--store dynamodb` its rows are in payment's
+//! own table, where a real provider would have nothing.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -110,8 +110,8 @@ impl<S: Store> SimulatedGateway<S> {
         Ok((row.version, parse(&key, &row.body)?))
     }
 
-    /// The answer under `key`: the one that was given before, or what `decide` does now. The same key
-    /// with another question is refused. True with an answer that is new.
+    /// The answer under `key`: the one that was given before, or what `decide` does now. The same
+    /// key with another question is refused. True with an answer that is new.
     async fn answer(
         &self,
         booking: &BookingId,

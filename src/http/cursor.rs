@@ -1,4 +1,5 @@
-//! Where a list of bookings goes on, as text for a query: what a server said, or what a client made up.
+//! Where a list of bookings goes on, as text for a query: what a server said, or what a client made
+//! up.
 
 use std::{fmt, str::FromStr};
 
@@ -10,8 +11,9 @@ use crate::{
 /// What stands before a booking's id in its row's key.
 const BOOKING: &str = "booking/";
 
-/// After which booking a list goes on: `1772357400000.paid.b-1`. Clients are told that it means nothing.
-/// It is a place among times, not a right: one that was made up shows no more than a list shows anyway.
+/// After which booking a list goes on: `1772357400000.paid.b-1`. Clients are told that it means
+/// nothing. It is a place among times, not a right: one that was made up shows no more than a list
+/// shows anyway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     at_ms: i64,

@@ -1,5 +1,5 @@
-//! `/metrics` in the two text formats there are, each under its own name: OpenMetrics for who asks for it,
-//! the classic one of Prometheus for everybody else.
+//! `/metrics` in the two text formats there are, each under its own name: OpenMetrics for who asks
+//! for it, the classic one of Prometheus for everybody else.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -46,8 +46,8 @@ fn wants_open_metrics(accept: &str) -> bool {
     weight(OPEN_METRICS).is_some_and(|it| it > 0.0 && it >= weight(CLASSIC).unwrap_or(0.0))
 }
 
-/// OpenMetrics in the classic format: there a counter is typed under the name that its samples have, and the
-/// text has no end mark.
+/// OpenMetrics in the classic format: there a counter is typed under the name that its samples
+/// have, and the text has no end mark.
 fn classic(text: &str) -> String {
     let of_type = |line: &'static str| {
         move |it: &str| it.strip_prefix("# TYPE ")?.strip_suffix(line).map(str::to_owned)

@@ -26,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{domain::RoleName, metrics::Metrics, runtime::Pulse};
 
-/// `/health`: 200 while the poll loop lives and the stores are the ones that were opened, 503 and why
-/// when not. `/metrics`: OpenMetrics or the classic text format. `stores` says what is wrong with them, at each question.
+/// `/health`: 200 while the poll loop lives and the stores are the ones that were opened, 503 and
+/// why when not. `/metrics`: OpenMetrics or the classic text format. `stores` says what is wrong
+/// with them, at each question.
 pub fn vital_signs(
     role: RoleName,
     pulse: Pulse,
@@ -74,8 +75,8 @@ async fn errors_as_json(answer: Response) -> Response {
     (code, Json(serde_json::json!({"error": problem}))).into_response()
 }
 
-/// Serves until told to stop, then lets open requests finish. Every error of what can be read as a request
-/// is JSON.
+/// Serves until told to stop, then lets open requests finish. Every error of what can be read as a
+/// request is JSON.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     server::serve(listener, router.layer(map_response(errors_as_json)), stop).await;
 }

@@ -1,5 +1,5 @@
-//! Serves HTTP beside the consumer, and never at its cost: connections take file descriptors and memory, and a
-//! service that has none left can neither receive nor delete.
+//! Serves HTTP beside the consumer, and never at its cost: connections take file descriptors and
+//! memory, and a service that has none left can neither receive nor delete.
 
 use std::{
     collections::BTreeMap,
@@ -23,8 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-/// The most connections at once. When there are as many and another comes, one of them is closed: the
-/// oldest that is in no handler, so that a probe that asks at once is answered at once.
+/// The most connections at once. When there are as many and another comes, one of them is closed:
+/// the oldest that is in no handler, so that a probe that asks at once is answered at once.
 const CONNECTIONS_MAX: usize = 64;
 /// How long a client may take to send the header of a request, and be idle before the next one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +32,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const BUFFER_BYTES_MAX: usize = 16 * 1024;
 /// How long the requests that are open may take when the service stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
-/// The pause after a connection could not be taken: there are no descriptors, and others end meanwhile.
+/// The pause after a connection could not be taken: there are no descriptors, and others end
+/// meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections there are, the oldest first. A connection counts until it is closed.

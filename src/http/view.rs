@@ -11,8 +11,8 @@ use crate::domain::{
     status::{CLIENT, Fact, Phase, Record, Rejection, Waiting},
 };
 
-/// Why nothing is told of a request: another one under the same id was answered, or none was yet and
-/// there are several.
+/// Why nothing is told of a request: another one under the same id was answered, or none was yet
+/// and there are several.
 const NOT_ANSWERED: &str = "not_answered";
 /// Why nothing is told of an outcome: it is of another request under the same id.
 const OTHER_REQUEST: &str = "other_request";
@@ -35,8 +35,8 @@ pub struct BookingView {
     pub is_final: bool,
     /// Whether different requests were seen under this id.
     pub conflict: bool,
-    /// The digest of the request that was answered, which all of this is about. Whoever sent a request
-    /// can tell by it whether it was theirs; none while several wait for an answer.
+    /// The digest of the request that was answered, which all of this is about. Whoever sent a
+    /// request can tell by it whether it was theirs; none while several wait for an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_digest: Option<Digest>,
     /// Whether it has waited for longer than the limit.
@@ -55,8 +55,8 @@ pub struct BookingView {
     /// The receipt, if one went out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptView>,
-    /// Why requests under this id were refused. Anybody may have sent them, also beside a booking that
-    /// goes on: their entries in the timeline are then of nobody that was verified.
+    /// Why requests under this id were refused. Anybody may have sent them, also beside a booking
+    /// that goes on: their entries in the timeline are then of nobody that was verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<String>,
     /// Every fact known, in the order in which they were said.
@@ -85,8 +85,8 @@ pub struct Entry {
     /// When status heard it: of what a client said, which may say any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Timestamp>,
-    /// Who said it: the service that publishes such events, or `client`; `unverified` where it may have
-    /// been anybody else.
+    /// Who said it: the service that publishes such events, or `client`; `unverified` where it may
+    /// have been anybody else.
     pub source: String,
     /// Why, where the event says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,8 +204,9 @@ impl Entry {
 pub struct Listing {
     /// The bookings, in the order that was asked for.
     pub bookings: Vec<Line>,
-    /// What to give as `after=` to go on; none when this was the end. A booking that has news meanwhile
-    /// moves to where its new time is: among the newest it may be told twice, or not on what is left.
+    /// What to give as `after=` to go on; none when this was the end. A booking that has news
+    /// meanwhile moves to where its new time is: among the newest it may be told twice, or not on
+    /// what is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

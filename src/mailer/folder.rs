@@ -1,8 +1,8 @@
 //! Each receipt is a file, `<number>.eml`, that any mail program opens. Sent again it replaces
 //! itself; it is there whole or not at all.
 //!
-//! One thread writes. What waits when it comes round is flushed together, as far as the folder goes;
-//! more threads would wait for each other, for the folder.
+//! One thread writes. What waits when it comes round is flushed together, as far as the folder
+//! goes; more threads would wait for each other, for the folder.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -80,8 +80,8 @@ pub fn remove(folder: &Path, number: &str) -> io::Result<bool> {
     }
 }
 
-/// Each step is taken for all of them before the next: most file systems flush at once what was written
-/// before the first is flushed. A letter that fails does so alone.
+/// Each step is taken for all of them before the next: most file systems flush at once what was
+/// written before the first is flushed. A letter that fails does so alone.
 fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Letter>, durability: Durability) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {

@@ -68,7 +68,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         let span = read.span(R::Rules::ROLE, delivery.attempt);
         let attended = async {
             tokio::select! {
-                // First of all whether it is still ours: work in hand is dropped before its next step.
+                // First of all whether it is still ours: work in hand is dropped before its next
+                // step.
                 biased;
                 () = lease.lost() => self.let_go(&delivery, &lease).await,
                 ended = self.judge_and_file(&delivery, read, &lease) => ended,
@@ -88,7 +89,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 Read::Failed(bug) => Ok(Verdict::Retry(None, bug.into())),
             }
         };
-        // What is shared is whole at every step: a handler that is dropped at any of them leaves no more.
+        // What is shared is whole at every step: a handler that is dropped at any of them leaves no
+        // more.
         let judged = AssertUnwindSafe(judging).catch_unwind().await.unwrap_or_else(|_| {
             self.metrics.handler_panicked();
             Ok(Verdict::Retry(None, Panicked.into()))
@@ -245,7 +247,8 @@ pub(super) fn depends(error: &BookError) -> Option<Depends> {
     }
 }
 
-/// One more delivery in hand, for as long as this lives: also when its handler is dropped or panics.
+/// One more delivery in hand, for as long as this lives: also when its handler is dropped or
+/// panics.
 struct Counted<'a> {
     metrics: &'a Metrics,
     breaker: &'a Breaker,

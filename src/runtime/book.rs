@@ -5,8 +5,8 @@
 //! without deciding again. SQS redelivery is the relay; there is no second loop.
 //!
 //! Whoever claimed an effect may die, and another event may be the one that settles it. The event
-//! that settles may be a late duplicate whose message is gone, so the memo is kept under the claiming
-//! event too: that one's message is on its queue until the outcome was published.
+//! that settles may be a late duplicate whose message is gone, so the memo is kept under the
+//! claiming event too: that one's message is on its queue until the outcome was published.
 
 use super::{
     Lease, LeaseLost,

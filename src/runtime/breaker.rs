@@ -1,5 +1,6 @@
 //! Stops polling while a dependency is down: messages then wait on their queue, where waiting costs
-//! nothing, instead of being received again and again until SQS moves them to the dead-letter queue.
+//! nothing, instead of being received again and again until SQS moves them to the dead-letter
+//! queue.
 //!
 //! Opens after several deliveries in a row that had to be given back; after a pause one delivery
 //! at a time is tried, and the breaker closes by itself when one that needs it goes through.
@@ -13,8 +14,8 @@ use tokio::sync::Notify;
 
 use super::delay::pause;
 
-/// So many deliveries in a row must fail before polling stops. One publish request that fails fails all
-/// that left with it: then one request is enough, and the first that works closes it again.
+/// So many deliveries in a row must fail before polling stops. One publish request that fails fails
+/// all that left with it: then one request is enough, and the first that works closes it again.
 const FAILURES_MAX: u32 = 5;
 /// How long other pollers wait while one delivery is being tried.
 const TRIAL_WAIT: Duration = Duration::from_millis(500);
@@ -66,7 +67,8 @@ pub struct Breaker {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Failures in a row of what failed last: a delivery that does not need it says nothing about it.
+    /// Failures in a row of what failed last: a delivery that does not need it says nothing about
+    /// it.
     failures: u32,
     failing: Option<Depends>,
     /// How often in a row it opened.

@@ -73,7 +73,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
 }
 
 impl<R: Role, S: Store> Book<R, S> {
-    /// Remembers that a canary made a hop, unless a later one made it already. The first word counts.
+    /// Remembers that a canary made a hop, unless a later one made it already. The first word
+    /// counts.
     ///
     /// # Errors
     /// When the store failed, or others kept changing the row.
@@ -98,7 +99,8 @@ impl<R: Role, S: Store> Book<R, S> {
     }
 }
 
-/// The hops a canary has made so far, as far as they are known and no later canary took their place.
+/// The hops a canary has made so far, as far as they are known and no later canary took their
+/// place.
 ///
 /// # Errors
 /// When the store failed.

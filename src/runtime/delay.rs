@@ -10,15 +10,15 @@ const GIVE_BACK_MAX: Duration = Duration::from_secs(900);
 /// The longest pause between two receives that fail.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
 
-/// How long a message stays hidden after its `attempt`-th receive failed: full jitter over 2^attempt
-/// seconds, at most 15 minutes.
+/// How long a message stays hidden after its `attempt`-th receive failed: full jitter over
+/// 2^attempt seconds, at most 15 minutes.
 pub fn give_back_delay(attempt: u32, jitter: &mut fastrand::Rng) -> Duration {
     let ceiling = nth(growing(Duration::from_secs(2), GIVE_BACK_MAX), attempt);
     ceiling.mul_f64(jitter.f64())
 }
 
-/// How long to wait after the `failures`-th receive in a row that failed: at least half of a ceiling
-/// that doubles up to 20 s, so that a broken account is not asked in a hot loop.
+/// How long to wait after the `failures`-th receive in a row that failed: at least half of a
+/// ceiling that doubles up to 20 s, so that a broken account is not asked in a hot loop.
 pub fn pause(failures: u32, jitter: &mut fastrand::Rng) -> Duration {
     let ceiling = nth(growing(Duration::from_millis(200), PAUSE_MAX), failures);
     ceiling.mul_f64(0.5 + jitter.f64() / 2.0)

@@ -82,8 +82,8 @@ struct Announced {
 }
 
 impl Memo {
-    /// The events that announce this when they come again: type, cause and the digest of the request.
-    /// The last one's message is there until it was announced.
+    /// The events that announce this when they come again: type, cause and the digest of the
+    /// request. The last one's message is there until it was announced.
     pub fn causes(&self) -> impl Iterator<Item = (Option<Kind>, &Cause, Digest)> {
         let claim = self.claim.iter().map(|it| (it.kind, &it.cause, it.digest));
         std::iter::once((self.kind, &self.cause, self.digest)).chain(claim)
@@ -145,8 +145,8 @@ struct Keeping<'a, T> {
 }
 
 impl<T: Serialize> Seen<T> {
-    /// The row as it is to be written over the version that was read, its memos with it. From then on
-    /// it is seen as it will be once that is committed: who meets a conflict begins anew.
+    /// The row as it is to be written over the version that was read, its memos with it. From then
+    /// on it is seen as it will be once that is committed: who meets a conflict begins anew.
     pub(super) fn write<R: Rules<State = T>>(
         &mut self,
         (key, row): (Key, T),

@@ -1,5 +1,5 @@
-//! How long a delivery is ours: SQS hides it from others for its visibility timeout, and a heartbeat
-//! makes that longer while somebody works on it, up to a cap.
+//! How long a delivery is ours: SQS hides it from others for its visibility timeout, and a
+//! heartbeat makes that longer while somebody works on it, up to a cap.
 //!
 //! A lease that is over stops its handler before the next commit or publish. That is a courtesy to
 //! whoever got the message next, not what correctness rests on: a commit is conditional on the rows
@@ -137,7 +137,8 @@ impl Leases {
     /// their cap or that SQS says are not ours.
     ///
     /// # Errors
-    /// When SQS could not be asked: the leases then run out by themselves unless the next beat works.
+    /// When SQS could not be asked: the leases then run out by themselves unless the next beat
+    /// works.
     pub async fn beat(&self, bus: &impl Bus, visibility: Duration) -> Result<Beat, BusError> {
         let due_below = visibility * 2 / 3;
         let mut due = Vec::new();

@@ -65,9 +65,9 @@ pub struct Contradiction {
 
 impl Limits {
     /// How long a delete waits for others to leave with. Nobody waits for a delete: the message is
-    /// done with and hidden. Twice the pauses, so that one receive's deletes leave with the next one's;
-    /// what dies meanwhile is delivered again, and known. Hardly at all when so few may be in hand that
-    /// they never fill a batch: each holds a permit until it is deleted.
+    /// done with and hidden. Twice the pauses, so that one receive's deletes leave with the next
+    /// one's; what dies meanwhile is delivered again, and known. Hardly at all when so few may be
+    /// in hand that they never fill a batch: each holds a permit until it is deleted.
     #[must_use]
     pub fn deletes_linger(&self) -> Duration {
         if self.in_hand_max < RECEIVE_MAX {

@@ -5,9 +5,9 @@
 //!         → publish → delete
 //! ```
 //!
-//! Only the runtime publishes and deletes. A commit comes before every publish, every publish before
-//! the delete: dying anywhere in between leaves the message on its queue, and its redelivery finds
-//! the memo and says the same again.
+//! Only the runtime publishes and deletes. A commit comes before every publish, every publish
+//! before the delete: dying anywhere in between leaves the message on its queue, and its redelivery
+//! finds the memo and says the same again.
 
 mod attend;
 mod book;

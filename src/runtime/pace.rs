@@ -1,7 +1,7 @@
-//! How eagerly the queue is asked. A receive that comes back full, or brings what has waited too long,
-//! is followed by another at once, and by one more poller; a short one by a pause, so that the next
-//! one finds more. Requests are what SQS charges for, and a pause is what they cost: no message waits
-//! longer than the target for it.
+//! How eagerly the queue is asked. A receive that comes back full, or brings what has waited too
+//! long, is followed by another at once, and by one more poller; a short one by a pause, so that
+//! the next one finds more. Requests are what SQS charges for, and a pause is what they cost: no
+//! message waits longer than the target for it.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -47,8 +47,8 @@ impl Pace {
         *self.wanted.borrow()
     }
 
-    /// How long the poller waits before its next receive, after one that asked for some and got some,
-    /// of which the oldest had been on the queue for `waited`.
+    /// How long the poller waits before its next receive, after one that asked for some and got
+    /// some, of which the oldest had been on the queue for `waited`.
     pub(super) fn after(&self, asked: usize, got: usize, waited: Duration) -> Duration {
         if got >= asked || waited > self.target + BEHIND_AFTER {
             // Full is what a good pause brings, too: the next short one pauses as long as the last.

@@ -1,6 +1,6 @@
 //! What one event would do to a role's rows, without doing it: for whoever wants to know before a
-//! dead letter goes back. Reads rows and asks the rules; commits nothing, publishes nothing, and has
-//! nobody outside to ask.
+//! dead letter goes back. Reads rows and asks the rules; commits nothing, publishes nothing, and
+//! has nobody outside to ask.
 
 use jiff::Timestamp;
 

@@ -65,8 +65,8 @@ impl Pulse {
         self.beat_while(None);
     }
 
-    /// A receive came back while polling has stopped but for one message at a time, and this is why;
-    /// none while it goes on.
+    /// A receive came back while polling has stopped but for one message at a time, and this is
+    /// why; none while it goes on.
     pub fn beat_while(&self, paused: Option<String>) {
         let mut state = self.lock();
         state.polled = Some(Instant::now());
@@ -75,13 +75,14 @@ impl Pulse {
         state.paused = paused;
     }
 
-    /// What polling had stopped for works again. Said at once: the next receive may take as long as a
-    /// long poll to come back.
+    /// What polling had stopped for works again. Said at once: the next receive may take as long as
+    /// a long poll to come back.
     pub fn resume(&self) {
         self.lock().paused = None;
     }
 
-    /// Polling has stopped on purpose, and this is why: the loop lives, and a restart mends nothing.
+    /// Polling has stopped on purpose, and this is why: the loop lives, and a restart mends
+    /// nothing.
     pub fn rest(&self, why: String) {
         let mut state = self.lock();
         state.polled = Some(Instant::now());

@@ -1,5 +1,5 @@
-//! What a delivery is, and on which thread that is found out: a role is one thread that polls, beats
-//! and answers `/health`, and no message may keep it.
+//! What a delivery is, and on which thread that is found out: a role is one thread that polls,
+//! beats and answers `/health`, and no message may keep it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -24,12 +24,13 @@ use crate::{
 };
 
 /// The largest body that is read on the role's own thread, in bytes. What reading costs is at most
-/// linear in them (`cost_tests`), some ten nanoseconds each: so no message keeps that thread for more
-/// than a few hundred microseconds, or milliseconds on a fraction of a core. A booking in its envelope
-/// has two KiB at most and never changes threads, which would cost more than reading it.
+/// linear in them (`cost_tests`), some ten nanoseconds each: so no message keeps that thread for
+/// more than a few hundred microseconds, or milliseconds on a fraction of a core. A booking in its
+/// envelope has two KiB at most and never changes threads, which would cost more than reading it.
 const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
-/// How many larger bodies one role reads at once. One takes milliseconds, and only who sends what no
-/// booking needs waits for another: a flood of them takes one core and the memory of one message.
+/// How many larger bodies one role reads at once. One takes milliseconds, and only who sends what
+/// no booking needs waits for another: a flood of them takes one core and the memory of one
+/// message.
 const READERS_MAX: usize = 1;
 
 /// What a delivery is.
@@ -44,8 +45,8 @@ pub(super) enum Read {
     Failed(ReadingFailed),
 }
 
-/// A bug ended the reading of a message. It is given back and in the end set aside by SQS, so that it
-/// can be looked at and put back once the bug is mended.
+/// A bug ended the reading of a message. It is given back and in the end set aside by SQS, so that
+/// it can be looked at and put back once the bug is mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the message could not be read because of a bug: see the panic in the log before this line"
@@ -63,8 +64,9 @@ impl Default for Readers {
 }
 
 impl Readers {
-    /// What `work` makes of a delivery that came in by `intake`. A small one at once; a large one on
-    /// another thread, as soon as one is free. Without a runtime, so without other threads, all at once.
+    /// What `work` makes of a delivery that came in by `intake`. A small one at once; a large one
+    /// on another thread, as soon as one is free. Without a runtime, so without other threads, all
+    /// at once.
     ///
     /// # Errors
     /// When `work` panics.
@@ -117,8 +119,8 @@ impl Read {
         }
     }
 
-    /// What every log line about it says. An id that a client made up may be anything, so it is only
-    /// told when it has the form of a booking id.
+    /// What every log line about it says. An id that a client made up may be anything, so it is
+    /// only told when it has the form of a booking id.
     pub(super) fn span(&self, role: RoleName, attempt: u32) -> Span {
         let harmless = |it: &&str| BookingId::parse(it).is_ok();
         let canary;

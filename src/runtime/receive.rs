@@ -12,9 +12,9 @@ use crate::{
     store::Store,
 };
 
-/// A receive that brings nothing takes a long poll, or there is none where it goes: some emulators and
-/// proxies answer at once. Then the next one waits until this time has passed, however often SQS ends a long
-/// poll early.
+/// A receive that brings nothing takes a long poll, or there is none where it goes: some emulators
+/// and proxies answer at once. Then the next one waits until this time has passed, however often
+/// SQS ends a long poll early.
 const EMPTY_MIN: Duration = Duration::from_secs(1);
 
 /// What one receive brought.
@@ -46,8 +46,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         }
         match received {
             Ok(deliveries) => {
-                // The loop lives, also when nothing comes to be tried. The breaker may have opened or
-                // closed since this receive began: how it is now is what counts.
+                // The loop lives, also when nothing comes to be tried. The breaker may have opened
+                // or closed since this receive began: how it is now is what counts.
                 self.pulse.beat_while(self.breaker.open().map(|(_, why)| why));
                 let rest = match deliveries.len() {
                     0 => limits
@@ -81,8 +81,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     }
 }
 
-/// How long the oldest of them was on the queue, as far as the clocks of SQS and of this host agree. One
-/// that was given back waited for itself, not for us: its age says nothing of the queue.
+/// How long the oldest of them was on the queue, as far as the clocks of SQS and of this host
+/// agree. One that was given back waited for itself, not for us: its age says nothing of the queue.
 fn waited(deliveries: &[Delivery], now: Timestamp) -> Duration {
     let first = deliveries.iter().filter(|it| it.attempt <= 1);
     let oldest = first.map(|it| it.sent_at).min().unwrap_or(now);

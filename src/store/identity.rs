@@ -1,5 +1,5 @@
-//! Which beginning a store comes from. A store that is not there must never read as one that is empty,
-//! so a store is made by one act only, which writes this into it: who opens it looks for it.
+//! Which beginning a store comes from. A store that is not there must never read as one that is
+//! empty, so a store is made by one act only, which writes this into it: who opens it looks for it.
 
 use std::fmt;
 

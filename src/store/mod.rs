@@ -1,7 +1,7 @@
 //! Where a role keeps its rows. Two verbs: read rows, and commit rows that have not changed since.
 //!
-//! A store does not look inside a row: what a booking's row holds besides its state is the runtime's
-//! business. Every store passes the one contract suite in `tests/it`.
+//! A store does not look inside a row: what a booking's row holds besides its state is the
+//! runtime's business. Every store passes the one contract suite in `tests/it`.
 
 pub mod dynamodb;
 mod identity;
@@ -57,8 +57,8 @@ pub enum Find {
     Stalest,
 }
 
-/// Where a row stood in a list. What comes after it is the same whatever was written meanwhile, but for
-/// rows that were written themselves: they stand where their new time is.
+/// Where a row stood in a list. What comes after it is the same whatever was written meanwhile, but
+/// for rows that were written themselves: they stand where their new time is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The time it is listed under, in milliseconds since 1970.
@@ -91,8 +91,8 @@ pub trait Store: Send + Sync + 'static {
     fn commit(&self, writes: Vec<Write>)
     -> impl Future<Output = Result<Commit, StoreError>> + Send;
 
-    /// At most `limit` rows that have a listing: those that come after `after`, or the first. Costs what
-    /// it brings, however far into the list that is.
+    /// At most `limit` rows that have a listing: those that come after `after`, or the first. Costs
+    /// what it brings, however far into the list that is.
     fn list(
         &self,
         find: Find,

@@ -1,5 +1,6 @@
-//! How stores begin, and how they are told from ones that are lost. A store is made here and nowhere
-//! else, by one act that somebody asked for; a service that finds none of its own does not start.
+//! How stores begin, and how they are told from ones that are lost. A store is made here and
+//! nowhere else, by one act that somebody asked for; a service that finds none of its own does not
+//! start.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -47,8 +48,8 @@ pub fn new_deployment() -> Uuid {
     Uuid::now_v7()
 }
 
-/// Makes the data folder if it is not there, for its owner alone, whatever the umask. One that is there
-/// keeps the mode that its owner gave it: it may have other things in it.
+/// Makes the data folder if it is not there, for its owner alone, whatever the umask. One that is
+/// there keeps the mode that its owner gave it: it may have other things in it.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -59,8 +60,8 @@ pub fn make_folder(data: &Path) -> Result<(), Fault> {
     })
 }
 
-/// Makes the stores of these roles in a data folder, as one deployment: the explicit act. Returns the
-/// files. Nothing that is there is touched, and when anything is there nothing is made.
+/// Makes the stores of these roles in a data folder, as one deployment: the explicit act. Returns
+/// the files. Nothing that is there is touched, and when anything is there nothing is made.
 ///
 /// # Errors
 /// When one of the stores, or a receipt, is there already; or when one cannot be made.
@@ -284,8 +285,8 @@ pub(super) fn has_identity(table: &DynamoDb, prefix: &str, role: RoleName) -> Re
     is_part(Path::new(table.table()), found, part)
 }
 
-/// Says that these roles' tables begin, as one deployment. Rows of a version that knew no identities are
-/// kept.
+/// Says that these roles' tables begin, as one deployment. Rows of a version that knew no
+/// identities are kept.
 ///
 /// # Errors
 /// When one has begun already, before anything is written; or when one cannot be written.
@@ -302,8 +303,8 @@ pub async fn begin_tables(tables: &[(RoleName, DynamoDb)], deployment: Uuid) -> 
     Ok(())
 }
 
-/// Makes the receipts folder if it is not there. It is an outside, as a mail server would be: nothing is
-/// decided by what lies in it, and a receipt that is sent again has the same name.
+/// Makes the receipts folder if it is not there. It is an outside, as a mail server would be:
+/// nothing is decided by what lies in it, and a receipt that is sent again has the same name.
 ///
 /// # Errors
 /// When it cannot be made.

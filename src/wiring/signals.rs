@@ -7,12 +7,12 @@ use tracing::info;
 
 use crate::fault::Fault;
 
-/// The signals that ask a service to stop: SIGTERM, as ECS sends it, SIGINT, as a person does, SIGHUP and
-/// SIGQUIT, as a terminal does.
+/// The signals that ask a service to stop: SIGTERM, as ECS sends it, SIGINT, as a person does,
+/// SIGHUP and SIGQUIT, as a terminal does.
 ///
-/// Listen before anything else is begun. What comes later is kept until it is asked for, and a process that
-/// is PID 1 of a container would not even be ended by what it does not listen to. What this process was
-/// begun to ignore, it ignores: `nohup` keeps it over the end of a terminal.
+/// Listen before anything else is begun. What comes later is kept until it is asked for, and a
+/// process that is PID 1 of a container would not even be ended by what it does not listen to. What
+/// this process was begun to ignore, it ignores: `nohup` keeps it over the end of a terminal.
 #[derive(Debug)]
 pub(super) struct Signals(Vec<Signal>);
 

@@ -39,8 +39,8 @@ pub enum AnyStore {
     Memory(Memory),
 }
 
-/// A request of the SDK is large while it is on its way: boxed, so that not every delivery has room for
-/// one, and is moved with it.
+/// A request of the SDK is large while it is on its way: boxed, so that not every delivery has room
+/// for one, and is moved with it.
 impl Store for AnyStore {
     async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
         match self {
@@ -99,8 +99,8 @@ impl AnyStore {
     /// Opens the store that a service works on.
     ///
     /// # Errors
-    /// When file or table is not there, has not begun, or cannot be used; or when it is a file on the
-    /// disk of an ECS task.
+    /// When file or table is not there, has not begun, or cannot be used; or when it is a file on
+    /// the disk of an ECS task.
     pub async fn of_service(
         args: &ServiceArgs,
         role: RoleName,
@@ -128,7 +128,8 @@ impl AnyStore {
         }
     }
 
-    /// Opens the store of a role's simulated gateway: a file of its own, or where the role has its rows.
+    /// Opens the store of a role's simulated gateway: a file of its own, or where the role has its
+    /// rows.
     ///
     /// # Errors
     /// When the file is not there, cannot be used, or did not begin together with payment's.
@@ -203,8 +204,8 @@ impl AnyStore {
         }
     }
 
-    /// Whose turn it is when a command could not use the rows: a table may answer in a moment unless IAM
-    /// does not allow it, a file that cannot be read is damaged.
+    /// Whose turn it is when a command could not use the rows: a table may answer in a moment
+    /// unless IAM does not allow it, a file that cannot be read is damaged.
     #[must_use]
     pub fn fault(&self, error: &BookError) -> Fault {
         match (self, error) {

@@ -1,5 +1,5 @@
-//! Each role may do exactly what it does: the calls that the SDK sent, recorded in a run of the four
-//! real processes, against the policies that Terraform plans. Nothing missing, nothing spare.
+//! Each role may do exactly what it does: the calls that the SDK sent, recorded in a run of the
+//! four real processes, against the policies that Terraform plans. Nothing missing, nothing spare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,7 +100,8 @@ fn texts(of: &Value) -> Vec<String> {
     of.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
 }
 
-/// Everything that a role ever calls: bookings to several ends, a retry, a heartbeat, poison, a list.
+/// Everything that a role ever calls: bookings to several ends, a retry, a heartbeat, poison, a
+/// list.
 async fn provoke(account: &Account, dynamodb: &DynamoDbLocal, services: &[Service]) {
     let status = services.iter().find(|it| it.role == RoleName::Status).unwrap();
     let publish = async |sketch: Sketch| {
@@ -113,7 +114,8 @@ async fn provoke(account: &Account, dynamodb: &DynamoDbLocal, services: &[Servic
     ends("declined", "payment_failed").await;
     publish(Sketch::new("late", &["15A"], "tok_timeout_then_ok")).await;
     ends("late", "completed").await;
-    // Nobody gets on while DynamoDB stands still: what is in hand is extended, and later given back.
+    // Nobody gets on while DynamoDB stands still: what is in hand is extended, and later given
+    // back.
     dynamodb.freeze();
     publish(Sketch::new("frozen", &["16A"], "tok_visa")).await;
     for service in services {

@@ -1,5 +1,5 @@
-//! A store that is not there never reads as one that is empty: stores begin by one act, know where they
-//! belong, and are read by their owner alone.
+//! A store that is not there never reads as one that is empty: stores begin by one act, know where
+//! they belong, and are read by their owner alone.
 
 use std::{
     fs::{self, Permissions},

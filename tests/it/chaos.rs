@@ -420,7 +420,8 @@ fn check(evidence: &Evidence, data: &Path, asked: &[(BookingId, Wish)]) -> Strin
         assert!((least..=1).contains(&served), "{seats} went to {served} of {rivals:?}");
     }
 
-    // Also under a temporary name: a service was killed while it wrote one, and it counts for nothing.
+    // Also under a temporary name: a service was killed while it wrote one, and it counts for
+    // nothing.
     let files = fs::read_dir(data.join("receipts")).unwrap();
     let files = files.map(|it| it.unwrap().file_name().into_string().unwrap());
     let (letters, scraps): (Vec<String>, Vec<String>) = files.partition(|it| it.ends_with(".eml"));

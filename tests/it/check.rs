@@ -347,8 +347,8 @@ async fn a_newer_canary_takes_the_place_of_an_older_one_and_never_the_other_way(
     assert_eq!(sightings(&store, newest).await.unwrap(), [seen(7)]);
 }
 
-/// A canary made at a time: as of version 7 the time, the version, the variant, and what chance would
-/// say.
+/// A canary made at a time: as of version 7 the time, the version, the variant, and what chance
+/// would say.
 pub fn at(time: Timestamp, chance: u128) -> CanaryId {
     let ms = u128::try_from(time.as_millisecond()).unwrap();
     CanaryId::new(Uuid::from_u128(ms << 80 | 7 << 76 | 8 << 60 | chance)).unwrap()

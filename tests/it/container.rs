@@ -1,6 +1,6 @@
-//! The binary as a container runs it: PID 1, a read-only root that holds nothing but the binary, what
-//! it links to and the CA certificates, no shell, an arbitrary user, `/data` the only writable folder.
-//! No Docker engine is needed: the kernel's namespaces are what an engine uses, too.
+//! The binary as a container runs it: PID 1, a read-only root that holds nothing but the binary,
+//! what it links to and the CA certificates, no shell, an arbitrary user, `/data` the only writable
+//! folder. No Docker engine is needed: the kernel's namespaces are what an engine uses, too.
 
 use std::{path::Path, process::Command};
 

@@ -1,5 +1,6 @@
-//! What a client's message may cost others: nothing that they notice. Real processes, beside requests
-//! with a note that was once searched for card numbers in a time that grew with its square.
+//! What a client's message may cost others: nothing that they notice. Real processes, beside
+//! requests with a note that was once searched for card numbers in a time that grew with its
+//! square.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use crate::harness::{Account, Folder, Service, all_four, bare, say};
 
 /// How large the notes are. SNS takes 256 KiB.
 const NOTES_BYTES: [usize; 2] = [60 * 1024, 240 * 1024];
-/// How long `/health` may take to answer on a machine that does other things as well. A note of 60 KB
-/// kept each of the four for half a minute, one of 240 KB for eight.
+/// How long `/health` may take to answer on a machine that does other things as well. A note of 60
+/// KB kept each of the four for half a minute, one of 240 KB for eight.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// Honest bookings in a row.
 const HONEST: usize = 8;
@@ -21,8 +22,8 @@ const ROUNDS: usize = 4;
 /// How much longer the slowest honest booking may take beside costly ones.
 const TIMES_MAX: f64 = 2.0;
 
-/// Publishes honest bookings one after the other, and says how long the slowest took to its end: of so
-/// few that is the 99th percentile.
+/// Publishes honest bookings one after the other, and says how long the slowest took to its end: of
+/// so few that is the 99th percentile.
 async fn slowest(account: &Account, status: &Service, round: usize, costly: bool) -> Duration {
     let mut slowest = Duration::ZERO;
     for at in 0..HONEST {
@@ -47,7 +48,8 @@ async fn slowest(account: &Account, status: &Service, round: usize, costly: bool
     slowest
 }
 
-/// Asks all four how they are until told to stop; every one of them answers each time. Says how often.
+/// Asks all four how they are until told to stop; every one of them answers each time. Says how
+/// often.
 async fn health(services: &[Service], mut stop: watch::Receiver<bool>) -> usize {
     let client = reqwest::Client::builder().no_proxy().timeout(ANSWERS_WITHIN).build().unwrap();
     let mut asked = 0;

@@ -9,7 +9,8 @@ use std::{
 
 use crate::harness::root;
 
-/// The ids of sections A to F and I of the matrix. G's rows have no ids: they are in docs/PHASES.md.
+/// The ids of sections A to F and I of the matrix. G's rows have no ids: they are in
+/// docs/PHASES.md.
 fn rows_of_the_matrix() -> BTreeSet<String> {
     let matrix = fs::read_to_string(root().join("docs/FAILURE-MATRIX.md")).unwrap();
     let ids = matrix.lines().filter_map(|it| it.strip_prefix("| ")?.split(' ').next());

@@ -62,7 +62,8 @@ fn the_readme_names_the_exit_codes_of_the_help() {
     }
 }
 
-/// Whatever docs/SECURITY.md says a test holds, a test of that name is there; and each table names some.
+/// Whatever docs/SECURITY.md says a test holds, a test of that name is there; and each table names
+/// some.
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
     let document = document("docs/SECURITY.md");

@@ -1,5 +1,5 @@
-//! What is true of the DynamoDB store alone: its limits, its lists, what it says when a table is not
-//! there, and what it makes of answers that are incomplete, refused or lost on their way.
+//! What is true of the DynamoDB store alone: its limits, its lists, what it says when a table is
+//! not there, and what it makes of answers that are incomplete, refused or lost on their way.
 
 use axum::http::StatusCode;
 use booking::{

@@ -1,9 +1,10 @@
 //! Files that an earlier version wrote are read, and what it left half-done is finished.
 //!
 //! `fixtures/earlier` was made by the binary of commit 5dd992f (schema version 3, no identities):
-//! `booking demo --bookings 14 --seed 7`, killed in the middle, the write-ahead logs written into the
-//! files. One charge is claimed, three bookings are held, two receipts are out, several decisions have
-//! been announced to nobody. `requests.json` has the 14 requests as the demo published them.
+//! `booking demo --bookings 14 --seed 7`, killed in the middle, the write-ahead logs written into
+//! the files. One charge is claimed, three bookings are held, two receipts are out, several
+//! decisions have been announced to nobody. `requests.json` has the 14 requests as the demo
+//! published them.
 
 use std::{collections::BTreeMap, fs};
 

@@ -1,5 +1,5 @@
-//! An operator under a flood: what matters is found behind thousands, put back and dropped by tens, and
-//! lists go on where they ended.
+//! An operator under a flood: what matters is found behind thousands, put back and dropped by tens,
+//! and lists go on where they ended.
 
 use std::{
     collections::BTreeSet,
@@ -77,8 +77,8 @@ fn requests(ids: impl Iterator<Item = String>) -> Vec<String> {
     ids.map(|it| Sketch::new(&it, &["12A"], "tok_visa").cloud_event()).collect()
 }
 
-/// Behind 2,000, so that the run does not take minutes on an emulator; the way through is the same for
-/// 10,000, and its bounds are tested beside `Scan`.
+/// Behind 2,000, so that the run does not take minutes on an emulator; the way through is the same
+/// for 10,000, and its bounds are tested beside `Scan`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_letter_behind_thousands_is_found_and_none_of_them_stays_hidden() {
     let (account, folder) = (Account::make(false).await, Folder::new());
@@ -107,7 +107,8 @@ async fn a_letter_behind_thousands_is_found_and_none_of_them_stays_hidden() {
     assert_eq!(account.depth(RoleName::Payment).await, (1, 0));
 }
 
-/// The seventh receive is not answered until the command was interrupted, so that it cannot have ended.
+/// The seventh receive is not answered until the command was interrupted, so that it cannot have
+/// ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_look_that_is_interrupted_gives_back_what_it_hid() {
     let (account, folder) = (Account::make(false).await, Folder::new());
@@ -175,7 +176,8 @@ async fn what_fails_in_a_lot_stays_and_the_others_go() {
     assert_eq!(account.depth_of(&dlq).await, (1, 0), "what was not sent was not deleted");
 }
 
-/// Whatever happens between the send and the delete: on both queues, never on none; and again it goes on.
+/// Whatever happens between the send and the delete: on both queues, never on none; and again it
+/// goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redrive_that_is_interrupted_leaves_every_letter_somewhere_and_goes_on() {
     let (account, folder) = (Account::make(false).await, Folder::new());

@@ -1,5 +1,5 @@
-//! A file that is removed, replaced or truncated under a running service: nothing is committed or read
-//! any more, and `/health` says so, also while there is nothing to do.
+//! A file that is removed, replaced or truncated under a running service: nothing is committed or
+//! read any more, and `/health` says so, also while there is nothing to do.
 
 use std::{
     fs::{self, OpenOptions},

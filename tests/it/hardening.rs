@@ -1,7 +1,8 @@
 //! The wire decoder against messages nobody thought of, and the logs of real processes against what
 //! must never stand in them.
 //!
-//! CI tries [`CASES`] messages a property; PROPTEST_CASES=1000000 tries as many as one has time for.
+//! CI tries [`CASES`] messages a property; PROPTEST_CASES=1000000 tries as many as one has time
+//! for.
 
 use booking::{
     bus::wire::{self, Refusal, Why},
@@ -403,7 +404,8 @@ fn card() -> impl Strategy<Value = String> {
     (2_u8..=6, collection::vec(0_u8..=9, 11..=17)).prop_map(|(first, more)| {
         let mut digits = vec![first];
         digits.extend(more);
-        // The digit that makes it valid; written here once more, so as not to ask the code under test.
+        // The digit that makes it valid; written here once more, so as not to ask the code under
+        // test.
         let doubled = |it: u8| if it > 4 { it * 2 - 9 } else { it * 2 };
         let sum: u8 = digits
             .iter()
@@ -416,7 +418,8 @@ fn card() -> impl Strategy<Value = String> {
     })
 }
 
-/// What may stand before a card number: nothing, a word, or any one character that is no part of one.
+/// What may stand before a card number: nothing, a word, or any one character that is no part of
+/// one.
 fn before() -> impl Strategy<Value = String> {
     let other = any::<char>().prop_filter("no part of a word", |it| !it.is_alphanumeric());
     prop_oneof!["([a-z]+[ :(])?", other.prop_map(String::from)]
@@ -708,8 +711,8 @@ async fn no_log_line_tells_a_name_an_address_a_token_a_card_or_a_body_at_any_lev
     }
 }
 
-/// Completed, declined, answered too late, rejected for a card, and no event at all. Returns a piece
-/// that every receipt handle of this account has.
+/// Completed, declined, answered too late, rejected for a card, and no event at all. Returns a
+/// piece that every receipt handle of this account has.
 async fn every_kind_of_booking(account: &Account, status: &Service) -> String {
     let publish = async |id: &str, seat: &str, token: &str, remark: &str| {
         let mut data = bare(&[seat], token);

@@ -1,7 +1,8 @@
-//! IAM enforced: the four roles, a client and an operator act under exactly the policies that Terraform
-//! plans, on an AWS that refuses everything else (moto, with what localstack/iam_server.py adds and says
-//! is not enforced). Everything they do goes through, and with any one action taken away exactly the
-//! calls that need it are refused, and whoever needed it says which one it was.
+//! IAM enforced: the four roles, a client and an operator act under exactly the policies that
+//! Terraform plans, on an AWS that refuses everything else (moto, with what
+//! localstack/iam_server.py adds and says is not enforced). Everything they do goes through, and
+//! with any one action taken away exactly the calls that need it are refused, and whoever needed it
+//! says which one it was.
 
 mod deployment;
 
@@ -55,7 +56,8 @@ async fn services(deployed: &Deployment, folder: &Folder, tables: bool) -> Vec<S
     services
 }
 
-/// Bookings to every kind of end, a retry and poison, by a client who may publish requests and no more.
+/// Bookings to every kind of end, a retry and poison, by a client who may publish requests and no
+/// more.
 async fn all_stories_end(tables: bool) {
     let (deployed, folder) = (Deployment::make().await, Folder::new());
     let services = services(&deployed, &folder, tables).await;

@@ -1,5 +1,5 @@
-//! A row is found by its key wherever that key is by then: in memory, in the file's list of new ones, or in
-//! the large index, and whoever moved it there.
+//! A row is found by its key wherever that key is by then: in memory, in the file's list of new
+//! ones, or in the large index, and whoever moved it there.
 
 use booking::{
     domain::RoleName,
@@ -11,8 +11,8 @@ use crate::{
     store_contract::{engine, write},
 };
 
-/// More keys than are kept in memory, also by who only reads: by then most have moved on into the large
-/// index.
+/// More keys than are kept in memory, also by who only reads: by then most have moved on into the
+/// large index.
 const MANY: usize = 130_000;
 
 fn key(at: usize) -> String {
@@ -67,7 +67,8 @@ fn a_row_is_found_wherever_its_key_is_by_then() {
     // Nobody has two rows.
     assert_eq!(writer.all().unwrap().len(), MANY);
 
-    // Neither who saw nothing of it, nor who opens the file now, misses one or finds one that is not.
+    // Neither who saw nothing of it, nor who opens the file now, misses one or finds one that is
+    // not.
     let late = Engine::open_read_only(&folder.join("seats.db"), RoleName::Seats).unwrap();
     for reader in [&other, &late] {
         let keys: Vec<_> = (0..MANY + 9).map(key).collect();

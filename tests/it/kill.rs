@@ -1,4 +1,5 @@
-//! kill -9 of each role while it has a message in flight: everything ends as it should all the same.
+//! kill -9 of each role while it has a message in flight: everything ends as it should all the
+//! same.
 
 use booking::{
     audit::Evidence,

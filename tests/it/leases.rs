@@ -259,7 +259,8 @@ async fn a19_a20_no_more_is_received_than_can_be_worked_on_and_a_slow_one_holds_
     working.await.unwrap().unwrap();
 }
 
-/// Its messages are hidden, or another replica has them: there is nothing to try, and the loop lives.
+/// Its messages are hidden, or another replica has them: there is nothing to try, and the loop
+/// lives.
 #[tokio::test(start_paused = true)]
 async fn a21_a_breaker_that_stays_open_over_an_empty_queue_leaves_the_service_healthy() {
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
@@ -333,7 +334,8 @@ impl std::io::Write for Written {
     }
 }
 
-/// The next receive may take as long as a long poll: nobody waits for it to learn that it works again.
+/// The next receive may take as long as a long poll: nobody waits for it to learn that it works
+/// again.
 #[tokio::test]
 async fn a21_an_open_breaker_is_a_metric_and_log_lines_and_health_forgets_it_once_it_works() {
     let written = Written::default();
@@ -342,8 +344,8 @@ async fn a21_an_open_breaker_is_a_metric_and_log_lines_and_health_forgets_it_onc
         let written = written.clone();
         lines(LogFormat::Json, false, move || written.clone())
     };
-    // Were there only this one, then a test on another thread that comes to the same log line first would
-    // decide for the whole process that nobody wants it.
+    // Were there only this one, then a test on another thread that comes to the same log line first
+    // would decide for the whole process that nobody wants it.
     let _another = tracing::Dispatch::new(all_lines);
     let _logging = tracing::subscriber::set_default(lines);
     let bench = manual();
@@ -444,7 +446,8 @@ async fn a_clock_that_steps_makes_no_breaker_wait_longer_and_no_lease_last_longe
     }
 }
 
-/// Pollers that rest because of an open breaker begin again when it closes, and not when their rest is over.
+/// Pollers that rest because of an open breaker begin again when it closes, and not when their rest
+/// is over.
 #[tokio::test]
 async fn a_breaker_that_closes_wakes_whoever_waits_for_it() {
     let breaker = Arc::new(Breaker::default());

@@ -35,8 +35,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whose files have this text anywhere in their bytes, write-ahead logs included: `seats`, `payment`,
-/// `receipt`, `status`, `gateway` or `receipts`.
+/// Whose files have this text anywhere in their bytes, write-ahead logs included: `seats`,
+/// `payment`, `receipt`, `status`, `gateway` or `receipts`.
 fn who_has(folder: &Folder, text: &str) -> Vec<String> {
     let mut owners = Vec::new();
     for file in files(folder.path()) {

@@ -312,7 +312,8 @@ fn no_log_tells_what_it_should_not(services: &[Service]) {
     }
 }
 
-/// Reads stdin as its argument says, with the official parser of that format, and prints a type a line.
+/// Reads stdin as its argument says, with the official parser of that format, and prints a type a
+/// line.
 const PARSER: &str = r#"
 import sys
 if sys.argv[1] == "openmetrics":

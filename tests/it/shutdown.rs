@@ -41,7 +41,8 @@ async fn a27_a28_after_sigterm_under_load_nothing_is_hidden_and_the_exit_code_is
     }
 }
 
-/// It is told to stop while it asks AWS for its queue, which does not answer: it ends well, and by itself.
+/// It is told to stop while it asks AWS for its queue, which does not answer: it ends well, and by
+/// itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signal_during_the_start_is_not_lost() {
     // Takes connections, and says nothing.

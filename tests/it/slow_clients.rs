@@ -1,4 +1,5 @@
-//! Clients that connect and hold on take nothing from the consumer, and no answer from anybody else.
+//! Clients that connect and hold on take nothing from the consumer, and no answer from anybody
+//! else.
 
 use std::{io::Write, net::TcpStream, time::Duration};
 

@@ -1,5 +1,5 @@
-//! One contract for every store, and what is true of SQLite alone. What is true of DynamoDB alone is
-//! in `dynamodb`.
+//! One contract for every store, and what is true of SQLite alone. What is true of DynamoDB alone
+//! is in `dynamodb`.
 
 use std::sync::Arc;
 
@@ -189,7 +189,8 @@ async fn lists_are_by_phase_and_age(at: &impl Reopen) {
     assert_eq!(keys(phase("completed"), 9).await, ["f/3", "f/2"]);
 }
 
-/// Rows that came meanwhile are on no later page of the newest, and rows that stayed are on one each.
+/// Rows that came meanwhile are on no later page of the newest, and rows that stayed are on one
+/// each.
 async fn a_list_is_told_page_by_page_each_row_once_also_those_of_one_time(at: &impl Reopen) {
     let store = at.open().await;
     let put = async |key: String, phase: &str, at_ms, version| {
@@ -239,7 +240,8 @@ async fn a_list_is_told_page_by_page_each_row_once_also_those_of_one_time(at: &i
     let newest = whole(Find::Newest { phase: None }).await;
     assert_eq!((newest[0].as_str(), newest[1].as_str()), ("booking/own-3", "booking/own-2"));
     assert_eq!((newest[9].as_str(), newest[10].as_str()), ("booking/own-1", "booking/own-0"));
-    // Where the list goes on does not move: neither with new rows, nor with that of the place itself.
+    // Where the list goes on does not move: neither with new rows, nor with that of the place
+    // itself.
     let first = store.list(Find::Newest { phase: None }, None, 4).await.unwrap();
     let next = first.next.clone().unwrap();
     assert_eq!(next.key, first.rows[3].0);
@@ -325,7 +327,8 @@ fn frames(folder: &Folder) -> u64 {
     std::fs::metadata(folder.join("seats.db-wal")).unwrap().len() / 4096
 }
 
-/// Receipt's rows have names: what was written over is nowhere, also while the service has the file.
+/// Receipt's rows have names: what was written over is nowhere, also while the service has the
+/// file.
 #[test]
 fn what_receipt_wrote_over_is_gone_from_its_files() {
     let folder = Folder::new();

@@ -1,5 +1,5 @@
-//! Where what we build on comes from: named by its content, and by nothing that can be moved. The tools
-//! that ask the outside are run with stand-ins, since a test may not depend on a registry.
+//! Where what we build on comes from: named by its content, and by nothing that can be moved. The
+//! tools that ask the outside are run with stand-ins, since a test may not depend on a registry.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! Nothing that a client chose is an identity: section I of the failure matrix, on the wire and on a
-//! stage with all four services.
+//! Nothing that a client chose is an identity: section I of the failure matrix, on the wire and on
+//! a stage with all four services.
 
 use booking::{
     bus::{
@@ -279,8 +279,8 @@ async fn of_several_requests_without_an_answer_none_is_told() {
     }
 }
 
-/// I4: a role may answer another request than the one whose seats are booked; what it said of that one
-/// is not told as the booking's.
+/// I4: a role may answer another request than the one whose seats are booked; what it said of that
+/// one is not told as the booking's.
 #[test]
 fn what_was_said_of_another_request_is_told_without_its_seats_and_money() {
     use booking::domain::event::{About, Charge, Data};

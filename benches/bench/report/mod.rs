@@ -1,5 +1,5 @@
-//! What is made of the figures: `target/bench/results.json` always, `docs/BENCHMARKS.md` after a whole
-//! run, and the same on the terminal after a part of one.
+//! What is made of the figures: `target/bench/results.json` always, `docs/BENCHMARKS.md` after a
+//! whole run, and the same on the terminal after a part of one.
 
 mod acceptance;
 mod machine;

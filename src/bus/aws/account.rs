@@ -1,4 +1,5 @@
-//! What there is in an account under one prefix, as SNS and SQS tell it. Reads, and changes nothing.
+//! What there is in an account under one prefix, as SNS and SQS tell it. Reads, and changes
+//! nothing.
 
 use std::{collections::BTreeMap, error::Error};
 

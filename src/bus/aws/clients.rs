@@ -198,7 +198,8 @@ impl Clients {
         Ok(Home::new(&self.region, &account))
     }
 
-    /// What a call to a queue needs. Its account stands in its URL, if that is known and is one of AWS.
+    /// What a call to a queue needs. Its account stands in its URL, if that is known and is one of
+    /// AWS.
     pub(super) fn right_to(&self, action: &'static str, queue: &str, url: Option<&str>) -> Right {
         let account = url.and_then(|it| it.rsplit('/').nth(1)).filter(|it| is_account(it));
         let home = Home::new(&self.region, account.unwrap_or("*"));
@@ -275,8 +276,8 @@ const REFUSALS: [&str; 9] = [
     "UnrecognizedClientException",
 ];
 
-/// The bus error for an SDK error: refused when waiting will not help. It names the right if that is
-/// what is missing.
+/// The bus error for an SDK error: refused when waiting will not help. It names the right if that
+/// is what is missing.
 pub(super) fn failure<E>(
     operation: &'static str,
     name: &str,

@@ -1,5 +1,5 @@
-//! Dead messages put back or deleted by tens. A message is deleted only after the role's own queue has it:
-//! dying in between leaves it on both.
+//! Dead messages put back or deleted by tens. A message is deleted only after the role's own queue
+//! has it: dying in between leaves it on both.
 
 use super::{
     clients::Clients,
@@ -8,8 +8,8 @@ use super::{
 };
 use crate::bus::{BusError, ENTRIES_MAX};
 
-/// The most bytes of one lot, attributes included: less than SQS takes, and as much as emulators take. A
-/// message that is larger goes alone.
+/// The most bytes of one lot, attributes included: less than SQS takes, and as much as emulators
+/// take. A message that is larger goes alone.
 const LOT_BYTES_MAX: usize = 256 * 1024;
 /// What an attribute takes besides its value.
 const ATTRIBUTE_BYTES: usize = 64;
@@ -59,8 +59,9 @@ impl<T> Lot<T> {
 }
 
 impl DeadLetters {
-    /// Puts messages of one queue back on the role's queue, bodies untouched, without what was written on
-    /// them when they died; then deletes those that are there. Says for each, in order, how it went.
+    /// Puts messages of one queue back on the role's queue, bodies untouched, without what was
+    /// written on them when they died; then deletes those that are there. Says for each, in order,
+    /// how it went.
     pub async fn put_back(&self, from: Place, lot: &[&Dead], to: &Queue) -> Vec<Filed> {
         let sent = own(self.clients(), to).send(lot).await;
         let there: Vec<&Dead> =

@@ -51,8 +51,8 @@ pub struct AwsRequests {
 }
 
 impl AwsBus {
-    /// Finds the role's queue by name, and from its ARN the home of queue and topics. A delete waits
-    /// for others for `deletes_linger`.
+    /// Finds the role's queue by name, and from its ARN the home of queue and topics. A delete
+    /// waits for others for `deletes_linger`.
     ///
     /// # Errors
     /// When the queue is not there, may not be used, or AWS cannot be reached.

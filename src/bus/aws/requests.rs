@@ -1,4 +1,5 @@
-//! The batch requests of SNS and SQS: each entry gets its own answer, since one that fails fails alone.
+//! The batch requests of SNS and SQS: each entry gets its own answer, since one that fails fails
+//! alone.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -177,7 +178,8 @@ pub(super) fn kind_attribute(kind: Kind) -> MessageAttributeValue {
 /// An entry that failed: its id, the code and what else is said.
 type Failed = (String, String, Option<String>);
 
-/// A later receive has taken the message over, or it is gone: what was asked has not been done to it.
+/// A later receive has taken the message over, or it is gone: what was asked has not been done to
+/// it.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
     "the receipt handle is no longer good: the message became visible again before it was dealt with, or is gone"

@@ -1,6 +1,6 @@
-//! Looks through a role's two dead-letter queues to their end, however many messages are on them. What
-//! was looked at stays hidden until the end, since SQS would bring it again and again instead of the rest;
-//! of it only ids and receipt handles are kept, and all of it is given back in lots.
+//! Looks through a role's two dead-letter queues to their end, however many messages are on them.
+//! What was looked at stays hidden until the end, since SQS would bring it again and again instead
+//! of the rest; of it only ids and receipt handles are kept, and all of it is given back in lots.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,13 +18,13 @@ use crate::bus::{BusError, ENTRIES_MAX, RECEIVE_MAX, ReceiptHandle};
 /// How long a receive waits. Without waiting SQS asks only some of its servers, and would miss
 /// messages; with it the answer is complete.
 const WAIT: Duration = Duration::from_secs(1);
-/// How long a message is hidden while the rest is looked through: thousands a second are. Whoever dies
-/// meanwhile leaves them to come back by themselves after this.
+/// How long a message is hidden while the rest is looked through: thousands a second are. Whoever
+/// dies meanwhile leaves them to come back by themselves after this.
 const HIDDEN: Duration = Duration::from_secs(180);
 /// How many receives of a queue are open at once, when it has shown that there is much on it.
 const RECEIVES_MAX: usize = 8;
-/// How many messages of a queue are hidden at once: SQS hands out no more than 120,000, and says nothing
-/// when it stops.
+/// How many messages of a queue are hidden at once: SQS hands out no more than 120,000, and says
+/// nothing when it stops.
 const HIDDEN_MAX: usize = 100_000;
 /// After so many receives in a row that brought only what was seen, the first ones have come back.
 const SEEN_AGAIN_MAX: u32 = 3;
@@ -132,8 +132,9 @@ impl Scan {
         Scan { letters: letters.clone(), most, sides, open: JoinSet::new() }
     }
 
-    /// What the next receive brought and was not seen before: maybe nothing. None when the queues are
-    /// looked through, or as much of them as may be. May be dropped while it waits, and called again.
+    /// What the next receive brought and was not seen before: maybe nothing. None when the queues
+    /// are looked through, or as much of them as may be. May be dropped while it waits, and called
+    /// again.
     ///
     /// # Errors
     /// When a queue cannot be received from.
@@ -185,7 +186,8 @@ impl Scan {
                 lots.spawn(async move {
                     let at_once = lot.iter().map(|it| (it, Duration::ZERO));
                     let url = letters.queue(side.place).url();
-                    // Whatever fails here, whole or in part, is visible again when its time is over.
+                    // Whatever fails here, whole or in part, is visible again when its time is
+                    // over.
                     let _ = change_visibility(&letters.clients().sqs, url, at_once).await;
                 });
             }

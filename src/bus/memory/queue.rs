@@ -1,5 +1,5 @@
-//! One queue: messages by the order they came in, and which of them can be received now. Nothing that
-//! is asked of it takes longer when more lies on it.
+//! One queue: messages by the order they came in, and which of them can be received now. Nothing
+//! that is asked of it takes longer when more lies on it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

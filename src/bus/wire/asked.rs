@@ -10,8 +10,8 @@ use crate::domain::{ids::BookingId, request::Request};
 /// Reads the `data` of a booking request as a service would; with the id, if it names one.
 ///
 /// # Errors
-/// With path, expectation and position, never with the value: for everything that the services would
-/// refuse.
+/// With path, expectation and position, never with the value: for everything that the services
+/// would refuse.
 pub fn read_request(text: &str) -> Result<(Option<BookingId>, Request), Flaw> {
     let fields = Fields::parse(text)?;
     let id = fields.optional("booking_id").map(|it| it.parsed(BookingId::parse)).transpose()?;

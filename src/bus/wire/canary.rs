@@ -27,8 +27,8 @@ pub fn canary(id: CanaryId, topic: Kind, time: Timestamp, key: &CanaryKey) -> Me
     text(id, topic, "check", time, None, key)
 }
 
-/// What a role says when it has heard a canary: on every topic of its own that status hears, so that
-/// one of them is enough.
+/// What a role says when it has heard a canary: on every topic of its own that status hears, so
+/// that one of them is enough.
 #[must_use]
 pub fn canary_heard(id: CanaryId, seen: &Sighting, key: &CanaryKey) -> Vec<Message> {
     let role = seen.hop.role;
@@ -118,7 +118,8 @@ pub fn read_canary(delivery: &Delivery, intake: &Intake) -> Option<Caught> {
     if !intake.canary_key().is_some_and(|key| key.made(code, &signed)) {
         return Some(Caught::Strange);
     }
-    // Only the role itself may publish there, so it is its own word. Else it is a canary like others.
+    // Only the role itself may publish there, so it is its own word. Else it is a canary like
+    // others.
     let told = told.filter(|it: &Sighting| topics::heard_by_status(it.hop.role).contains(&topic));
     Some(Caught::Ours(Canary { id, topic, told }))
 }

@@ -19,8 +19,8 @@ const KEY_BYTES_MAX: usize = 4096;
 #[derive(Clone, PartialEq, Eq)]
 pub struct CanaryKey(Box<[u8]>);
 
-/// What of a canary its code is about. All that any role acts on: a code for one topic, hop or id is
-/// no code for another.
+/// What of a canary its code is about. All that any role acts on: a code for one topic, hop or id
+/// is no code for another.
 pub(super) struct Signed<'a> {
     pub(super) id: CanaryId,
     pub(super) topic: Kind,

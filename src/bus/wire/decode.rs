@@ -308,8 +308,8 @@ impl Letter<'_> {
         Ok(kind)
     }
 
-    /// Whose booking it is: `data.booking_id`, else `subject`, else derived from the event, else the
-    /// SNS MessageId. Only a request may do without a name.
+    /// Whose booking it is: `data.booking_id`, else `subject`, else derived from the event, else
+    /// the SNS MessageId. Only a request may do without a name.
     fn identify(
         &self,
         own: Named,
@@ -354,8 +354,8 @@ fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// `data_base64` as the text that it stands for: official SDKs write it for JSON that is given to them
-/// as bytes.
+/// `data_base64` as the text that it stands for: official SDKs write it for JSON that is given to
+/// them as bytes.
 fn decoded(top: &Fields<'_, '_>) -> Option<Result<String, Flaw>> {
     let encoded = top.optional("data_base64")?;
     if top.optional("data").is_some() {

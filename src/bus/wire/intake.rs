@@ -1,4 +1,5 @@
-//! Who may say what: the topics whose envelopes are taken for events, and what is taken without one.
+//! Who may say what: the topics whose envelopes are taken for events, and what is taken without
+//! one.
 
 use super::{CanaryKey, Why};
 use crate::domain::{RoleName, event::Kind};
@@ -20,8 +21,8 @@ impl Intake {
     /// `arn:aws:sns:eu-central-1:123456789012:staging-`. Without an envelope only requests are
     /// taken, which come from anybody anyway.
     ///
-    /// This rests on subscriptions that are not raw: where one is, an envelope is what its publisher
-    /// wrote. Nothing in a queue tells the two apart; `booking check` does.
+    /// This rests on subscriptions that are not raw: where one is, an envelope is what its
+    /// publisher wrote. Nothing in a queue tells the two apart; `booking check` does.
     #[must_use]
     pub fn enveloped(topic_arns: impl Into<String>) -> Intake {
         Intake { topic_arns: topic_arns.into(), raw: false, canary_key: None }
@@ -67,8 +68,8 @@ impl Intake {
     }
 }
 
-/// Whether `source` may say events of this kind. Outcomes have one publisher each; a client may call
-/// itself anything but one of our services.
+/// Whether `source` may say events of this kind. Outcomes have one publisher each; a client may
+/// call itself anything but one of our services.
 pub(super) fn may_say(source: &str, kind: Kind) -> Result<(), String> {
     match kind.publisher() {
         Some(role) if source == role.source() => Ok(()),

@@ -140,8 +140,8 @@ impl<'a, 'p> Node<'a, 'p> {
             .map_err(|_| self.flaw("expected a string"))
     }
 
-    /// Its value, if it is an integer that is not negative: also written `12900.0` or `1.29e4`, as JSON
-    /// Schema has it.
+    /// Its value, if it is an integer that is not negative: also written `12900.0` or `1.29e4`, as
+    /// JSON Schema has it.
     ///
     /// # Errors
     /// When it is something else, or so large that it is not exact.

@@ -1,6 +1,6 @@
-//! The digest of a request that is written as requests are: no escapes, no fractions, names in ASCII,
-//! nothing that could be a card number. It is the same that [`super::digest`] has for it, read
-//! in one pass that copies no text. Whatever is written otherwise has none here.
+//! The digest of a request that is written as requests are: no escapes, no fractions, names in
+//! ASCII, nothing that could be a card number. It is the same that [`super::digest`] has for it,
+//! read in one pass that copies no text. Whatever is written otherwise has none here.
 
 use std::{fmt, io::Write};
 

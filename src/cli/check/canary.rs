@@ -1,4 +1,5 @@
-//! `--canary`: a marked event onto every topic, and which role has heard it. What that means is pure.
+//! `--canary`: a marked event onto every topic, and which role has heard it. What that means is
+//! pure.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -66,8 +67,8 @@ pub(super) enum HopState {
     Unexpected,
 }
 
-/// Sends a canary onto every topic that is there, and waits until it was everywhere where nothing is
-/// known to be in its way.
+/// Sends a canary onto every topic that is there, and waits until it was everywhere where nothing
+/// is known to be in its way.
 ///
 /// # Errors
 /// When status cannot be asked: then nothing was published. When a topic does not take it.

@@ -1,5 +1,5 @@
-//! The account as it is against `topics/`: pure, so that its tests are data. What is broken is found
-//! once: of a topic or a queue that is not there, nothing else is said.
+//! The account as it is against `topics/`: pure, so that its tests are data. What is broken is
+//! found once: of a topic or a queue that is not there, nothing else is said.
 
 use serde::Serialize;
 

@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// Everything that `ls`, `show` and `redrive --dry-run` make of a message before its role's rules see it.
+/// Everything that `ls`, `show` and `redrive --dry-run` make of a message before its role's rules
+/// see it.
 fn look(text: &str) {
     let attributes = ["class", "reason", "booking", "ErrorMessage", text]
         .map(|it| (it.to_owned(), text.to_owned()))
@@ -48,8 +49,8 @@ proptest::proptest! {
     }
 }
 
-/// Each text that is opened may hold as deep a value again, and each of its lines would stand as much
-/// further to the right: a page of gigabytes, and no stack that is deep enough.
+/// Each text that is opened may hold as deep a value again, and each of its lines would stand as
+/// much further to the right: a page of gigabytes, and no stack that is deep enough.
 #[test]
 fn texts_within_texts_are_opened_twice_and_no_deeper() {
     let brackets = |inside: &str| format!("{}{inside}{}", "[".repeat(120), "]".repeat(120));

@@ -1,5 +1,5 @@
-//! What of a dead message may be seen on a terminal. A message that died is one that was not what it
-//! should be, so nothing is taken for harmless because of where it stands: a value is shown only
+//! What of a dead message may be seen on a terminal. A message that died is one that was not what
+//! it should be, so nothing is taken for harmless because of where it stands: a value is shown only
 //! under a name that is known to hold no secret, and even there card numbers and e-mail addresses
 //! are masked.
 
@@ -16,8 +16,8 @@ const OPENED_MAX: usize = 2;
 const HIDDEN: &str = "***";
 /// The name whose whole subtree is somebody's own.
 const PASSENGER: &str = "passenger";
-/// The names under which a whole message stands, as JSON or as a text of JSON. Such a text is opened and
-/// its parts are masked; one that is no JSON may hold anything, and is not shown.
+/// The names under which a whole message stands, as JSON or as a text of JSON. Such a text is
+/// opened and its parts are masked; one that is no JSON may hold anything, and is not shown.
 const WHOLE: [&str; 3] = ["Message", "data", "message"];
 /// The names whose values are no secret, in an event and in the SNS envelope around it.
 const HARMLESS: [&str; 26] = [

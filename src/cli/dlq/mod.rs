@@ -1,5 +1,5 @@
-//! `booking dlq`: what died, why, and back to the queue or away. Looks without taking, shows without
-//! telling secrets, and puts back without losing: a message is sent before it is deleted.
+//! `booking dlq`: what died, why, and back to the queue or away. Looks without taking, shows
+//! without telling secrets, and puts back without losing: a message is sent before it is deleted.
 
 #[cfg(test)]
 mod cost_tests;
@@ -64,15 +64,15 @@ the command ends; if it is killed, for three minutes at most. Interrupted, it gi
 pub enum DlqCommand {
     /// List what died, the oldest first: a line a message, and a total
     ///
-    /// Looks without taking: every message is visible again when it ends. Looking counts as a receive,
-    /// and hides a message for a moment, which an alarm may see. Age is SQS's own: since the message
-    /// was sent to this queue, or to the role's queue if SQS moved it from there.
+    /// Looks without taking: every message is visible again when it ends. Looking counts as a
+    /// receive, and hides a message for a moment, which an alarm may see. Age is SQS's own: since
+    /// the message was sent to this queue, or to the role's queue if SQS moved it from there.
     Ls(LsArgs),
     /// Show everything of what died, the oldest first: why, attributes, and the body
     ///
-    /// Looks without taking, as ls does. A value is shown only under a name that is known to hold no
-    /// secret; all others are ***, e-mail addresses a***@e***.com. A body that is no JSON is told by
-    /// its length and by where it stops being JSON.
+    /// Looks without taking, as ls does. A value is shown only under a name that is known to hold
+    /// no secret; all others are ***, e-mail addresses a***@e***.com. A body that is no JSON is
+    /// told by its length and by where it stops being JSON.
     Show(ShowArgs),
     /// Put what died back on the role's queue, as it is, and delete it from the dead-letter queue
     ///
@@ -80,9 +80,9 @@ pub enum DlqCommand {
     /// queues, and the role drops what it dealt with already. Run it again to go on. Asks nothing.
     /// Without --booking, --message or --class all go back, up to --limit or, with --all, however
     /// many; what died after it began is left. What can still not be read is set aside again by the
-    /// role. With --dry-run nothing is sent, deleted or written: each message is given to the role's
-    /// rules over its stored rows as they stand now, and what would happen is printed; then exit code
-    /// 1 says that one would come back.
+    /// role. With --dry-run nothing is sent, deleted or written: each message is given to the
+    /// role's rules over its stored rows as they stand now, and what would happen is printed; then
+    /// exit code 1 says that one would come back.
     Redrive(RedriveArgs),
     /// Delete what died, for good: what a hostile client made, and nobody will ever want
     ///
@@ -138,8 +138,8 @@ fn class(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Does what is asked of the dead letters. Interrupted, it ends what it has in hand and gives back what
-/// it hid; interrupted again, it ends at once.
+/// Does what is asked of the dead letters. Interrupted, it ends what it has in hand and gives back
+/// what it hid; interrupted again, it ends at once.
 pub(super) async fn run(command: DlqCommand) -> Result<(), Fault> {
     let stop = CancellationToken::new();
     let work = async {
@@ -188,7 +188,8 @@ impl Which {
         self.booking.is_some() || self.message.is_some() || self.class.is_some()
     }
 
-    /// The message, read as its role would read it, if it was asked for. Reads no further than it has to.
+    /// The message, read as its role would read it, if it was asked for. Reads no further than it
+    /// has to.
     fn wanted(&self, desk: &Desk, dead: Dead) -> Option<Case> {
         let id = &dead.delivery.message_id;
         if self.message.as_ref().is_some_and(|it| !id.starts_with(it.as_str())) {
@@ -215,8 +216,8 @@ impl Which {
         format!("no dead letters of {role}{}{about}{beyond}", class.unwrap_or_default())
     }
 
-    /// The end of one role's turn without a message: no failure when all were asked for, nor when there
-    /// are other roles.
+    /// The end of one role's turn without a message: no failure when all were asked for, nor when
+    /// there are other roles.
     fn nothing(&self, role: RoleName, beyond: &str) -> Result<(), Fault> {
         let said = self.none(role, beyond);
         if self.chooses() && self.roles.count() == 1 {

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize as _;
 use serde_json::{Serializer, Value, ser::Formatter};
 
-/// How deep values are indented, in levels. What is deeper stands on one line: of a body that is all
-/// brackets, each byte would else cost hundreds of spaces.
+/// How deep values are indented, in levels. What is deeper stands on one line: of a body that is
+/// all brackets, each byte would else cost hundreds of spaces.
 const LEVELS_MAX: usize = 16;
 
 /// The value, a field or an element a line.

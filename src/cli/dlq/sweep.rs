@@ -1,6 +1,6 @@
-//! Takes dead letters off their queues by tens, several lots at a time: back to the role, or away. What
-//! fails stays where it is, and so does what died after it began: poison that dies again would else be
-//! put back for ever.
+//! Takes dead letters off their queues by tens, several lots at a time: back to the role, or away.
+//! What fails stays where it is, and so does what died after it began: poison that dies again would
+//! else be put back for ever.
 
 use std::collections::BTreeMap;
 
@@ -111,8 +111,8 @@ struct Sweep<'a> {
 }
 
 impl Which {
-    /// Deals with no more than `limit` of the messages that were asked for. `line` is what is printed of
-    /// each when it is done.
+    /// Deals with no more than `limit` of the messages that were asked for. `line` is what is
+    /// printed of each when it is done.
     pub(super) async fn sweep(
         &self,
         desk: &Desk,

@@ -1,5 +1,5 @@
-//! Looks through a role's dead letters for those that were asked for, one after the other: none is held
-//! for longer than whoever asked holds it.
+//! Looks through a role's dead letters for those that were asked for, one after the other: none is
+//! held for longer than whoever asked holds it.
 
 use tokio_util::sync::CancellationToken;
 
@@ -52,8 +52,8 @@ impl Walked {
 }
 
 impl Which {
-    /// Shows each message that was asked for to `each`, no more than `limit` of them; then all of them
-    /// are visible again.
+    /// Shows each message that was asked for to `each`, no more than `limit` of them; then all of
+    /// them are visible again.
     pub(super) async fn walk(
         &self,
         desk: &Desk,

@@ -11,8 +11,8 @@ use crate::{
     domain::{ids::BookingId, request::Request},
 };
 
-/// Reads the `data` of a request from a file, or from stdin if that is `-`; with the id that it names,
-/// and with `token` if it has none of its own.
+/// Reads the `data` of a request from a file, or from stdin if that is `-`; with the id that it
+/// names, and with `token` if it has none of its own.
 pub(super) fn request(
     file: &Path,
     token: Option<&str>,

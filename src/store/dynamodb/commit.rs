@@ -2,9 +2,9 @@
 //!
 //! An answer that got lost on its way shows as a conflict: the SDK sends the write again, and finds
 //! the version that the first one made. That is right. Nobody can tell his own write from another's
-//! by the version, and need not: a conflict is answered by reading again, which finds the memo under
-//! the same cause (or the claim, or the state that asks for nothing more). Several rows at once carry
-//! the SDK's idempotency token, which spares that for ten minutes.
+//! by the version, and need not: a conflict is answered by reading again, which finds the memo
+//! under the same cause (or the claim, or the state that asks for nothing more). Several rows at
+//! once carry the SDK's idempotency token, which spares that for ten minutes.
 
 use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},

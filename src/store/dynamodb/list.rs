@@ -1,7 +1,7 @@
 //! Rows by phase and age, from the two indexes. There is one partition a phase: an index is asked
 //! once for each, and the answers are merged: by time, then in the order of the phases, then as the
-//! index has them. An index lags behind its table by some milliseconds, so the rows are read from the
-//! table, and one that has moved on is left out.
+//! index has them. An index lags behind its table by some milliseconds, so the rows are read from
+//! the table, and one that has moved on is left out.
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -123,7 +123,8 @@ impl DynamoDb {
             (now, None) => now.is_some(),
             (None, Some(_)) => false,
         });
-        // One that was written meanwhile stands where it is now; those of one time stay as they were.
+        // One that was written meanwhile stands where it is now; those of one time stay as they
+        // were.
         rows.sort_by_key(|it| index.rank(it.at_ms));
         let rows = rows.into_iter().map(|it| (it.key, it.versioned.body)).collect();
         Ok(Page { rows, next })

@@ -67,8 +67,9 @@ impl DynamoDb {
         Ok(store)
     }
 
-    /// With another time for which the table is taken to be the same after an answer. Whoever deletes a
-    /// table and makes another in less than that is not noticed; each look takes one read unit.
+    /// With another time for which the table is taken to be the same after an answer. Whoever
+    /// deletes a table and makes another in less than that is not noticed; each look takes one read
+    /// unit.
     #[must_use]
     pub fn trusting(self, trust: Duration) -> DynamoDb {
         DynamoDb { same: Arc::new(Same::new(Some(trust))), ..self }

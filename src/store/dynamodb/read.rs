@@ -19,7 +19,8 @@ use super::{
 
 /// The most keys of one request.
 const KEYS_MAX: usize = 100;
-/// How often DynamoDB may leave keys out of an answer: it is short of capacity, or the rows are large.
+/// How often DynamoDB may leave keys out of an answer: it is short of capacity, or the rows are
+/// large.
 const ROUNDS_MAX: u32 = 8;
 /// The pause after the first time; it doubles, with full jitter.
 const PAUSE_FIRST: Duration = Duration::from_millis(25);

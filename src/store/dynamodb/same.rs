@@ -1,10 +1,10 @@
-//! Whether the table is still the one that was opened. One that is deleted and made anew under the same
-//! name is empty, and a table that lost its rows must never read as one that never had any.
+//! Whether the table is still the one that was opened. One that is deleted and made anew under the
+//! same name is empty, and a table that lost its rows must never read as one that never had any.
 //!
-//! DynamoDB says nothing of that in an answer, and to look with every request would cost a read unit each.
-//! But a table is gone for seconds before another can have its name: who asks meanwhile is told so, and
-//! remembers it; who did not ask for a while looks at the identity as well. A table that was restored from
-//! a backup has the identity that the backup had, and is taken for the same.
+//! DynamoDB says nothing of that in an answer, and to look with every request would cost a read
+//! unit each. But a table is gone for seconds before another can have its name: who asks meanwhile
+//! is told so, and remembers it; who did not ask for a while looks at the identity as well. A table
+//! that was restored from a backup has the identity that the backup had, and is taken for the same.
 
 use std::{
     future::Future,
@@ -16,8 +16,8 @@ use tracing::error;
 
 use super::{super::StoreError, DynamoDb, IDENTITY, client::OPERATION_TIMEOUT};
 
-/// For how long after an answer a table is taken to be the same: less than it takes DynamoDB to delete one
-/// and to make another.
+/// For how long after an answer a table is taken to be the same: less than it takes DynamoDB to
+/// delete one and to make another.
 const TRUST: Duration = Duration::from_secs(2);
 /// How DynamoDB calls a table that is not there.
 const GONE: &str = "ResourceNotFoundException";
@@ -50,7 +50,8 @@ impl Same {
         }
     }
 
-    /// Whether an answer of now to something that was sent at `sent` can only come from the same table.
+    /// Whether an answer of now to something that was sent at `sent` can only come from the same
+    /// table.
     fn is_trusted(&self, sent: Instant) -> bool {
         sent.elapsed() < self.trust
     }
@@ -88,8 +89,8 @@ impl DynamoDb {
         Ok(rows)
     }
 
-    /// What is committed, after a look at where it goes. In the time of one request: whoever waits for a
-    /// charge or a mail reckons with that.
+    /// What is committed, after a look at where it goes. In the time of one request: whoever waits
+    /// for a charge or a mail reckons with that.
     pub(super) async fn commit_to_the_same<T>(
         &self,
         commit: impl Future<Output = Result<T, StoreError>>,

@@ -41,7 +41,8 @@ impl Engine {
         if watch.look()? == Log::Whole {
             return Ok(());
         }
-        // Who emptied the log wrote it into the file first: SQLite knows how much is only in the log.
+        // Who emptied the log wrote it into the file first: SQLite knows how much is only in the
+        // log.
         for _ in 0..LOG_LOOKS_MAX {
             let asked = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
                 Ok::<(i64, i64), _>((row.get(1)?, row.get(2)?))
@@ -67,8 +68,8 @@ impl Engine {
         self.watch.as_ref()
     }
 
-    /// Writes the write-ahead log into the file and empties it, also while others use the file: what
-    /// rows were before is then nowhere.
+    /// Writes the write-ahead log into the file and empties it, also while others use the file:
+    /// what rows were before is then nowhere.
     ///
     /// # Errors
     /// When somebody is reading or writing all the time.
@@ -107,7 +108,8 @@ impl Engine {
         self.keys.borrow_mut().catch_up(&self.connection)
     }
 
-    /// The row with this key: `select` says what is taken of the row with the id `?1`, if its key is `?2`.
+    /// The row with this key: `select` says what is taken of the row with the id `?1`, if its key
+    /// is `?2`.
     fn find<T>(
         &self,
         key: &str,
@@ -148,7 +150,8 @@ impl Engine {
         self.look_and_commit(|_| {}, lots)
     }
 
-    /// As [`Engine::commit_all`], after a look at the file as it was before: one transaction for both.
+    /// As [`Engine::commit_all`], after a look at the file as it was before: one transaction for
+    /// both.
     ///
     /// # Errors
     /// When the transaction fails: then no lot was written.
@@ -160,7 +163,8 @@ impl Engine {
         let ends = self.within("BEGIN IMMEDIATE", |it| {
             look(it);
             if it.connection.is_autocommit() {
-                // A look that failed may have ended the transaction: nothing is written without one.
+                // A look that failed may have ended the transaction: nothing is written without
+                // one.
                 return Err(undone());
             }
             let ends = lots.iter().map(|lot| it.write(lot)).collect::<Result<_, _>>()?;
@@ -186,14 +190,15 @@ impl Engine {
             self.keys.take();
         }
         if ended.is_err() && !self.connection.is_autocommit() {
-            // What went wrong is what is told; a transaction that cannot be undone fails the next one.
+            // What went wrong is what is told; a transaction that cannot be undone fails the next
+            // one.
             let _ = run("ROLLBACK");
         }
         ended
     }
 
-    /// Writes all of a lot or nothing. Looks at all versions before it writes the first row, so that a
-    /// conflict leaves nothing behind.
+    /// Writes all of a lot or nothing. Looks at all versions before it writes the first row, so
+    /// that a conflict leaves nothing behind.
     fn write(&self, lot: &[Write]) -> Result<Commit, rusqlite::Error> {
         let select = "SELECT id, version FROM rows WHERE id = ?1 AND key = ?2";
         let mut found = Vec::with_capacity(lot.len());
@@ -263,8 +268,8 @@ impl Engine {
         list::page(&self.connection, find, after, limit).map_err(&failed)
     }
 
-    /// Every row, by key: for audits, not for services. Looks at the rows themselves, and not at what
-    /// finds them.
+    /// Every row, by key: for audits, not for services. Looks at the rows themselves, and not at
+    /// what finds them.
     ///
     /// # Errors
     /// When the file cannot be read, or two of its rows have one key.

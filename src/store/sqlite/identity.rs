@@ -1,5 +1,5 @@
-//! The identity of a file: a table of one row, beside the rows. Versions that know no identities read
-//! such a file as before.
+//! The identity of a file: a table of one row, beside the rows. Versions that know no identities
+//! read such a file as before.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 

@@ -1,7 +1,7 @@
-//! Which row has a key. Keys are scattered: in an index of a million, each new one changes a page that no
-//! other has changed lately, to be read, logged and written for its sake alone. So the keys of the newest
-//! rows are in memory, and in the file in the order in which they came; when there are many, they move on
-//! into the large index in its own order, several to a page.
+//! Which row has a key. Keys are scattered: in an index of a million, each new one changes a page
+//! that no other has changed lately, to be read, logged and written for its sake alone. So the keys
+//! of the newest rows are in memory, and in the file in the order in which they came; when there
+//! are many, they move on into the large index in its own order, several to a page.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,8 +18,8 @@ const SLICE_KEYS_MIN: usize = 256;
 /// So many hashes are remembered that no row has.
 const ABSENT_HASHES_MAX: usize = 4 * 1024;
 
-/// What the large index is ordered by. Rows whose keys have the same hash are told apart by their keys:
-/// whoever makes such keys makes us read more, and gets no other row.
+/// What the large index is ordered by. Rows whose keys have the same hash are told apart by their
+/// keys: whoever makes such keys makes us read more, and gets no other row.
 ///
 /// 47 bits: SQLite stores them in six bytes.
 pub(super) fn hash(key: &str) -> i64 {
@@ -35,10 +35,11 @@ pub(super) fn teach_hash(connection: &Connection) -> Result<(), Error> {
     connection.create_scalar_function("key_hash", 1, flags, |it| Ok(hash(it.get_raw(0).as_str()?)))
 }
 
-/// What a connection knows of the keys without looking into the large index: hashes and ids of rows.
+/// What a connection knows of the keys without looking into the large index: hashes and ids of
+/// rows.
 ///
-/// It is true as of the last [`Keys::catch_up`], since rows never go and keys only move on into the large
-/// index. When a transaction is undone, begin anew with the default.
+/// It is true as of the last [`Keys::catch_up`], since rows never go and keys only move on into the
+/// large index. When a transaction is undone, begin anew with the default.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// Rows by hash.
@@ -65,7 +66,8 @@ impl Keys {
 
     /// Learns of the rows that were added since, by whomever.
     pub(super) fn catch_up(&mut self, connection: &Connection) -> Result<(), Error> {
-        // Who begins has remembered nothing: what came since may be passed over here, for it has moved on.
+        // Who begins has remembered nothing: what came since may be passed over here, for it has
+        // moved on.
         if self.is_empty() || self.recent.len() > NEW_KEYS_MAX {
             *self = Keys::default();
         }
@@ -125,7 +127,8 @@ impl Keys {
         self.absent.contains(&hash)
     }
 
-    /// Remembers that the large index does not have this hash; so no row has it, if none of these has.
+    /// Remembers that the large index does not have this hash; so no row has it, if none of these
+    /// has.
     pub(super) fn remember_absent(&mut self, hash: i64) {
         if self.recent.contains_key(&hash) {
             return;
@@ -178,7 +181,8 @@ impl Keys {
     }
 }
 
-/// The last row and the last hash of what is in the large index though it may still be in `new_keys`.
+/// The last row and the last hash of what is in the large index though it may still be in
+/// `new_keys`.
 fn moved(connection: &Connection) -> Result<(i64, i64), Error> {
     connection
         .query_row("SELECT last_id, last_hash FROM moved", [], |row| Ok((row.get(0)?, row.get(1)?)))

@@ -1,5 +1,5 @@
-//! Pages of lists, by time. The indexes have the rows of one time in the order of their ids, so that a
-//! page begins where the one before it ended: nothing is looked at that is not told.
+//! Pages of lists, by time. The indexes have the rows of one time in the order of their ids, so
+//! that a page begins where the one before it ended: nothing is looked at that is not told.
 
 use rusqlite::{Connection, params_from_iter, types::Value};
 
@@ -105,7 +105,8 @@ mod tests {
     use super::*;
     use crate::{domain::RoleName, store::sqlite::schema};
 
-    /// Where every page begins is found in an index, and no page sorts: also among rows of one time.
+    /// Where every page begins is found in an index, and no page sorts: also among rows of one
+    /// time.
     #[test]
     fn every_page_of_every_list_is_a_search_in_an_index_and_sorts_nothing() {
         let connection = Connection::open_in_memory().expect("a file in memory opens");

@@ -47,8 +47,8 @@ enum Wanted<'a> {
 }
 
 impl Engine {
-    /// Opens the file of `role`, and makes it if it is not there: for who made the folder himself, as
-    /// demo and tests do. It gets no identity.
+    /// Opens the file of `role`, and makes it if it is not there: for who made the folder himself,
+    /// as demo and tests do. It gets no identity.
     ///
     /// # Errors
     /// When it cannot be opened, belongs to another role, or was written by a newer version.
@@ -59,8 +59,8 @@ impl Engine {
     /// Opens the file of `role`, which must be there and hold something.
     ///
     /// # Errors
-    /// When it is not there, is empty, cannot be opened, belongs to another role, or was written by a
-    /// newer version.
+    /// When it is not there, is empty, cannot be opened, belongs to another role, or was written by
+    /// a newer version.
     pub fn open_existing(
         path: &Path,
         role: RoleName,
@@ -175,8 +175,8 @@ impl Engine {
 }
 
 /// Makes the file before SQLite does, so that nobody else can ever read it, whatever the umask; its
-/// write-ahead log takes its mode from it. One that an earlier version made for all to read is theirs
-/// no longer.
+/// write-ahead log takes its mode from it. One that an earlier version made for all to read is
+/// theirs no longer.
 fn prepare(path: &Path, wanted: Wanted<'_>) -> Result<(), StoreError> {
     let unusable =
         |problem: String| Err(StoreError::Unusable { place: path.display().to_string(), problem });

@@ -11,9 +11,10 @@ pub(super) const VERSION: usize = 3;
 /// Who the file belongs to.
 const META: &str = "CREATE TABLE meta (role TEXT NOT NULL) STRICT;";
 
-/// Rows in the order in which they came, so that those of bookings under way lie on the same few pages,
-/// however many there are. They are found by a hash of their key: see `keys`. In an index by the key itself
-/// each new row changed a page of its own, and behind a million rows bookings took a third longer.
+/// Rows in the order in which they came, so that those of bookings under way lie on the same few
+/// pages, however many there are. They are found by a hash of their key: see `keys`. In an index by
+/// the key itself each new row changed a page of its own, and behind a million rows bookings took a
+/// third longer.
 const ROWS: &str = "
     CREATE TABLE rows (
         id      INTEGER PRIMARY KEY,

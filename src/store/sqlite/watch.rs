@@ -1,9 +1,9 @@
-//! Whether the files that were opened are still the ones in the folder. SQLite goes on with what it has
-//! open, whatever happens to the names: what is committed to a file that nobody can open any more is
-//! lost with the process.
+//! Whether the files that were opened are still the ones in the folder. SQLite goes on with what it
+//! has open, whatever happens to the names: what is committed to a file that nobody can open any
+//! more is lost with the process.
 //!
-//! Only names are looked at. Opening one of these files and closing it again would take away the locks
-//! that SQLite has on it.
+//! Only names are looked at. Opening one of these files and closing it again would take away the
+//! locks that SQLite has on it.
 
 use std::{
     fs, io,
@@ -23,7 +23,8 @@ use super::{super::StoreError, open::beside};
 const LOG_PAGE: u64 = 24 + 4096;
 const LOG_HEADER: u64 = 32;
 
-/// Keeps an eye on one store's files. Copies look at the same ones. A look costs three `stat` calls.
+/// Keeps an eye on one store's files. Copies look at the same ones. A look costs three `stat`
+/// calls.
 #[derive(Clone, Debug)]
 pub struct Watch(Arc<Files>);
 
@@ -140,8 +141,8 @@ const WHAT_NOW: &str = "nothing is committed any more; docs/OPERATIONS.md, \"A s
 
 impl Files {
     fn found(&self) -> Result<Log, String> {
-        // Before the file is looked at: another thread may see it grow meanwhile, and what it remembers
-        // then is more than what is found here.
+        // Before the file is looked at: another thread may see it grow meanwhile, and what it
+        // remembers then is more than what is found here.
         let most = self.store.size.load(Ordering::Relaxed);
         let size = self.store.same("it")?;
         if size < most {

@@ -1,7 +1,7 @@
 //! One thread owns the file. What waits when it comes round is committed in one transaction: under
-//! load many settles share one flush to disk. A lone one waits for nobody, except right after a crowd:
-//! then for at most ten looks whether the others come again. Its answers come back together, too: each
-//! would have to wake the runtime.
+//! load many settles share one flush to disk. A lone one waits for nobody, except right after a
+//! crowd: then for at most ten looks whether the others come again. Its answers come back together,
+//! too: each would have to wake the runtime.
 
 use std::{thread::JoinHandle, time::Duration};
 
@@ -169,11 +169,12 @@ fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>) {
     }
 }
 
-/// A file that is not what was opened is neither read nor written: a memo in it would be announced, and
-/// be nowhere after the next restart.
+/// A file that is not what was opened is neither read nor written: a memo in it would be announced,
+/// and be nowhere after the next restart.
 ///
 /// Reads are answered from what is committed; then all commits of the group are made, in the same
-/// transaction. Nobody waits for his own commit while he reads, so the order within a group is free.
+/// transaction. Nobody waits for his own commit while he reads, so the order within a group is
+/// free.
 fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer> {
     if let Err(error) = engine.still_there() {
         return group.map(|it| it.refused(&error)).collect();

@@ -64,8 +64,8 @@ pub fn opened() -> Vec<(&'static str, Scenario)> {
     ]
 }
 
-/// An honest booking beside one of the hostile client that wants other seats: it completes, whatever
-/// the other does.
+/// An honest booking beside one of the hostile client that wants other seats: it completes,
+/// whatever the other does.
 fn beside(hostile: Hostile) -> Scenario {
     let honest = Sketch::new("ada", &["12A"], "tok_visa").event();
     let other = Sketch::new("mallory", &["12B"], "tok_declined");

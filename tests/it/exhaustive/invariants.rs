@@ -151,7 +151,8 @@ pub fn receipt_end(model: &Model, world: &World, booking: usize) -> Checked<Rece
     }
 }
 
-/// H8: at rest a booking is at an ending of section G: seat, money and receipt are what status says.
+/// H8: at rest a booking is at an ending of section G: seat, money and receipt are what status
+/// says.
 pub fn ending(
     model: &Model,
     world: &World,

@@ -1,5 +1,6 @@
 //! What each role wrote down, and what must hold of it and of every step from one such thing to the
-//! next, whatever the others do: the part of section H of the failure matrix that looks at one role.
+//! next, whatever the others do: the part of section H of the failure matrix that looks at one
+//! role.
 
 use booking::{
     domain::{
@@ -306,8 +307,8 @@ fn check_taking_back(after: &Known, letter: &Letter) -> Checked {
     }
 }
 
-/// H6 and H10: a message is deleted only when all that it caused is committed and published, or when
-/// it was set aside with a reason. That it was dealt with at all is `Model::check_ends`.
+/// H6 and H10: a message is deleted only when all that it caused is committed and published, or
+/// when it was set aside with a reason. That it was dealt with at all is `Model::check_ends`.
 fn check_leaving(conflicts: bool, letter: &Letter, run: &Run) -> Checked {
     match (run.ended, &run.set_aside) {
         (Some(Ended::Done), None) => {}

@@ -35,8 +35,8 @@ impl<'a> Search<'a> {
         Ok(endings)
     }
 
-    /// All that receipt and then status can make of what was said about a booking, in whatever order
-    /// they hear it.
+    /// All that receipt and then status can make of what was said about a booking, in whatever
+    /// order they hear it.
     fn ends_apart(&mut self, world: &World, booking: usize) -> Result<Rc<[End]>, String> {
         let said = self.model.about(world.published, booking);
         if let Some(ends) = self.ends.get(&(booking, said)) {

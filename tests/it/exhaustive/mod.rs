@@ -2,12 +2,12 @@
 //! get into, with the real worker, book, roles and rules.
 //!
 //! What can happen next in a world: a message is delivered (also one that was deleted before, any
-//! number of times) and the worker deals with it to the end; or dies after any of its operations; or
-//! an operation fails, done or not done; or the worker is suspended before any write, outside effect
-//! or repeated read, and goes on at any later time, while others work on the same rows; the holds
-//! expire; the gateway forgets its idempotency keys. After each, the invariants of section H of
-//! `docs/FAILURE-MATRIX.md` are checked, and at rest that every booking is at an ending of section G.
-//! H6 holds by the order of the operations, which is the real worker's.
+//! number of times) and the worker deals with it to the end; or dies after any of its operations;
+//! or an operation fails, done or not done; or the worker is suspended before any write, outside
+//! effect or repeated read, and goes on at any later time, while others work on the same rows; the
+//! holds expire; the gateway forgets its idempotency keys. After each, the invariants of section H
+//! of `docs/FAILURE-MATRIX.md` are checked, and at rest that every booking is at an ending of
+//! section G. H6 holds by the order of the operations, which is the real worker's.
 //!
 //! `hand` runs one delivery, `ways` in all ways, `search` goes through the worlds, `known` and
 //! `invariants` say what must hold.

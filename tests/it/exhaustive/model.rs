@@ -1,5 +1,5 @@
-//! The world in numbers: what a role wrote down, a suspended worker, a message: each different one is
-//! kept once and has a number.
+//! The world in numbers: what a role wrote down, a suspended worker, a message: each different one
+//! is kept once and has a number.
 
 use std::{collections::HashMap, rc::Rc};
 

@@ -34,8 +34,8 @@ pub struct Scenario {
     pub expiry: bool,
     /// Whether the gateway can forget its idempotency keys.
     pub forgetting: bool,
-    /// How many workers can stand suspended at once, at most one a cell; and when receipt and status
-    /// are explored apart, how many there.
+    /// How many workers can stand suspended at once, at most one a cell; and when receipt and
+    /// status are explored apart, how many there.
     pub suspended_max: Suspended,
     /// Explore receipt by itself, for every set of messages that seats and payment may have said at
     /// rest, and then status by itself, for every set that receipt can make of it. Sound: what they
@@ -61,7 +61,8 @@ pub struct Suspended {
 pub struct Size {
     pub states: usize,
     pub transitions: usize,
-    /// How many different deliveries were handed to the real worker, each in all the ways it can go.
+    /// How many different deliveries were handed to the real worker, each in all the ways it can
+    /// go.
     pub deliveries: usize,
 }
 
@@ -255,8 +256,8 @@ impl<'a> Search<'a> {
         if effect.gone {
             *gone |= 1 << message;
         } else if matches!(turn, Turn::Deliver(_)) {
-            // A duplicate that died half-way is on its queue again. If it had no effect, that it was
-            // there makes no difference: another may come at any time.
+            // A duplicate that died half-way is on its queue again. If it had no effect, that it
+            // was there makes no difference: another may come at any time.
             let died_idle = effect.written == world.written[cell]
                 && after.published == world.published
                 && effect.suspended == 0;

@@ -188,8 +188,8 @@ impl Account {
         letters
     }
 
-    /// What all receipt handles of this account have in common: LocalStack makes them of the queue's
-    /// ARN, in base64.
+    /// What all receipt handles of this account have in common: LocalStack makes them of the
+    /// queue's ARN, in base64.
     pub async fn handle_piece(&self) -> String {
         let mut pieces = Vec::new();
         for role in [RoleName::Seats, RoleName::Status] {

@@ -119,8 +119,8 @@ impl Tables {
         DynamoDb::open(&self.config, &self.names.table(role), role, count).await.unwrap()
     }
 
-    /// What the four services wrote down about these bookings, by their keys: nothing is scanned. The
-    /// seats are those that status heard of.
+    /// What the four services wrote down about these bookings, by their keys: nothing is scanned.
+    /// The seats are those that status heard of.
     pub async fn evidence(&self, ids: &[BookingId], data: &Path) -> Evidence {
         // Who asked twice under one id is one booking.
         let ids: BTreeSet<&BookingId> = ids.iter().collect();

@@ -1,5 +1,5 @@
-//! An AWS that enforces IAM: moto, one for all tests of a run, with somebody for each part to play. What
-//! it enforces and what not is said in localstack/iam_server.py.
+//! An AWS that enforces IAM: moto, one for all tests of a run, with somebody for each part to play.
+//! What it enforces and what not is said in localstack/iam_server.py.
 
 use std::{collections::BTreeSet, sync::OnceLock};
 

@@ -1,5 +1,5 @@
-//! The real LocalStack: one for all tests of a run, ended with the run; and one of its own for a test
-//! that would disturb the others.
+//! The real LocalStack: one for all tests of a run, ended with the run; and one of its own for a
+//! test that would disturb the others.
 
 use std::{io::Write, sync::OnceLock};
 

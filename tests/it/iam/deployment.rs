@@ -1,4 +1,5 @@
-//! What Terraform plans, made in an AWS that enforces IAM, under a prefix of its own; and its policies.
+//! What Terraform plans, made in an AWS that enforces IAM, under a prefix of its own; and its
+//! policies.
 
 use std::{collections::BTreeSet, sync::OnceLock};
 

@@ -53,10 +53,10 @@ impl Mailer for Moody {
     }
 }
 
-/// The request is delivered twice at once. The first delivery is dealt with and the message deleted;
-/// the second sleeps, wakes while another event's receipt waits for the mailer, and dies between its
-/// commit and its publish. Its message is gone, so nobody says what it kept: the event that asked
-/// for the receipt must have been the one to settle it.
+/// The request is delivered twice at once. The first delivery is dealt with and the message
+/// deleted; the second sleeps, wakes while another event's receipt waits for the mailer, and dies
+/// between its commit and its publish. Its message is gone, so nobody says what it kept: the event
+/// that asked for the receipt must have been the one to settle it.
 #[tokio::test]
 async fn seed_841_a_delivery_whose_message_is_gone_has_not_the_last_word_on_a_receipt() {
     let engine = Engine::open(":memory:".as_ref(), RoleName::Receipt, Durability::ProcessDeath);

@@ -71,8 +71,8 @@ pub fn forgery(rng: &mut fastrand::Rng, booking: &BookingId, request: &Event) ->
     }
 }
 
-/// I4: what status tells of a booking is what the request that was answered said; `None` when it is.
-/// `first` is how it would be told without that: by whichever request comes first.
+/// I4: what status tells of a booking is what the request that was answered said; `None` when it
+/// is. `first` is how it would be told without that: by whichever request comes first.
 pub fn mistold(
     booking: &BookingId,
     record: &Record,

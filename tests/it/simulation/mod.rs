@@ -1,6 +1,7 @@
 //! The real runtime under everything that can go wrong, seed by seed: real workers with their
-//! batches, breakers and pace, rules, wire format and SQLite; a bus, a disk, a gateway, a mailer and clocks at their worst. One thread polls
-//! one future at a time, so that a seed is one run, whenever and wherever.
+//! batches, breakers and pace, rules, wire format and SQLite; a bus, a disk, a gateway, a mailer
+//! and clocks at their worst. One thread polls one future at a time, so that a seed is one run,
+//! whenever and wherever.
 
 mod bus;
 mod cases;

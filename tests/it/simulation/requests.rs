@@ -255,8 +255,9 @@ impl Mix {
         });
     }
 
-    /// What a hostile client does about a booking that is on the way, before it or after: forgeries,
-    /// which all must be refused, and now and then a request under its id, which makes it a twin.
+    /// What a hostile client does about a booking that is on the way, before it or after:
+    /// forgeries, which all must be refused, and now and then a request under its id, which makes
+    /// it a twin.
     fn hostile(&mut self) {
         let from = self.requests.len().saturating_sub(5);
         let Some(victim) = self.rng.choice(&self.requests[from..]).cloned() else { return };

@@ -103,8 +103,8 @@ impl Run {
         evidence.endings().0
     }
 
-    /// I4, I7: a booking is told by its own request; and one that nobody else competes with completes,
-    /// whatever the hostile client does.
+    /// I4, I7: a booking is told by its own request; and one that nobody else competes with
+    /// completes, whatever the hostile client does.
     fn check_honest(&self, evidence: &Evidence) {
         let says = self.plan.says.iter().filter(|it| it.junk.is_none());
         let asked: Vec<(&BookingId, String, Request)> = says

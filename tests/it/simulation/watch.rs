@@ -89,7 +89,8 @@ impl Watch {
         for memo in memos {
             let texts: Vec<u64> = memo.messages().iter().map(|it| fingerprint(&it.body)).collect();
             self.committed.extend(texts.iter().map(|it| (role, *it)));
-            // Who claimed owes it, also when a late delivery of another event settled it and is gone.
+            // Who claimed owes it, also when a late delivery of another event settled it and is
+            // gone.
             let (kind, owes, digest) = memo.causes().last().expect("a memo has a cause");
             self.decided.insert((role, kind, owes.clone(), digest), texts);
         }
