@@ -290,3 +290,34 @@ fn dead_letter(role: &str, delivery: &Delivery, poison: Poison, origin: Origin) 
     attributes.extend(origin.traceparent.map(|it| ("traceparent", it)));
     DeadLetter { attributes }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::bus::ReceiptHandle;
+
+    #[test]
+    fn a_raw_message_that_is_set_aside_keeps_its_type_and_no_letter_has_too_many_attributes() {
+        let delivery = |kind: Option<&str>| Delivery {
+            body: String::new(),
+            message_id: "m".to_owned(),
+            attempt: 1,
+            sent_at: Timestamp::UNIX_EPOCH,
+            kind_attribute: kind.map(str::to_owned),
+            receipt_handle: ReceiptHandle("h".to_owned()),
+        };
+        let letter = |delivery: &Delivery| {
+            let booking = BookingId::parse("b-1").ok();
+            let poison = Poison { class: "conflict", reason: "why".to_owned(), booking };
+            let known = || Some("known".to_owned());
+            let origin = Origin { message_id: known(), traceparent: known() };
+            dead_letter("seats", delivery, poison, origin).attributes
+        };
+        let raw = letter(&delivery(Some("payment-ok")));
+        assert!(raw.contains(&("type", "payment-ok".to_owned())), "{raw:?}");
+        assert!(raw.len() <= 10, "SQS takes ten: {raw:?}");
+        assert!(letter(&delivery(None)).iter().all(|(name, _)| *name != "type"));
+    }
+}

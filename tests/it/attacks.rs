@@ -147,3 +147,64 @@ fn rows(folder: &Folder, role: RoleName) -> Vec<(String, String)> {
     let file = store_file(folder.path(), role);
     Engine::open_read_only(&file, role).unwrap().all().unwrap()
 }
+
+/// What somebody else sent under the id of a request, refused or not answered, is not its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_a_request_waits_for_its_own_end() {
+    if skipped("localstack") {
+        return;
+    }
+    let view = |phase: &str, is_final: bool, more: Value| {
+        let mut view = json!({
+            "booking_id": "w-1", "phase": phase, "final": is_final, "conflict": false, "stuck": false,
+            "waiting_for": [], "timeline": [], "as_of": "2027-02-01T09:30:00Z",
+        });
+        view.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        view.to_string()
+    };
+    let entry = |kind: &str| {
+        let time = "2027-02-01T09:30:00Z";
+        json!({"type": kind, "time": time, "source": "client", "reason": "a stranger's"})
+    };
+    let other = Sketch::new("w-1", &["26A"], "tok_visa").event().digest;
+    let heard = json!({"request_digest": other, "timeline": [entry("booking-requested")]});
+    let refused = json!({"rejections": ["a stranger's"], "timeline": [entry("rejected")]});
+    // Asked first whether there is a status service at all, then again and again.
+    let answers = [
+        view("rejected", true, refused.clone()),
+        view("rejected", true, refused),
+        view("requested", false, heard),
+        view("completed", true, json!({})),
+    ];
+    let (url, asked) = telling(answers.to_vec()).await;
+    let account = Account::make(false).await;
+    let mut request = binary();
+    request
+        .args(["request", "--watch", "--id", "w-1", "--prefix", &account.prefix])
+        .args(["--flight", "WA117", "--date", "2027-03-01", "--seat", "26B", "--name", "Bob"])
+        .args(["--email", "bob@example.com", "--token", "tok_visa", "--amount", "EUR 1.00"])
+        .args(["--status-url", &url])
+        .envs(LocalStack::running().environment());
+    let output = tokio::task::spawn_blocking(move || request.output().unwrap()).await.unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("COMPLETED") && !text.contains("a stranger's"), "{text}");
+    assert!(asked.load(std::sync::atomic::Ordering::SeqCst) >= answers.len(), "{text}");
+}
+
+/// A status service that gives these answers one after the other, the last one for ever; and how often it
+/// was asked.
+async fn telling(answers: Vec<String>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    let answer = move || {
+        let at = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let answer = answers[at.min(answers.len() - 1)].clone();
+        async move { ([("content-type", "application/json")], answer) }
+    };
+    let router = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, asked)
+}

@@ -17,7 +17,9 @@ use booking::{
 };
 use serde_json::Value;
 
-use crate::harness::{Account, Folder, Service, Sketch, eventually};
+use crate::harness::{
+    Account, DynamoDbLocal, Folder, LocalStack, Service, Sketch, Tables, eventually, skipped,
+};
 
 /// A store of a service, with rows, its writer thread and a look at its files.
 struct Live {
@@ -197,4 +199,33 @@ async fn a_service_whose_store_goes_away_is_not_healthy_and_says_nothing_until_i
 fn is_paid(view: &Value) -> bool {
     let timeline = view["timeline"].as_array();
     timeline.into_iter().flatten().any(|it| it["type"] == "payment-ok")
+}
+
+/// The same of a table: `/health` says it, also once there is an empty one of the same name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_whose_table_is_deleted_is_not_healthy_until_it_is_started_anew() {
+    if skipped("dynamodb") || skipped("localstack") {
+        return;
+    }
+    let (account, folder) = (Account::make(false).await, Folder::new());
+    let dynamodb = DynamoDbLocal::running();
+    let tables = Tables::make_in(dynamodb, &account.prefix).await;
+    let (localstack, role) = (LocalStack::running(), RoleName::Status);
+    let mut service = Service::spawn(localstack, role, &account.prefix, folder.path(), |it| {
+        it.envs(dynamodb.environment());
+    });
+    service.polls().await;
+    assert_eq!(service.get("/health").await.0, 200);
+    let client = aws_sdk_dynamodb::Client::new(&tables.config);
+    for role in RoleName::ALL {
+        client.delete_table().table_name(tables.names.table(role)).send().await.unwrap();
+    }
+    // Whoever asks finds out, and health has it from then on.
+    assert_eq!(service.get("/bookings/nobody").await.0, 503);
+    let _empty = Tables::bare_in(dynamodb, &account.prefix).await;
+    assert_eq!(service.get("/bookings/nobody").await.0, 503, "and not: unknown");
+    let (code, said) = service.get("/health").await;
+    assert_eq!(code, 503, "{said}");
+    let problem = said["health"]["store"].as_str().unwrap();
+    assert!(problem.contains("deleted while it was open"), "{problem}");
 }
