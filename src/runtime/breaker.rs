@@ -147,12 +147,17 @@ impl Breaker {
         was_open
     }
 
-    /// Returns as soon as it is closed, also when that was before.
-    pub async fn closed(&self) {
+    /// A pause before the next receive; over at once when it is for this breaker and it closes.
+    pub async fn rest(&self, rest: Duration) {
+        let pause = tokio::time::sleep(rest);
         let closed = self.closed.notified();
         // Whoever closes it after this wakes us.
-        if self.lock().until.is_some() {
-            closed.await;
+        if self.lock().until.is_none() {
+            return pause.await;
+        }
+        tokio::select! {
+            () = closed => {}
+            () = pause => {}
         }
     }
 
@@ -257,5 +262,22 @@ mod tests {
             now += 60;
         }
         assert!(waits.last() > waits.first(), "{waits:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_rests_for_an_open_breaker_goes_on_as_soon_as_it_closes() {
+        let breaker = Breaker::default();
+        fail(&breaker, 5, at(0));
+        let began = tokio::time::Instant::now();
+        let close = async {
+            tokio::task::yield_now().await;
+            assert!(breaker.worked(&[Depends::Outside]));
+        };
+        let hour = Duration::from_hours(1);
+        tokio::join!(breaker.rest(hour), breaker.rest(hour), close);
+        assert_eq!(began.elapsed(), Duration::ZERO, "and not when its rest is over");
+
+        breaker.rest(at(2)).await;
+        assert_eq!(began.elapsed(), at(2), "what is no pause for a breaker is a pause");
     }
 }

@@ -233,20 +233,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             }
             drop(free);
             if !rest.is_zero() {
-                let _ = stop.run_until_cancelled(self.rest(rest)).await;
+                let _ = stop.run_until_cancelled(self.breaker.rest(rest)).await;
             }
-        }
-    }
-
-    /// A pause before the next receive; over at once when it is for a breaker that closes.
-    async fn rest(&self, rest: Duration) {
-        let pause = tokio::time::sleep(rest);
-        if self.breaker.open().is_none() {
-            return pause.await;
-        }
-        tokio::select! {
-            () = self.breaker.closed() => {}
-            () = pause => {}
         }
     }
 
@@ -291,43 +279,4 @@ async fn free_permits(permits: &Arc<Semaphore>, wanted: u32) -> Option<Vec<Owned
         free.push(next);
     }
     Some(free)
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::*;
-    use crate::{
-        bus::memory::{Exchange, Unkindness},
-        clock::Clock,
-        domain::RoleName,
-        roles::StatusRole,
-        runtime::Depends,
-        store::memory::Memory,
-    };
-
-    #[tokio::test(start_paused = true)]
-    async fn a_poller_that_rests_for_an_open_breaker_goes_on_as_soon_as_it_closes() {
-        let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
-        let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
-        let worker = Arc::new(Worker::new(
-            exchange.bus(RoleName::Status),
-            Arc::new(Book::new(StatusRole, Memory::default(), clock)),
-            exchange.intake(),
-            Limits::default(),
-            Pulse::new(Duration::MAX),
-            Metrics::default(),
-            1,
-        ));
-        for _ in 0..5 {
-            worker.breaker.failed(Depends::Outside, "down", Duration::ZERO, &mut worker.jitter());
-        }
-        let (began, resting) = (Instant::now(), Arc::clone(&worker));
-        let resting = tokio::spawn(async move { resting.rest(Duration::from_hours(1)).await });
-        tokio::task::yield_now().await;
-        assert!(worker.breaker.worked(&[Depends::Outside]));
-        resting.await.unwrap();
-        assert_eq!(began.elapsed(), Duration::ZERO, "and not when its rest is over");
-    }
 }

@@ -28,7 +28,7 @@ use booking::{
     gateway::{Charged, Gateway, GatewayError},
     metrics::Metrics,
     roles::PaymentRole,
-    runtime::{Beat, Book, Breaker, Depends, Ended, Lease, Limits, Pulse, Worker, look_up},
+    runtime::{Beat, Book, Ended, Lease, Limits, Pulse, Worker, look_up},
     store::sqlite::{Engine, Inline},
     telemetry::{LogFormat, lines},
 };
@@ -444,31 +444,6 @@ async fn a_clock_that_steps_makes_no_breaker_wait_longer_and_no_lease_last_longe
         clock.advance(Duration::from_secs(240));
         assert!(lease.at_cap(), "{step:?}");
     }
-}
-
-/// Pollers that rest because of an open breaker begin again when it closes, and not when their rest
-/// is over.
-#[tokio::test]
-async fn a_breaker_that_closes_wakes_whoever_waits_for_it() {
-    let breaker = Arc::new(Breaker::default());
-    let mut jitter = fastrand::Rng::with_seed(1);
-    for _ in 0..5 {
-        breaker.failed(Depends::Outside, "down", Duration::ZERO, &mut jitter);
-    }
-    assert!(breaker.open().is_some());
-    let waiting: Vec<_> = (0..3)
-        .map(|_| {
-            let breaker = Arc::clone(&breaker);
-            tokio::spawn(async move { breaker.closed().await })
-        })
-        .collect();
-    tokio::task::yield_now().await;
-    assert!(waiting.iter().all(|it| !it.is_finished()));
-    assert!(breaker.worked(&[Depends::Outside]));
-    for it in waiting {
-        it.await.unwrap();
-    }
-    breaker.closed().await;
 }
 
 /// Some emulators and proxies know no long poll.
