@@ -282,6 +282,25 @@ run "identities_of_tasks" {
   }
 }
 
+run "a_registry_of_another_partition_asks_iam" {
+  command = plan
+
+  variables {
+    store      = "dynamodb"
+    image      = "999999999999.dkr.ecr.eusc-de-east-1.amazonaws.eu/team/booking:1.4.0"
+    vpc_id     = "vpc-0a1b2c3d"
+    subnet_ids = ["subnet-0a1b2c3d"]
+    flights    = "sample"
+    gateway    = "simulated"
+    mailer     = "folder"
+  }
+
+  assert {
+    condition     = strcontains(aws_iam_role_policy.execution[0].policy, ":ecr:eusc-de-east-1:999999999999:repository/team/booking")
+    error_message = "The tasks may not pull an image of a registry whose domain is another."
+  }
+}
+
 run "another_registry_asks_no_iam" {
   command = plan
 
