@@ -204,7 +204,7 @@ impl Stage {
             // What leaves together when it goes to AWS leaves together here.
             let (bus, drivers) = Batched::new(OneByOne(self.exchange.bus(name)));
             drivers.into_iter().for_each(|it| drop(tokio::spawn(it)));
-            let pulse = Pulse::new(Duration::MAX);
+            let pulse = Pulse::new(&Clock::Machine, Duration::MAX);
             let intake = self.exchange.intake();
             let worker = Worker::new(bus, book, intake, limits, pulse, Metrics::default(), 7);
             self.at_work.fetch_add(1, Ordering::Relaxed);

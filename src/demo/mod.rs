@@ -204,7 +204,7 @@ fn bench<R: crate::roles::Role>(
 ) -> anyhow::Result<Bench<R>> {
     let engine = Engine::open(&store_file(data, name), name, Durability::ProcessDeath)?;
     let book = Book::new(role, Inline::new(engine), clock.clone());
-    let pulse = Pulse::new(Duration::MAX);
+    let pulse = Pulse::new(clock, Duration::MAX);
     let (bus, limits) = (exchange.bus(name), Limits::default());
     let intake = exchange.intake();
     Ok(Worker::new(bus, Arc::new(book), intake, limits, pulse, Metrics::default(), seed))

@@ -70,7 +70,8 @@ pub struct Held {
     pub digest: Digest,
     /// The seats.
     pub seating: Seating,
-    /// Since when, by the clock of seats.
+    /// Since when, by the wall clock of seats: other processes read it, and restarted hosts, which
+    /// have no steady clock in common.
     pub since: Timestamp,
     /// The trace its outcome belongs to, whoever causes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

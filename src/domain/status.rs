@@ -288,8 +288,8 @@ impl Record {
         match self.facts.binary_search_by_key(&place(&fact), place) {
             Ok(at) => {
                 let known = &mut self.facts[at];
-                let heard = known.heard.min(fact.heard);
-                (known.heard, fact.heard) = (heard, heard);
+                // Whatever a clock that has stepped says of it now.
+                fact.heard = known.heard;
                 if fact < *known {
                     *known = fact;
                 }

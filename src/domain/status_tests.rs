@@ -112,6 +112,20 @@ fn f1_b1_order_and_repetition_do_not_matter() {
     check(&[BR, SB, SR, SU, PO, PF], "inconsistent final");
 }
 
+/// A25, A40: also when the clock of status stands elsewhere than when it was heard first.
+#[test]
+fn a25_a_fact_that_is_heard_again_under_a_clock_that_stepped_changes_nothing() {
+    let mut world = World::new(Statuses);
+    for fact in [BR, SB, PO, RI] {
+        world.deliver(&said(fact), at(7777.0), &mut |_, never| match *never {});
+    }
+    for now in [0.0, 7776.0, 7778.0, -31_536_000.0, 31_536_000.0] {
+        for fact in [BR, SB, PO, RI] {
+            assert_eq!(world.decide(&said(fact), &[], at(now)), Step::nothing(), "{fact} at {now}");
+        }
+    }
+}
+
 #[test]
 fn b2_a_request_sent_twice_is_one_fact_whichever_is_heard_first() {
     let waits = "; payment-ok from payment since 1";

@@ -147,15 +147,15 @@ impl Breaker {
         was_open
     }
 
-    /// A pause before the next receive; over at once when it is for this breaker and it closes.
-    pub async fn rest(&self, rest: Duration) {
-        let pause = tokio::time::sleep(rest);
+    /// Waits for `pause`. If the breaker is open now, it stops waiting as soon as the breaker closes.
+    pub async fn rest(&self, pause: impl Future<Output = ()>) {
         let closed = self.closed.notified();
         // Whoever closes it after this wakes us.
         if self.lock().until.is_none() {
             return pause.await;
         }
         tokio::select! {
+            biased;
             () = closed => {}
             () = pause => {}
         }
@@ -273,11 +273,11 @@ mod tests {
             tokio::task::yield_now().await;
             assert!(breaker.worked(&[Depends::Outside]));
         };
-        let hour = Duration::from_hours(1);
-        tokio::join!(breaker.rest(hour), breaker.rest(hour), close);
+        let hour = || tokio::time::sleep(Duration::from_hours(1));
+        tokio::join!(breaker.rest(hour()), breaker.rest(hour()), close);
         assert_eq!(began.elapsed(), Duration::ZERO, "and not when its rest is over");
 
-        breaker.rest(at(2)).await;
+        breaker.rest(tokio::time::sleep(at(2))).await;
         assert_eq!(began.elapsed(), at(2), "what is no pause for a breaker is a pause");
     }
 }

@@ -32,6 +32,7 @@ struct Nest {
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// Does a role's duty by a canary.
     pub(super) async fn attend_to_canary(&self, canary: &Canary) -> Verdict {
+        // By the wall clock: whoever made it wrote the time into its id.
         match canary.duty(R::Rules::ROLE, self.book.clock().now()) {
             Duty::Keep(seen) => match self.book.keep_sighting(canary.id, seen).await {
                 Ok(()) => info!(hop = %seen.hop, "canary kept"),

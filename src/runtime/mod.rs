@@ -9,6 +9,7 @@
 //! before the delete: dying anywhere in between leaves the message on its queue, and its redelivery
 //! finds the memo and says the same again.
 
+mod ages;
 mod attend;
 mod book;
 mod breaker;

@@ -6,20 +6,23 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::time::Instant;
+
+use crate::clock::Clock;
 
 /// The heartbeat of a poll loop. Copies share it.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     state: Arc<Mutex<State>>,
+    clock: Clock,
     /// A loop whose last good receive is older than this is taken for dead.
     age_max: Duration,
 }
 
 #[derive(Debug)]
 struct State {
-    started: Instant,
-    polled: Option<Instant>,
+    /// By the steady clock, as all times here.
+    started: Duration,
+    polled: Option<Duration>,
     failures: u32,
     problem: Option<String>,
     paused: Option<String>,
@@ -49,15 +52,15 @@ pub struct Health {
 impl Pulse {
     /// A loop that is about to begin, and should poll at least every `age_max`.
     #[must_use]
-    pub fn new(age_max: Duration) -> Pulse {
+    pub fn new(clock: &Clock, age_max: Duration) -> Pulse {
         let state = State {
-            started: Instant::now(),
+            started: clock.steady(),
             polled: None,
             failures: 0,
             problem: None,
             paused: None,
         };
-        Pulse { state: Arc::new(Mutex::new(state)), age_max }
+        Pulse { state: Arc::new(Mutex::new(state)), clock: clock.clone(), age_max }
     }
 
     /// A receive came back.
@@ -69,7 +72,7 @@ impl Pulse {
     /// why; none while it goes on.
     pub fn beat_while(&self, paused: Option<String>) {
         let mut state = self.lock();
-        state.polled = Some(Instant::now());
+        state.polled = Some(self.clock.steady());
         state.failures = 0;
         state.problem = None;
         state.paused = paused;
@@ -85,7 +88,7 @@ impl Pulse {
     /// nothing.
     pub fn rest(&self, why: String) {
         let mut state = self.lock();
-        state.polled = Some(Instant::now());
+        state.polled = Some(self.clock.steady());
         state.paused = Some(why);
     }
 
@@ -101,11 +104,12 @@ impl Pulse {
     #[must_use]
     pub fn health(&self) -> Health {
         let state = self.lock();
-        let since = state.polled.unwrap_or(state.started).elapsed();
+        let now = self.clock.steady();
+        let since = now.saturating_sub(state.polled.unwrap_or(state.started));
         let failing = state.problem.is_some() && state.polled.is_none();
         Health {
             healthy: since <= self.age_max && !failing,
-            last_poll_age_s: state.polled.map(|it| it.elapsed().as_secs_f64()),
+            last_poll_age_s: state.polled.map(|_| since.as_secs_f64()),
             failures: state.failures,
             problem: state.problem.clone(),
             paused: state.paused.clone(),
@@ -120,22 +124,44 @@ impl Pulse {
 
 #[cfg(test)]
 mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a30_a_loop_that_stopped_polling_is_not_healthy() {
-        let pulse = Pulse::new(Duration::from_secs(60));
-        assert!(pulse.health().healthy);
-        pulse.beat();
-        tokio::time::advance(Duration::from_secs(59)).await;
-        assert!(pulse.health().healthy);
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(!pulse.health().healthy);
+    fn pulse() -> (Pulse, Clock) {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        (Pulse::new(&clock, Duration::from_secs(60)), clock)
     }
 
-    #[tokio::test]
-    async fn a_receive_that_works_ends_the_problem_of_the_one_before_also_while_polling_rests() {
-        let pulse = Pulse::new(Duration::from_secs(60));
+    #[test]
+    fn a30_a_loop_that_stopped_polling_is_not_healthy() {
+        let (pulse, clock) = pulse();
+        assert!(pulse.health().healthy);
+        pulse.beat();
+        clock.advance(Duration::from_secs(59));
+        assert!(pulse.health().healthy);
+        clock.advance(Duration::from_secs(2));
+        let health = pulse.health();
+        assert_eq!((health.healthy, health.last_poll_age_s), (false, Some(61.0)));
+    }
+
+    #[test]
+    fn a40_a_clock_that_steps_makes_no_dead_loop_healthy_and_no_live_one_dead() {
+        let year = SignedDuration::from_hours(24 * 365);
+        for step in [-year, year] {
+            let (pulse, clock) = pulse();
+            pulse.beat();
+            clock.step(step);
+            assert!(pulse.health().healthy, "{step:?}");
+            clock.advance(Duration::from_secs(61));
+            clock.step(-step);
+            assert!(!pulse.health().healthy, "{step:?}");
+        }
+    }
+
+    #[test]
+    fn a_receive_that_works_ends_the_problem_of_the_one_before_also_while_polling_rests() {
+        let (pulse, _) = pulse();
         pulse.miss("connection reset".to_owned());
         pulse.beat_while(Some("the gateway is down".to_owned()));
         let health = pulse.health();
@@ -145,9 +171,9 @@ mod tests {
         assert_eq!(pulse.health().paused, None);
     }
 
-    #[tokio::test]
-    async fn a31_a_loop_that_never_could_poll_says_why() {
-        let pulse = Pulse::new(Duration::from_secs(60));
+    #[test]
+    fn a31_a_loop_that_never_could_poll_says_why() {
+        let (pulse, _) = pulse();
         assert_eq!(pulse.miss("no such queue".to_owned()), 1);
         let health = pulse.health();
         assert!(!health.healthy && health.problem.as_deref() == Some("no such queue"));

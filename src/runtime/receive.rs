@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tracing::warn;
 
 use super::{Chain, Gate, Worker, delay::pause};
@@ -49,19 +48,13 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 // The loop lives, also when nothing comes to be tried. The breaker may have opened
                 // or closed since this receive began: how it is now is what counts.
                 self.pulse.beat_while(self.breaker.open().map(|(_, why)| why));
+                let now = self.book.clock().steady();
                 let rest = match deliveries.len() {
-                    0 => limits
-                        .long_poll
-                        .min(EMPTY_MIN)
-                        .saturating_sub(self.book.clock().steady().saturating_sub(asked)),
+                    0 => limits.long_poll.min(EMPTY_MIN).saturating_sub(now.saturating_sub(asked)),
                     _ => Duration::ZERO,
                 };
-                let pace = self.pace.after(
-                    max,
-                    deliveries.len(),
-                    waited(&deliveries, self.book.clock().now()),
-                );
-                let rest = rest.max(pace);
+                let waited = self.ages.waited(&deliveries, now);
+                let rest = rest.max(self.pace.after(max, deliveries.len(), waited));
                 let deliveries = deliveries.into_iter().map(|it| (it, self.bus.in_hand()));
                 // All of the hands, before the first begins: whoever batches waits for all.
                 Received { deliveries: deliveries.collect(), rest }
@@ -75,40 +68,14 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         }
     }
 
+    /// Waits for `pause`, as long as a receive said; while polling has stopped, no longer than until
+    /// it goes on.
+    pub async fn rest(&self, pause: impl Future<Output = ()>) {
+        self.breaker.rest(pause).await;
+    }
+
     /// How many receives may be open at once, as the queue is now.
     pub fn pollers_wanted(&self) -> usize {
         self.pace.wanted()
-    }
-}
-
-/// How long the oldest of them was on the queue, as far as the clocks of SQS and of this host
-/// agree. One that was given back waited for itself, not for us: its age says nothing of the queue.
-fn waited(deliveries: &[Delivery], now: Timestamp) -> Duration {
-    let first = deliveries.iter().filter(|it| it.attempt <= 1);
-    let oldest = first.map(|it| it.sent_at).min().unwrap_or(now);
-    Duration::try_from(now.duration_since(oldest)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bus::ReceiptHandle;
-
-    #[test]
-    fn the_age_of_what_was_given_back_is_no_backlog() {
-        let now: Timestamp = "2027-03-01T09:30:00Z".parse().unwrap();
-        let delivery = |attempt, age_s| Delivery {
-            body: String::new(),
-            message_id: String::new(),
-            attempt,
-            sent_at: now - jiff::SignedDuration::from_secs(age_s),
-            kind_attribute: None,
-            receipt_handle: ReceiptHandle(String::new()),
-        };
-        let waited = |these: &[Delivery]| waited(these, now).as_secs();
-        assert_eq!(waited(&[delivery(1, 3), delivery(1, 8)]), 8);
-        assert_eq!(waited(&[delivery(1, 3), delivery(4, 90)]), 3);
-        assert_eq!(waited(&[delivery(2, 90)]), 0);
-        assert_eq!(waited(&[delivery(1, -5)]), 0, "the clocks need not agree");
     }
 }

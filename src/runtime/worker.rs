@@ -13,7 +13,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use super::{
-    Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, pace::Pace, reading::Readers,
+    Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, ages::Ages, pace::Pace,
+    reading::Readers,
 };
 use crate::{
     bus::{
@@ -45,6 +46,7 @@ pub struct Worker<B, R, S> {
     pub(super) breaker: Breaker,
     pub(super) readers: Readers,
     pub(super) pace: Pace,
+    pub(super) ages: Ages,
     jitter: Mutex<fastrand::Rng>,
 }
 
@@ -64,7 +66,7 @@ pub enum Ended {
 /// A part of a worker that goes on until it is told to stop has ended. Why stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} of the worker ended by itself: see the panic in the log before this line")]
-pub struct EndedByItself(&'static str);
+pub struct EndedByItself(pub(crate) &'static str);
 
 impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// A worker for `book` on the queue of `bus`. `intake` says what is taken for an event; `seed`
@@ -80,6 +82,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     ) -> Self {
         let jitter = Mutex::new(fastrand::Rng::with_seed(seed));
         let (leases, breaker) = (Leases::default(), Breaker::default());
+        let ages = Ages::new(book.clock());
         let worker = Worker {
             bus,
             book,
@@ -91,6 +94,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             breaker,
             readers: Readers::default(),
             pace: Pace::new(limits.latency_target, limits.pollers),
+            ages,
             jitter,
         };
         worker.tell_breaker();
@@ -233,7 +237,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             }
             drop(free);
             if !rest.is_zero() {
-                let _ = stop.run_until_cancelled(self.breaker.rest(rest)).await;
+                let _ = stop.run_until_cancelled(self.rest(tokio::time::sleep(rest))).await;
             }
         }
     }

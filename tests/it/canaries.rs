@@ -130,7 +130,7 @@ async fn canaries_that_are_dropped_are_counted() {
     let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
     let engine = Engine::open(":memory:".as_ref(), RoleName::Status, Durability::ProcessDeath);
     let book = Book::new(StatusRole, Inline::new(engine.unwrap()), clock.clone());
-    let (pulse, metrics) = (Pulse::new(Duration::MAX), Metrics::default());
+    let (pulse, metrics) = (Pulse::new(&clock, Duration::MAX), Metrics::default());
     let (bus, intake, limits) =
         (exchange.bus(RoleName::Status), exchange.intake(), Limits::default());
     let worker = Worker::new(bus, Arc::new(book), intake, limits, pulse, metrics.clone(), 1);

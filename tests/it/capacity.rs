@@ -59,7 +59,7 @@ fn bench<R: Role>(
     clock: &Clock,
 ) -> Worker<booking::bus::memory::MemoryBus, R, DynamoDb> {
     let book = Arc::new(Book::new(role, rows, clock.clone()));
-    let (limits, pulse) = (Limits::default(), Pulse::new(Duration::MAX));
+    let (limits, pulse) = (Limits::default(), Pulse::new(clock, Duration::MAX));
     Worker::new(exchange.bus(name), book, exchange.intake(), limits, pulse, Metrics::default(), 1)
 }
 

@@ -16,7 +16,7 @@ const MAY: [(&str, &[&str]); 14] = [
     ("metrics.rs", &[]),
     ("topics.rs", &["domain"]),
     ("bus", &["domain", "aws", "clock", "metrics", "topics"]),
-    ("store", &["domain", "aws", "durability", "metrics"]),
+    ("store", &["domain", "aws", "clock", "durability", "metrics"]),
     ("gateway", &["domain", "store"]),
     ("mailer", &["domain", "durability"]),
     ("roles", &["domain", "gateway", "mailer"]),

@@ -156,7 +156,7 @@ impl Live {
         let book = Book::new(role, rows, Clock::Machine);
         let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
         let (bus, intake) = (self.account.bus(name).await, self.account.intake());
-        let pulse = Pulse::new(Duration::from_secs(60));
+        let pulse = Pulse::new(&Clock::Machine, Duration::from_secs(60));
         let worker = Worker::new(bus, Arc::new(book), intake, limits, pulse, Metrics::default(), 1);
         let stop = self.stop.clone();
         self.working.spawn(async move { Arc::new(worker).run(stop).await.unwrap() });

@@ -269,7 +269,7 @@ fn a39_an_event_that_sns_would_not_take_is_refused_before_anything_is_committed(
     let Data::PaymentOk(charge) = &event.data else { panic!("it is a payment-ok") };
     let charge = Charge { charge: "x".repeat(wire::EVENT_BYTES_MAX), ..charge.clone() };
     let error = wire::encode(&Event { data: Data::PaymentOk(charge), ..event }).unwrap_err();
-    assert!(error.to_string().contains("larger than the 245760 bytes"), "{error}");
+    assert!(error.to_string().contains("more than the 245760"), "{error}");
 }
 
 #[tokio::test]
@@ -373,7 +373,7 @@ impl Bench {
         let bus = Failing { bus: self.exchange.bus(RoleName::Seats), fail };
         let book =
             Book::new(seats_role(), store(&self.folder, RoleName::Seats), self.clock.clone());
-        let pulse = Pulse::new(Duration::MAX);
+        let pulse = Pulse::new(&self.clock, Duration::MAX);
         Worker::new(
             bus,
             Arc::new(book),

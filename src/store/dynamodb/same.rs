@@ -9,12 +9,13 @@
 use std::{
     future::Future,
     sync::{Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tracing::error;
 
 use super::{super::StoreError, DynamoDb, IDENTITY, client::OPERATION_TIMEOUT};
+use crate::clock::Clock;
 
 /// For how long after an answer a table is taken to be the same: less than it takes DynamoDB to
 /// delete one and to make another.
@@ -29,8 +30,8 @@ const WHAT_NOW: &str = "nothing is read or committed any more; docs/OPERATIONS.m
 #[derive(Debug)]
 pub(super) struct Same {
     trust: Duration,
-    /// When the newest request that was answered was sent.
-    known: Mutex<Instant>,
+    /// When the newest request that was answered was sent, by the steady clock.
+    known: Mutex<Duration>,
     /// Why it is another, or none: for good.
     lost: OnceLock<String>,
 }
@@ -43,27 +44,28 @@ struct Late;
 impl Same {
     /// It was looked at just now.
     pub(super) fn new(trust: Option<Duration>) -> Same {
-        Same {
-            trust: trust.unwrap_or(TRUST),
-            known: Mutex::new(Instant::now()),
-            lost: OnceLock::new(),
-        }
+        Same { trust: trust.unwrap_or(TRUST), known: Mutex::new(now()), lost: OnceLock::new() }
     }
 
     /// Whether an answer of now to something that was sent at `sent` can only come from the same
     /// table.
-    fn is_trusted(&self, sent: Instant) -> bool {
-        sent.elapsed() < self.trust
+    fn is_trusted(&self, sent: Duration) -> bool {
+        now().saturating_sub(sent) < self.trust
     }
 
-    fn known(&self) -> Instant {
+    fn known(&self) -> Duration {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answered(&self, sent: Instant) {
+    fn answered(&self, sent: Duration) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = sent.max(*known);
     }
+}
+
+/// By a clock that goes on while the machine sleeps: tables come and go meanwhile.
+fn now() -> Duration {
+    Clock::Machine.steady()
 }
 
 impl DynamoDb {
@@ -79,7 +81,7 @@ impl DynamoDb {
         read: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         self.not_lost()?;
-        let (known, sent) = (self.same.known(), Instant::now());
+        let (known, sent) = (self.same.known(), now());
         let rows = read.await?;
         // After the answer: whatever it came from is older than what is looked at now.
         if !self.same.is_trusted(known) || !self.same.is_trusted(sent) {
@@ -100,7 +102,7 @@ impl DynamoDb {
             if !self.same.is_trusted(self.same.known()) {
                 self.look().await?;
             }
-            let sent = Instant::now();
+            let sent = now();
             let done = commit.await?;
             self.same.answered(sent);
             Ok(done)
@@ -110,7 +112,7 @@ impl DynamoDb {
     }
 
     async fn look(&self) -> Result<(), StoreError> {
-        let sent = Instant::now();
+        let sent = now();
         let right = self.right("dynamodb:GetItem");
         let answer = self.ask_for(IDENTITY).await;
         let answer = answer.map_err(|it| self.not_done("read the identity", right, it))?;

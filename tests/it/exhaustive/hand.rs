@@ -169,8 +169,9 @@ pub fn run<R: Role>(
         hostile: hostile.clone(),
         event: wire::decode(delivery, &hostile.intake()).ok(),
     })));
-    let book = Book::new(role(hand.clone()), hand.clone(), Clock::Manual(clock));
-    let (limits, pulse) = (Limits::default(), Pulse::new(std::time::Duration::MAX));
+    let clock = Clock::Manual(clock);
+    let (limits, pulse) = (Limits::default(), Pulse::new(&clock, std::time::Duration::MAX));
+    let book = Book::new(role(hand.clone()), hand.clone(), clock);
     let worker = Worker::new(
         hand.clone(),
         Arc::new(book),

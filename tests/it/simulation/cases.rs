@@ -12,25 +12,28 @@ use booking::{
         RoleName,
         event::{Event, Kind},
         receipt::Receipt,
+        status::Record,
     },
     durability::Durability,
     mailer::{MailError, Mailer},
-    roles::ReceiptRole,
-    runtime::{Book, Outcome},
+    roles::{ReceiptRole, StatusRole},
+    runtime::{Book, Outcome, look_up},
     store::sqlite::{Engine, Inline},
 };
+use jiff::SignedDuration;
 
 use super::verdict::judge;
 use crate::harness::Sketch;
 
 /// Seeds that failed once, and what it was.
-const FAILED_ONCE: [(u64, &str); 3] = [
+const FAILED_ONCE: [(u64, &str); 4] = [
     (841, "a receipt that was sent and never said"),
     (
         16,
         "the watch took two requests under one event id for one, while a delete waited for its batch",
     ),
     (8138, "the watch blamed a late duplicate for what the event that claimed still owed"),
+    (40, "status heard a fact again, and said that it had been heard at another time"),
 ];
 
 #[test]
@@ -106,4 +109,26 @@ async fn a_delivery_of_another_request_under_one_event_id_has_not_the_last_word_
     };
     let said: Vec<Kind> = messages.iter().map(|it: &Message| it.kind).collect();
     assert_eq!(said, [Kind::ReceiptSent]);
+}
+
+/// Status hears a fact while its clock is a year ahead, and again when that is right: the row said that
+/// it had been heard earlier, and nothing had happened (A25).
+#[tokio::test]
+async fn seed_40_what_is_heard_again_under_another_clock_was_heard_when_it_was_heard_first() {
+    let engine = Engine::open(":memory:".as_ref(), RoleName::Status, Durability::ProcessDeath);
+    let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
+    let book = Book::new(StatusRole, Inline::new(engine.unwrap()), clock.clone());
+    let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
+    let record = async || {
+        let kept = look_up::<Record>(book.store(), &request.booking).await;
+        kept.unwrap().unwrap().row
+    };
+
+    let year = SignedDuration::from_hours(24 * 365);
+    clock.step(year);
+    book.attend(&request).await.unwrap();
+    let before = record().await;
+    clock.step(-year);
+    book.attend(&request).await.unwrap();
+    assert_eq!(record().await, before);
 }

@@ -1,6 +1,6 @@
 //! Polls one future at a time; which one, and what befalls it, follows from the seed.
 
-use std::{collections::BTreeMap, path::Path, task::Poll};
+use std::{collections::BTreeMap, path::Path, task::Poll, time::Duration};
 
 use booking::{
     bus::RECEIVE_MAX,
@@ -25,6 +25,11 @@ use super::{
 const IN_HAND_MAX: usize = 16;
 /// A run that takes more steps than this for each booking does not come to rest.
 const STEPS_PER_BOOKING_MAX: u64 = 5_000;
+/// Nothing that is measured lasts as long as a clock steps: a poller rests as long as an open breaker
+/// or a receive that fails makes it, at most,
+const REST_MS_MAX: i64 = 20_000;
+/// and a run without faults is over within the longest delays, one after another.
+const SETTLES_MS_MAX: i64 = 24 * 3_600_000;
 
 /// One run.
 pub struct Run {
@@ -76,7 +81,11 @@ impl Run {
     /// Faults stop, everybody is up, what was lost is said again, and time passes.
     pub fn settle_down(&mut self, steps_more: u64) {
         let steps_max = self.steps + steps_more;
-        self.sim.lock().unkind = false;
+        let settles_ms = {
+            let world = &mut *self.sim.lock();
+            world.unkind = false;
+            world.now_ms + SETTLES_MS_MAX
+        };
         self.slots.iter_mut().for_each(Slot::mend);
         while self.unspoiled() {
             self.redrive();
@@ -84,9 +93,11 @@ impl Run {
                 return;
             }
             self.step();
-            if self.steps > steps_max {
+            let late = self.sim.lock().now_ms > settles_ms;
+            if self.steps > steps_max || late {
                 let busy = self.hands.iter().filter(|it| !it.is_idle()).count();
-                let found = format!("{busy} in hand after {} steps", self.steps);
+                let when = if late { "a day" } else { "all its steps" };
+                let found = format!("{busy} in hand after {when}");
                 self.sim.lock().watch.violates("H8 it comes to rest", found);
             }
         }
@@ -249,16 +260,32 @@ impl Run {
 
     fn received(&mut self, slot: usize, poller: usize, received: Received) {
         if !received.rest.is_zero() {
-            let world = &mut *self.sim.lock();
-            world.sent.rests += 1;
-            let rest_ms = i64::try_from(received.rest.as_millis()).expect("less than a day");
-            self.slots[slot].rest(poller, world.now_ms + rest_ms);
+            self.rest(slot, poller, received.rest);
         }
         for (delivery, hand) in received.deliveries {
             let Some(process) = &self.slots[slot].process else { return };
             let task = process.attend(delivery, hand);
             self.take_on(slot, task, Work::Attends);
         }
+    }
+
+    fn rest(&mut self, slot: usize, poller: usize, rest: Duration) {
+        let rest_ms = i64::try_from(rest.as_millis()).unwrap_or(i64::MAX);
+        let until_ms = {
+            let world = &mut *self.sim.lock();
+            world.sent.rests += 1;
+            if rest_ms > REST_MS_MAX {
+                let found = format!("{} rests for {rest:?}", self.slots[slot].role);
+                world.watch.violates("A40 no step of a clock stops anybody", found);
+            }
+            world.now_ms.saturating_add(rest_ms.max(1))
+        };
+        let Some(process) = &self.slots[slot].process else { return };
+        let (task, stopped) = (process.rest(until_ms), process.has_stopped());
+        self.take_on(slot, task, Work::Rests { poller, until_ms, stopped });
+        // It waits before anything else happens, as a poller does.
+        let began = self.hands.last_mut().map(Hand::poll);
+        assert!(began.is_some_and(|it| it.is_pending()), "it rests for a while");
     }
 
     /// Nothing can be done now: on to when something can.
@@ -270,7 +297,8 @@ impl Run {
         let said = self.plan.says.get(self.said).map(|it| it.at_ms);
         let lost = world.queues.lost.iter().map(|it| it.0);
         let visible = world.queues.live.values().flatten().map(|it| it.visible_ms);
-        let next = hands.chain(slots).chain(said).chain(lost).chain(visible);
+        let rests = self.hands.iter().filter_map(Hand::rests_until_ms);
+        let next = hands.chain(slots).chain(rests).chain(said).chain(lost).chain(visible);
         let next = next.filter(|it| *it > world.now_ms).min();
         world.now_ms = next.unwrap_or(world.now_ms + 1_000);
     }

@@ -59,7 +59,12 @@ faults! {
     CrashUnanswered, "crash before a batch is answered", ANY;
     CrashAnywhere, "crash anywhere", ANY;
     Zombie, "pause longer than the visibility", ANY;
-    ClockJump, "clock jump", ANY;
+    ClockBackOpen, "clock steps back, breaker open", ANY;
+    ClockBackInHand, "clock steps back, delivery in hand", ANY;
+    ClockBackAtRest, "clock steps back, poller at rest", ANY;
+    ClockOnOpen, "clock steps on, breaker open", ANY;
+    ClockOnInHand, "clock steps on, delivery in hand", ANY;
+    ClockOnAtRest, "clock steps on, poller at rest", ANY;
     StoreBusy, "store busy", ANY;
     StoreFull, "store full", ANY;
     StoreUnsure, "commit done, answer lost", ANY;

@@ -34,6 +34,10 @@ pub enum Guard {
     PublishBeforeDelete,
     OwnAnswer,
     AnswerOrder,
+    /// What is measured follows the wall clock.
+    SteadyClock,
+    /// Who rests for an open breaker rests on when it closes.
+    Wake,
     /// Not at a seam of the services: what is refused is let in.
     Names,
     /// Not at a seam of the services: a booking is told by whichever request comes first.
@@ -41,7 +45,7 @@ pub enum Guard {
 }
 
 impl Guard {
-    pub const ALL: [Guard; 13] = [
+    pub const ALL: [Guard; 15] = [
         Guard::Memo,
         Guard::ChargeClaim,
         Guard::ReadAgain,
@@ -53,6 +57,8 @@ impl Guard {
         Guard::PublishBeforeDelete,
         Guard::OwnAnswer,
         Guard::AnswerOrder,
+        Guard::SteadyClock,
+        Guard::Wake,
         Guard::Names,
         Guard::Answered,
     ];
@@ -70,6 +76,8 @@ impl Guard {
             Guard::PublishBeforeDelete => "publish before delete",
             Guard::OwnAnswer => "an entry's own answer",
             Guard::AnswerOrder => "answers in the entries' order",
+            Guard::SteadyClock => "a steady clock",
+            Guard::Wake => "wake when the breaker closes",
             Guard::Names => "nobody in another's name",
             Guard::Answered => "told of the answered request",
         }

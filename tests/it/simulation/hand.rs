@@ -20,6 +20,12 @@ pub enum Work {
         max: usize,
     },
     Beats,
+    /// Waits to receive again, as which poller and until when; and whether polling had stopped.
+    Rests {
+        poller: usize,
+        until_ms: i64,
+        stopped: bool,
+    },
     /// Drives a batcher, for as long as its process lives.
     Sends,
 }
@@ -47,13 +53,33 @@ impl Hand {
         Hand { id, slot, work, asleep_until_ms: 0, task, woken }
     }
 
+    pub fn wake(&self) {
+        self.woken.0.store(true, Ordering::SeqCst);
+    }
+
     pub fn is_woken(&self) -> bool {
         self.woken.0.load(Ordering::SeqCst)
     }
 
     /// Whether it may stay for ever: nothing is on its way.
     pub fn is_idle(&self) -> bool {
-        self.work == Work::Sends && !self.is_woken()
+        matches!(self.work, Work::Sends | Work::Rests { .. }) && !self.is_woken()
+    }
+
+    /// Which poller it is, receiving or at rest.
+    pub fn poller(&self) -> Option<usize> {
+        match self.work {
+            Work::Receives { poller, .. } | Work::Rests { poller, .. } => Some(poller),
+            Work::Attends | Work::Beats | Work::Sends => None,
+        }
+    }
+
+    /// Until when it rests, if it does.
+    pub fn rests_until_ms(&self) -> Option<i64> {
+        match self.work {
+            Work::Rests { until_ms, .. } => Some(until_ms),
+            Work::Receives { .. } | Work::Attends | Work::Beats | Work::Sends => None,
+        }
     }
 
     pub fn attends(&self) -> bool {
@@ -65,7 +91,7 @@ impl Hand {
         match self.work {
             Work::Attends => 1,
             Work::Receives { max, .. } => max,
-            Work::Beats | Work::Sends => 0,
+            Work::Beats | Work::Rests { .. } | Work::Sends => 0,
         }
     }
 

@@ -33,6 +33,7 @@ pub enum Came {
     Received(Received),
     Attended(Ended),
     Beat,
+    Rested,
     /// Its bus is gone, and all that was sent is answered.
     Sent,
 }
@@ -48,6 +49,7 @@ impl std::fmt::Display for Came {
             }
             Came::Attended(ended) => write!(f, "{ended:?}"),
             Came::Beat => f.write_str("beat"),
+            Came::Rested => f.write_str("rested"),
             Came::Sent => f.write_str("sent all"),
         }
     }
@@ -58,19 +60,27 @@ pub trait Process {
     fn receive(&self, max: usize) -> Task;
     fn attend(&self, delivery: Delivery, hand: InHand) -> Task;
     fn heartbeat(&self) -> Task;
+    fn rest(&self, until_ms: i64) -> Task;
     fn pollers_wanted(&self) -> usize;
+    /// Whether it polls no more, because something that it needs is down.
+    fn has_stopped(&self) -> bool;
 }
 
-struct Live<R: Role>(Arc<Worker<SimBus, R, SimStore>>);
+struct Live<R: Role> {
+    sim: Sim,
+    without: Option<Guard>,
+    worker: Arc<Worker<SimBus, R, SimStore>>,
+    pulse: Pulse,
+}
 
 impl<R: Role> Process for Live<R> {
     fn receive(&self, max: usize) -> Task {
-        let worker = Arc::clone(&self.0);
+        let worker = Arc::clone(&self.worker);
         Box::pin(async move { Came::Received(worker.receive(max).await) })
     }
 
     fn attend(&self, delivery: Delivery, hand: InHand) -> Task {
-        let worker = Arc::clone(&self.0);
+        let worker = Arc::clone(&self.worker);
         Box::pin(async move {
             let ended = worker.attend(delivery).await;
             drop(hand);
@@ -78,12 +88,30 @@ impl<R: Role> Process for Live<R> {
         })
     }
 
+    fn rest(&self, until_ms: i64) -> Task {
+        let (worker, sim) = (Arc::clone(&self.worker), self.sim.clone());
+        let wakes = self.without != Some(Guard::Wake);
+        Box::pin(async move {
+            let pause = sim.until(until_ms);
+            if wakes {
+                worker.rest(pause).await
+            } else {
+                pause.await
+            }
+            Came::Rested
+        })
+    }
+
     fn pollers_wanted(&self) -> usize {
-        self.0.pollers_wanted()
+        self.worker.pollers_wanted()
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.pulse.health().paused.is_some()
     }
 
     fn heartbeat(&self) -> Task {
-        let worker = Arc::clone(&self.0);
+        let worker = Arc::clone(&self.worker);
         Box::pin(async move {
             worker.heartbeat().await;
             Came::Beat
@@ -120,16 +148,19 @@ impl Parts {
     fn live<R: Role<Rules: Alter + Clone>>(self, name: RoleName, role: R) -> Started {
         let store = SimStore::new(self.sim.clone(), name, self.rows);
         let role = SimRole::new(role, self.guards.0, self.guards.1);
+        let pulse = Pulse::new(&self.clock, Duration::MAX);
         let book = Arc::new(Book::new(role, store, self.clock));
         let (bus, drivers) = SimBus::new(&self.sim, name);
-        let (limits, pulse) = (Limits::default(), Pulse::new(Duration::MAX));
-        let worker = Worker::new(bus, book, intake(), limits, pulse, Metrics::default(), self.seed);
+        let (limits, metrics) = (Limits::default(), Metrics::default());
+        let worker = Worker::new(bus, book, intake(), limits, pulse.clone(), metrics, self.seed);
         let sends = |driver: Driver| -> Task {
             Box::pin(async move {
                 driver.await;
                 Came::Sent
             })
         };
-        (Box::new(Live(Arc::new(worker))), drivers.into_iter().map(sends).collect())
+        let (sim, without) = (self.sim, self.guards.0);
+        let live = Live { sim, without, worker: Arc::new(worker), pulse };
+        (Box::new(live), drivers.into_iter().map(sends).collect())
     }
 }

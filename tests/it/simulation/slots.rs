@@ -5,19 +5,42 @@ use std::sync::{Arc, atomic::Ordering};
 use booking::{
     clock::{Clock, Hands},
     domain::RoleName,
-    runtime::Limits,
 };
 
 use super::{
     driver::Run,
     faults::Fault,
+    guards::Guard,
     hand::{Hand, Work},
     process::{Process, VISIBILITY_MS, start},
-    world::{Op, Place},
+    world::{Op, Place, World},
 };
 
 /// How often a process extends what it has in hand.
 const BEAT_MS: i64 = VISIBILITY_MS / 4;
+
+const YEAR_MS: i64 = 365 * 24 * 3_600_000;
+
+/// The steps of clocks: what they are, where they strike, which way, and how often in a thousand.
+const STEPS: [(Fault, Where, i64, u32); 6] = [
+    (Fault::ClockBackOpen, Where::BreakerOpen, -1, 500),
+    (Fault::ClockBackInHand, Where::InHand, -1, 100),
+    (Fault::ClockBackAtRest, Where::AtRest, -1, 100),
+    (Fault::ClockOnOpen, Where::BreakerOpen, 1, 500),
+    (Fault::ClockOnInHand, Where::InHand, 1, 100),
+    (Fault::ClockOnAtRest, Where::AtRest, 1, 100),
+];
+
+/// Where time is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    /// Polling has stopped for a while.
+    BreakerOpen,
+    /// A lease runs.
+    InHand,
+    /// A poller waits for its next receive.
+    AtRest,
+}
 
 /// A place where one process of a role runs at a time.
 pub struct Slot {
@@ -28,10 +51,9 @@ pub struct Slot {
     pub paused_until_ms: i64,
     paused: bool,
     clock: Arc<Hands>,
+    /// How far its wall clock is from the right time.
     skew_ms: i64,
     beat_ms: i64,
-    /// Until when each poller rests after its last receive.
-    rests_ms: Vec<i64>,
 }
 
 impl Slot {
@@ -45,7 +67,6 @@ impl Slot {
             clock: Arc::default(),
             skew_ms: 0,
             beat_ms: 0,
-            rests_ms: vec![0; Limits::default().pollers],
         }
     }
 
@@ -57,15 +78,21 @@ impl Slot {
     /// A poller that is wanted, and neither rests nor has a receive open.
     pub fn poller(&self, at: usize, hands: &[Hand], now_ms: i64) -> Option<usize> {
         let process = self.process.as_ref().filter(|_| self.paused_until_ms <= now_ms)?;
-        let open = |number| {
-            let same = |it| matches!(it, Work::Receives { poller, .. } if poller == number);
-            hands.iter().any(|it| it.slot == at && same(it.work))
-        };
-        (0..process.pollers_wanted()).find(|it| self.rests_ms[*it] <= now_ms && !open(*it))
+        let at_it = |number| hands.iter().any(|it| it.slot == at && it.poller() == Some(number));
+        (0..process.pollers_wanted()).find(|it| !at_it(*it))
     }
 
-    pub fn rest(&mut self, poller: usize, until_ms: i64) {
-        self.rests_ms[poller] = until_ms;
+    fn has_stopped(&self) -> bool {
+        self.process.as_ref().is_some_and(|it| it.has_stopped())
+    }
+
+    fn is_where(&self, place: Where, at: usize, hands: &[Hand], now_ms: i64) -> bool {
+        let mut mine = hands.iter().filter(|it| it.slot == at);
+        match place {
+            Where::BreakerOpen => self.has_stopped(),
+            Where::InHand => mine.any(Hand::attends),
+            Where::AtRest => mine.any(|it| it.rests_until_ms() > Some(now_ms)),
+        }
     }
 
     /// When something may happen here by itself.
@@ -73,9 +100,7 @@ impl Slot {
         let up = self.process.is_some();
         let start = (!up).then_some(self.up_ms);
         let beat = (up && busy).then_some(self.beat_ms);
-        let rests = self.rests_ms.iter().copied().filter(move |_| up);
-        let awake = beat.into_iter().chain(rests).map(|it| it.max(self.paused_until_ms));
-        start.into_iter().chain(awake)
+        start.into_iter().chain(beat.map(|it| it.max(self.paused_until_ms)))
     }
 }
 
@@ -106,8 +131,10 @@ impl Run {
         world.now_ms += later_ms;
         let now_ms = world.now_ms;
         for (at, slot) in self.slots.iter_mut().enumerate() {
-            slot.clock.wall_ms.store(now_ms + slot.skew_ms, Ordering::SeqCst);
-            slot.clock.steady_ms.store(now_ms, Ordering::SeqCst);
+            let wall_ms = now_ms + slot.skew_ms;
+            let follows = world.without == Some(Guard::SteadyClock);
+            slot.clock.wall_ms.store(wall_ms, Ordering::SeqCst);
+            slot.clock.steady_ms.store(if follows { wall_ms } else { now_ms }, Ordering::SeqCst);
             if slot.paused && slot.paused_until_ms <= now_ms {
                 slot.paused = false;
                 if world.unkind {
@@ -123,17 +150,56 @@ impl Run {
                 started.extend(sends.into_iter().map(|it| (at, it)));
             }
         }
+        self.look_at_rests(&mut world);
         drop(world);
         for (at, task) in started {
             self.take_on(at, task, Work::Sends);
         }
     }
 
+    /// Whoever has rested long enough wakes; and nobody goes on resting for a breaker that is closed.
+    fn look_at_rests(&self, world: &mut World) {
+        for hand in &self.hands {
+            let Work::Rests { until_ms, stopped, .. } = hand.work else { continue };
+            let slot = &self.slots[hand.slot];
+            if until_ms <= world.now_ms {
+                hand.wake();
+            } else if stopped && !hand.is_woken() && !slot.has_stopped() {
+                let found = format!("{} rests on for {} ms", slot.role, until_ms - world.now_ms);
+                world.watch.violates("A21 a breaker that closes wakes everybody", found);
+            }
+        }
+    }
+
     /// Now and then something happens to a process.
     pub fn mishap(&mut self) {
+        self.step_clock();
         if let Some(at) = self.stumble() {
             self.kill(at);
         }
+    }
+
+    /// A wall clock steps, by seconds to a year, where somebody measures time.
+    fn step_clock(&mut self) {
+        let world = &mut *self.sim.lock();
+        if !world.unkind || world.rng.u8(0..50) > 0 {
+            return;
+        }
+        let (fault, place, way, permille) = world.rng.choice(STEPS).expect("there are six");
+        let all = self.slots.iter().enumerate();
+        let there = all.filter(|(at, it)| it.is_where(place, *at, &self.hands, world.now_ms));
+        let there: Vec<usize> = there.map(|it| it.0).collect();
+        let Some(at) = world.rng.choice(there) else { return };
+        let slot = &mut self.slots[at];
+        if !world.strikes(fault, slot.role, permille) {
+            return;
+        }
+        // Each order of magnitude as often; and what is wrong may be set right.
+        let least_ms = 1_000_i64 << world.rng.u32(0..25);
+        let far_ms = world.rng.i64(least_ms..2 * least_ms).min(YEAR_MS);
+        let is_right = slot.skew_ms * way < 0 && world.rng.bool();
+        slot.skew_ms = if is_right { 0 } else { slot.skew_ms + way * far_ms };
+        world.note(format_args!("{}/{at} is {} ms from the right time", slot.role, slot.skew_ms));
     }
 
     /// Whom it kills, if anybody.
@@ -154,10 +220,6 @@ impl Run {
             let long_ms = world.rng.i64(VISIBILITY_MS + 1..20 * VISIBILITY_MS);
             (slot.paused, slot.paused_until_ms) = (true, world.now_ms + long_ms);
         }
-        if world.strikes(Fault::ClockJump, slot.role, 40) {
-            let far_ms = if world.rng.u8(0..3) == 0 { 20 * 60_000 } else { 30_000 };
-            slot.skew_ms = if world.rng.bool() { 0 } else { world.rng.i64(-far_ms..far_ms) };
-        }
         world.strikes(Fault::CrashAnywhere, slot.role, 60).then_some(at)
     }
 
@@ -166,7 +228,6 @@ impl Run {
         let dead: Vec<_> = self.hands.extract_if(.., |it| it.slot == at).collect();
         let slot = &mut self.slots[at];
         (slot.process, slot.paused, slot.paused_until_ms) = (None, false, 0);
-        slot.rests_ms.fill(0);
         drop(dead);
         let world = &mut *self.sim.lock();
         world.places.retain(|_, it| it.process != at);

@@ -109,7 +109,7 @@ impl Store for SimStore {
         if world.strikes(Fault::StoreBusy, role, 5) {
             return Err(failed("commit", "database is locked"));
         }
-        if world.down(Outage::Disk, Fault::StoreFull, role, 2) {
+        if world.down(Outage::Disk, Fault::StoreFull, role, 5) {
             return Err(failed("commit", "database or disk is full"));
         }
         if world.without == Some(Guard::Version) {

@@ -143,6 +143,15 @@ impl Sim {
         self.lock().place(|it| (it.before, it.done) = (it.done, Some(op)));
     }
 
+    /// Comes back at that time, if somebody wakes it then.
+    pub async fn until(&self, ms: i64) {
+        let is_due = |_: &mut Context<'_>| match self.lock().now_ms >= ms {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        };
+        std::future::poll_fn(is_due).await;
+    }
+
     /// Comes back when the dice say so, wherever it is.
     pub async fn pass(&self) {
         Turn { waited: false }.await;
@@ -203,7 +212,7 @@ impl World {
         }
         let strikes = self.strikes(fault, role, permille);
         if strikes {
-            let for_ms = if self.rng.u8(0..8) == 0 { self.rng.i64(0..600_000) } else { 0 };
+            let for_ms = if self.rng.u8(0..4) == 0 { self.rng.i64(0..600_000) } else { 0 };
             self.outages.insert((what, role), self.now_ms + for_ms);
         }
         strikes
