@@ -4,6 +4,7 @@ use std::{
     backtrace::{Backtrace, BacktraceStatus},
     io::IsTerminal,
     panic::PanicHookInfo,
+    thread,
 };
 
 use clap::ValueEnum;
@@ -31,17 +32,17 @@ pub fn start(format: LogFormat) {
     std::panic::set_hook(Box::new(log_panic));
 }
 
-/// A panic as a log line, in the span of the delivery that met it. A text that was put together
-/// when it happened may quote a message, and is not told.
+/// A panic as a log line, in the span of the delivery that met it: where it happened. What it says
+/// may quote a message, and is not told.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let at = panic.location().map(ToString::to_string).unwrap_or_default();
-    let said = panic.payload().downcast_ref::<&'static str>().copied();
-    let said = said.unwrap_or("what it says may quote a message");
+    let current = thread::current();
+    let thread = current.name().unwrap_or("without a name");
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        error!(at, said, %backtrace, "panic: this is a bug");
+        error!(at, thread, %backtrace, "panic: this is a bug");
     } else {
-        error!(at, said, "panic: this is a bug; RUST_BACKTRACE=1 tells more");
+        error!(at, thread, "panic: this is a bug; RUST_BACKTRACE=1 tells more");
     }
 }
 
@@ -63,4 +64,68 @@ where
 
 fn harmless(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("booking") || *metadata.level() <= Level::INFO
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        panic::{catch_unwind, set_hook, take_hook},
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    /// What it would have written.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn of_a_panic_place_and_thread_are_logged_and_nothing_that_it_says() {
+        let secret = "Ada ada@example.com tok_visa";
+        let died = move || {
+            let own = thread::current().id();
+            let others = take_hook();
+            // Other tests of this process may panic meanwhile.
+            set_hook(Box::new(move |it| {
+                if thread::current().id() == own { log_panic(it) } else { others(it) }
+            }));
+            let ways: [fn(&str); 3] = [
+                |secret| panic!("cannot read {secret}"),
+                |secret| assert_eq!(secret, "another"),
+                |secret| std::panic::panic_any(secret.to_owned()),
+            ];
+            for panics in ways {
+                assert!(catch_unwind(|| panics(secret)).is_err());
+            }
+            let _ = take_hook();
+        };
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let written = Written::default();
+            let to = written.clone();
+            let lines = lines(format, false, move || to.clone());
+            let named = thread::Builder::new().name("the-one-that-panics".to_owned());
+            let ended = named.spawn(move || tracing::subscriber::with_default(lines, died));
+            ended.unwrap().join().unwrap();
+            let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(log.matches("panic: this is a bug").count(), 3, "{log}");
+            // A backtrace, if one is wanted, has more of them.
+            assert!(log.matches("src/telemetry.rs:").count() >= 3, "{log}");
+            assert_eq!(log.matches("the-one-that-panics").count(), 3, "{log}");
+            for secret in secret.split(' ').chain(["another"]) {
+                assert!(!log.contains(secret), "{log}");
+            }
+        }
+    }
 }

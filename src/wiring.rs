@@ -16,7 +16,10 @@ use std::{
 };
 
 use aws_config::SdkConfig;
-use tokio::{net::TcpListener, task::JoinError};
+use tokio::{
+    net::TcpListener,
+    task::{JoinError, JoinHandle},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -89,7 +92,7 @@ pub fn existing_store_file(data: &Path, role: RoleName) -> Result<PathBuf, Fault
 /// When the file is not there or cannot be read.
 pub fn read_store(data: &Path, role: RoleName) -> Result<Engine, Fault> {
     let file = existing_store_file(data, role)?;
-    Engine::open_read_only(&file, role).map_err(|it| Fault::config(&it))
+    Engine::open_read_only(&file, role).map_err(|it| stores::file_fault(&it))
 }
 
 /// The rules of seats over the schedule that `--flights` names.
@@ -201,8 +204,10 @@ pub async fn run_receipt(args: ReceiptArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     // The store first: where receipt has none of its own, nothing is made.
     let service = Service::prepare(RoleName::Receipt, args.service.clone());
-    let Some(service) = signals.or(service).await? else { return Ok(()) };
-    let role = ReceiptRole(mailer(&args, &args.service.data)?);
+    let Some(mut service) = signals.or(service).await? else { return Ok(()) };
+    let mailer = mailer(&args, &args.service.data)?;
+    service.eyes.push(Eye::Receipts(mailer.watch()));
+    let role = ReceiptRole(mailer);
     let role = Timely::new(role, args.service.effect_timeout.0);
     service.run(role, no_routes, signals).await
 }
@@ -267,7 +272,8 @@ impl Service {
         mut signals: Signals,
     ) -> Result<(), Fault> {
         let limits = self.args.limits();
-        let pulse = Pulse::new((limits.long_poll + Duration::from_secs(10)) * MISSED_POLLS_MAX);
+        let silence_max = (limits.long_poll + Duration::from_secs(10)) * MISSED_POLLS_MAX;
+        let pulse = Pulse::new(&Clock::Machine, silence_max);
         let book = Arc::new(Book::new(role, self.store, Clock::Machine));
         let worker = Arc::new(Worker::new(
             self.bus,
@@ -291,33 +297,45 @@ impl Service {
             prefix = self.args.aws.prefix,
             "ready"
         );
-        let mut listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
-        let mut working = tokio::spawn(worker.run(stop.clone()));
-        // Neither ends by itself: without one of them this is no service, and whoever watches over
-        // it begins another.
-        let http_ended = tokio::select! {
-            biased;
-            () = signals.next() => false,
-            _ = &mut listening => true,
-            ended = &mut working => return worker_ended(ended),
-        };
-        stop.cancel();
-        let finished = async {
-            let ended = working.await;
-            // The worker is what counts: an open request is not waited for longer than it was.
-            listening.abort();
-            ended
-        };
-        tokio::select! {
-            biased;
-            ended = finished => match worker_ended(ended) {
-                Ok(()) if http_ended => Err(Fault::Internal(
-                    "the HTTP server of this service ended by itself: see the panic in the log before this line".to_owned(),
-                )),
-                other => other,
-            },
-            () = signals.next() => Err(Fault::Interrupted),
-        }
+        let listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
+        let working = tokio::spawn(worker.run(stop.clone()));
+        until_ended(listening, working, stop, async || signals.next().await).await
+    }
+}
+
+/// Waits until a service is told to stop, lets its worker finish, and says how it ended. `told`
+/// returns with the next signal.
+///
+/// Neither part ends by itself: without one of them this is no service, and whoever watches over it
+/// begins another.
+async fn until_ended(
+    mut listening: JoinHandle<()>,
+    mut working: JoinHandle<Result<(), EndedByItself>>,
+    stop: CancellationToken,
+    mut told: impl AsyncFnMut(),
+) -> Result<(), Fault> {
+    let http_ended = tokio::select! {
+        biased;
+        () = told() => false,
+        _ = &mut listening => true,
+        ended = &mut working => return worker_ended(ended),
+    };
+    stop.cancel();
+    let finished = async {
+        let ended = working.await;
+        // The worker is what counts: an open request is not waited for longer than it was.
+        listening.abort();
+        ended
+    };
+    tokio::select! {
+        biased;
+        ended = finished => match worker_ended(ended) {
+            Ok(()) if http_ended => Err(Fault::Internal(
+                "the HTTP server of this service ended by itself: see the panic in the log before this line".to_owned(),
+            )),
+            other => other,
+        },
+        () = told() => Err(Fault::Interrupted),
     }
 }
 
@@ -345,10 +363,81 @@ pub async fn aws_config() -> Result<SdkConfig, Fault> {
 pub fn aws_fault(error: AwsError) -> Fault {
     match &error {
         AwsError::NoRegion
-        | AwsError::NoEndpoint(_)
+        | AwsError::Misconfigured(_)
         | AwsError::Setting { .. }
         | AwsError::NoQueue { .. }
         | AwsError::Denied { .. } => Fault::config(&error),
         AwsError::Unreachable { .. } => Fault::unreachable(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, process::ExitCode};
+
+    use super::*;
+
+    /// A part that goes on until it is told to stop, as both do.
+    async fn part(stop: CancellationToken) {
+        stop.cancelled().await;
+    }
+
+    async fn worker(stop: CancellationToken) -> Result<(), EndedByItself> {
+        stop.cancelled().await;
+        Ok(())
+    }
+
+    /// What comes of a service that nobody tells to stop and whose parts are these.
+    async fn alone(
+        http: impl Future<Output = ()> + Send + 'static,
+        worker: impl Future<Output = Result<(), EndedByItself>> + Send + 'static,
+        stop: CancellationToken,
+    ) -> Fault {
+        let parts = (tokio::spawn(http), tokio::spawn(worker));
+        until_ended(parts.0, parts.1, stop, async || pending().await).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_service_of_which_a_part_ends_by_itself_ends_with_70_and_says_which() {
+        let secret = "Ada ada@example.com tok_visa";
+        let seen = |fault: Fault, part: &str| {
+            assert_eq!(format!("{:?}", fault.exit_code()), format!("{:?}", ExitCode::from(70)));
+            let told = fault.to_string();
+            assert!(told.contains(part) && told.contains("ended by itself"), "{told}");
+            assert!(!told.contains("Ada"), "{told}");
+        };
+        let stop = CancellationToken::new();
+        let dies = async move { panic!("{secret}") };
+        seen(alone(dies, worker(stop.clone()), stop.clone()).await, "HTTP server");
+        assert!(stop.is_cancelled(), "the worker finished what it had in hand");
+
+        let stop = CancellationToken::new();
+        seen(alone(async {}, worker(stop.clone()), stop).await, "HTTP server");
+
+        let stop = CancellationToken::new();
+        let dies = async move { panic!("{secret}") };
+        seen(alone(part(stop.clone()), dies, stop).await, "worker");
+
+        let stop = CancellationToken::new();
+        let dies = async { Err(EndedByItself("a receive")) };
+        seen(alone(part(stop.clone()), dies, stop).await, "a receive of the worker");
+    }
+
+    #[tokio::test]
+    async fn told_once_it_ends_well_and_told_twice_at_once() {
+        let stop = CancellationToken::new();
+        let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(worker(stop.clone())));
+        let mut times = 0;
+        let once = async || {
+            times += 1;
+            if times > 1 {
+                pending::<()>().await;
+            }
+        };
+        assert_eq!(until_ended(parts.0, parts.1, stop, once).await, Ok(()));
+
+        let stop = CancellationToken::new();
+        let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(pending()));
+        assert_eq!(until_ended(parts.0, parts.1, stop, async || {}).await, Err(Fault::Interrupted));
     }
 }

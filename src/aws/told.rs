@@ -54,7 +54,11 @@ impl Told {
                 SdkError::TimeoutError(_) => How::Late,
                 SdkError::DispatchFailure(it) if it.is_timeout() => How::Late,
                 SdkError::DispatchFailure(_) => How::NotConnected(io_kind(error)),
-                SdkError::ResponseError(it) => How::NotAws(it.raw().status().as_u16()),
+                SdkError::ResponseError(it) => match io_kind(error) {
+                    // It broke off.
+                    Some(kind) => How::NotConnected(Some(kind)),
+                    None => How::NotAws(it.raw().status().as_u16()),
+                },
                 SdkError::ServiceError(_) if code.is_some() => How::Answered,
                 SdkError::ServiceError(it) => How::NotAws(it.raw().status().as_u16()),
                 // What a later SDK may add.
@@ -158,7 +162,8 @@ mod tests {
     fn no_kind_of_error_tells_what_was_sent_or_answered() {
         let refused = io::Error::new(io::ErrorKind::ConnectionRefused, SECRET);
         let other = |source| SdkError::dispatch_failure(ConnectorError::other(source, None));
-        let errors: [(SdkError<PublishError>, &str, bool); 9] = [
+        let half = io::Error::new(io::ErrorKind::UnexpectedEof, SECRET);
+        let errors: [(SdkError<PublishError>, &str, bool); 10] = [
             (SdkError::construction_failure(SECRET), "could not make the request", true),
             (SdkError::timeout_error(SECRET), "no answer in time", false),
             (SdkError::dispatch_failure(ConnectorError::timeout(SECRET.into())), "in time", false),
@@ -174,6 +179,7 @@ mod tests {
                 true,
             ),
             (SdkError::response_error(SECRET, answer(200)), "HTTP status 200", false),
+            (SdkError::response_error(half, answer(200)), "unexpected end of file", false),
             (service(Some("InternalError")), "InternalError: said AWS", false),
             (service(None), "HTTP status 503", false),
         ];

@@ -5,6 +5,7 @@ mod cursor;
 mod exposition;
 mod server;
 mod status;
+mod unreadable;
 pub mod view;
 
 pub use canaries::{CanaryView, canaries};
@@ -75,8 +76,8 @@ async fn errors_as_json(answer: Response) -> Response {
     (code, Json(serde_json::json!({"error": problem}))).into_response()
 }
 
-/// Serves until told to stop, then lets open requests finish. Every error of what can be read as a
-/// request is JSON.
+/// Serves until told to stop, then lets open requests finish. Every error is JSON, also of what is
+/// no request.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     server::serve(listener, router.layer(map_response(errors_as_json)), stop).await;
 }

@@ -23,13 +23,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
+use super::unreadable::WithWords;
+
 /// The most connections at once. When there are as many and another comes, one of them is closed:
 /// the oldest that is in no handler, so that a probe that asks at once is answered at once.
 const CONNECTIONS_MAX: usize = 64;
 /// How long a client may take to send the header of a request, and be idle before the next one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes of a header, and of what is read or written at a time.
-const BUFFER_BYTES_MAX: usize = 16 * 1024;
+pub(super) const BUFFER_BYTES_MAX: usize = 16 * 1024;
 /// How long the requests that are open may take when the service stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 /// The pause after a connection could not be taken: there are no descriptors, and others end
@@ -165,7 +167,7 @@ async fn attend(stream: TcpStream, router: Router, listed: Listed, stop: Cancell
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(WithWords::new(TokioIo::new(stream)), service);
     let mut connection = pin!(connection);
     // How it ends is the client's business.
     tokio::select! {

@@ -57,6 +57,31 @@ impl FolderMailer {
     }
 }
 
+/// Keeps an eye on the thread that writes.
+#[derive(Clone, Debug)]
+pub struct Watch(mpsc::WeakUnboundedSender<Letter>);
+
+impl Watch {
+    /// Why nothing is written any more, in words for `/health`, if that is so.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let died = self.0.upgrade().is_some_and(|it| it.is_closed());
+        died.then(|| {
+            "the thread that writes receipts died of a bug, which the log tells above; the service has to \
+             be started again"
+                .to_owned()
+        })
+    }
+}
+
+impl FolderMailer {
+    /// What keeps an eye on it.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch(self.letters.downgrade())
+    }
+}
+
 impl Mailer for FolderMailer {
     async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
         let text = letter::compose(receipt, &self.from)?;
@@ -121,6 +146,20 @@ fn place(draft: NamedTempFile, folder: &Path, name: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mailer_whose_thread_died_says_so_to_health() {
+        let (letters, waiting) = mpsc::unbounded_channel();
+        let from = "receipts@booking.example".parse().unwrap();
+        let mailer = FolderMailer { from, letters };
+        let watch = mailer.watch();
+        assert_eq!(watch.problem(), None);
+        // What a thread that panics lets go.
+        drop(waiting);
+        assert!(watch.problem().unwrap().contains("died of a bug"));
+        drop(mailer);
+        assert_eq!(watch.problem(), None, "a service that ends is not ill");
+    }
 
     #[test]
     fn a_letter_that_nobody_waits_for_is_not_written() {

@@ -69,10 +69,11 @@ fn write(
         paid: paid.strftime("%Y-%m-%d %H:%M UTC").to_string(),
     };
     let paid_ms = u64::try_from(receipt.paid_at.as_millisecond())?;
-    let to: Address = passenger.email.parse()?;
+    let to = in_ascii(&passenger.email.parse()?)?;
+    let from = Mailbox::new(from.name.clone(), in_ascii(&from.email)?);
     let domain = from.email.domain().to_owned();
     let message = Message::builder()
-        .from(from.clone())
+        .from(from)
         .to(Mailbox::new(Some(passenger.name.clone()), to))
         .subject(format!("Your receipt {} for flight {}", parts.number, parts.flight))
         .message_id(Some(format!("<{}@{domain}>", receipt.number)))
@@ -86,4 +87,14 @@ fn write(
                 .singlepart(SinglePart::html(Html { it: &parts }.render()?)),
         )?;
     Ok(message.formatted())
+}
+
+/// The address as every mail server takes it: a domain in another script as `xn--…`.
+fn in_ascii(address: &Address) -> Result<Address, Box<dyn std::error::Error + Send + Sync>> {
+    // As it was written: it is in the Message-ID, which stays the same when it is sent again.
+    if address.domain().is_ascii() {
+        return Ok(address.clone());
+    }
+    let domain = idna::domain_to_ascii(address.domain())?;
+    Ok(Address::new(address.user(), domain)?)
 }

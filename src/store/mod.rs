@@ -112,6 +112,17 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The file is not what was written: its disk, or somebody, has damaged it.
+    #[error("the store `{place}` is damaged: restore it from its backup (could not {operation})")]
+    Damaged {
+        /// What was tried.
+        operation: &'static str,
+        /// Which file.
+        place: String,
+        /// What its reader found.
+        #[source]
+        source: std::sync::Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// It did not work this time.
     #[error("could not {operation} in `{place}`")]
     Failed {

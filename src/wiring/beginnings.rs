@@ -12,7 +12,7 @@ use std::{
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::{gateway_file, receipts_folder, store_file};
+use super::{gateway_file, receipts_folder, store_file, stores::file_fault};
 use crate::{
     domain::RoleName,
     durability::Durability,
@@ -88,8 +88,7 @@ pub fn begin(
     for part in wanted {
         let file = file_of(data, part);
         let identity = Identity { deployment, part, origin: Origin::Begun };
-        Engine::begin(&file, part.role(), durability, &identity)
-            .map_err(|it| Fault::config(&it))?;
+        Engine::begin(&file, part.role(), durability, &identity).map_err(|it| file_fault(&it))?;
         made.push(file);
     }
     if sends {
@@ -120,12 +119,12 @@ fn has_begun(taken: &[PathBuf]) -> Fault {
 pub(super) fn open_begun(data: &Path, role: RoleName) -> Result<Engine, Fault> {
     let part = Part::Rows(role);
     let engine = open_part(data, part)?;
-    let Some(identity) = engine.identity().map_err(|it| Fault::config(&it))? else {
+    let Some(identity) = engine.identity().map_err(|it| file_fault(&it))? else {
         // The ledger may have been taken over before the process died.
         let ledger = match role {
             RoleName::Payment if gateway_file(data).exists() => {
                 let ledger = open_part(data, Part::Ledger)?;
-                ledger.identity().map_err(|it| Fault::config(&it))?
+                ledger.identity().map_err(|it| file_fault(&it))?
             }
             RoleName::Seats | RoleName::Payment | RoleName::Receipt | RoleName::Status => None,
         };
@@ -161,10 +160,10 @@ pub(super) fn agree(data: &Path) -> Result<(), Fault> {
 /// When it is not there, or began with other rows.
 pub(super) fn open_ledger(data: &Path) -> Result<Engine, Fault> {
     let rows = open_part(data, Part::Rows(RoleName::Payment))?;
-    let rows = rows.identity().map_err(|it| Fault::config(&it))?;
+    let rows = rows.identity().map_err(|it| file_fault(&it))?;
     let engine = open_part(data, Part::Ledger)?;
     let (file, beside) = (gateway_file(data), store_file(data, RoleName::Payment));
-    match (engine.identity().map_err(|it| Fault::config(&it))?, rows) {
+    match (engine.identity().map_err(|it| file_fault(&it))?, rows) {
         (Some(ledger), Some(rows)) if ledger.deployment == rows.deployment => {
             is_part(&file, &ledger, Part::Ledger)?;
         }
@@ -182,7 +181,7 @@ fn open_part(data: &Path, part: Part) -> Result<Engine, Fault> {
         return Err(not_there(data, part, &error));
     }
     let opened = Engine::open_existing(&file, part.role(), Durability::PowerFailure);
-    opened.map_err(|it| Fault::config(&it))
+    opened.map_err(|it| file_fault(&it))
 }
 
 /// What to do about a store that is not where it should be: whether it is lost or has not begun,
@@ -220,7 +219,7 @@ fn init(role: RoleName, data: &Path) -> String {
 }
 
 fn adopt(engine: &Engine, file: &Path, wanted: Identity) -> Result<(), Fault> {
-    let given = engine.adopt(&wanted).map_err(|it| Fault::config(&it))?;
+    let given = engine.adopt(&wanted).map_err(|it| file_fault(&it))?;
     if given.deployment != wanted.deployment && wanted.part == Part::Ledger {
         return Err(strangers(file, Some(given), Path::new("payment's rows"), Some(wanted)));
     }

@@ -13,6 +13,7 @@ use crate::{
     domain::RoleName,
     durability::Durability,
     fault::Fault,
+    mailer::folder,
     metrics::RequestCount,
     runtime::{BookError, Chain},
     store::{
@@ -75,13 +76,15 @@ impl Store for AnyStore {
     }
 }
 
-/// Keeps an eye on a service's store.
+/// Keeps an eye on what a service keeps, or writes.
 #[derive(Clone, Debug)]
 pub enum Eye {
     /// On a file, by looking at it.
     File(Watch),
     /// On a table, by what was last asked of it.
     Table(DynamoDb),
+    /// On the folder of receipts.
+    Receipts(folder::Watch),
 }
 
 impl Eye {
@@ -91,6 +94,7 @@ impl Eye {
         match self {
             Eye::File(it) => it.problem(),
             Eye::Table(it) => it.problem(),
+            Eye::Receipts(it) => it.problem(),
         }
     }
 }
@@ -157,7 +161,7 @@ impl AnyStore {
             StoreName::Sqlite => {
                 let file = existing_store_file(data, role)?;
                 let engine = Engine::open_existing(&file, role, Durability::PowerFailure);
-                Ok(AnyStore::Inline(Inline::new(engine.map_err(|it| Fault::config(&it))?)))
+                Ok(AnyStore::Inline(Inline::new(engine.map_err(|it| file_fault(&it))?)))
             }
             StoreName::Dynamodb => table(config, prefix, role, RequestCount::default()).await,
             StoreName::Memory => Err(out_of_reach(role)),
@@ -244,7 +248,19 @@ pub fn table_fault(error: &StoreError) -> Fault {
     match error {
         StoreError::Unusable { .. } => Fault::config(error),
         StoreError::Failed { .. } if Denied::is_behind(error) => Fault::config(error),
-        StoreError::Failed { .. } | StoreError::Closed => Fault::unreachable(error),
+        StoreError::Failed { .. } | StoreError::Damaged { .. } | StoreError::Closed => {
+            Fault::unreachable(error)
+        }
+    }
+}
+
+/// Whose turn it is when a file cannot be opened.
+pub(super) fn file_fault(error: &StoreError) -> Fault {
+    match error {
+        StoreError::Damaged { .. } => Fault::Internal(Chain(error).to_string()),
+        StoreError::Unusable { .. } | StoreError::Failed { .. } | StoreError::Closed => {
+            Fault::config(error)
+        }
     }
 }
 

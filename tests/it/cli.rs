@@ -42,7 +42,7 @@ fn check(args: &[&str], output: &Output, code: i32, says: &str) {
     }
 }
 
-const REQUEST: [&str; 15] = [
+pub const REQUEST: [&str; 15] = [
     "request",
     "--flight",
     "WA117",
@@ -295,7 +295,7 @@ fn a_setting_that_is_yes_or_no_takes_all_the_usual_words() {
 }
 
 /// Answers every request on a port of this machine with these bytes.
-fn answering(bytes: &'static str) -> String {
+pub fn answering(bytes: &'static str) -> String {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -64,7 +64,7 @@ fn cannot() -> Option<String> {
 }
 
 /// The process in the container, as the host numbers it.
-fn inside(service: &Service) -> u32 {
+pub fn inside(service: &Service) -> u32 {
     let pid = service.pid();
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     children.trim().parse().expect("unshare has one child")

@@ -49,16 +49,17 @@ fn booking_topics_prints_topics() {
 }
 
 #[test]
-fn the_readme_names_the_exit_codes_of_the_help() {
+fn the_help_has_the_exit_codes_of_the_document_that_the_readme_leads_to() {
     let help = binary().arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let readme = document("README.md");
+    let codes = document("docs/COMMANDS.md");
+    assert!(document("README.md").contains("(docs/COMMANDS.md)"));
     for code in ["0", "1", "2", "70", "75", "78", "130"] {
         assert!(
             help.lines().any(|it| it.trim_start().starts_with(&format!("{code} "))),
             "{code} in --help"
         );
-        assert!(readme.contains(&format!("| {code} |")), "{code} in README.md");
+        assert!(codes.contains(&format!("| {code} |")), "{code} in docs/COMMANDS.md");
     }
 }
 

@@ -76,6 +76,20 @@ async fn a_receipt_is_an_e_mail_that_a_person_would_keep() {
 }
 
 #[tokio::test]
+async fn a_domain_in_another_script_goes_out_as_every_mail_server_knows_it() {
+    let folder = Folder::new();
+    let mut receipt = receipt("Ada Lovelace");
+    let Addressee::Known(passenger) = &mut receipt.to else { unreachable!() };
+    passenger.email = "ada@bücher.example".to_owned();
+    let file = send(&folder, &receipt).await;
+    let text = String::from_utf8(std::fs::read(&file).unwrap()).unwrap();
+    let (head, _) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("ada@xn--bcher-kva.example"), "{head}");
+    assert!(head.is_ascii(), "{head}");
+    assert_eq!(read(&file)["defects"], 0);
+}
+
+#[tokio::test]
 async fn e9_a_receipt_sent_again_is_the_same_file() {
     let folder = Folder::new();
     let file = send(&folder, &receipt("Ada Lovelace")).await;

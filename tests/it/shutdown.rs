@@ -8,7 +8,10 @@ use booking::{
     wiring::{begin, new_deployment},
 };
 
-use crate::harness::{Account, Folder, LocalStack, Service, Sketch, eventually};
+use crate::{
+    container::inside,
+    harness::{Account, Folder, LocalStack, Service, Sketch, eventually, skipped},
+};
 
 /// BOOKING_DRAIN of the harness.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -57,6 +60,48 @@ async fn a_signal_during_the_start_is_not_lost() {
         let asking = nobody.accept().unwrap();
         service.signal(name);
         assert_eq!(service.ended().await, Some(0), "{name}");
+        drop(asking);
+    }
+}
+
+/// What PID 1 of a container does not listen to does not even end it.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_during_the_start_of_pid_1_is_not_lost() {
+    if skipped("pid1") {
+        return;
+    }
+    let apart = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let tried = std::process::Command::new("unshare").args(apart).arg("true").output();
+    assert!(
+        tried.as_ref().is_ok_and(|it| it.status.success()),
+        "a PID namespace is needed (Linux, util-linux, kernel.unprivileged_userns_clone=1): {tried:?}; \
+         BOOKING_TEST_SKIP=pid1 leaves this out"
+    );
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", nobody.local_addr().unwrap());
+    for name in ["TERM", "INT", "HUP", "QUIT"] {
+        let (folder, role) = (Folder::new(), RoleName::Seats);
+        let data = folder.path();
+        begin(data, &[role], new_deployment(), Durability::ProcessDeath).unwrap();
+        let environment = LocalStack::environment_of(&endpoint);
+        let service = Service::spawn_at(environment, role, "", data, |it| {
+            let mut outer = std::process::Command::new("unshare");
+            outer.args(apart).arg(it.get_program()).args(it.get_args());
+            outer.envs(it.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            *it = outer;
+        });
+        let asking = nobody.accept().unwrap();
+        let pid = inside(&service);
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let pids = status.lines().find(|it| it.starts_with("NSpid:")).unwrap();
+        assert_eq!(pids.split_whitespace().last(), Some("1"), "{status}");
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args(["-s", name, &pid.to_string()]).status().unwrap().success());
+        let log = service.log.clone();
+        assert_eq!(service.ended().await, Some(0), "{name}");
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(log.contains("told to stop before it was ready"), "{name}: {log}");
         drop(asking);
     }
 }

@@ -235,7 +235,13 @@ impl<'a> Sweep<'a> {
 
     /// Takes note of a lot that has arrived, or has not.
     fn moved(&mut self, moved: Result<Moved, tokio::task::JoinError>) -> Result<(), Fault> {
-        let (place, lot, filed) = moved.map_err(|it| Fault::Internal(it.to_string()))?;
+        // What it said when it died may quote a message, and is not told.
+        let (place, lot, filed) = moved.map_err(|_| {
+            Fault::Internal(
+                "a request met a bug: run it again; what comes back twice is known for a repetition"
+                    .to_owned(),
+            )
+        })?;
         let none = filed.iter().all(|it| matches!(it, Filed::Left(_)));
         self.failed = if none { self.failed + 1 } else { 0 };
         for ((dead, note), filed) in lot.into_iter().zip(filed) {

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::{
     super::{Commit, Find, Page, Place, StoreError, Versioned, Write},
@@ -311,7 +311,18 @@ pub(super) fn failure(
     operation: &'static str,
 ) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
     let file = file.to_owned();
-    move |source| StoreError::Failed { operation, place: file.clone(), source: Arc::new(source) }
+    move |error| {
+        let damaged = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        );
+        let (place, source) = (file.clone(), Arc::new(error));
+        if damaged {
+            StoreError::Damaged { operation, place, source }
+        } else {
+            StoreError::Failed { operation, place, source }
+        }
+    }
 }
 
 #[cfg(test)]

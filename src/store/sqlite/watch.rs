@@ -33,7 +33,7 @@ struct Files {
     store: Seen,
     /// The write-ahead log and its index.
     beside: [Seen; 2],
-    /// It holds less than it must: that cannot mend itself.
+    /// It holds less than it must, or its thread has died: that cannot mend itself.
     ruined: OnceLock<String>,
     /// Whether the log says so already.
     said: AtomicBool,
@@ -132,6 +132,13 @@ impl Watch {
         let problem =
             format!("its write-ahead log {log} was truncated while it was open; {WHAT_NOW}");
         let _ = self.0.ruined.set(problem);
+    }
+
+    /// Nobody reads or writes it any more.
+    pub(super) fn abandon(&self) {
+        let problem = "the thread that reads and writes it died of a bug, which the log tells \
+                       above; the service has to be started again";
+        let _ = self.0.ruined.set(problem.to_owned());
     }
 }
 

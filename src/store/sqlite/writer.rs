@@ -40,6 +40,9 @@ enum Job {
     Read(Vec<String>, oneshot::Sender<Rows>),
     Commit(Vec<Write>, oneshot::Sender<Committed>),
     List(Find, Option<Place>, usize, oneshot::Sender<Listed>),
+    /// A bug.
+    #[cfg(test)]
+    Panic,
 }
 
 impl Job {
@@ -48,6 +51,8 @@ impl Job {
             Job::Read(_, answer) => Answer::Read(answer, Err(error.clone())),
             Job::Commit(_, answer) => Answer::Commit(answer, Err(error.clone())),
             Job::List(_, _, _, answer) => Answer::List(answer, Err(error.clone())),
+            #[cfg(test)]
+            Job::Panic => unreachable!("the file is there"),
         }
     }
 }
@@ -138,11 +143,25 @@ impl Drop for Sqlite {
     }
 }
 
+/// Makes `/health` say so when the thread that has this dies.
+struct DiesLoudly(Option<Watch>);
+
+impl Drop for DiesLoudly {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(watch) = &self.0
+        {
+            watch.abandon();
+        }
+    }
+}
+
 fn work(
     mut engine: Engine,
     mut queue: mpsc::Receiver<Job>,
     answers: &mpsc::UnboundedSender<Vec<Answer>>,
 ) {
+    let _loudly = DiesLoudly(engine.watch().cloned());
     let (mut group, mut crowd) = (Vec::with_capacity(GROUP_MAX), 1);
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
@@ -187,6 +206,8 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer
                 waiting.push(answer);
             }
             Job::Read(..) | Job::List(..) => looks.push(job),
+            #[cfg(test)]
+            Job::Panic => panic!("a bug in the store"),
         }
     }
     let mut answers = Vec::with_capacity(looks.len() + waiting.len());
@@ -221,5 +242,32 @@ fn seen(engine: &Engine, job: Job) -> Option<Answer> {
             Some(Answer::List(answer, engine.list(&find, after.as_ref(), limit)))
         }
         Job::Commit(..) => None,
+        #[cfg(test)]
+        Job::Panic => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::RoleName, durability::Durability};
+
+    #[tokio::test]
+    async fn a_store_whose_thread_died_says_so_to_health_and_to_whoever_asks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seats.db");
+        let engine = Engine::open(&path, RoleName::Seats, Durability::ProcessDeath).unwrap();
+        let store = Sqlite::start(engine).unwrap();
+        let watch = store.watch().unwrap();
+        assert_eq!(watch.problem(), None);
+        assert_eq!(store.read(vec!["booking/a".to_owned()]).await.unwrap().len(), 1);
+
+        store.jobs.as_ref().unwrap().send(Job::Panic).await.unwrap();
+        let error = store.read(vec!["booking/a".to_owned()]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Closed), "{error}");
+        // Joined: what it did when it died is done.
+        drop(store);
+        let problem = watch.problem().unwrap();
+        assert!(problem.contains("died of a bug"), "{problem}");
     }
 }

@@ -2,17 +2,20 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     sync::{Arc, Mutex},
 };
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header::CONTENT_LENGTH},
     response::{IntoResponse, Response},
 };
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
+use tokio::task::AbortHandle;
 
 /// What becomes of a request on its way.
 pub enum Fate {
@@ -22,6 +25,12 @@ pub enum Fate {
     Lose,
     /// It is not done, and this is the answer.
     Say(StatusCode, Value),
+    /// It is not done, and this is the answer, whatever that is.
+    Answer(Response),
+    /// It is done, and half of the answer comes.
+    Halve,
+    /// It is not done, and nobody answers.
+    Stall,
 }
 
 /// Decides by operation, and how often that was sent before.
@@ -32,6 +41,7 @@ type Decide = Box<dyn Fn(&str, usize, &Value) -> Fate + Send + Sync>;
 pub struct Way {
     pub endpoint: String,
     state: Arc<Inner>,
+    open: AbortHandle,
 }
 
 struct Inner {
@@ -56,8 +66,13 @@ impl Way {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(pass).with_state(Arc::clone(&state));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Way { endpoint, state }
+        let open = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
+        Way { endpoint, state, open }
+    }
+
+    /// From now on nobody listens there. A connection that there is stays.
+    pub fn close(&self) {
+        self.open.abort();
     }
 
     /// Every `service:Operation` that was sent.
@@ -81,14 +96,26 @@ async fn pass(State(way): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) ->
     };
     // SNS and STS are asked by a form.
     let asked = serde_json::from_slice(&body).unwrap_or_default();
-    let fate = (way.decide)(&operation, nth, &asked);
-    if let Fate::Say(code, answer) = fate {
-        return (code, Json(answer)).into_response();
-    }
+    let fate = match (way.decide)(&operation, nth, &asked) {
+        Fate::Say(code, answer) => return (code, Json(answer)).into_response(),
+        Fate::Answer(it) => return it,
+        Fate::Stall => std::future::pending().await,
+        done => done,
+    };
     let sent = way.http.post(&way.to).headers(headers).body(body).send().await.unwrap();
     let (code, text) = (sent.status(), sent.bytes().await.unwrap());
     match fate {
         Fate::Lose => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Fate::Halve => {
+            let half = text.slice(..text.len() / 2);
+            let cut = async {
+                // What is before it leaves first.
+                tokio::task::yield_now().await;
+                Err(io::Error::other("cut"))
+            };
+            let broken = stream::iter([Ok(half)]).chain(stream::once(cut));
+            ([(CONTENT_LENGTH, text.len())], Body::from_stream(broken)).into_response()
+        }
         _ => (code, text).into_response(),
     }
 }

@@ -1,0 +1,143 @@
+//! What is no request at all never reaches the router: hyper answers it by itself, with a status and
+//! no body. Here that answer gets one, like every other error.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+use super::server::BUFFER_BYTES_MAX;
+
+/// A connection on which an error without a body is written as JSON.
+///
+/// hyper writes the head of an answer at the beginning of a write, and after its own answer it
+/// closes the connection. No error of the router is without a body.
+#[derive(Debug)]
+pub(super) struct WithWords<T> {
+    inner: T,
+    /// What is written instead of hyper's own answer, and how much of it has been.
+    instead: Option<(Vec<u8>, usize)>,
+}
+
+impl<T> WithWords<T> {
+    pub(super) fn new(inner: T) -> WithWords<T> {
+        WithWords { inner, instead: None }
+    }
+}
+
+/// The answer in place of one of hyper's own; none for every other beginning of a write.
+fn instead_of(written: &[u8]) -> Option<Vec<u8>> {
+    if !written.starts_with(b"HTTP/1.") {
+        return None;
+    }
+    // One head, and nothing behind it.
+    let head = str::from_utf8(written).ok()?.strip_suffix("\r\n\r\n")?;
+    if head.contains("\r\n\r\n") {
+        return None;
+    }
+    let (first, fields) = head.split_once("\r\n")?;
+    let status = first.split(' ').nth(1).filter(|it| it.starts_with('4'))?;
+    for own in ["content-length: 0", "connection: close"] {
+        fields.lines().find(|it| it.eq_ignore_ascii_case(own))?;
+    }
+    let problem = match status {
+        "431" => format!("the header is too large: expected at most {BUFFER_BYTES_MAX} bytes"),
+        _ => "this cannot be read as an HTTP request".to_owned(),
+    };
+    let body = serde_json::json!({ "error": problem }).to_string();
+    let length = body.len();
+    let answer = format!(
+        "{first}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    Some(answer.into_bytes())
+}
+
+impl<T: Read + Unpin> Read for WithWords<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl<T: Write + Unpin> Write for WithWords<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let WithWords { inner, instead } = self.get_mut();
+        if instead.is_none() {
+            *instead = instead_of(bytes).map(|it| (it, 0));
+        }
+        let Some((answer, written)) = instead else {
+            return Pin::new(inner).poll_write(context, bytes);
+        };
+        while *written < answer.len() {
+            match ready!(Pin::new(&mut *inner).poll_write(context, &answer[*written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                more => *written += more,
+            }
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        // hyper's own answer is one slice alone.
+        match slices {
+            [only] => self.poll_write(context, only),
+            _ => Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_error_without_a_body_gets_another() {
+        let own = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        let answer = String::from_utf8(instead_of(own).unwrap()).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert!(body["error"].is_string(), "{body}");
+        for other in [
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}",
+            // The answer to a HEAD.
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 44\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            // Of a router, on a connection that goes on.
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 400 Bad Request\r\n\
+             connection: close\r\ncontent-length: 0\r\n\r\n",
+            "{\"bookings\":[]}",
+            "",
+        ] {
+            assert_eq!(instead_of(other.as_bytes()), None, "{other}");
+        }
+    }
+}
