@@ -3,10 +3,14 @@
 //! each adapter's own.
 
 mod endpoints;
+mod partition;
 mod told;
+mod way_out;
 
 pub use endpoints::NoEndpoint;
+pub use partition::partition;
 pub use told::Told;
+pub use way_out::NoCertificates;
 
 use std::{error::Error, sync::Arc};
 
@@ -15,8 +19,7 @@ use aws_sdk_sqs::config::{
     ConfigBag, FrameworkMetadata, Intercept, RuntimeComponents,
     interceptors::BeforeTransmitInterceptorContextRef,
 };
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::Metadata};
 
 use crate::metrics::RequestCount;
 
@@ -84,35 +87,45 @@ pub fn is_denial(code: Option<&str>) -> bool {
     code.is_some_and(|it| DENIALS.contains(&it))
 }
 
-/// The partition that a region is in.
-#[must_use]
-pub fn partition(region: &str) -> &'static str {
-    match region.split('-').next() {
-        Some("cn") => "aws-cn",
-        Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+/// A setting of the AWS SDK that makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum Misconfigured {
+    /// No request can be sent to an endpoint that is set.
+    #[error(transparent)]
+    Endpoint(#[from] NoEndpoint),
+    /// The certificates that are to be trusted cannot be read.
+    #[error(transparent)]
+    Certificates(#[from] NoCertificates),
 }
 
-/// Takes credentials, region and endpoints from where every AWS tool takes them. Once a process:
-/// the clients share what was found.
+/// Takes credentials, region, endpoints, proxies and trusted certificates from where every AWS tool
+/// takes them. Once a process: the clients share what was found.
 ///
 /// # Errors
-/// When an endpoint is none.
-pub async fn load() -> Result<SdkConfig, NoEndpoint> {
+/// When an endpoint is none, or the trusted certificates cannot be read.
+pub async fn load() -> Result<SdkConfig, Misconfigured> {
+    let mut config = load_by(way_out::client(None)).await;
+    // Only now it is known which profile there is to ask.
+    if let Some(trusted) = way_out::trusted(&config)? {
+        config = load_by(way_out::client(Some(trusted))).await;
+    }
+    endpoints::check(&config)?;
+    // A profile that leaves it empty names none, as a variable does.
+    if config.region().is_some_and(|it| it.as_ref().trim().is_empty()) {
+        config = config.into_builder().region(None).build();
+    }
+    Ok(config)
+}
+
+/// One HTTP client for all: else each has its own, with its own connections and certificates.
+async fn load_by(client: SharedHttpClient) -> SdkConfig {
     // By name, not `latest()`: its defaults change under us otherwise.
-    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-    // One for all: else each client has its own, with its own connections and certificates.
-    let tls = tls::Provider::Rustls(CryptoMode::AwsLc);
-    let loader =
-        loader.http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https());
+    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(client);
     let loader = match FrameworkMetadata::new("booking", Some(env!("CARGO_PKG_VERSION"))) {
         Ok(it) => loader.framework_metadata(it),
         Err(_) => loader,
     };
-    let config = loader.load().await;
-    endpoints::check(&config)?;
-    Ok(config)
+    loader.load().await
 }
 
 /// Counts every request when it is sent, retries included.

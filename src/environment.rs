@@ -13,6 +13,8 @@ use std::{
 
 /// What the names of our settings begin with, and those of the AWS SDK and of ECS.
 const OURS: [&str; 3] = ["AWS_", "BOOKING_", "ECS_"];
+/// Of a proxy's two names the first that is there counts, also if it says nothing.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
 /// Begins this program anew, in this process, without the variables that are set to nothing.
 /// Returns when there are none, which is the rule.
@@ -48,7 +50,8 @@ fn begin_anew(program: PathBuf, without: &[OsString]) -> io::Error {
 
 fn is_empty(name: &OsStr, value: &OsStr) -> bool {
     let ours = OURS.iter().any(|it| name.as_encoded_bytes().starts_with(it.as_bytes()));
-    ours && value.as_encoded_bytes().trim_ascii().is_empty()
+    let proxy = PROXIES.iter().any(|it| name.eq_ignore_ascii_case(it));
+    (ours || proxy) && value.as_encoded_bytes().trim_ascii().is_empty()
 }
 
 #[cfg(test)]
@@ -60,6 +63,7 @@ mod tests {
         let empty = |name: &str, value: &str| is_empty(OsStr::new(name), OsStr::new(value));
         assert!(empty("AWS_ENDPOINT_URL", "") && empty("BOOKING_PREFIX", " "));
         assert!(!empty("AWS_REGION", "eu-central-1") && !empty("BOOKING_RAW_DELIVERY", "0"));
-        assert!(!empty("HTTP_PROXY", "") && !empty("RUST_LOG", ""));
+        assert!(empty("HTTPS_PROXY", "") && empty("no_proxy", ""));
+        assert!(!empty("https_proxy", "http://proxy") && !empty("RUST_LOG", ""));
     }
 }

@@ -13,7 +13,7 @@ use aws_sdk_sqs::{
 
 use super::{super::BusError, names::Home};
 use crate::{
-    aws::{self, Count, NoEndpoint, Right, Told, is_denial},
+    aws::{self, Count, Misconfigured, Right, Told, is_denial},
     metrics::RequestCount,
 };
 
@@ -48,10 +48,10 @@ pub enum AwsError {
     /// No region was given.
     #[error("no AWS region is set: set AWS_REGION, or a region in the AWS profile")]
     NoRegion,
-    /// No request can be sent to an endpoint that is set.
+    /// A setting of the SDK makes no sense.
     #[error(transparent)]
-    NoEndpoint(#[from] NoEndpoint),
-    /// A setting of the SDK makes no sense, or there are no credentials.
+    Misconfigured(#[from] Misconfigured),
+    /// What a call found out: a setting of the SDK makes no sense, or there are no credentials.
     #[error("cannot {asked}: {said}")]
     Setting {
         /// What was asked.
@@ -98,7 +98,7 @@ impl Clients {
     /// request to `count`.
     ///
     /// # Errors
-    /// When no region is set, or an endpoint is none.
+    /// When no region is set, or a setting makes no sense.
     pub async fn load(count: RequestCount) -> Result<Clients, AwsError> {
         Clients::within_limits(&aws::load().await?, count)
     }
@@ -195,7 +195,8 @@ impl Clients {
             asked: asked(),
             source: "STS names no account".into(),
         })?;
-        Ok(Home::new(&self.region, &account))
+        let partition = identity.arn.as_deref().and_then(|it| it.split(':').nth(1));
+        Ok(Home::new(&self.region, &account).or_in_partition(partition))
     }
 
     /// What a call to a queue needs. Its account stands in its URL, if that is known and is one of

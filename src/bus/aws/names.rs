@@ -88,6 +88,16 @@ impl Home {
         }
     }
 
+    /// In the partition that STS names, where nothing says that the region is in another: it knows
+    /// those that are newer than this binary. Emulators call all of them `aws`.
+    #[must_use]
+    pub(super) fn or_in_partition(self, named: Option<&str>) -> Home {
+        match named.filter(|it| !it.is_empty() && self.partition == "aws") {
+            Some(named) => Home { partition: named.to_owned(), ..self },
+            None => self,
+        }
+    }
+
     /// The 12 digits.
     #[must_use]
     pub fn account(&self) -> &str {

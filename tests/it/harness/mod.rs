@@ -5,6 +5,7 @@ pub mod dynamodb;
 pub mod emulator;
 mod enforcing;
 mod localstack;
+mod peers;
 mod planned;
 mod service;
 mod sketch;
@@ -14,9 +15,10 @@ pub use account::Account;
 pub use dynamodb::{DynamoDbLocal, Tables, definitions};
 pub use enforcing::{Enforcing, Environment};
 pub use localstack::{LocalStack, say, skipped};
+pub use peers::{Front, peer};
 pub use planned::planned;
-pub use service::{CANARY_KEY, Service, all_four, binary};
-pub use sketch::{Sketch, bare, delivery, enveloped, intake};
+pub use service::{CANARY_KEY, Service, all_four, binary, free_port};
+pub use sketch::{Sketch, as_read, bare, delivery, enveloped, intake};
 pub use way::{Fate, Way};
 
 use std::{

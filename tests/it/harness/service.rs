@@ -161,7 +161,7 @@ impl Drop for Service {
 
 /// A port that nobody has, and that no connection gets before the service listens on it: from below
 /// those that the system gives to connections.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 15_000;
     const COUNT: u16 = 15_000;

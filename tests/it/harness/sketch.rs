@@ -80,6 +80,15 @@ impl Sketch {
     }
 }
 
+/// An event that was written, as it is read: of a client's source and id a hash.
+pub fn as_read(event: Event) -> Event {
+    let cause = match event.kind() {
+        Kind::BookingRequested => Cause::of_client(&event.cause.source, &event.cause.id),
+        _ => event.cause.clone(),
+    };
+    Event { cause, ..event }
+}
+
 /// What the tests take for events: from the topics of the memory bus, and raw.
 pub fn intake() -> Intake {
     Intake::enveloped("arn:aws:sns:eu-central-1:000000000000:").or_raw(true)
