@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
     bus::{
         Batched, Bus, BusError, DeadLetter, Delivery, Message, OneByOne,
@@ -326,7 +327,37 @@ async fn a17_raw_and_enveloped_deliveries_are_read_alike() {
     let delivery = take(&bus, HIDDEN).await;
     assert_eq!(delivery.body, sent.body, "raw delivery has no envelope");
     assert_eq!(delivery.kind_attribute.as_deref(), Some("booking-requested"));
-    assert_eq!(wire::encode(&wire::decode(&delivery, &account.intake()).unwrap()).unwrap(), sent);
+    let event = wire::decode(&delivery, &account.intake()).unwrap();
+    assert_eq!(event, wire::decode(&raw(&sent.body), &crate::harness::intake()).unwrap());
+}
+
+/// As large as a queue holds: there is no room for a reason then, and the message stays.
+#[tokio::test]
+async fn what_is_set_aside_keeps_its_body_however_large() {
+    const QUEUE_BYTES: usize = 256 * 1024;
+    let account = Account::make(false).await;
+    let dead = account.url(&account.names.dead_letter_queue(RoleName::Payment)).await;
+    let small = account.sqs.set_queue_attributes().queue_url(dead);
+    let most = QueueAttributeName::MaximumMessageSize;
+    small.attributes(most, QUEUE_BYTES.to_string()).send().await.unwrap();
+    let bus = account.bus(RoleName::Payment).await;
+    let text =
+        |bytes: usize| Message { body: format!("\"{}\"", "x".repeat(bytes)), ..message("large") };
+    bus.publish(&text(1)).await.unwrap();
+    let small = take(&bus, HIDDEN).await;
+    bus.delete(&small.receipt_handle).await.unwrap();
+    for (room, known) in [(0, 0), (1, 0), (100, 2)] {
+        bus.publish(&text(1 + QUEUE_BYTES - small.body.len() - room)).await.unwrap();
+        let delivery = take(&bus, HIDDEN).await;
+        assert_eq!(delivery.body.len(), QUEUE_BYTES - room);
+        let reason = ("reason", "because ".repeat(128));
+        let why = DeadLetter { attributes: vec![("class", "malformed".into()), reason] };
+        bus.set_aside(&delivery, &why).await.unwrap();
+        bus.delete(&delivery.receipt_handle).await.unwrap();
+        let letter = account.dead_letters(RoleName::Payment, 1).await.remove(0);
+        assert!(letter.body == delivery.body, "{room} bytes of room");
+        assert_eq!(letter.attributes.len(), known, "{room} bytes of room");
+    }
 }
 
 #[tokio::test]

@@ -27,11 +27,12 @@ const ABSENT: [&str; 4] = [
 ];
 
 /// What is asked of a queue.
-const ASKED: [QueueAttributeName; 5] = [
+const ASKED: [QueueAttributeName; 6] = [
     QueueAttributeName::Policy,
     QueueAttributeName::RedrivePolicy,
     QueueAttributeName::MessageRetentionPeriod,
     QueueAttributeName::VisibilityTimeout,
+    QueueAttributeName::MaximumMessageSize,
     QueueAttributeName::KmsMasterKeyId,
 ];
 
@@ -85,6 +86,8 @@ pub struct Queue {
     pub retention_s: u64,
     /// How long a received message is hidden unless the receive says.
     pub visibility_s: u64,
+    /// The largest message it takes, in bytes; not every emulator tells.
+    pub message_bytes_max: Option<u64>,
     /// The KMS key it is encrypted with.
     pub key: Option<String>,
 }
@@ -251,6 +254,8 @@ async fn observe_queues(
                 redrive: text(QueueAttributeName::RedrivePolicy).and_then(|it| redrive(it)),
                 retention_s: number(QueueAttributeName::MessageRetentionPeriod),
                 visibility_s: number(QueueAttributeName::VisibilityTimeout),
+                message_bytes_max: text(QueueAttributeName::MaximumMessageSize)
+                    .and_then(|it| it.parse().ok()),
                 key: text(QueueAttributeName::KmsMasterKeyId).cloned(),
             },
         );

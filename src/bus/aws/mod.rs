@@ -3,6 +3,7 @@
 pub mod account;
 mod clients;
 mod dead_letters;
+mod fit;
 mod lots;
 mod names;
 mod requests;
@@ -163,12 +164,8 @@ impl Requests for AwsRequests {
         let OwnQueue { sqs, name, .. } = &self.queue;
         let mut send =
             sqs.send_message().queue_url(&self.dead_letter_url).message_body(&delivery.body);
-        for (name, value) in &why.attributes {
-            // SQS takes no empty value.
-            if value.is_empty() {
-                continue;
-            }
-            send = send.message_attributes(*name, text(value));
+        for (name, value) in fit::beside(&delivery.body, &why.attributes) {
+            send = send.message_attributes(name, text(value));
         }
         send.send().await.map(drop).map_err(|it| {
             let resource = self.dead_letter_arn.clone();
@@ -184,11 +181,17 @@ async fn apart(
     name: &str,
     request: impl Future<Output = Vec<Answer>> + Send + 'static,
 ) -> Vec<Answer> {
-    tokio::spawn(request).await.unwrap_or_else(|died| {
-        let (name, source) = (name.to_owned(), Box::new(died));
+    // What it said when it died may quote a message, and is not told.
+    tokio::spawn(request).await.unwrap_or_else(|_| {
+        let (name, source) = (name.to_owned(), RequestDied.into());
         all(count, BusError::Failed { operation, name, source })
     })
 }
+
+/// A request met a bug.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("this program has a bug: see the panic in the log before this line")]
+struct RequestDied;
 
 /// Whether SQS says that the receipt handle is no longer good, in any of its ways.
 fn stale(code: Option<&str>, message: Option<&str>) -> bool {
@@ -221,4 +224,22 @@ fn delivery(message: aws_sdk_sqs::types::Message) -> Option<Delivery> {
         kind_attribute: kind_attribute.and_then(|it| it.string_value),
         receipt_handle: ReceiptHandle(message.receipt_handle?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_a_request_that_panics_nothing_is_told_but_that_it_did() {
+        let request = async { panic!("{}", "Ada ada@example.com tok_visa") };
+        for answer in apart(2, "publish to", "t", request).await {
+            let error = answer.unwrap_err();
+            let source = error.source().unwrap();
+            let told = format!("{error} {error:?} {source} {source:?}");
+            assert!(told.contains("bug") && !told.contains("Ada"), "{told}");
+        }
+    }
 }

@@ -46,6 +46,7 @@ fn well() -> Account {
             redrive: own.then_some(Redrive { to, receives_max: 10 }),
             retention_s: if own { 4 * DAY_S } else { 14 * DAY_S },
             visibility_s: 60,
+            message_bytes_max: Some(1024 * 1024),
             key: None,
         };
         account.queues.insert(queue, seen);
@@ -268,6 +269,23 @@ fn dead_letters_that_go_before_their_queue_does_are_one_finding() {
 fn a_visibility_timeout_shorter_than_an_effect_is_one_finding() {
     let short = |it: &mut Account| seats(it).visibility_s = 5;
     check(short, "queue test-booking-seats", &["is 5 s, less than 12 s"], 0);
+}
+
+#[test]
+fn a_queue_that_cannot_hold_what_sns_takes_is_one_finding() {
+    for (queue, name) in [
+        (queue(RoleName::Seats), "queue test-booking-seats"),
+        (dlq(RoleName::Seats), "queue test-booking-seats-dlq"),
+        (undelivered(RoleName::Seats), "queue test-booking-seats-undelivered"),
+    ] {
+        let small = |it: &mut Account| {
+            it.queues.get_mut(&queue).unwrap().message_bytes_max = Some(256 * 1024);
+        };
+        check(small, name, &["at most 262144 bytes, less than 1048576"], 0);
+    }
+    let mut account = well();
+    seats(&mut account).message_bytes_max = None;
+    assert_eq!(compare(&account), [], "what an emulator does not tell is nothing wrong");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::{
 
 /// Below this a service that is stopped and started a few times loses messages to its dead letters.
 const RECEIVES_MIN: u64 = 5;
+/// What SQS allows, in bytes. SNS takes a quarter of it, and what it takes can be more than twice as
+/// large in its envelope.
+const MESSAGE_BYTES: u64 = 1024 * 1024;
 /// The key that AWS manages for SQS: no other service may use it.
 const SQS_KEY: &str = "alias/aws/sqs";
 
@@ -57,6 +60,7 @@ impl Comparison<'_> {
             self.redrive(queue, seen),
             self.retention(queue, seen),
             self.visibility(queue, seen),
+            self.size(queue, seen),
         ];
         found.into_iter().flatten().collect()
     }
@@ -185,6 +189,29 @@ impl Comparison<'_> {
                 queue.role
             ),
             mend: format!("{APPLY}, with visibility_timeout_s (default 60) above the longest effect"),
+            hops: Vec::new(),
+        })
+    }
+
+    /// SNS does not ask how much a queue takes before it says that a message is published.
+    fn size(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+        let most = seen.message_bytes_max.filter(|it| *it < MESSAGE_BYTES)?;
+        Some(Finding {
+            subject: format!("queue {}", self.name(queue)),
+            wrong: format!("it takes messages of at most {most} bytes, less than {MESSAGE_BYTES}"),
+            breaks: match queue.place {
+                None => format!(
+                    "a large event with many quotation marks is published, and {} never hears it",
+                    queue.role
+                ),
+                Some(_) => {
+                    "a message that is too large for it is gone, and nobody is told".to_owned()
+                }
+            },
+            mend: format!(
+                "aws sqs set-queue-attributes --attributes MaximumMessageSize={MESSAGE_BYTES} --queue-url \
+                 URL-OF-IT; docs/EVENTS.md has it for all twelve, and terraform apply leaves it"
+            ),
             hops: Vec::new(),
         })
     }
