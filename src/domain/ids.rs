@@ -4,6 +4,7 @@
 //! announcing again is recognisable as a repetition by whoever hears it.
 
 use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{Expected, event::Kind};
@@ -90,10 +91,24 @@ impl std::fmt::Display for BookingId {
 /// `id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cause {
-    /// Who said it.
+    /// Who said it; empty for a client ([`Cause::of_client`]).
     pub source: String,
     /// Its id, unique with that source.
     pub id: String,
+}
+
+impl Cause {
+    /// A hash of a client's source and id: it tells events apart, and neither can be read from it.
+    /// A client may write anything there, for instance an e-mail address, and what it caused is
+    /// remembered for good.
+    #[must_use]
+    pub fn of_client(source: &str, id: &str) -> Cause {
+        // Neither has a control character, so no two pairs are one text.
+        let hash = Sha256::new().chain_update(source).chain_update([0]).chain_update(id).finalize();
+        let id = hash[..16].iter().map(|it| format!("{it:02x}")).collect();
+        // A client's own source is never empty: nothing it writes looks like this.
+        Cause { source: String::new(), id }
+    }
 }
 
 /// The id of an outcome: each type happens at most once a booking, and said again it has the same

@@ -10,6 +10,7 @@ use super::book::{BookError, CONFLICTS_MAX, Outcome, Unreadable};
 use crate::{
     bus::Message,
     domain::{
+        RoleName,
         decision::{Key, Rows, Rules},
         event::{Event, Kind},
         ids::{BookingId, Cause, Digest},
@@ -63,6 +64,10 @@ impl Claimant {
         Claimant { kind: Some(event.kind()), cause: event.cause.clone(), digest: event.digest }
     }
 
+    fn hide_client(&mut self) {
+        hide_client(self.kind, &mut self.cause);
+    }
+
     /// Whether it is this event.
     fn is(&self, event: &Event) -> bool {
         is_event(self.kind, &self.cause, event) && self.digest == event.digest
@@ -71,7 +76,21 @@ impl Claimant {
 
 /// Whether an event is the one with this type and cause. Its request may still be another.
 fn is_event(kind: Option<Kind>, cause: &Cause, event: &Event) -> bool {
-    kind.is_none_or(|it| it == event.kind()) && *cause == event.cause
+    kind.is_none_or(|it| it == event.kind()) && (*cause == event.cause || is_plain(cause, event))
+}
+
+/// Replaces a client's source and id by their hash.
+fn hide_client(kind: Option<Kind>, cause: &mut Cause) {
+    let ours = RoleName::ALL.iter().any(|it| it.source() == cause.source);
+    let clients = kind.is_none_or(|it| it.publisher().is_none()) && !ours;
+    if clients && !cause.source.is_empty() {
+        *cause = Cause::of_client(&cause.source, &cause.id);
+    }
+}
+
+/// Whether it is the cause of a client's event as rows of version 0.1 have it, in plain text.
+fn is_plain(cause: &Cause, event: &Event) -> bool {
+    event.cause.source.is_empty() && Cause::of_client(&cause.source, &cause.id) == event.cause
 }
 
 /// The text of an event, as it was and will be published.
@@ -82,6 +101,12 @@ struct Announced {
 }
 
 impl Memo {
+    /// Forgets what a client wrote as source and id, as rows of version 0.1 have it.
+    fn hide_client(&mut self) {
+        hide_client(self.kind, &mut self.cause);
+        self.claim.iter_mut().for_each(Claimant::hide_client);
+    }
+
     /// The events that announce this when they come again: type, cause and the digest of the
     /// request. The last one's message is there until it was announced.
     pub fn causes(&self) -> impl Iterator<Item = (Option<Kind>, &Cause, Digest)> {
@@ -231,8 +256,8 @@ pub enum Amended<T> {
     Unknown,
 }
 
-/// Changes a booking's row at a person's wish, outside the unit of work: memos and claim stay, and
-/// who writes at the same time wins or is read first.
+/// Changes a booking's row at a person's wish, outside the unit of work: memos and claim stay,
+/// without what a client wrote as source and id, and who writes at the same time wins or is read first.
 ///
 /// # Errors
 /// When the store failed, the row cannot be read, or others kept changing it.
@@ -246,6 +271,10 @@ pub async fn amend<R: Rules>(
         let mut seen: Seen<R::State> = see(store, own.clone()).await?;
         let Some(row) = seen.rows.get(&own) else { return Ok(Amended::Unknown) };
         let Some(row) = change(row) else { return Ok(Amended::Refused) };
+        if let Some(stored) = seen.stored.get_mut(&own) {
+            stored.claim.iter_mut().for_each(Claimant::hide_client);
+            stored.memos.iter_mut().for_each(Memo::hide_client);
+        }
         let writes = vec![seen.write::<R>((own.clone(), row.clone()), Change::State)?];
         if store.commit(writes).await? == Commit::Done {
             return Ok(Amended::Done(row));

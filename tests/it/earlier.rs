@@ -17,7 +17,7 @@ use booking::{
         RoleName,
         decision::Rules,
         event::{Event, Kind},
-        ids::BookingId,
+        ids::{BookingId, Cause},
         schedule::Schedule,
         seats::Seats,
         status::Phase,
@@ -25,7 +25,7 @@ use booking::{
     durability::Durability,
     gateway::simulated::movements,
     roles::SeatsRole,
-    runtime::{Book, Kept, Outcome, look_up},
+    runtime::{Amended, Book, Kept, Outcome, amend, look_up},
     store::sqlite::{Engine, Inline},
     wiring::{gateway_file, store_file},
 };
@@ -117,7 +117,8 @@ async fn a_request_that_an_earlier_version_answered_is_answered_with_the_same_wo
         let asked = |it: &&booking::runtime::Memo| it.cause.source == "/booking/client";
         let Some(memo) = kept.memos.iter().find(asked) else { continue };
         let again = Event {
-            cause: memo.cause.clone(),
+            // As it is read now.
+            cause: Cause::of_client(&memo.cause.source, &memo.cause.id),
             digest: memo.digest,
             booking: id.clone(),
             ..Sketch::new(id.as_str(), &["12A"], "tok_visa").event()
@@ -132,6 +133,36 @@ async fn a_request_that_an_earlier_version_answered_is_answered_with_the_same_wo
         answered += 1;
     }
     assert!(answered >= 7, "{answered}");
+}
+
+/// Rows of that time have a client's source and id in plain text. Those of seats have most; what
+/// erases in receipt's does the same.
+#[tokio::test]
+async fn a_row_that_is_changed_by_hand_forgets_a_clients_source_and_id() {
+    let (folder, before) = earlier();
+    let file = store_file(folder.path(), RoleName::Seats);
+    let engine = Engine::open_existing(&file, RoleName::Seats, Durability::ProcessDeath).unwrap();
+    let store = Inline::new(engine);
+    let mut hidden = 0;
+    for request in &before.requests {
+        let id = BookingId::parse(request["subject"].as_str().unwrap()).unwrap();
+        let look = async || look_up::<<Seats as Rules>::State>(&store, &id).await.unwrap();
+        let memos = async || look().await.map(|it| it.memos);
+        let Some(plain) = memos().await else { continue };
+        let same = amend::<Seats>(&store, &id, |it| Some(it.clone())).await.unwrap();
+        assert!(matches!(same, Amended::Done(_)), "{id}");
+        for (before, after) in plain.iter().zip(memos().await.unwrap()) {
+            let by_client = before.cause.source == "/booking/client";
+            let cause = &before.cause;
+            let wanted = match by_client {
+                true => Cause::of_client(&cause.source, &cause.id),
+                false => cause.clone(),
+            };
+            assert_eq!(after.cause, wanted, "{id}");
+            hidden += usize::from(by_client);
+        }
+    }
+    assert!(hidden >= 7, "{hidden}");
 }
 
 #[tokio::test]

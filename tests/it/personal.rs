@@ -20,6 +20,9 @@ use crate::harness::{Folder, Sketch, bare, binary};
 const NAME: &str = "Marked Nameholder";
 const EMAIL: &str = "marked.address@example.com";
 const TOKEN: &str = "tok_marked_secret";
+/// A client writes into source and id what it likes.
+const SOURCE: &str = "mailto:marked.source@example.com";
+const EVENT: &str = "marked event of somebody";
 
 /// Every file below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -68,6 +71,8 @@ fn request(id: &str, name: &str, email: &str, token: &str) -> String {
         serde_json::from_str(&Sketch::new(id, &["1A"], "tok_visa").cloud_event()).unwrap();
     event["data"]["passenger"] = json!({"name": name, "email": email});
     event["data"]["payment"]["token"] = token.into();
+    event["source"] = SOURCE.into();
+    event["id"] = format!("{EVENT} {id}").into();
     event.to_string()
 }
 
@@ -87,6 +92,8 @@ async fn each_role_keeps_of_a_request_only_what_it_needs() {
         ("a name", NAME, &["receipt", "receipts"][..]),
         ("an address", EMAIL, &["receipt", "receipts"]),
         ("a token", TOKEN, &["gateway"]),
+        ("a source", SOURCE, &[]),
+        ("an event's id", EVENT, &[]),
         ("a flight", "WA117", &["receipt", "receipts", "seats", "status"]),
     ] {
         assert_eq!(who_has(&folder, text), wanted, "{what}");

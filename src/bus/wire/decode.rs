@@ -25,8 +25,10 @@ use crate::domain::{
 
 /// The largest body that is looked at, in bytes: what SQS takes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// The longest id, source or reference, in bytes.
+/// The longest id or source, in bytes.
 const NAME_BYTES_MAX: usize = 255;
+/// The longest reference in `data`, in characters: what `maxLength` of a schema counts.
+const REFERENCE_CHARS_MAX: usize = 255;
 /// Who said it, when a message does not say.
 const CLIENT: &str = "/booking/client";
 
@@ -345,7 +347,11 @@ impl Letter<'_> {
         let id = id.unwrap_or_else(|| request_id(&booking, kind, &digest));
         let traceparent = self.traceparent.take();
         let data = read_data(kind, data)?;
-        Ok(Event { cause: Cause { source, id }, booking, time, digest, traceparent, data })
+        let cause = match kind.publisher() {
+            Some(_) => Cause { source, id },
+            None => Cause::of_client(&source, &id),
+        };
+        Ok(Event { cause, booking, time, digest, traceparent, data })
     }
 }
 
@@ -385,7 +391,7 @@ fn missing_booking() -> Flaw {
 }
 
 fn read_data(kind: Kind, fields: &Fields<'_, '_>) -> Read<Data> {
-    let reference = |name: &'static str| fields.required(name)?.parsed(self::name);
+    let reference = |name: &'static str| fields.required(name)?.parsed(self::reference);
     let amount = || money(&fields.required("amount")?);
     Ok(match kind {
         Kind::BookingRequested => Data::BookingRequested(request(fields)?),
@@ -474,6 +480,14 @@ fn optional_parsed<T>(
 fn name(text: &str) -> Result<String, Expected> {
     if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
         return Err(Expected("1 to 255 bytes of text without control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn reference(text: &str) -> Result<String, Expected> {
+    let length = text.chars().count();
+    if !(1..=REFERENCE_CHARS_MAX).contains(&length) || text.chars().any(char::is_control) {
+        return Err(Expected("1 to 255 characters without control characters"));
     }
     Ok(text.to_owned())
 }

@@ -65,12 +65,24 @@ impl Lock {
 }
 
 /// A request that is taken although it calls itself a service: it is delivered under `alias`, and
-/// stored as what it says it is.
+/// stored as what it says it is, in plain text and not as a hash.
 #[derive(Clone, Debug)]
 pub struct Disguise {
     pub alias: String,
     pub source: String,
     pub id: String,
+}
+
+impl Disguise {
+    /// What it is read as.
+    fn read(&self) -> Cause {
+        Cause::of_client(&self.alias, &self.id)
+    }
+
+    /// What it is stored as.
+    fn stored(&self) -> Cause {
+        Cause { source: self.source.clone(), id: self.id.clone() }
+    }
 }
 
 /// The hostile side of a scenario.
@@ -108,13 +120,13 @@ impl Hostile {
 
     /// A row as the disguised request sees it: what it stored, it stored under its alias.
     pub fn seen_by(&self, event: &Event, body: String) -> String {
-        let Some(Disguise { alias, source, id }) = &self.disguise else { return body };
-        if event.cause.id != *id || event.kind() != Kind::BookingRequested {
+        let Some(disguise) = &self.disguise else { return body };
+        if event.cause != disguise.read() {
             return body;
         }
         change_causes(&body, |it| {
-            if it.cause.source == *source && it.cause.id == *id {
-                it.cause.source.clone_from(alias);
+            if it.cause == disguise.stored() {
+                it.cause = disguise.read();
             }
         })
     }
@@ -122,9 +134,7 @@ impl Hostile {
     /// The cause that a request is stored under.
     pub fn cause(&self, cause: &Cause) -> Cause {
         match &self.disguise {
-            Some(it) if cause.source == it.alias => {
-                Cause { source: it.source.clone(), id: cause.id.clone() }
-            }
+            Some(it) if *cause == it.read() => it.stored(),
             _ => cause.clone(),
         }
     }
