@@ -42,7 +42,8 @@ const LATE: Duration = Duration::from_millis(1);
 pub struct Manner {
     /// What a request takes longer: half of it on the way there, half on the way back.
     pub latency: Duration,
-    /// Receives bring at most 1, 2, … 10 messages in turn, as those of a queue do that is not deep.
+    /// Receives bring at most 1, 2, … 10 messages in turn, as those of a queue do that is not
+    /// deep.
     pub ragged: bool,
 }
 

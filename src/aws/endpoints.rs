@@ -42,9 +42,10 @@ pub enum NoEndpoint {
 /// profile.
 ///
 /// # Errors
-/// With the first one that none can be sent to.
+/// With the first one that none can be sent to; also one that a profile leaves empty, over which
+/// the SDK would panic.
 pub(super) fn check(config: &SdkConfig) -> Result<(), NoEndpoint> {
-    if let Some(it) = config.endpoint_url().filter(|it| !it.trim().is_empty()) {
+    if let Some(it) = config.endpoint_url() {
         check_one(config, VARIABLE.to_owned(), it)?;
     }
     let Some(settings) = config.service_config() else { return Ok(()) };
@@ -55,8 +56,7 @@ pub(super) fn check(config: &SdkConfig) -> Result<(), NoEndpoint> {
             .profile("endpoint_url")
             .build()
             .expect("all parts of the key are given");
-        // What a profile leaves empty is not set, as a variable is not.
-        if let Some(it) = settings.load_config(key).filter(|it| !it.trim().is_empty()) {
+        if let Some(it) = settings.load_config(key) {
             check_one(config, format!("{VARIABLE}_{}", service.to_uppercase()), &it)?;
         }
     }

@@ -1,5 +1,5 @@
-//! What is no request at all never reaches the router: hyper answers it by itself, with a status and
-//! no body. Here that answer gets one, like every other error.
+//! What is no request at all never reaches the router: hyper answers it by itself, with a status
+//! and no body. Here that answer gets one, like every other error.
 
 use std::{
     io,

@@ -147,7 +147,8 @@ impl Breaker {
         was_open
     }
 
-    /// Waits for `pause`. If the breaker is open now, it stops waiting as soon as the breaker closes.
+    /// Waits for `pause`. If the breaker is open now, it stops waiting as soon as the breaker
+    /// closes.
     pub async fn rest(&self, pause: impl Future<Output = ()>) {
         let closed = self.closed.notified();
         // Whoever closes it after this wakes us.

@@ -256,8 +256,9 @@ pub enum Amended<T> {
     Unknown,
 }
 
-/// Changes a booking's row at a person's wish, outside the unit of work: memos and claim stay,
-/// without what a client wrote as source and id, and who writes at the same time wins or is read first.
+/// Changes a booking's row at a person's wish, outside the unit of work. Memos and claim stay,
+/// without what a client wrote as source and id. Whoever writes at the same time wins, or is read
+/// first.
 ///
 /// # Errors
 /// When the store failed, the row cannot be read, or others kept changing it.

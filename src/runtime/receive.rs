@@ -68,8 +68,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
         }
     }
 
-    /// Waits for `pause`, as long as a receive said; while polling has stopped, no longer than until
-    /// it goes on.
+    /// Waits for `pause`, as long as a receive said. If polling has stopped, it stops waiting as
+    /// soon as polling goes on.
     pub async fn rest(&self, pause: impl Future<Output = ()>) {
         self.breaker.rest(pause).await;
     }

@@ -192,8 +192,8 @@ async fn who_follows_a_request_waits_for_its_own_end() {
     assert!(asked.load(std::sync::atomic::Ordering::SeqCst) >= answers.len(), "{text}");
 }
 
-/// A status service that gives these answers one after the other, the last one for ever; and how often it
-/// was asked.
+/// A status service that gives these answers one after the other, the last one for ever; and how
+/// often it was asked.
 async fn telling(answers: Vec<String>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

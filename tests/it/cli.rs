@@ -60,10 +60,13 @@ pub const REQUEST: [&str; 15] = [
     "EUR 129.00",
 ];
 
-fn request_with(flag: &str, value: &'static str) -> Vec<&'static str> {
+/// The same with other values.
+pub fn request_with(others: &[(&str, &'static str)]) -> Vec<&'static str> {
     let mut args = REQUEST.to_vec();
-    let at = args.iter().position(|it| *it == flag).unwrap();
-    args[at + 1] = value;
+    for (flag, value) in others {
+        let at = args.iter().position(|it| it == flag).unwrap();
+        args[at + 1] = value;
+    }
     args
 }
 
@@ -127,12 +130,12 @@ fn what_makes_no_sense_is_refused_with_what_was_expected() {
     fails(&["dlq", "ls", "pilots"], 2, "expected seats, payment, receipt or status");
     fails(&["dlq", "ls", "seats", "--limit", "0"], 2, "1..=1000");
     fails(&["dlq", "show", "seats", "--message", "x"], 2, "at least its first 4 letters");
-    fails(&request_with("--flight", "wa117"), 2, "expected a flight such as WA117");
-    fails(&request_with("--date", "1.3.2027"), 2, "expected a day as YYYY-MM-DD");
-    fails(&request_with("--seat", "12Z"), 2, "expected a seat such as 12A");
-    fails(&request_with("--amount", "129"), 2, "expected an amount such as 'EUR 129.00'");
-    fails(&request_with("--token", "4111111111111111"), 2, "expected a payment token");
-    fails(&request_with("--email", "ada"), 2, "expected an e-mail address");
+    fails(&request_with(&[("--flight", "wa117")]), 2, "expected a flight such as WA117");
+    fails(&request_with(&[("--date", "1.3.2027")]), 2, "expected a day as YYYY-MM-DD");
+    fails(&request_with(&[("--seat", "12Z")]), 2, "expected a seat such as 12A");
+    fails(&request_with(&[("--amount", "129")]), 2, "expected an amount such as 'EUR 129.00'");
+    fails(&request_with(&[("--token", "4111111111111111")]), 2, "expected a payment token");
+    fails(&request_with(&[("--email", "ada")]), 2, "expected an e-mail address");
 }
 
 #[test]
@@ -140,10 +143,10 @@ fn what_is_personal_is_never_repeated() {
     for args in [
         vec!["show", "4111111111111111"],
         vec!["resend", "seats", "4111111111111111"],
-        request_with("--token", "4111 1111 1111 1111"),
-        request_with("--name", "4111 1111 1111 1111"),
-        request_with("--email", "4111"),
-        [request_with("--seat", "1A"), vec!["--id", "4111111111111111"]].concat(),
+        request_with(&[("--token", "4111 1111 1111 1111")]),
+        request_with(&[("--name", "4111 1111 1111 1111")]),
+        request_with(&[("--email", "4111")]),
+        [request_with(&[("--seat", "1A")]), vec!["--id", "4111111111111111"]].concat(),
     ] {
         let output = run(&args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
@@ -378,7 +381,7 @@ fn what_goes_wrong_before_aws_answers_is_told_without_the_request() {
     let throttled = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 75\r\nconnection: close\r\n\r\n{\"__type\":\"com.amazonaws.sqs#RequestThrottled\",\"message\":\"Rate exceeded.\"}  ";
     let [html, busy, throttled] =
         [html, busy, throttled].map(|it| -> &'static str { answering(it).leak() });
-    let mut request = request_with("--name", "Ada Lovelace");
+    let mut request = request_with(&[("--name", "Ada Lovelace")]);
     request.extend(["--account", "123456789012"]);
     let seats = ["seats", "--flights", "sample", "--http", "127.0.0.1:0"];
     assert_eq!(told(&["init", "seats"], &[]).0, Some(0));
@@ -391,6 +394,9 @@ fn what_goes_wrong_before_aws_answers_is_told_without_the_request() {
     let global = profile("global", "[default]\nendpoint_url = localhost:4566\n");
     let one = "[default]\nservices = ours\n[services ours]\nsns =\n  endpoint_url = localhost\n";
     let one = profile("one", one);
+    let empty = profile("empty", "[default]\nendpoint_url =\n");
+    let empty_one = "[default]\nservices = ours\n[services ours]\nsns =\n  endpoint_url =\n";
+    let empty_one = profile("empty_one", empty_one);
     for (args, settings, code, says) in [
         (&request[..], with(&[("AWS_ENDPOINT_URL", "localhost:4566")]), 78, no_scheme),
         (
@@ -402,6 +408,8 @@ fn what_goes_wrong_before_aws_answers_is_told_without_the_request() {
         (&seats[..], with(&[("AWS_ENDPOINT_URL_SQS", "localhost")]), 78, "AWS_ENDPOINT_URL_SQS"),
         (&request[..], with(&[("AWS_CONFIG_FILE", global)]), 78, no_scheme),
         (&request[..], with(&[("AWS_CONFIG_FILE", one)]), 78, "AWS_ENDPOINT_URL_SNS"),
+        (&request[..], with(&[("AWS_CONFIG_FILE", empty)]), 78, "AWS_ENDPOINT_URL "),
+        (&request[..], with(&[("AWS_CONFIG_FILE", empty_one)]), 78, "AWS_ENDPOINT_URL_SNS"),
         (&request[..], Vec::new(), 78, "there are no AWS credentials"),
         (&seats[..], Vec::new(), 78, "there are no AWS credentials"),
         (&seats[..], vec![("AWS_PROFILE", "nobody")], 78, "there are no AWS credentials"),

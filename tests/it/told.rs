@@ -22,8 +22,9 @@ use booking::domain::{RoleName, event::Kind};
 use futures_util::{future::join_all, stream};
 use serde_json::json;
 
-use crate::harness::{
-    Account, Fate, Folder, LocalStack, Service, Way, bare, binary, eventually, skipped,
+use crate::{
+    cli::request_with,
+    harness::{Account, Fate, Folder, LocalStack, Service, Way, bare, binary, eventually, skipped},
 };
 
 const NAME: &str = "Quentin Oxenstierna";
@@ -236,23 +237,7 @@ async fn commands(
     }
     let prefix = account.prefix.clone();
     let dead = account.names.dead_letter_queue(RoleName::Seats);
-    let request_command = vec![
-        "request",
-        "--flight",
-        "WA117",
-        "--date",
-        "2027-03-01",
-        "--seat",
-        "12A",
-        "--name",
-        NAME,
-        "--email",
-        EMAIL,
-        "--token",
-        TOKEN,
-        "--amount",
-        "EUR 129.00",
-    ];
+    let request_command = request_with(&[("--name", NAME), ("--email", EMAIL), ("--token", TOKEN)]);
     let known = [&request_command[..], &["--account", "000000000000"]].concat();
     let at = |it: u8| if trouble.name == "refused" { WITHOUT_ANYTHING } else { it };
     for (broken, commands) in [

@@ -145,4 +145,18 @@ mod tests {
         assert_eq!(arn, "arn:aws-cn:sns:cn-north-1:123456789012:s-seat-booked");
         assert_eq!(Home::of_arn("booking-seats"), None);
     }
+
+    #[test]
+    fn sts_names_the_partition_of_a_region_that_is_newer_than_this_binary() {
+        let arn = |region: &str, named| {
+            let home = Home::new(region, "123456789012").or_in_partition(named);
+            home.queue_arn("q")
+        };
+        assert_eq!(arn("xx-new-1", Some("aws-xx")), "arn:aws-xx:sqs:xx-new-1:123456789012:q");
+        for silent in [None, Some("")] {
+            assert_eq!(arn("xx-new-1", silent), "arn:aws:sqs:xx-new-1:123456789012:q");
+        }
+        // An emulator, which knows no other.
+        assert_eq!(arn("cn-north-1", Some("aws")), "arn:aws-cn:sqs:cn-north-1:123456789012:q");
+    }
 }

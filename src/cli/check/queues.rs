@@ -15,8 +15,8 @@ use crate::{
 
 /// Below this a service that is stopped and started a few times loses messages to its dead letters.
 const RECEIVES_MIN: u64 = 5;
-/// What SQS allows, in bytes. SNS takes a quarter of it, and what it takes can be more than twice as
-/// large in its envelope.
+/// What SQS allows, in bytes. SNS takes a quarter of it, and what it takes can be more than twice
+/// as large in its envelope.
 const MESSAGE_BYTES: u64 = 1024 * 1024;
 /// The key that AWS manages for SQS: no other service may use it.
 const SQS_KEY: &str = "alias/aws/sqs";

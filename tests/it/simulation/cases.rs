@@ -111,8 +111,8 @@ async fn a_delivery_of_another_request_under_one_event_id_has_not_the_last_word_
     assert_eq!(said, [Kind::ReceiptSent]);
 }
 
-/// Status hears a fact while its clock is a year ahead, and again when that is right: the row said that
-/// it had been heard earlier, and nothing had happened (A25).
+/// Status hears a fact while its clock is a year ahead, and again when that is right: the row said
+/// that it had been heard earlier, and nothing had happened (A25).
 #[tokio::test]
 async fn seed_40_what_is_heard_again_under_another_clock_was_heard_when_it_was_heard_first() {
     let engine = Engine::open(":memory:".as_ref(), RoleName::Status, Durability::ProcessDeath);

@@ -25,10 +25,10 @@ use super::{
 const IN_HAND_MAX: usize = 16;
 /// A run that takes more steps than this for each booking does not come to rest.
 const STEPS_PER_BOOKING_MAX: u64 = 5_000;
-/// Nothing that is measured lasts as long as a clock steps: a poller rests as long as an open breaker
-/// or a receive that fails makes it, at most,
+/// The longest that an open breaker, or a receive that fails, makes a poller rest. A clock that
+/// steps by a year makes it no longer.
 const REST_MS_MAX: i64 = 20_000;
-/// and a run without faults is over within the longest delays, one after another.
+/// A run without faults is over within the longest delays, one after another.
 const SETTLES_MS_MAX: i64 = 24 * 3_600_000;
 
 /// One run.

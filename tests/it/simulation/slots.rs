@@ -157,7 +157,8 @@ impl Run {
         }
     }
 
-    /// Whoever has rested long enough wakes; and nobody goes on resting for a breaker that is closed.
+    /// Whoever has rested long enough wakes, and nobody goes on resting for a breaker that is
+    /// closed.
     fn look_at_rests(&self, world: &mut World) {
         for hand in &self.hands {
             let Work::Rests { until_ms, stopped, .. } = hand.work else { continue };
