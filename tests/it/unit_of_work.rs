@@ -267,9 +267,15 @@ async fn a37_who_loses_every_race_gives_the_message_back_and_nothing_is_half_don
 fn a39_an_event_that_sns_would_not_take_is_refused_before_anything_is_committed() {
     let event = Sketch::new("b-1", &["12A"], "tok_visa").heard(Kind::PaymentOk);
     let Data::PaymentOk(charge) = &event.data else { panic!("it is a payment-ok") };
-    let charge = Charge { charge: "x".repeat(wire::EVENT_BYTES_MAX), ..charge.clone() };
-    let error = wire::encode(&Event { data: Data::PaymentOk(charge), ..event }).unwrap_err();
+    let encode = |text: String| {
+        let charge = Charge { charge: text, ..charge.clone() };
+        wire::encode(&Event { data: Data::PaymentOk(charge), ..event.clone() })
+    };
+    let error = encode("x".repeat(wire::EVENT_BYTES_MAX)).unwrap_err();
     assert!(error.to_string().contains("more than the 245760"), "{error}");
+    // As it arrives: of a quotation mark JSON makes two bytes, and the envelope four.
+    let quotes = |share| encode("\"".repeat(wire::EVENT_BYTES_MAX / share));
+    assert!(quotes(3).is_err() && quotes(5).is_ok());
 }
 
 #[tokio::test]
