@@ -408,7 +408,7 @@ fn what_goes_wrong_before_aws_answers_is_told_without_the_request() {
         (&seats[..], with(&[("AWS_ENDPOINT_URL_SQS", "localhost")]), 78, "AWS_ENDPOINT_URL_SQS"),
         (&request[..], with(&[("AWS_CONFIG_FILE", global)]), 78, no_scheme),
         (&request[..], with(&[("AWS_CONFIG_FILE", one)]), 78, "AWS_ENDPOINT_URL_SNS"),
-        (&request[..], with(&[("AWS_CONFIG_FILE", empty)]), 78, "AWS_ENDPOINT_URL "),
+        (&request[..], with(&[("AWS_CONFIG_FILE", empty)]), 78, "in the AWS profile"),
         (&request[..], with(&[("AWS_CONFIG_FILE", empty_one)]), 78, "AWS_ENDPOINT_URL_SNS"),
         (&request[..], Vec::new(), 78, "there are no AWS credentials"),
         (&seats[..], Vec::new(), 78, "there are no AWS credentials"),
