@@ -83,3 +83,39 @@ fn every_test_that_the_threat_model_names_exists() {
         assert!(tests.contains(name), "docs/SECURITY.md names {name}, which is no test");
     }
 }
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let letters = heading.chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it));
+    letters.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let folders = ["", "docs", "terraform", "localstack"].map(|it| fs::read_dir(root().join(it)));
+    let files = folders.into_iter().flat_map(Result::unwrap).map(|it| it.unwrap().path());
+    let mut links = 0;
+    for document in files.filter(|it| it.extension().is_some_and(|it| it == "md")) {
+        let text = fs::read_to_string(&document).unwrap();
+        for target in text.split("](").skip(1).filter_map(|it| it.split(')').next()) {
+            if target.starts_with("http") {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let led_to = match file {
+                "" => document.clone(),
+                file => document.parent().unwrap().join(file),
+            };
+            let place = document.display();
+            assert!(led_to.exists(), "{place} leads to {target}");
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&led_to).unwrap();
+                let headings = text.lines().filter(|it| it.starts_with('#'));
+                let mut anchors = headings.map(|it| anchor(it.trim_start_matches('#').trim()));
+                assert!(anchors.any(|it| it == heading), "{place} leads to {target}");
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 20, "only {links} links were found");
+}
