@@ -23,7 +23,7 @@ use crate::{
     },
     durability::Durability,
     gateway::simulated::{Movement, movements},
-    runtime::Kept,
+    runtime::StoredRow,
     store::{StoreError, sqlite::Engine},
     wiring::{gateway_file, receipts_folder, store_file},
 };
@@ -31,12 +31,12 @@ use crate::{
 /// Everything that was written down.
 #[derive(Debug)]
 pub struct Evidence {
-    holds: BTreeMap<BookingId, Kept<Row>>,
+    holds: BTreeMap<BookingId, StoredRow<Row>>,
     /// Holder by seat, for seats that have one.
     holders: BTreeMap<String, BookingId>,
-    payments: BTreeMap<BookingId, Kept<Payment>>,
-    joins: BTreeMap<BookingId, Kept<Join>>,
-    records: BTreeMap<BookingId, Kept<Record>>,
+    payments: BTreeMap<BookingId, StoredRow<Payment>>,
+    joins: BTreeMap<BookingId, StoredRow<Join>>,
+    records: BTreeMap<BookingId, StoredRow<Record>>,
     /// In order, by booking.
     ledger: BTreeMap<BookingId, Vec<Movement>>,
     /// Receipt numbers, one a file.
@@ -371,7 +371,7 @@ impl Findings {
 
 fn rows<T: DeserializeOwned>(
     stored: Vec<(String, String)>,
-) -> anyhow::Result<Vec<(String, Kept<T>)>> {
+) -> anyhow::Result<Vec<(String, StoredRow<T>)>> {
     let read = |(key, body): (String, String)| {
         let kept = serde_json::from_str(&body).with_context(|| format!("the row {key}"))?;
         Ok((key, kept))
@@ -381,7 +381,7 @@ fn rows<T: DeserializeOwned>(
 
 fn bookings<T: DeserializeOwned>(
     stored: Vec<(String, String)>,
-) -> anyhow::Result<BTreeMap<BookingId, Kept<T>>> {
+) -> anyhow::Result<BTreeMap<BookingId, StoredRow<T>>> {
     rows(stored)?.into_iter().map(|(key, kept)| Ok((booking(&key)?, kept))).collect()
 }
 

@@ -26,4 +26,5 @@ pub mod runtime;
 pub mod store;
 pub mod telemetry;
 pub mod topics;
+pub mod wire;
 pub mod wiring;

@@ -26,10 +26,7 @@ use tracing::{info, warn};
 use self::signals::Signals;
 use crate::{
     aws,
-    bus::{
-        aws::{AwsBus, AwsError, Clients, Names},
-        wire::Intake,
-    },
+    bus::aws::{AwsBus, AwsError, Clients, Names},
     clock::Clock,
     config::{
         GatewayName, MailerName, PaymentArgs, ReceiptArgs, SeatsArgs, ServiceArgs, Span,
@@ -43,11 +40,12 @@ use crate::{
     mailer::folder::FolderMailer,
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole, Timely},
-    runtime::{Book, Chain, EndedByItself, Pulse, Worker},
+    runtime::{Attendant, UnitOfWork, Chain, EndedByItself, Pulse, Worker},
     store::{
         StoreError,
         sqlite::{Engine, Inline},
     },
+    wire::Intake,
 };
 
 /// A poll loop without a good receive for this many long polls is taken for dead.
@@ -220,15 +218,15 @@ pub async fn run_status(args: StatusArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
-    let routes = move |book: Arc<_>| {
-        http::bookings(Arc::clone(&book), Clock::Machine, stuck_after).merge(http::canaries(book))
+    let routes = move |work: Arc<_>| {
+        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after).merge(http::canaries(work))
     };
     let service = Service::prepare(RoleName::Status, args.service);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
     service.run(StatusRole, routes, signals).await
 }
 
-fn no_routes<R>(_: Arc<Book<R, AnyStore>>) -> axum::Router {
+fn no_routes<R>(_: Arc<UnitOfWork<R, AnyStore>>) -> axum::Router {
     axum::Router::new()
 }
 
@@ -268,26 +266,21 @@ impl Service {
     async fn run<R: Role>(
         self,
         role: R,
-        routes: impl FnOnce(Arc<Book<R, AnyStore>>) -> axum::Router,
+        routes: impl FnOnce(Arc<UnitOfWork<R, AnyStore>>) -> axum::Router,
         mut signals: Signals,
     ) -> Result<(), Fault> {
         let limits = self.args.limits();
         let silence_max = (limits.long_poll + Duration::from_secs(10)) * MISSED_POLLS_MAX;
         let pulse = Pulse::new(&Clock::Machine, silence_max);
-        let book = Arc::new(Book::new(role, self.store, Clock::Machine));
-        let worker = Arc::new(Worker::new(
-            self.bus,
-            Arc::clone(&book),
-            self.intake,
-            limits,
-            pulse.clone(),
-            self.metrics.clone(),
-            fastrand::u64(..),
-        ));
+        let work = Arc::new(UnitOfWork::new(role, self.store, Clock::Machine));
+        let (outbox, metrics) = (self.bus.clone(), self.metrics.clone());
+        let attendant = Attendant::new(Arc::clone(&work), outbox, self.intake, metrics);
+        let seed = fastrand::u64(..);
+        let worker = Arc::new(Worker::new(self.bus, attendant, limits, pulse.clone(), seed));
         let address = self.listener.local_addr().map_err(|it| Fault::Config(it.to_string()))?;
         let eyes = self.eyes;
         let stores = move || eyes.iter().find_map(Eye::problem);
-        let router = http::vital_signs(self.role, pulse, stores, self.metrics).merge(routes(book));
+        let router = http::vital_signs(self.role, pulse, stores, self.metrics).merge(routes(work));
 
         let stop = CancellationToken::new();
         info!(

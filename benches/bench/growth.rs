@@ -1,5 +1,5 @@
 //! Files with many bookings in them: the rows of one booking as the services wrote them, again and
-//! again under other names. Kept under `target/bench/stored`, since a million take a minute.
+//! again under other names. StoredRow under `target/bench/stored`, since a million take a minute.
 
 use std::{
     fs,

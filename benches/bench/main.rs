@@ -56,7 +56,7 @@ enum Command {
     Pipeline {
         /// Where rows are, and what the payment provider and the mailer keep
         #[arg(long, value_enum, default_value = "sqlite")]
-        kept: pipeline::Kept,
+        kept: pipeline::StoredRow,
         /// How many bookings
         #[arg(long, default_value_t = 50_000)]
         bookings: usize,

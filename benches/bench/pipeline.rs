@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, anyhow, ensure};
 use booking::{
     bus::{
-        Batched, OneByOne,
+        Batched,
         memory::{Exchange, Unkindness},
     },
     clock::Clock,
@@ -25,7 +25,7 @@ use booking::{
     mailer::{DEFAULT_SENDER, MailError, Mailer, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Book, Limits, Pulse, Worker},
+    runtime::{Attendant, UnitOfWork, Limits, Pulse, Worker},
     store::{
         Store,
         memory::Memory,
@@ -52,7 +52,7 @@ const IN_HAND_MAX: usize = 256;
 
 /// Where rows are, and what the payment provider and the mailer keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kept {
+pub enum StoredRow {
     /// All of it in memory.
     Memory,
     /// Rows in SQLite, and what is outside of the services in memory: in production it is not ours.
@@ -63,27 +63,27 @@ pub enum Kept {
 
 /// Plays so many bookings. Commits to SQLite are flushed, with `synchronous=FULL`. With `logs`,
 /// each role writes its log lines to a file.
-pub fn run(bookings: usize, kept: Kept, logs: bool) -> anyhow::Result<Figures> {
+pub fn run(bookings: usize, kept: StoredRow, logs: bool) -> anyhow::Result<Figures> {
     let (data, numbers) = (place::fresh("pipeline")?, 0..bookings);
     let logs = logs.then_some(data.as_path());
     let (charges, outbox) = (Memory::default(), Outbox::default());
     let provider = || Ok(charges.clone());
     let letters = || Ok(outbox.clone());
     let figures = match kept {
-        Kept::Memory => {
+        StoredRow::Memory => {
             let rows = RoleName::ALL.map(|_| Memory::default());
             let rows_of = |it: RoleName| Ok(rows[it as usize].clone());
             let figures = play(&numbers, logs, rows_of, provider, letters)?;
             verify::memories(&rows, &charges, outbox.sent(), &numbers)?;
             figures
         }
-        Kept::Sqlite => {
+        StoredRow::Sqlite => {
             let rows = |it| open(&store_file(&data, it), it);
             let figures = play(&numbers, logs, rows, provider, letters)?;
             verify::stores(&data, &charges, outbox.sent(), &numbers)?;
             figures
         }
-        Kept::Disk => {
+        StoredRow::Disk => {
             let figures = on_disk(&data, logs, &numbers)?;
             verify::files(&data, &numbers)?;
             figures
@@ -195,18 +195,19 @@ impl Stage {
         // Whatever ends one ends all: nobody waits for a role that could not begin.
         let _ended = self.stop.clone().drop_guard();
         runtime.block_on(async {
-            let book = Arc::new(Book::new(role()?, stored(name)?, Clock::Machine));
+            let work = Arc::new(UnitOfWork::new(role()?, stored(name)?, Clock::Machine));
             let limits = Limits {
                 long_poll: Duration::from_secs(1),
                 in_hand_max: IN_HAND_MAX,
                 ..Limits::default()
             };
             // What leaves together when it goes to AWS leaves together here.
-            let (bus, drivers) = Batched::new(OneByOne(self.exchange.bus(name)));
+            let (bus, drivers) = Batched::new(self.exchange.bus(name));
             drivers.into_iter().for_each(|it| drop(tokio::spawn(it)));
             let pulse = Pulse::new(&Clock::Machine, Duration::MAX);
             let intake = self.exchange.intake();
-            let worker = Worker::new(bus, book, intake, limits, pulse, Metrics::default(), 7);
+            let attendant = Attendant::new(work, bus.clone(), intake, Metrics::default());
+            let worker = Worker::new(bus, attendant, limits, pulse, 7);
             self.at_work.fetch_add(1, Ordering::Relaxed);
             Arc::new(worker).run(self.stop.clone()).await?;
             Ok(())

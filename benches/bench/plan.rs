@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::{
     backend, growth,
     loops::Style,
-    pipeline::{self, Kept},
+    pipeline::{self, StoredRow},
     place,
     proxy::Manner,
     report,
@@ -89,10 +89,10 @@ pub fn measure(args: &Args) -> anyhow::Result<()> {
     let (mut results, began) = (Results::default(), Instant::now());
     for round in 0..runs {
         for (name, kept, logs) in [
-            ("pipeline sqlite", Kept::Sqlite, false),
-            ("pipeline memory", Kept::Memory, false),
-            ("pipeline sqlite, outside on disk", Kept::Disk, false),
-            ("pipeline sqlite, with log lines", Kept::Sqlite, true),
+            ("pipeline sqlite", StoredRow::Sqlite, false),
+            ("pipeline memory", StoredRow::Memory, false),
+            ("pipeline sqlite, outside on disk", StoredRow::Disk, false),
+            ("pipeline sqlite, with log lines", StoredRow::Sqlite, true),
         ] {
             if wanted("c") {
                 let took = began.elapsed().as_secs();

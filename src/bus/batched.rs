@@ -4,10 +4,13 @@
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use super::{
-    Bus, BusError, DeadLetter, Delivery, Hands, InHand, Message, ReceiptHandle,
+    BusError, DeadLetter, Delivery, Hands, InHand, Outbox, Queue, ReceiptHandle,
     batch::{Batcher, Driver, Patience},
 };
-use crate::domain::event::Kind;
+use crate::{
+    domain::event::Kind,
+    wire::{Incoming, Message},
+};
 
 /// What is counted with an entry's own bytes: attributes, ids.
 const ENTRY_BYTES: usize = 256;
@@ -19,7 +22,7 @@ pub(super) const LINGER_MAX: Duration = Duration::from_millis(20);
 pub type Answer = Result<(), BusError>;
 
 /// The verbs of SNS and SQS as they are sent: of those for many entries, each is answered for
-/// itself, in order. At most ten are asked for at once. See [`Bus`] for what a verb promises.
+/// itself, in order. At most ten are asked for at once. See [`Queue`] and [`Outbox`] for what a verb promises.
 pub trait Requests: Clone + Send + Sync + 'static {
     /// Publishes all of these to one topic.
     fn publish(&self, kind: Kind, bodies: Vec<String>) -> impl Future<Output = Vec<Answer>> + Send;
@@ -33,7 +36,7 @@ pub trait Requests: Clone + Send + Sync + 'static {
         handles: Vec<(ReceiptHandle, Duration)>,
     ) -> impl Future<Output = Vec<Answer>> + Send;
 
-    /// As [`Bus::receive`].
+    /// As [`Queue::receive`].
     fn receive(
         &self,
         max: usize,
@@ -41,14 +44,14 @@ pub trait Requests: Clone + Send + Sync + 'static {
         visibility: Duration,
     ) -> impl Future<Output = Result<Vec<Delivery>, BusError>> + Send;
 
-    /// As [`Bus::extend`].
+    /// As [`Queue::extend`].
     fn extend(
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
     ) -> impl Future<Output = Result<Vec<bool>, BusError>> + Send;
 
-    /// As [`Bus::set_aside`].
+    /// As [`Queue::set_aside`].
     fn set_aside(
         &self,
         delivery: &Delivery,
@@ -102,6 +105,15 @@ impl<T: Requests> Batched<T> {
         };
         (bus, drivers)
     }
+
+    /// Publishes to the topic of the message's kind.
+    ///
+    /// # Errors
+    /// When SNS refused the message or could not be reached.
+    pub async fn publish(&self, message: &Message) -> Result<(), BusError> {
+        let bytes = message.body.len() + ENTRY_BYTES;
+        self.publishes[&message.kind].join(message.body.clone(), bytes).await
+    }
 }
 
 fn kept<B>((batcher, driver): (B, Driver), drivers: &mut Vec<Driver>) -> B {
@@ -127,12 +139,13 @@ where
     Batcher::new(hands, patience, linger, send)
 }
 
-impl<T: Requests> Bus for Batched<T> {
-    async fn publish(&self, message: &Message) -> Result<(), BusError> {
-        let bytes = message.body.len() + ENTRY_BYTES;
-        self.publishes[&message.kind].join(message.body.clone(), bytes).await
+impl<T: Requests> Outbox for Batched<T> {
+    async fn send(&self, _: &Incoming, message: &Message) -> Result<(), BusError> {
+        self.publish(message).await
     }
+}
 
+impl<T: Requests> Queue for Batched<T> {
     fn in_hand(&self) -> InHand {
         self.hands.take()
     }

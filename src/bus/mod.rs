@@ -1,51 +1,32 @@
-//! The bus: topics to publish to, and one queue to work from. [`memory`] and [`aws`] pass one
-//! contract suite. Only the runtime holds a [`Bus`]; a role can neither publish nor delete.
+//! The bus: an [`Outbox`] to announce in, and one [`Queue`] to work from. [`memory`] and [`aws`]
+//! have both and pass one contract suite. Only the runtime holds them; a role can neither send nor
+//! delete.
 
 pub mod aws;
 mod batch;
 mod batched;
 mod hands;
 pub mod memory;
-mod one_by_one;
-pub mod wire;
 
 use std::{future::Future, time::Duration};
-
-use jiff::Timestamp;
 
 pub use self::{
     batch::{Driver, ENTRIES_MAX},
     batched::{Answer, Batched, Requests},
     hands::{Hands, InHand, Waiting},
-    one_by_one::OneByOne,
 };
-use crate::domain::event::Kind;
+use crate::wire::{Incoming, Message};
 
 /// The most messages one receive can bring.
 pub const RECEIVE_MAX: usize = 10;
 
-/// An event's text on its way to its topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Which topic, and the SNS message attribute `type`.
-    pub kind: Kind,
-    /// A CloudEvent in structured JSON mode.
-    pub body: String,
-}
-
 /// A message as it was received, to be given a verdict before its visibility timeout is over.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// The text, enveloped or raw.
-    pub body: String,
+    /// What it says, and how it came.
+    pub incoming: Incoming,
     /// SQS's id. A redrive changes it: for logs only.
     pub message_id: String,
-    /// How often it was received, this time included.
-    pub attempt: u32,
-    /// When it was put on the queue.
-    pub sent_at: Timestamp,
-    /// The message attribute `type`, which only a raw delivery has.
-    pub kind_attribute: Option<String>,
     /// What this receive may delete or give back.
     pub receipt_handle: ReceiptHandle,
 }
@@ -61,16 +42,26 @@ pub struct DeadLetter {
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// The verbs of SNS and SQS that a service uses, on its own queue.
+/// Where a role's announcements go: to SNS topics, or as an answer to the sender of the cause.
+pub trait Outbox: Send + Sync + 'static {
+    /// Sends one message that `cause` announces. When it returns, every listener will get the
+    /// message, at least once. Sending the same message again does no harm.
+    ///
+    /// # Errors
+    /// When the message may not have been sent: `cause` must come again.
+    fn send(
+        &self,
+        cause: &Incoming,
+        message: &Message,
+    ) -> impl Future<Output = Result<(), BusError>> + Send;
+}
+
+/// The verbs of SQS that a service uses, on its own queue.
 ///
 /// Standard queues: a message is delivered at least once, in any order, and again whenever its
 /// visibility timeout is over before it was deleted.
-pub trait Bus: Send + Sync + 'static {
-    /// Publishes to the topic of the message's kind. When it returns, every subscribed queue will
-    /// get the message, at least once.
-    fn publish(&self, message: &Message) -> impl Future<Output = Result<(), BusError>> + Send;
-
-    /// Says that a delivery is being worked on, until what it returns is dropped. A bus that sends
+pub trait Queue: Send + Sync + 'static {
+    /// Says that a delivery is being worked on, until what it returns is dropped. A queue that sends
     /// several calls as one request then knows whose call may still come.
     fn in_hand(&self) -> InHand {
         InHand::default()
@@ -115,7 +106,7 @@ pub trait Bus: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), BusError>> + Send;
 }
 
-/// Why the bus could not do it.
+/// Why it could not be sent, or the queue could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     /// A topic or a queue is not there, or not ours to use: a person has to mend it.

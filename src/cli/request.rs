@@ -16,11 +16,7 @@ use super::{
     timeline,
 };
 use crate::{
-    bus::{
-        Message,
-        aws::{AwsTopics, Clients, Names},
-        wire,
-    },
+    bus::aws::{AwsTopics, Clients, Names},
     clock::Clock,
     domain::{
         Expected,
@@ -34,6 +30,7 @@ use crate::{
     },
     http::view::BookingView,
     metrics::RequestCount,
+    wire::{self, Message},
     wiring::aws_fault,
 };
 

@@ -19,10 +19,7 @@ use super::{
     show::booking_id,
 };
 use crate::{
-    bus::{
-        Bus, Message,
-        aws::{AwsBus, Clients, Names},
-    },
+    bus::aws::{AwsBus, Clients, Names},
     domain::{
         RoleName,
         ids::BookingId,
@@ -33,7 +30,8 @@ use crate::{
     durability::Durability,
     mailer::{DEFAULT_SENDER, Mailer, folder::FolderMailer},
     metrics::RequestCount,
-    runtime::{Kept, Memo, look_up},
+    runtime::{StoredRow, Memo, look_up},
+    wire::Message,
     wiring::{self, AnyStore},
 };
 
@@ -245,10 +243,10 @@ async fn seats(store: &AnyStore, id: &BookingId) -> Result<Vec<Message>, Fault> 
 async fn look<T: DeserializeOwned>(
     store: &AnyStore,
     id: &BookingId,
-) -> Result<Option<Kept<T>>, Fault> {
+) -> Result<Option<StoredRow<T>>, Fault> {
     look_up(store, id).await.map_err(|it| store.fault(&it))
 }
 
-fn messages<T>(kept: Option<&Kept<T>>) -> Vec<Message> {
+fn messages<T>(kept: Option<&StoredRow<T>>) -> Vec<Message> {
     kept.iter().flat_map(|it| &it.memos).flat_map(Memo::messages).collect()
 }

@@ -16,11 +16,9 @@ use serde_json::{Value, json};
 
 use self::shapes::{any_unit, shapes};
 use crate::{
-    bus::{
-        Delivery, ReceiptHandle,
-        wire::{self, Intake},
-    },
+    bus::{Delivery, ReceiptHandle},
     domain::card::holds_card_number,
+    wire::{self, Incoming, Intake},
 };
 
 /// The size of the smallest message, in bytes.
@@ -75,11 +73,13 @@ pub(crate) fn intake() -> Intake {
 
 pub(crate) fn delivery(body: String) -> Delivery {
     Delivery {
-        body,
+        incoming: Incoming {
+            body,
+            kind_attribute: None,
+            sent_at: Timestamp::UNIX_EPOCH,
+            attempt: 1,
+        },
         message_id: "m".to_owned(),
-        attempt: 1,
-        sent_at: Timestamp::UNIX_EPOCH,
-        kind_attribute: None,
         receipt_handle: ReceiptHandle("h".to_owned()),
     }
 }
@@ -180,8 +180,8 @@ fn message(place: &str, text: &str) -> String {
 /// What a role does with a body before anything of it is known.
 fn read(body: &str) {
     let delivery = delivery(body.to_owned());
-    let _ = black_box(wire::read_canary(&delivery, &intake()));
-    if let Err(refusal) = wire::decode(&delivery, &intake()) {
+    let _ = black_box(wire::read_canary(&delivery.incoming, &intake()));
+    if let Err(refusal) = wire::decode(&delivery.incoming, &intake()) {
         black_box(refusal.to_string());
     }
     black_box(wire::origin(body));

@@ -11,10 +11,7 @@ use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    bus::{
-        memory::{Exchange, MemoryBus, Unkindness},
-        wire::{self, CanaryKey},
-    },
+    bus::memory::{Exchange, MemoryBus, Unkindness},
     clock::Clock,
     domain::{
         RoleName,
@@ -28,8 +25,9 @@ use crate::{
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
-    runtime::{Book, Limits, Pulse, Worker},
+    runtime::{Attendant, UnitOfWork, Limits, Pulse, Worker},
     store::sqlite::{Engine, Inline},
+    wire::{self, CanaryKey},
     wiring::{gateway_in, receipts_folder, store_file},
 };
 
@@ -41,7 +39,7 @@ const BATCH: usize = 10;
 /// A run that needs more steps than this for each booking does not come to an end.
 const STEPS_PER_BOOKING_MAX: usize = 500;
 
-type Bench<R> = Worker<MemoryBus, R, Inline>;
+type Bench<R> = Worker<MemoryBus, R, Inline, MemoryBus>;
 
 /// The four services and what is between them.
 pub struct Stage {
@@ -203,9 +201,10 @@ fn bench<R: crate::roles::Role>(
     seed: u64,
 ) -> anyhow::Result<Bench<R>> {
     let engine = Engine::open(&store_file(data, name), name, Durability::ProcessDeath)?;
-    let book = Book::new(role, Inline::new(engine), clock.clone());
+    let work = UnitOfWork::new(role, Inline::new(engine), clock.clone());
     let pulse = Pulse::new(clock, Duration::MAX);
     let (bus, limits) = (exchange.bus(name), Limits::default());
-    let intake = exchange.intake();
-    Ok(Worker::new(bus, Arc::new(book), intake, limits, pulse, Metrics::default(), seed))
+    let (intake, metrics) = (exchange.intake(), Metrics::default());
+    let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics);
+    Ok(Worker::new(bus, attendant, limits, pulse, seed))
 }

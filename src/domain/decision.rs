@@ -15,6 +15,7 @@ use super::{
     event::Event,
     ids::BookingId,
     seat::{SeatId, Seating},
+    status::Rejection,
 };
 
 /// The rules of one role.
@@ -42,6 +43,12 @@ pub trait Rules: Send + Sync + 'static {
         now: Timestamp,
     ) -> Step<Self::State, Self::Effect>;
 
+    /// The booking's row after the parser refused a request for it. `None` when this role keeps no
+    /// such thing, or has it already.
+    fn rejected(_row: Option<&Self::State>, _rejection: Rejection) -> Option<Self::State> {
+        None
+    }
+
     /// How a row is found other than by its key.
     fn listing(_state: &Self::State) -> Option<Listing> {
         None
@@ -57,11 +64,14 @@ pub enum Step<S, E> {
     /// changed meanwhile is a conflict when that is settled. The effect is keyed by the booking:
     /// asking twice does it once.
     Ask {
-        /// The row that says that somebody asked. It announces nothing and is no memo.
-        claim: Option<(Key, S)>,
+        /// The booking's row, which says that the effect may have been asked for. It announces
+        /// nothing and is no memo.
+        claim: Option<S>,
         /// What to ask.
         effect: E,
     },
+    /// Change nothing and announce nothing. The end.
+    Nothing,
     /// Commit this, in one transaction, and announce it. The end.
     Settle(Decision<S>),
     /// Change nothing; a person should look at this event. The end.
@@ -69,33 +79,29 @@ pub enum Step<S, E> {
 }
 
 impl<S, E> Step<S, E> {
-    /// Nothing changes and nothing is announced.
+    /// The booking's row becomes `state`, and nothing is announced.
     #[must_use]
-    pub fn nothing() -> Self {
-        Step::Settle(Decision { writes: Vec::new(), announce: Vec::new() })
+    pub fn become_row(state: S) -> Self {
+        Step::announcing(state, Vec::new())
     }
 
-    /// The booking's row becomes `state`, silently.
+    /// The booking's row becomes `state`, and `announce` is announced.
     #[must_use]
-    pub fn become_row(booking: &BookingId, state: S) -> Self {
-        Step::Settle(Decision {
-            writes: vec![(Key::Booking(booking.clone()), state)],
-            announce: Vec::new(),
-        })
-    }
-
-    /// The booking's row becomes `state`, and `announce` is said.
-    #[must_use]
-    pub fn announcing(booking: &BookingId, state: S, announce: Vec<Event>) -> Self {
-        Step::Settle(Decision { writes: vec![(Key::Booking(booking.clone()), state)], announce })
+    pub fn announcing(state: S, announce: Vec<Event>) -> Self {
+        Step::Settle(Decision { own: state, others: Vec::new(), announce })
     }
 }
 
-/// What is committed in one transaction, and said afterwards.
+/// What is committed in one transaction, and announced afterwards.
+///
+/// The row of the event's booking is always written, since the memo of what is announced is kept in
+/// it: a decision that announces and leaves no memo cannot be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision<S> {
-    /// The rows that change, each at most once.
-    pub writes: Vec<(Key, S)>,
+    /// The new state of the row of the event's booking.
+    pub own: S,
+    /// Other rows that change, each at most once.
+    pub others: Vec<(Key, S)>,
     /// The events that are announced.
     pub announce: Vec<Event>,
 }

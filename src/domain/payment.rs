@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RoleName,
-    decision::{Key, Rows, Rules, Step},
+    decision::{Rows, Rules, Step},
     event::{About, Charge, Data, Event, NoCharge, Refund},
     ids::{BookingId, Digest},
     money::Money,
@@ -118,7 +118,7 @@ impl Rules for Payments {
             | Data::PaymentOk(_)
             | Data::PaymentFailed { .. }
             | Data::PaymentRefunded(_)
-            | Data::ReceiptSent { .. } => Step::nothing(),
+            | Data::ReceiptSent { .. } => Step::Nothing,
         }
     }
 }
@@ -138,10 +138,7 @@ fn requested(
     };
     match state {
         None => Step::Ask {
-            claim: Some((
-                Key::Booking(event.booking.clone()),
-                Payment::Claimed { digest: event.digest, seat_unavailable: false },
-            )),
+            claim: Some(Payment::Claimed { digest: event.digest, seat_unavailable: false }),
             effect: charge(false),
         },
         Some(Payment::Claimed { digest, .. } | Payment::Ok { digest, .. })
@@ -166,7 +163,7 @@ fn requested(
             | Payment::Failed { .. }
             | Payment::Never { .. }
             | Payment::Refunded { .. },
-        ) => Step::nothing(),
+        ) => Step::Nothing,
     }
 }
 
@@ -184,7 +181,7 @@ fn charged(
     if !seat_unavailable && !wrong_amount {
         let ok = Payment::Ok { digest: event.digest, charge: charge.clone() };
         let said = say(event, event.digest, now, Data::PaymentOk(charge.clone()));
-        return Step::announcing(&event.booking, ok, vec![said]);
+        return Step::announcing(ok, vec![said]);
     }
     let Some(Answer::Refunded(refund)) = rest.first() else {
         let effect = Effect::Refund { booking: event.booking.clone(), charge: charge.clone() };
@@ -198,13 +195,13 @@ fn charged(
         say(event, event.digest, now, Data::PaymentOk(charge.clone())),
         say(event, event.digest, now, Data::PaymentRefunded(refund.clone())),
     ];
-    Step::announcing(&event.booking, refunded, said)
+    Step::announcing(refunded, said)
 }
 
 fn not_charged(event: &Event, reason: NoCharge, now: Timestamp) -> Next {
     let failed = Payment::Failed { digest: event.digest };
     let said = say(event, event.digest, now, Data::PaymentFailed { reason });
-    Step::announcing(&event.booking, failed, vec![said])
+    Step::announcing(failed, vec![said])
 }
 
 fn no_seat(state: Option<&Payment>, event: &Event, answers: &[Answer], now: Timestamp) -> Next {
@@ -212,19 +209,17 @@ fn no_seat(state: Option<&Payment>, event: &Event, answers: &[Answer], now: Time
         None => {
             let never = Payment::Never { digest: event.digest };
             let data = Data::PaymentFailed { reason: NoCharge::SeatUnavailable };
-            Step::announcing(&event.booking, never, vec![say(event, event.digest, now, data)])
+            Step::announcing(never, vec![say(event, event.digest, now, data)])
         }
         // Recorded, and announced by the delivery that claimed: it meets this row as a conflict
         // after its charge.
-        Some(Payment::Claimed { digest, seat_unavailable: false }) => Step::become_row(
-            &event.booking,
-            Payment::Claimed { digest: *digest, seat_unavailable: true },
+        Some(Payment::Claimed { digest, seat_unavailable: false }) => Step::become_row(Payment::Claimed { digest: *digest, seat_unavailable: true },
         ),
         Some(Payment::Ok { digest, charge }) => match answers {
             [.., Answer::Refunded(refund)] => {
                 let refunded = Payment::Refunded { digest: *digest, refund: refund.clone() };
                 let said = say(event, *digest, now, Data::PaymentRefunded(refund.clone()));
-                Step::announcing(&event.booking, refunded, vec![said])
+                Step::announcing(refunded, vec![said])
             }
             // The row is the claim already: nothing but this refund can come of it.
             _ => Step::Ask {
@@ -237,7 +232,7 @@ fn no_seat(state: Option<&Payment>, event: &Event, answers: &[Answer], now: Time
             | Payment::Failed { .. }
             | Payment::Never { .. }
             | Payment::Refunded { .. },
-        ) => Step::nothing(),
+        ) => Step::Nothing,
     }
 }
 

@@ -1,7 +1,11 @@
 //! The table of payment in `docs/RULES.md`, and rows B, D and G of the failure matrix.
 
 use super::*;
-use crate::domain::{decision::Step, event::NoSeat, testing::*};
+use crate::domain::{
+    decision::{Key, Step},
+    event::NoSeat,
+    testing::*,
+};
 
 /// Plays a story from the beginning: each row is what comes in and what payment asks and says.
 ///
@@ -241,6 +245,7 @@ fn d6_no_seat_races_the_claim_for_one_row() {
     let world = check(&[], "");
     let claim = world.decide(&said("BR ada/1 12A"), &[], at(0.0));
     let never = world.decide(&said("SU ada/1 taken 12A"), &[], at(0.0));
+    let written = |it| written(&id("ada"), it);
     assert_eq!(written(&claim), [Key::Booking(id("ada"))]);
     assert_eq!(written(&never), written(&claim));
 }

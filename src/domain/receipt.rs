@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RoleName,
-    decision::{Key, Rows, Rules, Step},
+    decision::{Rows, Rules, Step},
     event::{About, Data, Event},
     ids::{BookingId, Digest},
     money::Money,
@@ -123,8 +123,8 @@ impl Rules for Receipts {
         let before = rows.booking(&event.booking);
         let join = before.cloned().unwrap_or_default();
         match &event.data {
-            Data::SeatUnavailable { .. } => no_seat(join, event),
-            _ if join.ended() => Step::nothing(),
+            Data::SeatUnavailable { .. } => no_seat(join),
+            _ if join.ended() => Step::Nothing,
             Data::BookingRequested(request) => match join.requested(event.digest, request) {
                 Some(join) => go_on(before, join, event, answers, now),
                 None => Step::SetAside(format!(
@@ -143,7 +143,7 @@ impl Rules for Receipts {
             Data::SeatReleased { .. }
             | Data::PaymentFailed { .. }
             | Data::PaymentRefunded(_)
-            | Data::ReceiptSent { .. } => Step::nothing(),
+            | Data::ReceiptSent { .. } => Step::Nothing,
         }
     }
 }
@@ -233,11 +233,11 @@ fn placeholder() -> Passenger {
     Passenger { name: "erased".to_owned(), email: "erased@erased.invalid".to_owned() }
 }
 
-fn no_seat(join: Join, event: &Event) -> Next {
+fn no_seat(join: Join) -> Next {
     if join.seat_unavailable {
-        return Step::nothing();
+        return Step::Nothing;
     }
-    Step::become_row(&event.booking, Join { seat_unavailable: true, ..join })
+    Step::become_row(Join { seat_unavailable: true, ..join })
 }
 
 /// One more fact is known, and it is no `seat-unavailable`.
@@ -257,7 +257,7 @@ fn go_on(
                 let data = Data::ReceiptSent { receipt: receipt.number };
                 let said = Event::outcome(RoleName::Receipt, &about, now, data);
                 let issued = Issued::Yes { digest };
-                Step::announcing(&event.booking, Join { issued, ..join }, vec![said])
+                Step::announcing(Join { issued, ..join }, vec![said])
             }
             (_, None) => Step::SetAside("a receipt was claimed without its request".to_owned()),
         },
@@ -265,15 +265,12 @@ fn go_on(
             Some(digest) => {
                 let claimed = Join { issued: Issued::Issuing { digest }, ..join };
                 match claimed.receipt(&event.booking) {
-                    Some(effect) => Step::Ask {
-                        claim: Some((Key::Booking(event.booking.clone()), claimed)),
-                        effect,
-                    },
+                    Some(effect) => Step::Ask { claim: Some(claimed), effect },
                     None => Step::SetAside("a receipt was joined without its request".to_owned()),
                 }
             }
-            None if before == Some(&join) => Step::nothing(),
-            None => Step::become_row(&event.booking, join),
+            None if before == Some(&join) => Step::Nothing,
+            None => Step::become_row(join),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! The table of receipt in `docs/RULES.md`, and rows B, E and G of the failure matrix.
 
 use super::*;
-use crate::domain::testing::*;
+use crate::domain::{decision::Key, testing::*};
 
 /// Plays a story from the beginning: each row is what comes in and what receipt sends and says.
 ///
@@ -148,7 +148,8 @@ fn e3_the_last_two_at_once_write_one_row_and_the_loser_sees_it() {
     let world = check(&[BR], "waiting");
     let one = [Key::Booking(id("ada"))];
     for fact in [SB, PO] {
-        assert_eq!(written(&world.decide(&said(fact), &[], at(0.0))), one);
+        let event = said(fact);
+        assert_eq!(written(&event.booking, &world.decide(&event, &[], at(0.0))), one);
     }
     // and when both hold the claim, one of them settles
     let mail = SENT.replace(", RI ada/1", "");

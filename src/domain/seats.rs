@@ -4,6 +4,8 @@
 //! [`Hold::Released`] are never left. A seat's row names its holder and nothing else, so that a
 //! seat is only ever freed by comparing the holder with the booking that lets go (C8).
 
+use std::convert::Infallible;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -87,19 +89,15 @@ pub struct Seats {
     pub hold_limit: SignedDuration,
 }
 
-/// Seats asks nothing of anybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Never {}
-
-type Next = Step<Row, Never>;
+type Next = Step<Row, Infallible>;
 
 impl Rules for Seats {
     type State = Row;
-    type Effect = Never;
-    type Answer = Never;
+    type Effect = Infallible;
+    type Answer = Infallible;
     const ROLE: RoleName = RoleName::Seats;
 
-    fn decide(&self, rows: &Rows<Row>, event: &Event, _: &[Never], now: Timestamp) -> Next {
+    fn decide(&self, rows: &Rows<Row>, event: &Event, _: &[Infallible], now: Timestamp) -> Next {
         let hold = hold_of(rows, &event.booking);
         match &event.data {
             Data::BookingRequested(request) => self.requested(rows, hold, event, request, now),
@@ -110,7 +108,7 @@ impl Rules for Seats {
             | Data::SeatUnavailable { .. }
             | Data::SeatReleased { .. }
             | Data::PaymentRefunded(_)
-            | Data::ReceiptSent { .. } => Step::nothing(),
+            | Data::ReceiptSent { .. } => Step::Nothing,
         }
     }
 }
@@ -140,7 +138,7 @@ impl Seats {
                 | Hold::Confirmed { .. }
                 | Hold::Refused { .. }
                 | Hold::Released { .. },
-            ) => Step::nothing(),
+            ) => Step::Nothing,
         }
     }
 
@@ -226,15 +224,15 @@ fn take(
             traceparent: event.traceparent.clone(),
         })
     };
-    let mut writes = vec![(Key::Booking(event.booking.clone()), Row::Booking(hold))];
+    let mut others = Vec::new();
     let booked = Data::SeatBooked(wanted.clone());
     let mut announce = vec![Event::outcome(RoleName::Seats, &event.about(), now, booked)];
 
     for (old, held) in displaced {
         let taken_over_by = Some(event.booking.clone());
         let refused = Hold::Refused { digest: held.digest, taken_over_by };
-        writes.push((Key::Booking((*old).clone()), Row::Booking(refused)));
-        writes.extend(freed(rows, old, &held.seating));
+        others.push((Key::Booking((*old).clone()), Row::Booking(refused)));
+        others.extend(freed(rows, old, &held.seating));
         let about = About {
             booking: (*old).clone(),
             digest: held.digest,
@@ -244,18 +242,17 @@ fn take(
         announce.push(Event::outcome(RoleName::Seats, &about, now, lost));
     }
     let mine = Row::Seat { holder: Some(event.booking.clone()) };
-    writes.retain(|(key, _)| keys(wanted).all(|it| it != *key));
-    writes.extend(keys(wanted).map(|it| (it, mine.clone())));
-    Step::Settle(Decision { writes, announce })
+    others.retain(|(key, _)| keys(wanted).all(|it| it != *key));
+    others.extend(keys(wanted).map(|it| (it, mine.clone())));
+    Step::Settle(Decision { own: Row::Booking(hold), others, announce })
 }
 
 fn paid(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) -> Next {
-    let booking = &event.booking;
     match hold {
-        None => Step::become_row(booking, Row::Booking(Hold::Paid { digest: event.digest })),
+        None => Step::become_row(Row::Booking(Hold::Paid { digest: event.digest })),
         Some(Hold::Held(held)) if held.digest == event.digest => {
             let confirmed = Hold::Confirmed { digest: held.digest, seating: held.seating.clone() };
-            Step::become_row(booking, Row::Booking(confirmed))
+            Step::become_row(Row::Booking(confirmed))
         }
         // Paid for another request than the one that holds the seats: nobody gets them.
         Some(Hold::Held(held)) => release(rows, event, held, |about| {
@@ -269,7 +266,7 @@ fn paid(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) ->
             | Hold::Confirmed { .. }
             | Hold::Refused { .. }
             | Hold::Released { .. },
-        ) => Step::nothing(),
+        ) => Step::Nothing,
     }
 }
 
@@ -279,7 +276,7 @@ fn failed(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) 
             let released = Row::Booking(Hold::Released { digest: event.digest });
             let data = Data::SeatReleased { reason: Freed::NeverHeld, seats: Vec::new() };
             let said = Event::outcome(RoleName::Seats, &event.about(), now, data);
-            Step::announcing(&event.booking, released, vec![said])
+            Step::announcing(released, vec![said])
         }
         Some(Hold::Held(held)) => release(rows, event, held, |about| {
             let seats = held.seating.seats.clone();
@@ -291,7 +288,7 @@ fn failed(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) 
             "payment-failed for a booking whose payment-ok was seen: the first stands".to_owned(),
         ),
         Some(Hold::Confirmed { .. } | Hold::Refused { .. } | Hold::Released { .. }) => {
-            Step::nothing()
+            Step::Nothing
         }
     }
 }
@@ -310,9 +307,8 @@ fn release(
     }
     let about = About { digest: held.digest, ..event.about() };
     let (hold, said) = end(&about);
-    let mut writes = vec![(Key::Booking(event.booking.clone()), Row::Booking(hold))];
-    writes.extend(freed(rows, &event.booking, &held.seating));
-    Step::Settle(Decision { writes, announce: vec![said] })
+    let others = freed(rows, &event.booking, &held.seating);
+    Step::Settle(Decision { own: Row::Booking(hold), others, announce: vec![said] })
 }
 
 /// No seat, for good. Whatever this booking may have held before is not touched: it held nothing.
@@ -320,7 +316,7 @@ fn refuse(event: &Event, seating: &Seating, reason: NoSeat, now: Timestamp) -> N
     let refused = Hold::Refused { digest: event.digest, taken_over_by: None };
     let data = Data::SeatUnavailable { reason, seating: seating.clone() };
     let said = Event::outcome(RoleName::Seats, &event.about(), now, data);
-    Step::announcing(&event.booking, Row::Booking(refused), vec![said])
+    Step::announcing(Row::Booking(refused), vec![said])
 }
 
 fn keys(seating: &Seating) -> impl Iterator<Item = Key> {

@@ -203,7 +203,10 @@ fn c3_c6_c14_racing_decisions_write_a_row_in_common() {
         (ada, "PO ada/2", "PF ada/1 declined", "booking/ada"),
     ] {
         let world = check(story, ends);
-        let writes = |it| written(&world.decide(&said(it), &[], at(901.0)));
+        let writes = |it| {
+            let event = said(it);
+            written(&event.booking, &world.decide(&event, &[], at(901.0)))
+        };
         let theirs = writes(other);
         let common = |it: &Key| theirs.contains(it) && it.to_string() == both;
         assert!(writes(one).iter().any(common), "{one}, {other}");
@@ -332,7 +335,7 @@ fn c10_nine_seats_of_nine_holders_of_nine_fit_one_transaction() {
     let Step::Settle(decision) = world.decide(&event, &[], at(901.0)) else {
         panic!("not settled")
     };
-    let (rows, said) = (decision.writes.len(), decision.announce.len());
+    let (rows, said) = (1 + decision.others.len(), decision.announce.len());
     assert_eq!((rows, said), (1 + 9 + 81, 1 + 9));
     let expired = |it: &Event| tell(it).contains(" expired WA240 ");
     assert!(decision.announce[1..].iter().all(expired));
@@ -420,7 +423,7 @@ fn g_the_seat_ends_the_same_in_every_order_and_however_often() {
     ] {
         for order in orders(&facts) {
             let mut world = check(&[], "");
-            let mut nobody = |_: &mut World<Seats>, never: &Never| match *never {};
+            let mut nobody = |_: &mut World<Seats>, never: &Infallible| match *never {};
             for fact in order.iter().map(|it| said(it)) {
                 world.deliver(&fact, fact.time, &mut nobody);
             }

@@ -3,7 +3,7 @@
 //! A fold over the *set* of facts. Order and repetition do not matter: SNS and SQS promise neither.
 //! Never a maximum and never the last writer: a contradiction must show.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, convert::Infallible};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -189,22 +189,19 @@ pub struct Waiting {
 #[derive(Clone, Copy, Debug)]
 pub struct Statuses;
 
-/// Status asks nothing of anybody.
-pub use super::seats::Never;
-
 impl Rules for Statuses {
     type State = Record;
-    type Effect = Never;
-    type Answer = Never;
+    type Effect = Infallible;
+    type Answer = Infallible;
     const ROLE: RoleName = RoleName::Status;
 
     fn decide(
         &self,
         rows: &Rows<Record>,
         event: &Event,
-        _: &[Never],
+        _: &[Infallible],
         now: Timestamp,
-    ) -> Step<Record, Never> {
+    ) -> Step<Record, Infallible> {
         let before = rows.booking(&event.booking);
         let mut record = before.cloned().unwrap_or_default();
         if !record.add(Fact::of(event, now)) {
@@ -213,10 +210,14 @@ impl Rules for Statuses {
             ));
         }
         if before == Some(&record) {
-            Step::nothing()
+            Step::Nothing
         } else {
-            Step::become_row(&event.booking, record)
+            Step::become_row(record)
         }
+    }
+
+    fn rejected(record: Option<&Record>, rejection: Rejection) -> Option<Record> {
+        record.unwrap_or(&Record::default()).rejecting(rejection)
     }
 
     fn listing(record: &Record) -> Option<Listing> {

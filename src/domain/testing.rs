@@ -228,7 +228,7 @@ impl<R: Rules + Clone> World<R> {
                 rows.insert(key, row);
             }
             let step = self.rules.decide(&rows, event, answers, now);
-            let writes: Vec<Key> = written(&step);
+            let writes: Vec<Key> = written(&event.booking, &step);
             assert_eq!(rows.unread(writes.clone()), [], "written unread");
             assert!(writes.windows(2).all(|it| it[0] != it[1]), "written twice: {writes:?}");
             match step {
@@ -236,7 +236,7 @@ impl<R: Rules + Clone> World<R> {
                     assert!(!keys.is_empty() && rows.unread(keys.clone()) == keys, "{keys:?}");
                     wanted = keys;
                 }
-                Step::Ask { .. } | Step::Settle(_) | Step::SetAside(_) => return step,
+                Step::Ask { .. } | Step::Nothing | Step::Settle(_) | Step::SetAside(_) => return step,
             }
         }
         panic!("more than {READS_MAX} rounds of reading");
@@ -256,13 +256,14 @@ impl<R: Rules + Clone> World<R> {
         loop {
             let step = seen.as_ref().unwrap_or(self).decide(event, &answers, now);
             let conflicts =
-                |seen: &World<R>| written(&step).iter().any(|it| !self.agrees(seen, it));
+                |seen: &World<R>| written(&event.booking, &step).iter().any(|it| !self.agrees(seen, it));
             if seen.as_ref().is_some_and(conflicts) {
                 seen = None;
                 continue;
             }
             match step {
                 Step::Ask { claim, effect } => {
+                    let claim = claim.map(|it| (Key::Booking(event.booking.clone()), it));
                     self.write(claim.clone());
                     match &mut seen {
                         Some(seen) => seen.write(claim),
@@ -273,13 +274,13 @@ impl<R: Rules + Clone> World<R> {
                     };
                     answers.push(answer);
                 }
-                Step::Settle(Decision { writes, announce }) => {
+                Step::Nothing => return String::new(),
+                Step::Settle(Decision { own, others, announce }) => {
                     assert!(announce.iter().all(|it| it.time == now), "said at another time");
-                    assert!(announce.is_empty() || !writes.is_empty(), "said and not written");
                     let before = self.text();
-                    let quiet = writes.is_empty();
-                    self.write(writes);
-                    assert_eq!(quiet, self.text() == before, "written without a change");
+                    self.write([(Key::Booking(event.booking.clone()), own)]);
+                    self.write(others);
+                    assert_ne!(self.text(), before, "written without a change");
                     return announce.iter().map(tell).collect::<Vec<_>>().join(", ");
                 }
                 Step::SetAside(_) => return "set aside".to_owned(),
@@ -309,12 +310,16 @@ impl<R: Rules + Clone> World<R> {
     }
 }
 
-/// The rows that a step writes, sorted. Two steps that write a row in common cannot both be kept.
-pub(crate) fn written<S, E>(step: &Step<S, E>) -> Vec<Key> {
+/// The rows that a step for this booking writes, sorted. Two steps that write a row in common cannot
+/// both be kept.
+pub(crate) fn written<S, E>(booking: &BookingId, step: &Step<S, E>) -> Vec<Key> {
+    let own = Key::Booking(booking.clone());
     let mut keys: Vec<Key> = match step {
-        Step::Ask { claim, .. } => claim.iter().map(|it| it.0.clone()).collect(),
-        Step::Settle(decision) => decision.writes.iter().map(|it| it.0.clone()).collect(),
-        Step::Read(_) | Step::SetAside(_) => Vec::new(),
+        Step::Ask { claim, .. } => claim.iter().map(|_| own.clone()).collect(),
+        Step::Settle(decision) => {
+            decision.others.iter().map(|it| it.0.clone()).chain([own]).collect()
+        }
+        Step::Nothing | Step::Read(_) | Step::SetAside(_) => Vec::new(),
     };
     keys.sort();
     keys

@@ -16,7 +16,7 @@ use tracing::error;
 use crate::{
     domain::canary::{CanaryId, Sighting},
     roles::StatusRole,
-    runtime::{Book, Chain, sightings},
+    runtime::{UnitOfWork, Chain, sightings},
     store::Store,
 };
 
@@ -30,19 +30,19 @@ pub struct CanaryView {
 }
 
 /// The route that tells canaries.
-pub fn canaries<S: Store>(book: Arc<Book<StatusRole, S>>) -> Router {
-    Router::new().route("/canaries/{id}", get(one::<S>)).with_state(book)
+pub fn canaries<S: Store>(work: Arc<UnitOfWork<StatusRole, S>>) -> Router {
+    Router::new().route("/canaries/{id}", get(one::<S>)).with_state(work)
 }
 
 async fn one<S: Store>(
-    State(book): State<Arc<Book<StatusRole, S>>>,
+    State(work): State<Arc<UnitOfWork<StatusRole, S>>>,
     Path(id): Path<String>,
 ) -> Response {
     let Ok(canary) = CanaryId::parse(&id) else {
         let problem = json!({"error": "the path has no canary: a UUID of version 7"});
         return (StatusCode::BAD_REQUEST, Json(problem)).into_response();
     };
-    match sightings(book.store(), canary).await {
+    match sightings(work.store(), canary).await {
         Ok(hops) => Json(CanaryView { canary, hops }).into_response(),
         Err(error) => {
             error!(error = %Chain(&error), "could not answer a question about a canary");

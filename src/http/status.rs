@@ -25,7 +25,7 @@ use crate::{
         status::{Phase, Record},
     },
     roles::StatusRole,
-    runtime::{Book, Chain, Kept, look_up},
+    runtime::{UnitOfWork, Chain, StoredRow, look_up},
     store::{Find, Store},
 };
 
@@ -35,7 +35,7 @@ const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 500;
 
 struct Desk<S> {
-    book: Arc<Book<StatusRole, S>>,
+    work: Arc<UnitOfWork<StatusRole, S>>,
     clock: Clock,
     stuck_after: SignedDuration,
 }
@@ -43,7 +43,7 @@ struct Desk<S> {
 impl<S> Clone for Desk<S> {
     fn clone(&self) -> Self {
         Desk {
-            book: Arc::clone(&self.book),
+            work: Arc::clone(&self.work),
             clock: self.clock.clone(),
             stuck_after: self.stuck_after,
         }
@@ -53,21 +53,21 @@ impl<S> Clone for Desk<S> {
 /// The routes that tell bookings. One whose newest fact is older than `stuck_after` and that is not
 /// at its end counts as stuck.
 pub fn bookings<S: Store>(
-    book: Arc<Book<StatusRole, S>>,
+    work: Arc<UnitOfWork<StatusRole, S>>,
     clock: Clock,
     stuck_after: SignedDuration,
 ) -> Router {
     Router::new()
         .route("/bookings/{id}", get(one::<S>))
         .route("/bookings", get(list::<S>))
-        .with_state(Desk { book, clock, stuck_after })
+        .with_state(Desk { work, clock, stuck_after })
 }
 
 async fn one<S: Store>(State(desk): State<Desk<S>>, Path(id): Path<String>) -> Response {
     let Ok(id) = BookingId::parse(&id) else {
         return bad_request("the path has no booking id: 1 to 64 of letters, digits, _ and -");
     };
-    match look_up::<Record>(desk.book.store(), &id).await {
+    match look_up::<Record>(desk.work.store(), &id).await {
         Ok(Some(kept)) => Json(BookingView::of(&id, &kept.row, desk.clock.now(), desk.stuck_after))
             .into_response(),
         Ok(None) => {
@@ -126,14 +126,14 @@ async fn list<S: Store>(
         Ok(it) => it.map(|it| it.place()),
         Err(no) => return bad_request(&format!("after: {no}")),
     };
-    let page = match desk.book.store().list(find, after, limit).await {
+    let page = match desk.work.store().list(find, after, limit).await {
         Ok(page) => page,
         Err(error) => return unavailable(&error),
     };
     let now = desk.clock.now();
     let line = |(key, body): (String, String)| {
         let id = BookingId::parse(key.strip_prefix("booking/")?).ok()?;
-        let kept: Kept<Record> = serde_json::from_str(&body).ok()?;
+        let kept: StoredRow<Record> = serde_json::from_str(&body).ok()?;
         Some(Line::from(BookingView::of(&id, &kept.row, now, desk.stuck_after)))
     };
     let next = page.next.as_ref().and_then(Cursor::of).map(|it| it.to_string());

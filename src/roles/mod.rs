@@ -15,7 +15,7 @@ pub use timely::Timely;
 
 use std::{error::Error, future::Future};
 
-use crate::domain::{decision::Rules, status::Rejection};
+use crate::domain::decision::Rules;
 
 /// One service, as the runtime sees it.
 pub trait Role: Send + Sync + 'static {
@@ -30,16 +30,6 @@ pub trait Role: Send + Sync + 'static {
         &self,
         effect: &<Self::Rules as Rules>::Effect,
     ) -> impl Future<Output = Result<<Self::Rules as Rules>::Answer, EffectError>> + Send;
-
-    /// The row that remembers a request that the parser refused; none when this role keeps no such
-    /// thing, or has it already.
-    fn rejected(
-        &self,
-        _row: Option<&<Self::Rules as Rules>::State>,
-        _rejection: Rejection,
-    ) -> Option<<Self::Rules as Rules>::State> {
-        None
-    }
 }
 
 /// Why an outside effect has no answer that the rules could go on with.

@@ -1,7 +1,9 @@
 //! Seats needs nothing from outside.
 
+use std::convert::Infallible;
+
 use super::{EffectError, Role};
-use crate::domain::seats::{Never, Seats};
+use crate::domain::seats::Seats;
 
 /// The service that books the seats.
 #[derive(Clone, Debug)]
@@ -14,7 +16,7 @@ impl Role for SeatsRole {
         &self.0
     }
 
-    async fn perform(&self, effect: &Never) -> Result<Never, EffectError> {
+    async fn perform(&self, effect: &Infallible) -> Result<Infallible, EffectError> {
         match *effect {}
     }
 }

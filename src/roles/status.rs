@@ -1,7 +1,9 @@
 //! Status needs nothing from outside, and remembers what was refused.
 
+use std::convert::Infallible;
+
 use super::{EffectError, Role};
-use crate::domain::status::{Never, Record, Rejection, Statuses};
+use crate::domain::status::Statuses;
 
 /// The service that says how a booking stands.
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +16,7 @@ impl Role for StatusRole {
         &Statuses
     }
 
-    async fn perform(&self, effect: &Never) -> Result<Never, EffectError> {
+    async fn perform(&self, effect: &Infallible) -> Result<Infallible, EffectError> {
         match *effect {}
-    }
-
-    fn rejected(&self, row: Option<&Record>, rejection: Rejection) -> Option<Record> {
-        row.unwrap_or(&Record::default()).rejecting(rejection)
     }
 }

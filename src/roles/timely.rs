@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{EffectError, Role};
-use crate::domain::{decision::Rules, status::Rejection};
+use crate::domain::decision::Rules;
 
 /// A role whose effects have a time limit.
 #[derive(Clone, Debug)]
@@ -38,13 +38,5 @@ impl<R: Role> Role for Timely<R> {
                 source: Box::new(elapsed),
             })
         })
-    }
-
-    fn rejected(
-        &self,
-        row: Option<&<R::Rules as Rules>::State>,
-        rejection: Rejection,
-    ) -> Option<<R::Rules as Rules>::State> {
-        self.role.rejected(row, rejection)
     }
 }

@@ -33,7 +33,7 @@ impl Ages {
     /// One that was given back waited for itself, not for us: its age says nothing of the queue.
     pub(super) fn waited(&self, deliveries: &[Delivery], now: Duration) -> Duration {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent_ms = |it: &Delivery| it.sent_at.as_millisecond();
+        let sent_ms = |it: &Delivery| it.incoming.sent_at.as_millisecond();
         let Some(newest_ms) = deliveries.iter().map(sent_ms).max() else {
             known.empty = Some(now);
             return Duration::ZERO;
@@ -41,7 +41,7 @@ impl Ages {
         let now_ms = milliseconds(now);
         // Nothing is received before it was sent: this host's clock was behind at the start.
         known.zero_ms = known.zero_ms.max(newest_ms.saturating_sub(now_ms));
-        let first = deliveries.iter().filter(|it| it.attempt <= 1);
+        let first = deliveries.iter().filter(|it| it.incoming.attempt <= 1);
         let Some(oldest_ms) = first.map(sent_ms).min() else { return Duration::ZERO };
         let waited_ms = known.zero_ms.saturating_add(now_ms).saturating_sub(oldest_ms);
         let waited = Duration::from_millis(u64::try_from(waited_ms).unwrap_or(0));
@@ -60,7 +60,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::bus::ReceiptHandle;
+    use crate::{bus::ReceiptHandle, wire::Incoming};
 
     /// SQS, and a host whose clock was so far ahead of it at the start.
     struct Bench {
@@ -84,11 +84,13 @@ mod tests {
         /// What is said of a receive that brings these, in seconds: by attempt and age.
         fn waited(&self, these: &[(u32, i64)]) -> u64 {
             let delivery = |(attempt, age_s): &(u32, i64)| Delivery {
-                body: String::new(),
+                incoming: Incoming {
+                    body: String::new(),
+                    kind_attribute: None,
+                    sent_at: self.sqs.now() - SignedDuration::from_secs(*age_s),
+                    attempt: *attempt,
+                },
                 message_id: String::new(),
-                attempt: *attempt,
-                sent_at: self.sqs.now() - SignedDuration::from_secs(*age_s),
-                kind_attribute: None,
                 receipt_handle: ReceiptHandle(String::new()),
             };
             let these: Vec<Delivery> = these.iter().map(delivery).collect();

@@ -1,20 +1,13 @@
-//! Canaries: kept by status, told to status by the others. They never meet a rule or a booking's
-//! row, and are never set aside.
+//! Where canaries are kept, by status: in rows of their own. They never meet a rule or a booking's
+//! row.
 
 use serde::{Deserialize, Serialize};
-use tracing::{info, warn};
 
-use super::{
-    Book, BookError, CANARY, Chain, Worker,
-    attend::{Verdict, depends},
-    book::CONFLICTS_MAX,
-};
+use super::{UnitOfWork, WorkError, error::CONFLICTS_MAX};
 use crate::{
-    bus::{Bus, BusError, wire},
     domain::{
         RoleName,
-        canary::{Canary, CanaryId, Duty, Hop, Sighting},
-        decision::Rules,
+        canary::{CanaryId, Hop, Sighting},
         event::Kind,
     },
     roles::Role,
@@ -29,57 +22,13 @@ struct Nest {
     seen: Sighting,
 }
 
-impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
-    /// Does a role's duty by a canary.
-    pub(super) async fn attend_to_canary(&self, canary: &Canary) -> Verdict {
-        // By the wall clock: whoever made it wrote the time into its id.
-        match canary.duty(R::Rules::ROLE, self.book.clock().now()) {
-            Duty::Keep(seen) => match self.book.keep_sighting(canary.id, seen).await {
-                Ok(()) => info!(hop = %seen.hop, "canary kept"),
-                Err(error) => return Verdict::Retry(depends(&error), error.into()),
-            },
-            Duty::Tell(seen) => {
-                let key = self.intake.canary_key();
-                let answers = key.map(|key| wire::canary_heard(canary.id, &seen, key));
-                for message in answers.unwrap_or_default() {
-                    match self.bus.publish(&message).await {
-                        Ok(()) => self.metrics.published(CANARY),
-                        // Waiting will not help, and `booking check` tells that no answer came.
-                        Err(error @ BusError::Refused { .. }) => {
-                            warn!(error = %Chain(&error), "canary not told");
-                        }
-                        // Bookings must not stop for it: the breaker is not told.
-                        Err(error @ BusError::Failed { .. }) => {
-                            return Verdict::Retry(None, error.into());
-                        }
-                    }
-                }
-                info!(hop = %seen.hop, "canary told");
-            }
-            Duty::Nothing => {}
-        }
-        Verdict::Done(Vec::new())
-    }
-
-    /// One that no operator sent, or that no key can tell from such: nothing is caused by it. A log
-    /// line for the first, second, fourth, … of them: a client decides how many there are.
-    pub(super) fn drop_canary(&self) -> Verdict {
-        let dropped = self.metrics.canary_dropped();
-        if dropped.is_power_of_two() {
-            let key = self.intake.canary_key().is_some();
-            warn!(dropped, key, "canaries dropped: not made with the key of this service");
-        }
-        Verdict::Done(Vec::new())
-    }
-}
-
-impl<R: Role, S: Store> Book<R, S> {
+impl<R: Role, S: Store> UnitOfWork<R, S> {
     /// Remembers that a canary made a hop, unless a later one made it already. The first word
     /// counts.
     ///
     /// # Errors
     /// When the store failed, or others kept changing the row.
-    pub async fn keep_sighting(&self, canary: CanaryId, seen: Sighting) -> Result<(), BookError> {
+    pub async fn keep_sighting(&self, canary: CanaryId, seen: Sighting) -> Result<(), WorkError> {
         let key = key(canary, seen.hop);
         for _ in 0..=CONFLICTS_MAX {
             let row = self.store().read(vec![key.clone()]).await?.pop().flatten();
@@ -96,7 +45,7 @@ impl<R: Role, S: Store> Book<R, S> {
                 return Ok(());
             }
         }
-        Err(BookError::Contended)
+        Err(WorkError::Contended)
     }
 }
 
@@ -105,7 +54,7 @@ impl<R: Role, S: Store> Book<R, S> {
 ///
 /// # Errors
 /// When the store failed.
-pub async fn sightings(store: &impl Store, canary: CanaryId) -> Result<Vec<Sighting>, BookError> {
+pub async fn sightings(store: &impl Store, canary: CanaryId) -> Result<Vec<Sighting>, WorkError> {
     let hops = Kind::ALL.into_iter().flat_map(|topic| {
         RoleName::ALL.into_iter().map(move |role| key(canary, Hop { topic, role }))
     });

@@ -17,7 +17,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    bus::{Bus, BusError, ReceiptHandle},
+    bus::{BusError, Queue, ReceiptHandle},
     clock::Clock,
 };
 
@@ -139,7 +139,7 @@ impl Leases {
     /// # Errors
     /// When SQS could not be asked: the leases then run out by themselves unless the next beat
     /// works.
-    pub async fn beat(&self, bus: &impl Bus, visibility: Duration) -> Result<Beat, BusError> {
+    pub async fn beat(&self, queue: &impl Queue, visibility: Duration) -> Result<Beat, BusError> {
         let due_below = visibility * 2 / 3;
         let mut due = Vec::new();
         let mut beat = Beat::default();
@@ -157,7 +157,7 @@ impl Leases {
         let handles: Vec<ReceiptHandle> = due.iter().map(|(handle, _)| handle.clone()).collect();
         // From before the call: SQS counts from when it hears of it, so this is never too long.
         let until_ms = milliseconds(due[0].1.clock.steady().saturating_add(visibility));
-        let ours = bus.extend(&handles, visibility).await?;
+        let ours = queue.extend(&handles, visibility).await?;
         for ((_, lease), ours) in due.iter().zip(ours) {
             if ours {
                 lease.until_ms.store(until_ms, Ordering::SeqCst);

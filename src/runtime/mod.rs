@@ -10,12 +10,13 @@
 //! finds the memo and says the same again.
 
 mod ages;
-mod attend;
-mod book;
+mod amend;
+mod attendant;
 mod breaker;
 mod canary;
 mod delay;
-mod kept;
+mod error;
+mod filing;
 mod lease;
 mod limits;
 mod pace;
@@ -23,18 +24,24 @@ mod preview;
 mod pulse;
 mod reading;
 mod receive;
+mod row;
+mod unit_of_work;
+mod view;
 mod worker;
 
-pub use book::{Book, BookError, Outcome};
+pub use amend::{Amended, amend};
+pub use attendant::{Attendant, Attended, Poison, Verdict};
 pub use breaker::{Breaker, Depends, Gate, Trip};
 pub use canary::sightings;
 pub use delay::{give_back_delay, pause};
-pub use kept::{Amended, Kept, Memo, amend, look_up};
+pub use error::{Unreadable, WorkError};
 pub use lease::{Beat, Lease, LeaseLost, Leases};
 pub use limits::{Contradiction, Limits};
 pub use preview::{Preview, preview};
 pub use pulse::{Health, Pulse};
 pub use receive::Received;
+pub use row::{Memo, StoredRow, look_up};
+pub use unit_of_work::{Outcome, UnitOfWork};
 pub use worker::{Ended, EndedByItself, Worker};
 
 use std::{error::Error, fmt};

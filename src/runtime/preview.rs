@@ -5,16 +5,18 @@
 use jiff::Timestamp;
 
 use super::{
-    book::{BookError, Outcome, STEPS_MAX},
-    kept::{recall, see, see_more},
+    WorkError,
+    error::STEPS_MAX,
+    unit_of_work::OTHER_REQUEST,
+    view::{Recalled, View},
 };
 use crate::{
-    bus::Message,
     domain::{
         decision::{Decision, Key, Rules, Step},
         event::Event,
     },
     store::Store,
+    wire::Message,
 };
 
 /// What would happen. `row` is the row of the event's booking as it stands now.
@@ -54,23 +56,22 @@ pub async fn preview<R: Rules>(
     store: &impl Store,
     event: &Event,
     now: Timestamp,
-) -> Result<Preview<R>, BookError> {
-    let own = Key::Booking(event.booking.clone());
-    let mut seen = see::<R::State>(store, own.clone()).await?;
-    let row = seen.rows.get(&own).cloned();
-    match recall(&seen, &own, event, 0) {
-        Some(Outcome::Announce { messages, .. }) => return Ok(Preview::Recalled { row, messages }),
-        Some(Outcome::SetAside(reason)) => return Ok(Preview::SetAside(reason)),
+) -> Result<Preview<R>, WorkError> {
+    let mut view = View::<R::State>::read(store, Key::Booking(event.booking.clone())).await?;
+    let row = view.own().cloned();
+    match view.recall(event) {
+        Some(Recalled::Messages(messages)) => return Ok(Preview::Recalled { row, messages }),
+        Some(Recalled::OtherRequest) => return Ok(Preview::SetAside(OTHER_REQUEST.to_owned())),
         None => {}
     }
     for _ in 0..STEPS_MAX {
-        match rules.decide(&seen.rows, event, &[], now) {
-            Step::Read(keys) => see_more(store, &mut seen, keys).await?,
+        match rules.decide(&view.rows, event, &[], now) {
+            Step::Read(keys) => view.read_more(store, keys).await?,
             Step::Ask { claim: _, effect } => return Ok(Preview::Asks(effect)),
-            Step::Settle(it) if it.writes.is_empty() => return Ok(Preview::Nothing { row }),
+            Step::Nothing => return Ok(Preview::Nothing { row }),
             Step::Settle(decision) => return Ok(Preview::Settles { row, decision }),
             Step::SetAside(reason) => return Ok(Preview::SetAside(reason)),
         }
     }
-    Err(BookError::Endless)
+    Err(WorkError::Endless)
 }

@@ -11,16 +11,13 @@ use tracing::{Span, field, info_span};
 
 use super::CANARY;
 use crate::{
-    bus::{
-        Delivery,
-        wire::{self, Caught, Intake, Refusal},
-    },
     domain::{
         RoleName,
         canary::Canary,
         event::{Event, Kind},
         ids::BookingId,
     },
+    wire::{self, Caught, Incoming, Intake, Refusal},
 };
 
 /// The largest body that is read on the role's own thread, in bytes. What reading costs is at most
@@ -72,20 +69,20 @@ impl Readers {
     /// When `work` panics.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        delivery: &Delivery,
+        incoming: &Incoming,
         intake: &Intake,
-        work: fn(&Delivery, &Intake) -> T,
+        work: fn(&Incoming, &Intake) -> T,
     ) -> Result<T, ReadingFailed> {
-        let small = delivery.body.len() <= AT_ONCE_BYTES_MAX;
+        let small = incoming.body.len() <= AT_ONCE_BYTES_MAX;
         let (false, Ok(runtime)) = (small, Handle::try_current()) else {
-            return caught(|| work(delivery, intake));
+            return caught(|| work(incoming, intake));
         };
         let turn = Arc::clone(&self.0).acquire_owned().await;
-        let (delivery, intake) = (delivery.clone(), intake.clone());
+        let (incoming, intake) = (incoming.clone(), intake.clone());
         let reading = runtime.spawn_blocking(move || {
             // Until it ends, also when nobody waits for it any more.
             let _turn = turn;
-            caught(|| work(&delivery, &intake))
+            caught(|| work(&incoming, &intake))
         });
         reading.await.unwrap_or(Err(ReadingFailed))
     }
@@ -97,13 +94,13 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, ReadingFailed> {
 }
 
 impl Read {
-    pub(super) fn of(delivery: &Delivery, intake: &Intake) -> Read {
-        match wire::read_canary(delivery, intake) {
+    pub(super) fn of(incoming: &Incoming, intake: &Intake) -> Read {
+        match wire::read_canary(incoming, intake) {
             Some(Caught::Ours(canary)) => return Read::Canary(canary),
             Some(Caught::Strange) => return Read::StrangeCanary,
             None => {}
         }
-        match wire::decode(delivery, intake) {
+        match wire::decode(incoming, intake) {
             Ok(event) => Read::Event(event.into()),
             Err(refusal) => Read::Refused(refusal.into()),
         }
@@ -160,19 +157,16 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::bus::ReceiptHandle;
 
     /// How long the other thread may wait for this one before the test fails.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    fn delivery(bytes: usize) -> Delivery {
-        Delivery {
+    fn incoming(bytes: usize) -> Incoming {
+        Incoming {
             body: "1 ".repeat(bytes.div_ceil(2)),
-            message_id: "m".to_owned(),
-            attempt: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
             kind_attribute: None,
-            receipt_handle: ReceiptHandle("h".to_owned()),
+            sent_at: Timestamp::UNIX_EPOCH,
+            attempt: 1,
         }
     }
 
@@ -180,22 +174,22 @@ mod tests {
         Intake::enveloped("arn:aws:sns:eu-central-1:000000000000:")
     }
 
-    fn here(_: &Delivery, _: &Intake) -> ThreadId {
+    fn here(_: &Incoming, _: &Intake) -> ThreadId {
         thread::current().id()
     }
 
     #[tokio::test]
     async fn only_what_is_large_is_read_on_another_thread() {
         let (readers, me) = (Readers::default(), thread::current().id());
-        let small = readers.read(&delivery(AT_ONCE_BYTES_MAX), &intake(), here).await;
+        let small = readers.read(&incoming(AT_ONCE_BYTES_MAX), &intake(), here).await;
         assert_eq!(small, Ok(me));
-        let large = readers.read(&delivery(AT_ONCE_BYTES_MAX + 2), &intake(), here).await;
+        let large = readers.read(&incoming(AT_ONCE_BYTES_MAX + 2), &intake(), here).await;
         assert!(large.is_ok_and(|it| it != me));
     }
 
     #[test]
     fn without_a_runtime_all_is_read_at_once() {
-        let (readers, large, intake) = (Readers::default(), delivery(1 << 20), intake());
+        let (readers, large, intake) = (Readers::default(), incoming(1 << 20), intake());
         let reading = pin!(readers.read(&large, &intake, here));
         let read = reading.poll(&mut Context::from_waker(Waker::noop()));
         assert_eq!(read, Poll::Ready(Ok(thread::current().id())));
@@ -206,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_roles_own_thread_goes_on_while_a_large_message_is_read() {
-        let (readers, large, intake) = (Readers::default(), delivery(1 << 20), intake());
+        let (readers, large, intake) = (Readers::default(), incoming(1 << 20), intake());
         let reading = readers.read(&large, &intake, |_, _| {
             let waiting = WENT_ON.0.lock().unwrap();
             let waited = WENT_ON.1.wait_timeout_while(waiting, PATIENCE, |it| !*it);
@@ -225,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_of_large_messages_is_read_one_after_the_other_also_when_nobody_waits() {
-        let (readers, large, intake) = (Readers::default(), delivery(1 << 20), intake());
+        let (readers, large, intake) = (Readers::default(), incoming(1 << 20), intake());
         let read = async || {
             let reading = readers.read(&large, &intake, |_, _| {
                 MOST.fetch_max(READING.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -245,8 +239,8 @@ mod tests {
     async fn a_bug_in_the_reading_is_told_and_takes_no_turn_with_it() {
         let readers = Readers::default();
         for bytes in [1, 1 << 20, 1 << 20] {
-            let bug = |_: &Delivery, _: &Intake| -> () { panic!("as a test wants it") };
-            let read = readers.read(&delivery(bytes), &intake(), bug).await;
+            let bug = |_: &Incoming, _: &Intake| -> () { panic!("as a test wants it") };
+            let read = readers.read(&incoming(bytes), &intake(), bug).await;
             assert_eq!(read, Err(ReadingFailed));
         }
     }

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::{Chain, Gate, Worker, delay::pause};
 use crate::{
-    bus::{Bus, Delivery, InHand},
+    bus::{Delivery, InHand, Outbox, Queue},
     roles::Role,
     store::Store,
 };
@@ -25,11 +25,11 @@ pub struct Received {
     pub rest: Duration,
 }
 
-impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
+impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     /// One receive of at most `max`, if the breaker lets it; and how long to rest before the next
     /// one. For whoever is in charge of the order of things and yet wants the worker's own pace.
     pub async fn receive(&self, max: usize) -> Received {
-        let (max, trial) = match self.breaker.gate(self.book.clock().steady()) {
+        let (max, trial) = match self.breaker.gate(self.work().clock().steady()) {
             Gate::Closed => (max, false),
             Gate::Trial { .. } => (1, true),
             Gate::Open { wait, why } => {
@@ -38,8 +38,8 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
             }
         };
         let limits = &self.limits;
-        let asked = self.book.clock().steady();
-        let received = self.bus.receive(max, limits.long_poll, limits.visibility).await;
+        let asked = self.work().clock().steady();
+        let received = self.queue.receive(max, limits.long_poll, limits.visibility).await;
         if trial && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
             self.breaker.untried();
         }
@@ -48,20 +48,20 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
                 // The loop lives, also when nothing comes to be tried. The breaker may have opened
                 // or closed since this receive began: how it is now is what counts.
                 self.pulse.beat_while(self.breaker.open().map(|(_, why)| why));
-                let now = self.book.clock().steady();
+                let now = self.work().clock().steady();
                 let rest = match deliveries.len() {
                     0 => limits.long_poll.min(EMPTY_MIN).saturating_sub(now.saturating_sub(asked)),
                     _ => Duration::ZERO,
                 };
                 let waited = self.ages.waited(&deliveries, now);
                 let rest = rest.max(self.pace.after(max, deliveries.len(), waited));
-                let deliveries = deliveries.into_iter().map(|it| (it, self.bus.in_hand()));
+                let deliveries = deliveries.into_iter().map(|it| (it, self.queue.in_hand()));
                 // All of the hands, before the first begins: whoever batches waits for all.
                 Received { deliveries: deliveries.collect(), rest }
             }
             Err(error) => {
                 let failures = self.pulse.miss(Chain(&error).to_string());
-                self.metrics.receive_failed();
+                self.metrics().receive_failed();
                 warn!(error = %Chain(&error), failures, "could not receive, trying again");
                 Received { deliveries: Vec::new(), rest: pause(failures, &mut self.jitter()) }
             }

@@ -13,17 +13,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use super::{
-    Beat, Book, Breaker, Chain, Leases, Limits, Pulse, Received, ages::Ages, pace::Pace,
-    reading::Readers,
+    Attendant, Beat, UnitOfWork, Breaker, Chain, Leases, Limits, Pulse, Received, ages::Ages, pace::Pace,
 };
 use crate::{
-    bus::{
-        Bus, BusError, Delivery, InHand, RECEIVE_MAX, ReceiptHandle,
-        wire::{CanaryKey, Intake},
-    },
+    bus::{BusError, Delivery, InHand, Outbox, Queue, RECEIVE_MAX, ReceiptHandle},
     metrics::Metrics,
     roles::Role,
     store::Store,
+    wire::CanaryKey,
 };
 
 /// How many heartbeats there are in a visibility timeout: one may fail and another still be in
@@ -35,16 +32,13 @@ const PERMITS_PATIENCE: Duration = Duration::from_millis(50);
 
 /// One role at work on its queue.
 #[derive(Debug)]
-pub struct Worker<B, R, S> {
-    pub(super) bus: B,
-    pub(super) book: Arc<Book<R, S>>,
-    pub(super) intake: Intake,
+pub struct Worker<Q, R, S, O> {
+    pub(super) queue: Q,
+    pub(super) attendant: Attendant<R, S, O>,
     pub(super) limits: Limits,
     pub(super) pulse: Pulse,
-    pub(super) metrics: Metrics,
     pub(super) leases: Leases,
     pub(super) breaker: Breaker,
-    pub(super) readers: Readers,
     pub(super) pace: Pace,
     pub(super) ages: Ages,
     jitter: Mutex<fastrand::Rng>,
@@ -68,34 +62,26 @@ pub enum Ended {
 #[error("{0} of the worker ended by itself: see the panic in the log before this line")]
 pub struct EndedByItself(pub(crate) &'static str);
 
-impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
-    /// A worker for `book` on the queue of `bus`. `intake` says what is taken for an event; `seed`
-    /// sets the jitter.
+impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
+    /// Attends to what comes on `queue`; `seed` sets the jitter.
     pub fn new(
-        bus: B,
-        book: Arc<Book<R, S>>,
-        intake: Intake,
+        queue: Q,
+        attendant: Attendant<R, S, O>,
         limits: Limits,
         pulse: Pulse,
-        metrics: Metrics,
         seed: u64,
     ) -> Self {
-        let jitter = Mutex::new(fastrand::Rng::with_seed(seed));
-        let (leases, breaker) = (Leases::default(), Breaker::default());
-        let ages = Ages::new(book.clock());
+        let ages = Ages::new(attendant.work().clock());
         let worker = Worker {
-            bus,
-            book,
-            intake,
+            queue,
+            attendant,
             limits,
             pulse,
-            metrics,
-            leases,
-            breaker,
-            readers: Readers::default(),
+            leases: Leases::default(),
+            breaker: Breaker::default(),
             pace: Pace::new(limits.latency_target, limits.pollers),
             ages,
-            jitter,
+            jitter: Mutex::new(fastrand::Rng::with_seed(seed)),
         };
         worker.tell_breaker();
         worker
@@ -104,12 +90,16 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// The same with canaries that were made with this key; without one they are dropped.
     #[must_use]
     pub fn with_canaries(self, key: CanaryKey) -> Self {
-        Worker { intake: self.intake.and_canaries(Some(key)), ..self }
+        Worker { attendant: self.attendant.with_canaries(key), ..self }
     }
 
     /// What it works on.
-    pub fn book(&self) -> &Book<R, S> {
-        &self.book
+    pub fn work(&self) -> &UnitOfWork<R, S> {
+        self.attendant.work()
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        self.attendant.metrics()
     }
 
     /// Receives at most `max` without waiting and attends to each in turn. For whoever wants to be
@@ -118,7 +108,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     /// # Errors
     /// When the receive fails.
     pub async fn step(&self, max: usize) -> Result<Vec<Ended>, BusError> {
-        let deliveries = self.bus.receive(max, Duration::ZERO, self.limits.visibility).await?;
+        let deliveries = self.queue.receive(max, Duration::ZERO, self.limits.visibility).await?;
         let mut ended = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             ended.push(self.attend(delivery).await);
@@ -195,7 +185,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
 
     /// One heartbeat: for whoever steps the worker, too.
     pub async fn heartbeat(&self) -> Beat {
-        match self.leases.beat(&self.bus, self.limits.visibility).await {
+        match self.leases.beat(&self.queue, self.limits.visibility).await {
             Ok(beat) => beat,
             Err(error) => {
                 warn!(error = %Chain(&error), "no heartbeat: leases run out unless the next one works");
@@ -255,7 +245,7 @@ impl<B: Bus, R: Role, S: Store> Worker<B, R, S> {
     }
 
     pub(super) async fn give_back(&self, handle: &ReceiptHandle, after: Duration) {
-        if let Err(error) = self.bus.give_back(handle, after).await {
+        if let Err(error) = self.queue.give_back(handle, after).await {
             debug!(error = %Chain(&error), "could not give back: it comes again by itself");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::{bus::wire::CanaryKey, config::CanaryArgs, fault::Fault};
+use crate::{config::CanaryArgs, fault::Fault, wire::CanaryKey};
 
 /// The variable that holds the key itself.
 const VARIABLE: &str = "BOOKING_CANARY_KEY";

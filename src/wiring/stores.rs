@@ -15,7 +15,7 @@ use crate::{
     fault::Fault,
     mailer::folder,
     metrics::RequestCount,
-    runtime::{BookError, Chain},
+    runtime::{WorkError, Chain},
     store::{
         Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
         dynamodb::DynamoDb,
@@ -211,15 +211,15 @@ impl AnyStore {
     /// Whose turn it is when a command could not use the rows: a table may answer in a moment
     /// unless IAM does not allow it, a file that cannot be read is damaged.
     #[must_use]
-    pub fn fault(&self, error: &BookError) -> Fault {
+    pub fn fault(&self, error: &WorkError) -> Fault {
         match (self, error) {
-            (AnyStore::Table(_), BookError::Store(_)) if Denied::is_behind(error) => {
+            (AnyStore::Table(_), WorkError::Store(_)) if Denied::is_behind(error) => {
                 Fault::config(error)
             }
-            (AnyStore::Table(_), BookError::Store(StoreError::Unusable { .. })) => {
+            (AnyStore::Table(_), WorkError::Store(StoreError::Unusable { .. })) => {
                 Fault::config(error)
             }
-            (AnyStore::Table(_), BookError::Store(_)) => Fault::unreachable(error),
+            (AnyStore::Table(_), WorkError::Store(_)) => Fault::unreachable(error),
             _ => Fault::Internal(Chain(error).to_string()),
         }
     }

@@ -3,7 +3,6 @@
 
 use booking::{
     audit::Evidence,
-    bus::wire,
     domain::{
         RoleName,
         event::{Event, Kind},
@@ -11,6 +10,7 @@ use booking::{
     },
     durability::Durability,
     store::sqlite::Engine,
+    wire,
     wiring::{gateway_in, store_file},
 };
 use serde_json::{Value, json};

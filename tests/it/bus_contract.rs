@@ -8,24 +8,24 @@ use std::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
     bus::{
-        Batched, Bus, BusError, DeadLetter, Delivery, Message, OneByOne,
+        Batched, BusError, DeadLetter, Delivery, Outbox, Queue,
         aws::AwsBus,
         memory::{Exchange, MemoryBus, Unkindness},
-        wire::{self, Intake},
     },
     clock::Clock,
     domain::{RoleName, event::Kind},
     topics,
+    wire::{self, Intake, Message},
 };
 use futures_util::future::join_all;
 
-use crate::harness::{Account, Sketch, delivery, eventually};
+use crate::harness::{Account, Sketch, delivery, eventually, incoming};
 
 const HIDDEN: Duration = Duration::from_secs(30);
 
 /// A bus that has an account of its own.
 trait Anywhere {
-    type Bus: Bus;
+    type Bus: Queue + Outbox;
     async fn bus(&self, role: RoleName) -> Self::Bus;
     async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>);
     fn intake(&self) -> Intake;
@@ -49,9 +49,9 @@ impl Anywhere for Exchange {
 struct Together(Exchange);
 
 impl Anywhere for Together {
-    type Bus = Batched<OneByOne<MemoryBus>>;
+    type Bus = Batched<MemoryBus>;
     async fn bus(&self, role: RoleName) -> Self::Bus {
-        let (bus, drivers) = Batched::new(OneByOne(self.0.bus(role)));
+        let (bus, drivers) = Batched::new(self.0.bus(role));
         drivers.into_iter().for_each(|it| drop(tokio::spawn(it)));
         bus
     }
@@ -81,19 +81,24 @@ fn memory() -> Exchange {
     Exchange::new(Clock::Machine, "", 1, Unkindness::default())
 }
 
+/// Says it, as what nobody asked for.
+async fn say(outbox: &impl Outbox, message: &Message) -> Result<(), BusError> {
+    outbox.send(&incoming(String::new()), message).await
+}
+
 fn message(name: &str) -> Message {
     let body = Sketch::new(name, &["12A"], "tok_visa").cloud_event();
     Message { kind: Kind::BookingRequested, body }
 }
 
-async fn take(bus: &impl Bus, hidden: Duration) -> Delivery {
+async fn take(bus: &impl Queue, hidden: Duration) -> Delivery {
     eventually("a message", async || {
         bus.receive(1, Duration::from_secs(1), hidden).await.unwrap().pop()
     })
     .await
 }
 
-async fn nothing_comes(bus: &impl Bus) {
+async fn nothing_comes(bus: &impl Queue) {
     assert!(bus.receive(10, Duration::ZERO, HIDDEN).await.unwrap().is_empty());
 }
 
@@ -112,15 +117,15 @@ async fn the_contract(world: impl Anywhere) {
 async fn every_subscriber_gets_it_and_nobody_else(world: &impl Anywhere) {
     let publisher = world.bus(RoleName::Payment).await;
     let sent = Message { kind: Kind::PaymentOk, body: topics_example(Kind::PaymentOk) };
-    publisher.publish(&sent).await.unwrap();
+    say(&publisher, &sent).await.unwrap();
     for role in
         topics::all().into_iter().find(|it| it.topic == Kind::PaymentOk).unwrap().subscribers
     {
         let bus = world.bus(role.role).await;
         let delivery = take(&bus, HIDDEN).await;
-        let event = wire::decode(&delivery, &world.intake()).unwrap();
+        let event = wire::decode(&delivery.incoming, &world.intake()).unwrap();
         assert_eq!(wire::encode(&event).unwrap(), sent, "{}", role.role);
-        assert_eq!(delivery.attempt, 1);
+        assert_eq!(delivery.incoming.attempt, 1);
         bus.delete(&delivery.receipt_handle).await.unwrap();
     }
     nothing_comes(&publisher).await;
@@ -130,32 +135,34 @@ fn topics_example(kind: Kind) -> String {
     let topic = topics::all().into_iter().find(|it| it.topic == kind).unwrap();
     let event: serde_json::Value = topic.example;
     let delivery = raw(&event.to_string());
-    wire::encode(&wire::decode(&delivery, &crate::harness::intake()).unwrap()).unwrap().body
+    wire::encode(&wire::decode(&delivery.incoming, &crate::harness::intake()).unwrap())
+        .unwrap()
+        .body
 }
 
 fn raw(body: &str) -> Delivery {
-    delivery(body.to_owned())
+    delivery(incoming(body.to_owned()))
 }
 
 async fn what_is_received_is_hidden_until_it_is_given_back(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
-    bus.publish(&message("hidden")).await.unwrap();
+    say(&bus, &message("hidden")).await.unwrap();
     let first = take(&bus, HIDDEN).await;
     nothing_comes(&bus).await;
     bus.give_back(&first.receipt_handle, Duration::ZERO).await.unwrap();
     let second = take(&bus, HIDDEN).await;
-    assert_eq!((second.attempt, &second.body), (2, &first.body));
+    assert_eq!((second.incoming.attempt, &second.incoming.body), (2, &first.incoming.body));
     // And by itself, when the visibility timeout is over.
     bus.give_back(&second.receipt_handle, Duration::from_secs(1)).await.unwrap();
     let third = take(&bus, HIDDEN).await;
-    assert_eq!(third.attempt, 3);
+    assert_eq!(third.incoming.attempt, 3);
     bus.delete(&third.receipt_handle).await.unwrap();
 }
 
 async fn what_is_extended_stays_hidden_and_a_stale_handle_is_told(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
     for at in 0..12 {
-        bus.publish(&message(&format!("extended-{at}"))).await.unwrap();
+        say(&bus, &message(&format!("extended-{at}"))).await.unwrap();
     }
     let mut handles = Vec::new();
     while handles.len() < 12 {
@@ -174,7 +181,7 @@ async fn what_is_extended_stays_hidden_and_a_stale_handle_is_told(world: &impl A
 
 async fn what_is_deleted_never_comes_again(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
-    bus.publish(&message("deleted")).await.unwrap();
+    say(&bus, &message("deleted")).await.unwrap();
     let delivery = take(&bus, Duration::from_secs(1)).await;
     bus.delete(&delivery.receipt_handle).await.unwrap();
     assert!(bus.receive(10, Duration::from_secs(2), HIDDEN).await.unwrap().is_empty());
@@ -182,7 +189,7 @@ async fn what_is_deleted_never_comes_again(world: &impl Anywhere) {
 
 async fn a_handle_that_is_no_longer_good_is_no_error(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
-    bus.publish(&message("stale")).await.unwrap();
+    say(&bus, &message("stale")).await.unwrap();
     let delivery = take(&bus, HIDDEN).await;
     bus.delete(&delivery.receipt_handle).await.unwrap();
     bus.delete(&delivery.receipt_handle).await.unwrap();
@@ -192,14 +199,14 @@ async fn a_handle_that_is_no_longer_good_is_no_error(world: &impl Anywhere) {
 async fn a_receive_brings_at_most_what_was_asked_for(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
     for at in 0..5 {
-        bus.publish(&message(&format!("many-{at}"))).await.unwrap();
+        say(&bus, &message(&format!("many-{at}"))).await.unwrap();
     }
     let mut seen = std::collections::BTreeSet::new();
     eventually("five messages", async || {
         let batch = bus.receive(2, Duration::from_secs(1), HIDDEN).await.unwrap();
         assert!(batch.len() <= 2);
         for it in batch {
-            seen.insert(it.body.clone());
+            seen.insert(it.incoming.body.clone());
             bus.delete(&it.receipt_handle).await.unwrap();
         }
         (seen.len() == 5).then_some(())
@@ -212,7 +219,7 @@ async fn an_open_receive_returns_when_something_comes(world: &impl Anywhere) {
     let publisher = world.bus(RoleName::Payment).await;
     let note = message("awaited");
     let (received, published) =
-        tokio::join!(bus.receive(1, Duration::from_secs(20), HIDDEN), publisher.publish(&note),);
+        tokio::join!(bus.receive(1, Duration::from_secs(20), HIDDEN), say(&publisher, &note),);
     published.unwrap();
     let delivery = received.unwrap().pop().expect("it came while the receive was open");
     bus.delete(&delivery.receipt_handle).await.unwrap();
@@ -220,7 +227,7 @@ async fn an_open_receive_returns_when_something_comes(world: &impl Anywhere) {
 
 async fn what_is_set_aside_keeps_its_body_and_says_why(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
-    bus.publish(&message("poison")).await.unwrap();
+    say(&bus, &message("poison")).await.unwrap();
     let delivery = take(&bus, HIDDEN).await;
     let why = DeadLetter {
         attributes: vec![("class", "malformed".into()), ("reason", "because".into())],
@@ -228,7 +235,7 @@ async fn what_is_set_aside_keeps_its_body_and_says_why(world: &impl Anywhere) {
     bus.set_aside(&delivery, &why).await.unwrap();
     bus.delete(&delivery.receipt_handle).await.unwrap();
     let (body, attributes) = world.dead_letter(RoleName::Payment).await;
-    assert_eq!(body, delivery.body);
+    assert_eq!(body, delivery.incoming.body);
     assert_eq!(attributes["class"], "malformed");
     assert_eq!(attributes["reason"], "because");
 }
@@ -239,7 +246,7 @@ async fn what_many_do_at_once_is_done_for_each(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
     let hands: Vec<_> = (0..MANY).map(|_| bus.in_hand()).collect();
     let sent: Vec<Message> = (0..MANY).map(|at| message(&format!("at-once-{at}"))).collect();
-    for published in join_all(sent.iter().map(|it| bus.publish(it))).await {
+    for published in join_all(sent.iter().map(|it| say(&bus, it))).await {
         published.unwrap();
     }
     let first = take_many(&bus, MANY).await;
@@ -248,10 +255,10 @@ async fn what_many_do_at_once_is_done_for_each(world: &impl Anywhere) {
         given_back.unwrap();
     }
     let second = take_many(&bus, MANY).await;
-    let bodies: BTreeSet<&str> = second.iter().map(|it| it.body.as_str()).collect();
-    assert_eq!(bodies, first.iter().map(|it| it.body.as_str()).collect());
+    let bodies: BTreeSet<&str> = second.iter().map(|it| it.incoming.body.as_str()).collect();
+    assert_eq!(bodies, first.iter().map(|it| it.incoming.body.as_str()).collect());
     assert_eq!(bodies.len(), MANY, "each of them, once");
-    assert!(second.iter().all(|it| it.attempt == 2));
+    assert!(second.iter().all(|it| it.incoming.attempt == 2));
     for deleted in join_all(second.iter().map(|it| bus.delete(&it.receipt_handle))).await {
         deleted.unwrap();
     }
@@ -259,7 +266,7 @@ async fn what_many_do_at_once_is_done_for_each(world: &impl Anywhere) {
     nothing_comes(&bus).await;
 }
 
-async fn take_many(bus: &impl Bus, many: usize) -> Vec<Delivery> {
+async fn take_many(bus: &impl Queue, many: usize) -> Vec<Delivery> {
     let mut taken = Vec::new();
     while taken.len() < many {
         taken.push(take(bus, HIDDEN).await);
@@ -323,12 +330,12 @@ async fn a17_raw_and_enveloped_deliveries_are_read_alike() {
     let account = Account::make(true).await;
     let bus = account.bus(RoleName::Payment).await;
     let sent = message("raw");
-    bus.publish(&sent).await.unwrap();
+    say(&bus, &sent).await.unwrap();
     let delivery = take(&bus, HIDDEN).await;
-    assert_eq!(delivery.body, sent.body, "raw delivery has no envelope");
-    assert_eq!(delivery.kind_attribute.as_deref(), Some("booking-requested"));
-    let event = wire::decode(&delivery, &account.intake()).unwrap();
-    assert_eq!(event, wire::decode(&raw(&sent.body), &crate::harness::intake()).unwrap());
+    assert_eq!(delivery.incoming.body, sent.body, "raw delivery has no envelope");
+    assert_eq!(delivery.incoming.kind_attribute.as_deref(), Some("booking-requested"));
+    let event = wire::decode(&delivery.incoming, &account.intake()).unwrap();
+    assert_eq!(event, wire::decode(&raw(&sent.body).incoming, &crate::harness::intake()).unwrap());
 }
 
 /// As large as a queue holds: there is no room for a reason then, and the message stays.
@@ -343,19 +350,19 @@ async fn what_is_set_aside_keeps_its_body_however_large() {
     let bus = account.bus(RoleName::Payment).await;
     let text =
         |bytes: usize| Message { body: format!("\"{}\"", "x".repeat(bytes)), ..message("large") };
-    bus.publish(&text(1)).await.unwrap();
+    say(&bus, &text(1)).await.unwrap();
     let small = take(&bus, HIDDEN).await;
     bus.delete(&small.receipt_handle).await.unwrap();
     for (room, known) in [(0, 0), (1, 0), (100, 2)] {
-        bus.publish(&text(1 + QUEUE_BYTES - small.body.len() - room)).await.unwrap();
+        say(&bus, &text(1 + QUEUE_BYTES - small.incoming.body.len() - room)).await.unwrap();
         let delivery = take(&bus, HIDDEN).await;
-        assert_eq!(delivery.body.len(), QUEUE_BYTES - room);
+        assert_eq!(delivery.incoming.body.len(), QUEUE_BYTES - room);
         let reason = ("reason", "because ".repeat(128));
         let why = DeadLetter { attributes: vec![("class", "malformed".into()), reason] };
         bus.set_aside(&delivery, &why).await.unwrap();
         bus.delete(&delivery.receipt_handle).await.unwrap();
         let letter = account.dead_letters(RoleName::Payment, 1).await.remove(0);
-        assert!(letter.body == delivery.body, "{room} bytes of room");
+        assert!(letter.body == delivery.incoming.body, "{room} bytes of room");
         assert_eq!(letter.attributes.len(), known, "{room} bytes of room");
     }
 }
@@ -367,7 +374,7 @@ async fn a31_a_topic_that_is_not_there_is_refused_by_name() {
     let arn = account.topic_arn(Kind::PaymentOk);
     account.sns.delete_topic().topic_arn(arn).send().await.unwrap();
     let message = Message { kind: Kind::PaymentOk, body: topics_example(Kind::PaymentOk) };
-    let error = bus.publish(&message).await.unwrap_err();
+    let error = say(&bus, &message).await.unwrap_err();
     assert!(
         matches!(&error, BusError::Refused { name, .. } if name.ends_with("payment-ok")),
         "{error:?}"

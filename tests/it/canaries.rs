@@ -3,10 +3,7 @@
 use std::{collections::BTreeSet, process::Output, sync::Arc, time::Duration};
 
 use booking::{
-    bus::{
-        memory::{Exchange, Unkindness},
-        wire::{self, CanaryKey},
-    },
+    bus::memory::{Exchange, Unkindness},
     clock::Clock,
     demo::Stage,
     domain::{
@@ -17,8 +14,9 @@ use booking::{
     durability::Durability,
     metrics::Metrics,
     roles::StatusRole,
-    runtime::{Book, Limits, Pulse, Worker, sightings},
+    runtime::{Attendant, UnitOfWork, Limits, Pulse, Worker, sightings},
     store::sqlite::{Engine, Inline},
+    wire::{self, CanaryKey},
     wiring::store_file,
 };
 use jiff::SignedDuration;
@@ -129,11 +127,12 @@ async fn canaries_that_are_dropped_are_counted() {
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
     let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
     let engine = Engine::open(":memory:".as_ref(), RoleName::Status, Durability::ProcessDeath);
-    let book = Book::new(StatusRole, Inline::new(engine.unwrap()), clock.clone());
+    let work = UnitOfWork::new(StatusRole, Inline::new(engine.unwrap()), clock.clone());
     let (pulse, metrics) = (Pulse::new(&clock, Duration::MAX), Metrics::default());
     let (bus, intake, limits) =
         (exchange.bus(RoleName::Status), exchange.intake(), Limits::default());
-    let worker = Worker::new(bus, Arc::new(book), intake, limits, pulse, metrics.clone(), 1);
+    let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics.clone());
+    let worker = Worker::new(bus, attendant, limits, pulse, 1);
     let worker = worker.with_canaries(key());
     let now = clock.now();
     let texts = forged(at(now, 1), Kind::BookingRequested, now);

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use booking::{
-    bus::memory::{Exchange, Unkindness},
+    bus::memory::{Exchange, MemoryBus, Unkindness},
     clock::Clock,
     domain::{RoleName, event::Kind, schedule::Schedule, seats::Seats, status::Phase},
     durability::Durability,
@@ -12,7 +12,7 @@ use booking::{
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Book, Limits, Pulse, Worker},
+    runtime::{Attendant, UnitOfWork, Limits, Pulse, Worker},
     store::dynamodb::DynamoDb,
     wiring::receipts_folder,
 };
@@ -57,10 +57,12 @@ fn bench<R: Role>(
     rows: DynamoDb,
     exchange: &Exchange,
     clock: &Clock,
-) -> Worker<booking::bus::memory::MemoryBus, R, DynamoDb> {
-    let book = Arc::new(Book::new(role, rows, clock.clone()));
+) -> Worker<MemoryBus, R, DynamoDb, MemoryBus> {
+    let work = Arc::new(UnitOfWork::new(role, rows, clock.clone()));
     let (limits, pulse) = (Limits::default(), Pulse::new(clock, Duration::MAX));
-    Worker::new(exchange.bus(name), book, exchange.intake(), limits, pulse, Metrics::default(), 1)
+    let (bus, intake) = (exchange.bus(name), exchange.intake());
+    let attendant = Attendant::new(work, bus.clone(), intake, Metrics::default());
+    Worker::new(bus, attendant, limits, pulse, 1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

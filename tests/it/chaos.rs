@@ -16,7 +16,6 @@ use std::{
 
 use booking::{
     audit::Evidence,
-    bus::wire,
     clock::Clock,
     demo::{Wish, wishes},
     domain::{
@@ -25,6 +24,7 @@ use booking::{
         ids::{BookingId, Cause},
         status::Phase,
     },
+    wire,
 };
 use serde_json::Value;
 use tokio::task::JoinSet;

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_sqs::types::QueueAttributeName;
 use axum::http::StatusCode;
 use booking::{
-    bus::{
-        memory::Unkindness,
-        wire::{self, CanaryKey},
-    },
+    bus::memory::Unkindness,
     clock::Clock,
     demo::Stage,
     domain::{
@@ -18,9 +15,10 @@ use booking::{
     },
     durability::Durability,
     roles::StatusRole,
-    runtime::{Book, sightings},
+    runtime::{UnitOfWork, sightings},
     store::sqlite::{Engine, Inline},
     topics,
+    wire::{self, CanaryKey},
     wiring::store_file,
 };
 use jiff::Timestamp;
@@ -321,7 +319,7 @@ async fn a_newer_canary_takes_the_place_of_an_older_one_and_never_the_other_way(
     let file = store_file(folder.path(), RoleName::Status);
     let engine = Engine::open(&file, RoleName::Status, Durability::ProcessDeath).unwrap();
     let store = Inline::new(engine);
-    let book = Book::new(StatusRole, store.clone(), Clock::Machine);
+    let work = UnitOfWork::new(StatusRole, store.clone(), Clock::Machine);
     let hop = Hop { topic: Kind::SeatBooked, role: RoleName::Receipt };
     let seen = |ms| Sighting { hop, at: Timestamp::from_millisecond(ms).unwrap() };
 
@@ -329,21 +327,21 @@ async fn a_newer_canary_takes_the_place_of_an_older_one_and_never_the_other_way(
         at(Timestamp::from_millisecond(i64::try_from(ms).unwrap()).unwrap(), chance)
     };
     for ms in 1..=5 * CANARIES_MAX {
-        book.keep_sighting(canary(ms, ms), seen(1)).await.unwrap();
+        work.keep_sighting(canary(ms, ms), seen(1)).await.unwrap();
     }
     let rows = store.engine().all().unwrap();
     assert_eq!(rows.len(), usize::try_from(CANARIES_MAX).unwrap());
 
     let (older, newest) = (canary(1000, 3), canary(1001, 3));
     for (canary, ms) in [(older, 2), (newest, 3), (older, 4), (newest, 5)] {
-        book.keep_sighting(canary, seen(ms)).await.unwrap();
+        work.keep_sighting(canary, seen(ms)).await.unwrap();
     }
     assert_eq!(sightings(&store, older).await.unwrap(), []);
     assert_eq!(sightings(&store, newest).await.unwrap(), [seen(3)], "the first word counts");
     // But who claims to be from the future keeps no place from those that come.
     let ahead = canary(u128::from(u32::MAX) << 10, 3);
-    book.keep_sighting(ahead, seen(6)).await.unwrap();
-    book.keep_sighting(newest, seen(7)).await.unwrap();
+    work.keep_sighting(ahead, seen(6)).await.unwrap();
+    work.keep_sighting(newest, seen(7)).await.unwrap();
     assert_eq!(sightings(&store, newest).await.unwrap(), [seen(7)]);
 }
 

@@ -8,7 +8,7 @@ use booking::{
     durability::Durability,
     metrics::{Metrics, RequestCount},
     roles::SeatsRole,
-    runtime::{Book, Chain, Outcome},
+    runtime::{UnitOfWork, Chain, Outcome},
     store::{Commit, Find, Store, StoreError, Write, dynamodb::DynamoDb},
     wiring::{begin, new_deployment},
 };
@@ -184,7 +184,7 @@ async fn commands_find_the_rows_of_a_service_in_its_table() {
     // Seats decided, its message died, and a copy lies on the dead-letter queue.
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
     let rows = tables.open(RoleName::Seats).await;
-    let decided = Book::new(seats(), rows, Clock::Machine).attend(&sketch.event()).await.unwrap();
+    let decided = UnitOfWork::new(seats(), rows, Clock::Machine).attend(&sketch.event()).await.unwrap();
     assert!(matches!(decided, Outcome::Announce { messages, .. } if messages.len() == 1));
     account.put(&account.names.dead_letter_queue(RoleName::Seats), &sketch.cloud_event()).await;
 
@@ -321,8 +321,8 @@ async fn a_write_whose_answer_was_lost_is_found_again_by_its_memo() {
             false => Fate::Pass,
         });
         let store = store_over(&lossy.await, &tables).await;
-        let book = Book::new(seats(), store, Clock::Machine);
-        let outcome = book.attend(&sketch.event()).await.unwrap();
+        let work = UnitOfWork::new(seats(), store, Clock::Machine);
+        let outcome = work.attend(&sketch.event()).await.unwrap();
         let Outcome::Announce { messages, recalled, conflicts, .. } = outcome else { panic!() };
         let wanted = if operation == "PutItem" { Kind::SeatUnavailable } else { Kind::SeatBooked };
         assert_eq!(messages.iter().map(|it| it.kind).collect::<Vec<_>>(), [wanted]);

@@ -25,7 +25,7 @@ use booking::{
     durability::Durability,
     gateway::simulated::movements,
     roles::SeatsRole,
-    runtime::{Amended, Book, Kept, Outcome, amend, look_up},
+    runtime::{Amended, UnitOfWork, StoredRow, Outcome, amend, look_up},
     store::sqlite::{Engine, Inline},
     wiring::{gateway_file, store_file},
 };
@@ -67,7 +67,7 @@ fn announced(folder: &Folder) -> BTreeMap<String, String> {
         let file = store_file(folder.path(), role);
         let engine = Engine::open_existing(&file, role, Durability::ProcessDeath).unwrap();
         for (_, body) in engine.all().unwrap() {
-            let kept: Kept<Value> = serde_json::from_str(&body).unwrap();
+            let kept: StoredRow<Value> = serde_json::from_str(&body).unwrap();
             for message in kept.memos.iter().flat_map(|it| it.messages()) {
                 let event: Value = serde_json::from_str(&message.body).unwrap();
                 found.insert(event["id"].as_str().unwrap().to_owned(), message.body);
@@ -108,11 +108,11 @@ async fn a_request_that_an_earlier_version_answered_is_answered_with_the_same_wo
     let role = SeatsRole(Seats { schedule: Schedule::sample(), hold_limit });
     let file = store_file(folder.path(), RoleName::Seats);
     let engine = Engine::open_existing(&file, RoleName::Seats, Durability::ProcessDeath).unwrap();
-    let book = Book::new(role, Inline::new(engine), Clock::Machine);
+    let work = UnitOfWork::new(role, Inline::new(engine), Clock::Machine);
     let mut answered = 0;
     for request in &before.requests {
         let id = BookingId::parse(request["subject"].as_str().unwrap()).unwrap();
-        let kept = look_up::<<Seats as Rules>::State>(book.store(), &id).await.unwrap();
+        let kept = look_up::<<Seats as Rules>::State>(work.store(), &id).await.unwrap();
         let Some(kept) = kept else { continue };
         let asked = |it: &&booking::runtime::Memo| it.cause.source == "/booking/client";
         let Some(memo) = kept.memos.iter().find(asked) else { continue };
@@ -123,9 +123,9 @@ async fn a_request_that_an_earlier_version_answered_is_answered_with_the_same_wo
             booking: id.clone(),
             ..Sketch::new(id.as_str(), &["12A"], "tok_visa").event()
         };
-        let outcome = book.attend(&again).await.unwrap();
+        let outcome = work.attend(&again).await.unwrap();
         let Outcome::Announce { messages, recalled, .. } = outcome else { panic!("{id}") };
-        let said = |it: Vec<booking::bus::Message>| -> Vec<(Kind, String)> {
+        let said = |it: Vec<booking::wire::Message>| -> Vec<(Kind, String)> {
             it.into_iter().map(|it| (it.kind, it.body)).collect()
         };
         assert!(recalled, "{id}");

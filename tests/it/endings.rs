@@ -68,11 +68,8 @@ fn record(facts: &str) -> Record {
         let mut rows = Rows::default();
         rows.insert(Key::Booking(event.booking.clone()), Some(record.clone()));
         match Statuses.decide(&rows, &event, &[], Timestamp::UNIX_EPOCH) {
-            Step::Settle(decision) => {
-                if let Some((_, next)) = decision.writes.into_iter().next() {
-                    record = next;
-                }
-            }
+            Step::Nothing => {}
+            Step::Settle(decision) => record = decision.own,
             other => panic!("{word}: {other:?}"),
         }
     }

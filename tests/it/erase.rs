@@ -10,7 +10,7 @@ use booking::{
     durability::Durability,
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     roles::{EffectError, ReceiptRole},
-    runtime::{Amended, Book, BookError, amend},
+    runtime::{Amended, UnitOfWork, WorkError, amend},
     store::sqlite::{Engine, Inline},
 };
 
@@ -97,14 +97,14 @@ async fn a_receipt_for_an_erased_passenger_is_refused_and_not_sent() {
     let engine = Engine::open(":memory:".as_ref(), RoleName::Receipt, Durability::ProcessDeath);
     let mailer = FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::ProcessDeath);
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
-    let book = Book::new(ReceiptRole(mailer.unwrap()), Inline::new(engine.unwrap()), clock);
+    let work = UnitOfWork::new(ReceiptRole(mailer.unwrap()), Inline::new(engine.unwrap()), clock);
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
-    book.attend(&sketch.event()).await.unwrap();
-    book.attend(&sketch.heard(Kind::SeatBooked)).await.unwrap();
+    work.attend(&sketch.event()).await.unwrap();
+    work.attend(&sketch.heard(Kind::SeatBooked)).await.unwrap();
     let erase = |join: &Join| join.erased(true);
-    let erased = amend::<Receipts>(book.store(), &sketch.booking(), erase).await.unwrap();
+    let erased = amend::<Receipts>(work.store(), &sketch.booking(), erase).await.unwrap();
     assert!(matches!(erased, Amended::Done(_)));
-    let refused = book.attend(&sketch.heard(Kind::PaymentOk)).await.unwrap_err();
-    assert!(matches!(refused, BookError::Effect(EffectError::Refused { .. })), "{refused:?}");
+    let refused = work.attend(&sketch.heard(Kind::PaymentOk)).await.unwrap_err();
+    assert!(matches!(refused, WorkError::Effect(EffectError::Refused { .. })), "{refused:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

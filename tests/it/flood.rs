@@ -14,7 +14,7 @@ use booking::{
     domain::{RoleName, event::Event},
     durability::Durability,
     roles::StatusRole,
-    runtime::Book,
+    runtime::UnitOfWork,
     store::sqlite::{Engine, Inline},
     wiring::store_file,
 };
@@ -272,12 +272,12 @@ async fn a_list_goes_on_where_it_ended_until_there_is_no_more() {
         Durability::PowerFailure,
     );
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
-    let book = Book::new(StatusRole, Inline::new(engine.unwrap()), clock);
+    let work = UnitOfWork::new(StatusRole, Inline::new(engine.unwrap()), clock);
     for at in 0..25 {
         let event: Event = Sketch::new(&format!("b-{at}"), &["12A"], "tok_visa").event();
-        book.attend(&event).await.unwrap();
+        work.attend(&event).await.unwrap();
     }
-    drop(book);
+    drop(work);
     let status = Service::start(RoleName::Status, &account.prefix, folder.path(), &[]).await;
     let ids = |page: &Value| -> Vec<String> {
         let lines = page["bookings"].as_array().unwrap().iter();

@@ -5,7 +5,6 @@
 //! for.
 
 use booking::{
-    bus::wire::{self, Refusal, Why},
     domain::{
         RoleName,
         card::holds_card_number,
@@ -15,13 +14,14 @@ use booking::{
         request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SEATS_MAX, SeatId, Seating},
     },
+    wire::{self, Refusal, Why},
 };
 use jiff::Timestamp;
 use proptest::{collection, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Account, Folder, LocalStack, Service, Sketch, as_read, bare, delivery, eventually,
+    Account, Folder, LocalStack, Service, Sketch, as_read, bare, incoming, eventually,
 };
 
 /// How many messages CI tries, a property.
@@ -48,7 +48,7 @@ fn enveloped(kind: Kind, message: &str) -> String {
 /// Reads a text raw and in an SNS envelope.
 fn read(text: &str) -> [Result<Event, Refusal>; 2] {
     [text.to_owned(), enveloped(Kind::BookingRequested, text)]
-        .map(|it| wire::decode(&delivery(it), &crate::harness::intake()))
+        .map(|it| wire::decode(&incoming(it), &crate::harness::intake()))
 }
 
 // What a valid message is made of.
@@ -447,9 +447,9 @@ proptest! {
     fn what_was_encoded_is_read_back(event in event()) {
         let message = wire::encode(&event).unwrap();
         let event = as_read(event);
-        prop_assert_eq!(&wire::decode(&delivery(message.body.clone()), &crate::harness::intake()).unwrap(), &event);
+        prop_assert_eq!(&wire::decode(&incoming(message.body.clone()), &crate::harness::intake()).unwrap(), &event);
         let enveloped = enveloped(message.kind, &message.body);
-        prop_assert_eq!(wire::decode(&delivery(enveloped), &crate::harness::intake()).unwrap(), event);
+        prop_assert_eq!(wire::decode(&incoming(enveloped), &crate::harness::intake()).unwrap(), event);
     }
 
     #[test]
@@ -506,7 +506,7 @@ proptest! {
         };
         let twice = format!("{{{},{},\"booking_id\":\"b\"}}", fields(&first), fields(&last));
         let once = format!("{{{},\"booking_id\":\"b\"}}", fields(&last));
-        let [twice, once] = [twice, once].map(|it| wire::decode(&delivery(it), &crate::harness::intake()).unwrap());
+        let [twice, once] = [twice, once].map(|it| wire::decode(&incoming(it), &crate::harness::intake()).unwrap());
         prop_assert_eq!(twice, once);
     }
 
@@ -519,7 +519,7 @@ proptest! {
         data["more"] = more;
         let mut text = String::new();
         rewritten(&data, &mut fastrand::Rng::with_seed(seed), &mut text);
-        match [data.to_string(), text].map(|it| wire::decode(&delivery(it), &crate::harness::intake())) {
+        match [data.to_string(), text].map(|it| wire::decode(&incoming(it), &crate::harness::intake())) {
             [Ok(one), Ok(other)] => {
                 prop_assert_eq!(one.digest, other.digest);
                 prop_assert_eq!(one, other);
@@ -624,7 +624,7 @@ fn what_may_be_so_long_may_not_be_longer() {
     let padded = |length: usize| {
         let event = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
         let padding = " ".repeat(length - event.len());
-        wire::decode(&delivery(event + &padding), &crate::harness::intake())
+        wire::decode(&incoming(event + &padding), &crate::harness::intake())
     };
     assert!(padded(1024 * 1024).is_ok());
     assert!(padded(1024 * 1024 + 1).unwrap_err().to_string().contains("expected at most"));
@@ -640,7 +640,7 @@ fn a_hundred_thousand_levels_are_refused_or_ignored_wherever_they_stand() {
             let deep = format!("{left}1{right}");
             let _ = read(&deep);
             let _ = wire::decode(
-                &delivery(format!("{{\"TopicArn\":{deep},\"Message\":{deep}}}")),
+                &incoming(format!("{{\"TopicArn\":{deep},\"Message\":{deep}}}")),
                 &crate::harness::intake(),
             );
             for place in ["/type", "/data", "/data/seats", "/data/passenger/name"] {
@@ -650,9 +650,9 @@ fn a_hundred_thousand_levels_are_refused_or_ignored_wherever_they_stand() {
             }
             // An unknown field of the event is none of ours; in the data it counts for the digest.
             let beside = event.replacen('{', &format!("{{\"more\":{deep},"), 1);
-            assert_eq!(wire::decode(&delivery(beside), &crate::harness::intake()).is_ok(), closed);
+            assert_eq!(wire::decode(&incoming(beside), &crate::harness::intake()).is_ok(), closed);
             let inside = event.replacen("\"seats\"", &format!("\"more\":{deep},\"seats\""), 1);
-            assert!(wire::decode(&delivery(inside), &crate::harness::intake()).is_err());
+            assert!(wire::decode(&incoming(inside), &crate::harness::intake()).is_err());
         }
     }
 }

@@ -11,9 +11,8 @@ use std::{
 
 use booking::{
     bus::{
-        Bus,
+        Queue,
         memory::{Exchange, MemoryBus, Unkindness},
-        wire,
     },
     clock::Clock,
     domain::{
@@ -28,9 +27,10 @@ use booking::{
     gateway::{Charged, Gateway, GatewayError},
     metrics::Metrics,
     roles::PaymentRole,
-    runtime::{Beat, Book, Ended, Lease, Limits, Pulse, Worker, look_up},
+    runtime::{Attendant, Beat, UnitOfWork, Ended, Lease, Limits, Pulse, Worker, look_up},
     store::sqlite::{Engine, Inline},
     telemetry::{LogFormat, lines},
+    wire,
 };
 use jiff::SignedDuration;
 use tokio::sync::Notify;
@@ -78,7 +78,7 @@ impl Gateway for ToldGateway {
     }
 }
 
-type Payments = Worker<MemoryBus, PaymentRole<ToldGateway>, Inline>;
+type Payments = Worker<MemoryBus, PaymentRole<ToldGateway>, Inline, MemoryBus>;
 
 struct Bench {
     exchange: Exchange,
@@ -97,12 +97,12 @@ fn bench(clock: Clock, limits: Limits) -> Bench {
     let engine = Engine::open(&file, RoleName::Payment, Durability::PowerFailure).unwrap();
     let gateway = Arc::new(Told::default());
     let role = PaymentRole(ToldGateway(Arc::clone(&gateway)));
-    let book = Book::new(role, Inline::new(engine), clock.clone());
+    let work = UnitOfWork::new(role, Inline::new(engine), clock.clone());
     let pulse = Pulse::new(&clock, Duration::from_secs(60));
     let bus = exchange.bus(RoleName::Payment);
     let (metrics, intake) = (Metrics::default(), exchange.intake());
-    let worker =
-        Worker::new(bus, Arc::new(book), intake, limits, pulse.clone(), metrics.clone(), 1);
+    let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics.clone());
+    let worker = Worker::new(bus, attendant, limits, pulse.clone(), 1);
     Bench { exchange, clock, gateway, worker: Arc::new(worker), pulse, metrics, _folder: folder }
 }
 
@@ -137,7 +137,7 @@ impl Bench {
 
     async fn row(&self) -> Payment {
         let id = BookingId::parse("b-1").unwrap();
-        look_up(self.worker.book().store(), &id).await.unwrap().unwrap().row
+        look_up(self.worker.work().store(), &id).await.unwrap().unwrap().row
     }
 }
 

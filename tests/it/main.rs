@@ -10,6 +10,7 @@ mod harness;
 
 mod access;
 mod attacks;
+mod attendant;
 mod beginnings;
 mod bus_contract;
 mod canaries;

@@ -20,7 +20,7 @@ use booking::{
     durability::Durability,
     metrics::RequestCount,
     roles::SeatsRole,
-    runtime::{Book, BookError, Kept, Outcome},
+    runtime::{UnitOfWork, WorkError, StoredRow, Outcome},
     store::{
         Store,
         dynamodb::DynamoDb,
@@ -80,32 +80,32 @@ async fn contender() {
     let sketch = |it| Sketch::new(&format!("b-{it}"), &["12A"], "tok_visa");
     let queue: VecDeque<Event> = mine.map(|it| sketch(it).event()).collect();
     let (queue, toll) = (Arc::new(Mutex::new(queue)), Arc::new(Mutex::new(Toll::default())));
-    let mut books = Vec::new();
+    let mut works = Vec::new();
     for _ in 0..WORKERS {
         let hold_limit = SignedDuration::from_mins(15);
         let role = SeatsRole(Seats { schedule: Schedule::sample(), hold_limit });
-        books.push(Arc::new(Book::new(role, rows().await, Clock::Machine)));
+        works.push(Arc::new(UnitOfWork::new(role, rows().await, Clock::Machine)));
     }
     println!("\nready");
     std::io::stdin().read_line(&mut String::new()).unwrap();
     let mut working = JoinSet::new();
-    for book in books.iter().flat_map(|it| std::iter::repeat_n(it, IN_HAND)) {
-        let (book, queue, toll) = (Arc::clone(book), Arc::clone(&queue), Arc::clone(&toll));
-        working.spawn(async move { work(&book, &queue, &toll).await });
+    for work in works.iter().flat_map(|it| std::iter::repeat_n(it, IN_HAND)) {
+        let (work, queue, toll) = (Arc::clone(work), Arc::clone(&queue), Arc::clone(&toll));
+        working.spawn(async move { contend(&work, &queue, &toll).await });
     }
     working.join_all().await;
     println!("\ntoll {}", serde_json::to_string(&*toll.lock().unwrap()).unwrap());
 }
 
-async fn work(
-    book: &Book<SeatsRole, AnyStore>,
+async fn contend(
+    work: &UnitOfWork<SeatsRole, AnyStore>,
     queue: &Mutex<VecDeque<Event>>,
     toll: &Mutex<Toll>,
 ) {
     loop {
         let next = queue.lock().unwrap().pop_front();
         let Some(event) = next else { return };
-        let attended = book.attend(&event).await;
+        let attended = work.attend(&event).await;
         let mut toll = toll.lock().unwrap();
         match attended {
             Ok(Outcome::Announce { messages, conflicts, .. }) => {
@@ -117,7 +117,7 @@ async fn work(
                 }
             }
             // As SQS has it: given back, and delivered again.
-            Err(BookError::Contended | BookError::Store(_)) => {
+            Err(WorkError::Contended | WorkError::Store(_)) => {
                 toll.given_back += 1;
                 queue.lock().unwrap().push_back(event);
             }
@@ -183,7 +183,7 @@ async fn race(on: &str, place: &[(&str, String)], store: impl Store) {
     assert_eq!(tolls.iter().map(|it| it.unavailable).sum::<usize>(), REQUESTS - 1);
     let seat = "seat/WA117/2027-03-01/12A".to_owned();
     let row = store.read(vec![seat]).await.unwrap().remove(0).unwrap();
-    let kept: Kept<Row> = serde_json::from_str(&row.body).unwrap();
+    let kept: StoredRow<Row> = serde_json::from_str(&row.body).unwrap();
     let Row::Seat { holder: Some(holder) } = kept.row else { panic!("nobody has it") };
     assert_eq!(*booked[0], holder.to_string());
     assert_eq!(row.version, 1, "the seat was written once");

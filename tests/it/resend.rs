@@ -12,7 +12,7 @@ use booking::{
     durability::Durability,
     http::view::BookingView,
     roles::SeatsRole,
-    runtime::{Book, look_up},
+    runtime::{UnitOfWork, look_up},
     store::sqlite::{Engine, Inline},
     wiring::store_file,
 };
@@ -42,9 +42,9 @@ async fn a26_e13_a_silent_decision_is_announced_again_and_a_receipt_is_sent_agai
         Durability::PowerFailure,
     );
     let role = Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
-    let book = Book::new(SeatsRole(role), Inline::new(engine.unwrap()), Clock::Machine);
-    book.attend(&sketch.event()).await.unwrap();
-    drop(book);
+    let work = UnitOfWork::new(SeatsRole(role), Inline::new(engine.unwrap()), Clock::Machine);
+    work.attend(&sketch.event()).await.unwrap();
+    drop(work);
 
     let services = all_four(&account.prefix, folder.path()).await;
     for role in [RoleName::Payment, RoleName::Receipt, RoleName::Status] {
@@ -78,13 +78,13 @@ async fn f10_f13_f14_an_open_booking_says_what_it_waits_for_since_when_and_that_
     let engine = Engine::open(&file, RoleName::Status, Durability::PowerFailure).unwrap();
     let heard: jiff::Timestamp = "2027-02-01T09:30:00Z".parse().unwrap();
     let store = Inline::new(engine);
-    let book = Book::new(booking::roles::StatusRole, store, Clock::manual(heard));
+    let work = UnitOfWork::new(booking::roles::StatusRole, store, Clock::manual(heard));
     // A client may say what time it likes: what counts is when it was heard.
     let time = "9999-01-01T00:00:00Z".parse().unwrap();
     let request = Event { time, ..Sketch::new("b-1", &["12A"], "tok_visa").event() };
-    book.attend(&request).await.unwrap();
+    work.attend(&request).await.unwrap();
     // From the store alone: no queue is asked.
-    let kept = look_up(book.store(), &request.booking).await.unwrap().unwrap();
+    let kept = look_up(work.store(), &request.booking).await.unwrap().unwrap();
     let view = |minutes| {
         let now = heard + SignedDuration::from_mins(minutes);
         BookingView::of(&request.booking, &kept.row, now, SignedDuration::from_mins(2))

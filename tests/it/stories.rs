@@ -21,7 +21,7 @@ use booking::{
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Book, Limits, Pulse, Worker},
+    runtime::{Attendant, UnitOfWork, Limits, Pulse, Worker},
     store::sqlite::{Engine, Sqlite},
     wiring::{AnyStore, gateway_file, receipts_folder, store_file},
 };
@@ -153,11 +153,12 @@ impl Live {
 
     async fn employ<R: Role>(&self, name: RoleName, role: R) {
         let rows = self.rows(name, &store_file(self.folder.path(), name)).await;
-        let book = Book::new(role, rows, Clock::Machine);
+        let work = UnitOfWork::new(role, rows, Clock::Machine);
         let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
         let (bus, intake) = (self.account.bus(name).await, self.account.intake());
         let pulse = Pulse::new(&Clock::Machine, Duration::from_secs(60));
-        let worker = Worker::new(bus, Arc::new(book), intake, limits, pulse, Metrics::default(), 1);
+        let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, Metrics::default());
+        let worker = Worker::new(bus, attendant, limits, pulse, 1);
         let stop = self.stop.clone();
         self.working.spawn(async move { Arc::new(worker).run(stop).await.unwrap() });
     }

@@ -1,7 +1,6 @@
 //! The code against `topics/`: who handles what, who says what, and whether the examples are true.
 
 use booking::{
-    bus::wire,
     domain::{
         RoleName,
         decision::{Key, Rows, Rules, Step},
@@ -14,11 +13,12 @@ use booking::{
         status::Statuses,
     },
     topics::{self, Topic},
+    wire,
 };
 use jiff::{SignedDuration, Timestamp};
 
 fn example(topic: &Topic) -> Event {
-    let delivery = crate::harness::delivery(topic.example.to_string());
+    let delivery = crate::harness::incoming(topic.example.to_string());
     wire::decode(&delivery, &crate::harness::intake())
         .unwrap_or_else(|it| panic!("{}: {it}", topic.topic))
 }
@@ -109,8 +109,8 @@ fn acts<R: Rules>(rules: &R, event: &Event) -> bool {
     let mut rows = Rows::default();
     rows.insert(Key::Booking(event.booking.clone()), None);
     match rules.decide(&rows, event, &[], Timestamp::UNIX_EPOCH) {
-        Step::Settle(decision) => !decision.writes.is_empty() || !decision.announce.is_empty(),
-        Step::Read(_) | Step::Ask { .. } | Step::SetAside(_) => true,
+        Step::Nothing => false,
+        Step::Settle(_) | Step::Read(_) | Step::Ask { .. } | Step::SetAside(_) => true,
     }
 }
 

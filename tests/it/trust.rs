@@ -2,10 +2,7 @@
 //! a stage with all four services.
 
 use booking::{
-    bus::{
-        memory::Unkindness,
-        wire::{self, Intake, Why},
-    },
+    bus::memory::Unkindness,
     demo::Stage,
     domain::{
         RoleName,
@@ -20,12 +17,13 @@ use booking::{
     runtime::look_up,
     store::sqlite::{Engine, Inline},
     topics,
+    wire::{self, Intake, Why},
     wiring::{gateway_in, store_file},
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::harness::{Folder, Sketch, delivery, enveloped};
+use crate::harness::{Folder, Sketch, incoming, enveloped};
 
 /// Where the topics of these tests are: what comes in raw is not trusted.
 fn intake() -> Intake {
@@ -52,7 +50,7 @@ fn a_request_in_the_name_of_a_service_is_refused() {
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
     for role in RoleName::ALL {
         let text = called(&sketch, role.source(), "mine");
-        for message in [enveloped(Kind::BookingRequested, &text), delivery(text)] {
+        for message in [enveloped(Kind::BookingRequested, &text), incoming(text)] {
             let refusal = wire::decode(&message, &intake()).unwrap_err();
             assert_eq!((refusal.why, &*refusal.flaw.path), (Why::Untrusted, "source"), "{role}");
             assert_eq!(refusal.requested().unwrap().as_str(), "b-1", "its client can be told");
@@ -94,7 +92,7 @@ fn an_envelope_of_another_account_region_partition_or_prefix_is_refused() {
         let with = |arn: String| {
             let mut envelope: Value = serde_json::from_str(&enveloped(kind, &text).body).unwrap();
             envelope["TopicArn"] = json!(arn);
-            wire::decode(&delivery(envelope.to_string()), &intake())
+            wire::decode(&incoming(envelope.to_string()), &intake())
         };
         assert!(with(format!("{ours}{kind}")).is_ok(), "{kind}");
         for arn in [
@@ -117,7 +115,7 @@ fn an_envelope_of_another_account_region_partition_or_prefix_is_refused() {
 #[test]
 fn an_outcome_without_an_envelope_is_refused_unless_subscriptions_are_raw() {
     for (kind, _) in outcomes() {
-        let mut raw = delivery(example(kind).to_string());
+        let mut raw = incoming(example(kind).to_string());
         raw.kind_attribute = Some(kind.topic().to_owned());
         let refusal = wire::decode(&raw, &intake()).unwrap_err();
         assert_eq!(refusal.why, Why::Untrusted, "{kind}");
@@ -125,7 +123,7 @@ fn an_outcome_without_an_envelope_is_refused_unless_subscriptions_are_raw() {
         assert!(wire::decode(&raw, &intake().or_raw(true)).is_ok(), "{kind}");
     }
     let request = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
-    assert!(wire::decode(&delivery(request), &intake()).is_ok(), "a request is anybody's");
+    assert!(wire::decode(&incoming(request), &intake()).is_ok(), "a request is anybody's");
 }
 
 struct Business {
@@ -343,10 +341,8 @@ fn hear(record: Record, event: &Event) -> Record {
     let mut rows = Rows::default();
     rows.insert(Key::Booking(event.booking.clone()), Some(record));
     match Statuses.decide(&rows, event, &[], event.time) {
-        Step::Settle(mut decision) => match decision.writes.pop() {
-            Some((_, record)) => record,
-            None => rows.booking(&event.booking).unwrap().clone(),
-        },
+        Step::Nothing => rows.booking(&event.booking).unwrap().clone(),
+        Step::Settle(decision) => decision.own,
         other => panic!("{other:?}"),
     }
 }

@@ -9,9 +9,8 @@ use std::{
 
 use booking::{
     bus::{
-        Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle,
+        BusError, DeadLetter, Delivery, Outbox, Queue, ReceiptHandle,
         memory::{Exchange, MemoryBus, Unkindness},
-        wire,
     },
     clock::Clock,
     domain::{
@@ -26,11 +25,12 @@ use booking::{
     gateway::simulated::{Movement, SimulatedGateway},
     metrics::Metrics,
     roles::{PaymentRole, SeatsRole},
-    runtime::{Book, BookError, Ended, Limits, Outcome, Pulse, Worker, look_up},
+    runtime::{Attendant, UnitOfWork, WorkError, Ended, Limits, Outcome, Pulse, Worker, look_up},
     store::{
         Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
         sqlite::{Engine, Inline},
     },
+    wire::{self, Incoming, Message},
     wiring::gateway_in,
 };
 use jiff::SignedDuration;
@@ -59,12 +59,12 @@ async fn ledger(folder: &Folder) -> Vec<Movement> {
     payment_role(folder).0.ledger_of(&BookingId::parse("b-1").unwrap()).await.unwrap()
 }
 
-fn seats_book(folder: &Folder) -> Book<SeatsRole, Inline> {
-    Book::new(seats_role(), store(folder, RoleName::Seats), clock())
+fn seats_book(folder: &Folder) -> UnitOfWork<SeatsRole, Inline> {
+    UnitOfWork::new(seats_role(), store(folder, RoleName::Seats), clock())
 }
 
-fn payment_book(folder: &Folder) -> Book<PaymentRole<SimulatedGateway<Inline>>, Inline> {
-    Book::new(payment_role(folder), store(folder, RoleName::Payment), clock())
+fn payment_book(folder: &Folder) -> UnitOfWork<PaymentRole<SimulatedGateway<Inline>>, Inline> {
+    UnitOfWork::new(payment_role(folder), store(folder, RoleName::Payment), clock())
 }
 
 fn said(outcome: &Outcome) -> Vec<Kind> {
@@ -89,8 +89,8 @@ async fn a1_a7_a_redelivery_after_the_commit_says_the_same_events_with_the_same_
     assert_eq!(first.len(), 1);
     // Another process, later: the clock has moved on, the words have not.
     let later = Clock::manual("2027-02-03T00:00:00Z".parse().unwrap());
-    let book = Book::new(seats_role(), store(&folder, RoleName::Seats), later);
-    let again = book.attend(&request).await.unwrap();
+    let work = UnitOfWork::new(seats_role(), store(&folder, RoleName::Seats), later);
+    let again = work.attend(&request).await.unwrap();
     assert!(matches!(again, Outcome::Announce { recalled: true, .. }));
     assert_eq!(messages(again), first);
 }
@@ -98,34 +98,34 @@ async fn a1_a7_a_redelivery_after_the_commit_says_the_same_events_with_the_same_
 #[tokio::test]
 async fn a25_without_its_memo_the_stored_decision_alone_makes_a_repetition_a_no_op() {
     let folder = Folder::new();
-    let book = seats_book(&folder);
+    let work = seats_book(&folder);
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
-    book.attend(&sketch.event()).await.unwrap();
-    let kept = look_up::<Row>(book.store(), &sketch.booking()).await.unwrap().unwrap();
+    work.attend(&sketch.event()).await.unwrap();
+    let kept = look_up::<Row>(work.store(), &sketch.booking()).await.unwrap().unwrap();
     let wiped = serde_json::json!({ "row": kept.row }).to_string();
     let write = Write { key: "booking/b-1".into(), read_version: 1, body: wiped, listing: None };
-    assert_eq!(book.store().commit(vec![write]).await.unwrap(), Commit::Done);
-    assert_eq!(said(&book.attend(&sketch.event()).await.unwrap()), []);
+    assert_eq!(work.store().commit(vec![write]).await.unwrap(), Commit::Done);
+    assert_eq!(said(&work.attend(&sketch.event()).await.unwrap()), []);
 }
 
 #[tokio::test]
 async fn b2_the_same_request_under_a_new_event_id_is_a_no_op() {
     let folder = Folder::new();
-    let book = seats_book(&folder);
+    let work = seats_book(&folder);
     let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
-    book.attend(&request).await.unwrap();
+    work.attend(&request).await.unwrap();
     let again = Event { cause: Cause { id: "another".into(), ..request.cause.clone() }, ..request };
-    assert_eq!(said(&book.attend(&again).await.unwrap()), []);
+    assert_eq!(said(&work.attend(&again).await.unwrap()), []);
 }
 
 #[tokio::test]
 async fn b3_the_same_event_id_with_other_content_is_set_aside() {
     let folder = Folder::new();
-    let book = seats_book(&folder);
+    let work = seats_book(&folder);
     let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
-    book.attend(&request).await.unwrap();
+    work.attend(&request).await.unwrap();
     let other = Event { cause: request.cause, ..Sketch::new("b-1", &["12B"], "tok_visa").event() };
-    assert!(matches!(book.attend(&other).await.unwrap(), Outcome::SetAside(_)));
+    assert!(matches!(work.attend(&other).await.unwrap(), Outcome::SetAside(_)));
 }
 
 #[tokio::test]
@@ -169,8 +169,8 @@ async fn d5_whoever_claimed_says_what_another_event_settled() {
 #[tokio::test]
 async fn what_nobody_disturbs_meets_no_conflict_after_its_effect() {
     let folder = Folder::new();
-    let book = payment_book(&folder);
-    let outcome = book.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap();
+    let work = payment_book(&folder);
+    let outcome = work.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap();
     assert!(matches!(outcome, Outcome::Announce { conflicts: 0, answers: 1, .. }), "{outcome:?}");
 }
 
@@ -235,8 +235,8 @@ async fn c3_who_loses_the_race_for_a_seat_reads_again_and_is_refused() {
         rows.iter().partition(|(key, _)| key.starts_with("booking/"));
     inner.commit(bookings.into_iter().map(first).collect()).await.unwrap();
     let rivals = Arc::new(Mutex::new(seats.into_iter().map(first).collect()));
-    let book = Book::new(seats_role(), Contested { inner, rivals }, clock());
-    let outcome = book.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap();
+    let work = UnitOfWork::new(seats_role(), Contested { inner, rivals }, clock());
+    let outcome = work.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap();
     assert!(matches!(outcome, Outcome::Announce { conflicts: 1, .. }), "{outcome:?}");
     assert_eq!(said(&outcome), [Kind::SeatUnavailable]);
 }
@@ -252,9 +252,9 @@ async fn a37_who_loses_every_race_gives_the_message_back_and_nothing_is_half_don
         listing: None,
     };
     let rivals = Arc::new(Mutex::new((0..50).rev().map(rival).collect()));
-    let book = Book::new(seats_role(), Contested { inner: inner.clone(), rivals }, clock());
-    let error = book.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap_err();
-    assert!(matches!(error, BookError::Contended), "{error}");
+    let work = UnitOfWork::new(seats_role(), Contested { inner: inner.clone(), rivals }, clock());
+    let error = work.attend(&Sketch::new("b-1", &["12A"], "tok_visa").event()).await.unwrap_err();
+    assert!(matches!(error, WorkError::Contended), "{error}");
     assert!(
         look_up::<Row>(&inner, &Sketch::new("b-1", &["1A"], "x").booking())
             .await
@@ -285,8 +285,8 @@ async fn c20_another_schedule_never_touches_a_hold() {
     seats_book(&folder).attend(&a.event()).await.unwrap();
     let none = Schedule::parse(r#"{"flights":[]}"#).unwrap();
     let role = SeatsRole(Seats { schedule: none, hold_limit: SignedDuration::from_mins(15) });
-    let book = Book::new(role, store(&folder, RoleName::Seats), clock());
-    assert_eq!(said(&book.attend(&a.heard(Kind::PaymentOk)).await.unwrap()), []);
+    let work = UnitOfWork::new(role, store(&folder, RoleName::Seats), clock());
+    assert_eq!(said(&work.attend(&a.heard(Kind::PaymentOk)).await.unwrap()), []);
     assert_eq!(
         said(&seats_book(&folder).attend(&b.event()).await.unwrap()),
         [Kind::SeatUnavailable]
@@ -318,6 +318,7 @@ async fn a2_two_workers_with_one_message_commit_once_and_say_the_same() {
 }
 
 /// A bus that fails where it is told to.
+#[derive(Clone)]
 struct Failing {
     bus: MemoryBus,
     fail: &'static str,
@@ -327,10 +328,17 @@ fn down(operation: &'static str) -> Result<(), BusError> {
     Err(BusError::Failed { operation, name: "test".into(), source: "down".into() })
 }
 
-impl Bus for Failing {
-    async fn publish(&self, message: &Message) -> Result<(), BusError> {
-        if self.fail == "publish" { down("publish to") } else { self.bus.publish(message).await }
+impl Outbox for Failing {
+    async fn send(&self, cause: &Incoming, message: &Message) -> Result<(), BusError> {
+        if self.fail == "publish" {
+            down("publish to")
+        } else {
+            self.bus.send(cause, message).await
+        }
     }
+}
+
+impl Queue for Failing {
     async fn receive(
         &self,
         max: usize,
@@ -375,20 +383,14 @@ impl Bench {
         Bench { exchange, clock, folder: Folder::new() }
     }
 
-    fn worker(&self, fail: &'static str) -> Worker<Failing, SeatsRole, Inline> {
+    fn worker(&self, fail: &'static str) -> Worker<Failing, SeatsRole, Inline, Failing> {
         let bus = Failing { bus: self.exchange.bus(RoleName::Seats), fail };
-        let book =
-            Book::new(seats_role(), store(&self.folder, RoleName::Seats), self.clock.clone());
+        let work =
+            UnitOfWork::new(seats_role(), store(&self.folder, RoleName::Seats), self.clock.clone());
         let pulse = Pulse::new(&self.clock, Duration::MAX);
-        Worker::new(
-            bus,
-            Arc::new(book),
-            self.exchange.intake(),
-            Limits::default(),
-            pulse,
-            Metrics::default(),
-            1,
-        )
+        let (intake, metrics) = (self.exchange.intake(), Metrics::default());
+        let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics);
+        Worker::new(bus, attendant, Limits::default(), pulse, 1)
     }
 
     fn later(&self) {
@@ -448,18 +450,18 @@ async fn a14_poison_is_copied_before_it_is_deleted_and_hurts_nobody_else() {
 async fn a24_a_message_that_comes_days_late_never_undoes_an_ending() {
     let bench = Bench::new();
     let (a, b) = (Sketch::new("a", &["12A"], "tok_visa"), Sketch::new("b", &["12A"], "tok_visa"));
-    let book = seats_book(&bench.folder);
-    book.attend(&a.event()).await.unwrap();
+    let work = seats_book(&bench.folder);
+    work.attend(&a.event()).await.unwrap();
     let decline = a.heard(Kind::PaymentFailed);
-    assert_eq!(said(&book.attend(&decline).await.unwrap()), [Kind::SeatReleased]);
-    assert_eq!(said(&book.attend(&b.event()).await.unwrap()), [Kind::SeatBooked]);
+    assert_eq!(said(&work.attend(&decline).await.unwrap()), [Kind::SeatReleased]);
+    assert_eq!(said(&work.attend(&b.event()).await.unwrap()), [Kind::SeatBooked]);
     // C8: the decline again, under another event id, as a redrive days later would bring it.
     let again =
         Event { cause: Cause { id: "redriven".into(), ..decline.cause.clone() }, ..decline };
-    assert_eq!(said(&book.attend(&again).await.unwrap()), []);
+    assert_eq!(said(&work.attend(&again).await.unwrap()), []);
     let paid = b.heard(Kind::PaymentOk);
-    book.attend(&paid).await.unwrap();
-    let kept = look_up::<Row>(book.store(), &b.booking()).await.unwrap().unwrap();
+    work.attend(&paid).await.unwrap();
+    let kept = look_up::<Row>(work.store(), &b.booking()).await.unwrap().unwrap();
     assert!(format!("{:?}", kept.row).contains("Confirmed"), "{:?}", kept.row);
 }
 

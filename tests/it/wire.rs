@@ -1,24 +1,21 @@
 //! What the shared parser takes, what it refuses, and that a refusal never quotes.
 
 use booking::{
-    bus::{
-        Delivery,
-        wire::{self, Intake, Refusal, Why},
-    },
     domain::event::{Data, Event, Kind},
+    wire::{self, Incoming, Intake, Refusal, Why},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Sketch, bare, delivery, intake};
+use crate::harness::{Sketch, bare, incoming, intake};
 
 const MESSAGE_ID: &str = "7e3c4f5a-1111-4222-8333-444455556666";
 
-fn raw(body: &str) -> Delivery {
-    delivery(body.to_owned())
+fn raw(body: &str) -> Incoming {
+    incoming(body.to_owned())
 }
 
-fn enveloped(topic: &str, message: &str) -> Delivery {
+fn enveloped(topic: &str, message: &str) -> Incoming {
     raw(&json!({
         "Type": "Notification",
         "MessageId": MESSAGE_ID,
@@ -29,12 +26,12 @@ fn enveloped(topic: &str, message: &str) -> Delivery {
     .to_string())
 }
 
-fn read(delivery: &Delivery) -> Event {
+fn read(delivery: &Incoming) -> Event {
     wire::decode(delivery, &intake()).unwrap_or_else(|it| panic!("{it}"))
 }
 
 #[track_caller]
-fn refused(delivery: &Delivery, why: Why, says: &str) -> Refusal {
+fn refused(delivery: &Incoming, why: Why, says: &str) -> Refusal {
     let refusal = wire::decode(delivery, &intake()).expect_err("it should be refused");
     let text = refusal.to_string();
     assert_eq!(refusal.why, why, "{text}");

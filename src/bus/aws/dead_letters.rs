@@ -6,11 +6,7 @@ use std::collections::BTreeMap;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 
 use super::{AwsError, Clients, Names, account, delivery};
-use crate::{
-    aws::Right,
-    bus::{Delivery, wire::Intake},
-    domain::RoleName,
-};
+use crate::{aws::Right, bus::Delivery, domain::RoleName, wire::Intake};
 
 /// Which of the two queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

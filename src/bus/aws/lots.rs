@@ -41,8 +41,9 @@ impl<T> Default for Lot<T> {
 impl<T> Lot<T> {
     /// Adds a message; what was gathered before it when both together would be more than a lot.
     pub fn add(&mut self, dead: Dead, with: T) -> Option<Vec<(Dead, T)>> {
-        let kind = dead.delivery.kind_attribute.as_ref();
-        let bytes = dead.delivery.body.len() + kind.map_or(0, |it| it.len() + ATTRIBUTE_BYTES);
+        let kind = dead.delivery.incoming.kind_attribute.as_ref();
+        let bytes =
+            dead.delivery.incoming.body.len() + kind.map_or(0, |it| it.len() + ATTRIBUTE_BYTES);
         let full = self.messages.len() >= ENTRIES_MAX || self.bytes + bytes > LOT_BYTES_MAX;
         let before = if full { self.take() } else { None };
         self.bytes += bytes;
@@ -101,15 +102,20 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::bus::{Delivery, ReceiptHandle};
+    use crate::{
+        bus::{Delivery, ReceiptHandle},
+        wire::Incoming,
+    };
 
     fn dead(bytes: usize) -> Dead {
         let delivery = Delivery {
-            body: "x".repeat(bytes),
+            incoming: Incoming {
+                body: "x".repeat(bytes),
+                kind_attribute: None,
+                sent_at: Timestamp::UNIX_EPOCH,
+                attempt: 1,
+            },
             message_id: "m".to_owned(),
-            attempt: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
-            kind_attribute: None,
             receipt_handle: ReceiptHandle("h".to_owned()),
         };
         Dead { place: Place::Dlq, delivery, moved: false, attributes: Default::default() }

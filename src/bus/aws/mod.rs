@@ -33,6 +33,7 @@ use super::{
 use crate::{
     aws::Right,
     domain::{RoleName, event::Kind},
+    wire::Incoming,
 };
 
 /// One role's queue, and every topic. What is published, deleted and given back at the same time
@@ -162,9 +163,11 @@ impl Requests for AwsRequests {
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Answer {
         let OwnQueue { sqs, name, .. } = &self.queue;
-        let mut send =
-            sqs.send_message().queue_url(&self.dead_letter_url).message_body(&delivery.body);
-        for (name, value) in fit::beside(&delivery.body, &why.attributes) {
+        let mut send = sqs
+            .send_message()
+            .queue_url(&self.dead_letter_url)
+            .message_body(&delivery.incoming.body);
+        for (name, value) in fit::beside(&delivery.incoming.body, &why.attributes) {
             send = send.message_attributes(name, text(value));
         }
         send.send().await.map(drop).map_err(|it| {
@@ -217,11 +220,13 @@ fn delivery(message: aws_sdk_sqs::types::Message) -> Option<Delivery> {
     let sent_ms = number(MessageSystemAttributeName::SentTimestamp).unwrap_or(0);
     let kind_attribute = message.message_attributes.and_then(|mut it| it.remove("type"));
     Some(Delivery {
-        body: message.body?,
+        incoming: Incoming {
+            body: message.body?,
+            kind_attribute: kind_attribute.and_then(|it| it.string_value),
+            sent_at: Timestamp::from_millisecond(sent_ms).unwrap_or(Timestamp::UNIX_EPOCH),
+            attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+        },
         message_id: message.message_id.unwrap_or_default(),
-        attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
-        sent_at: Timestamp::from_millisecond(sent_ms).unwrap_or(Timestamp::UNIX_EPOCH),
-        kind_attribute: kind_attribute.and_then(|it| it.string_value),
         receipt_handle: ReceiptHandle(message.receipt_handle?),
     })
 }

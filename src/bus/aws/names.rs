@@ -2,8 +2,8 @@
 
 use crate::{
     aws::partition,
-    bus::wire::Intake,
     domain::{RoleName, event::Kind},
+    wire::Intake,
 };
 
 /// The names under one prefix: several copies of the product can share an account.

@@ -104,9 +104,9 @@ impl Queue {
         let mut send = self.sqs.send_message_batch().queue_url(&self.url);
         for (at, dead) in messages.iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder().id(at.to_string());
-            let entry = entry.message_body(&dead.delivery.body);
+            let entry = entry.message_body(&dead.delivery.incoming.body);
             // Only a raw delivery has it, and there it says what the body may not.
-            let entry = match &dead.delivery.kind_attribute {
+            let entry = match &dead.delivery.incoming.kind_attribute {
                 Some(kind) => entry.message_attributes("type", text(kind)),
                 None => entry,
             };

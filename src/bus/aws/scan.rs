@@ -231,16 +231,18 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::bus::Delivery;
+    use crate::{bus::Delivery, wire::Incoming};
 
     fn messages(ids: std::ops::Range<u32>) -> Vec<Dead> {
         let dead = |id: u32| {
             let delivery = Delivery {
-                body: "{}".to_owned(),
+                incoming: Incoming {
+                    body: "{}".to_owned(),
+                    kind_attribute: None,
+                    sent_at: Timestamp::UNIX_EPOCH,
+                    attempt: 1,
+                },
                 message_id: id.to_string(),
-                attempt: 1,
-                sent_at: Timestamp::UNIX_EPOCH,
-                kind_attribute: None,
                 receipt_handle: ReceiptHandle("h".to_owned()),
             };
             Dead { place: Place::Dlq, delivery, moved: false, attributes: Default::default() }

@@ -3,6 +3,7 @@
 //! about order or single delivery. Everything it does follows from its clock and its seed.
 
 mod queue;
+mod requests;
 
 use std::{
     collections::BTreeMap,
@@ -15,11 +16,12 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use self::queue::{Queue, Queued};
-use super::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle, wire::Intake};
+use super::{BusError, DeadLetter, Delivery, Outbox, ReceiptHandle};
 use crate::{
     clock::Clock,
     domain::{RoleName, event::Kind},
     topics,
+    wire::{Incoming, Intake, Message},
 };
 
 /// What the ARNs of the topics begin with, before the prefix.
@@ -262,12 +264,14 @@ pub struct MemoryBus {
     role: RoleName,
 }
 
-impl Bus for MemoryBus {
-    async fn publish(&self, message: &Message) -> Result<(), BusError> {
+impl Outbox for MemoryBus {
+    async fn send(&self, _: &Incoming, message: &Message) -> Result<(), BusError> {
         self.exchange.publish_text(message.kind, &message.body);
         Ok(())
     }
+}
 
+impl super::Queue for MemoryBus {
     async fn receive(
         &self,
         max: usize,
@@ -318,7 +322,8 @@ impl Bus for MemoryBus {
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
-        let dead = Dead { body: delivery.body.clone(), attributes: why.attributes.clone() };
+        let dead =
+            Dead { body: delivery.incoming.body.clone(), attributes: why.attributes.clone() };
         self.exchange.lock().dead.entry(self.role).or_default().push(dead);
         Ok(())
     }
@@ -326,7 +331,7 @@ impl Bus for MemoryBus {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Queue as _, *};
 
     #[tokio::test]
     async fn dead_messages_do_not_hide_the_ones_behind_them() {
@@ -342,7 +347,7 @@ mod tests {
         }
         exchange.put_raw(RoleName::Seats, "lives");
         let received = bus.receive(1, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
-        assert_eq!(received.iter().map(|it| &*it.body).collect::<Vec<_>>(), ["lives"]);
+        assert_eq!(received.iter().map(|it| &*it.incoming.body).collect::<Vec<_>>(), ["lives"]);
         assert_eq!(exchange.dead(RoleName::Seats).len(), 1);
     }
 }

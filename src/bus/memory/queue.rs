@@ -9,6 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{Delivery, ReceiptHandle};
+use crate::wire::Incoming;
 
 /// A message on its queue.
 #[derive(Clone, Debug)]
@@ -67,11 +68,13 @@ impl Queue {
         self.handed_out += 1;
         (it.receives, it.handed_out) = (it.receives + 1, self.handed_out);
         Some(Delivery {
-            body: it.body.as_ref().to_owned(),
+            incoming: Incoming {
+                body: it.body.as_ref().to_owned(),
+                kind_attribute: None,
+                sent_at: it.sent_at,
+                attempt: it.receives,
+            },
             message_id: it.message_id.clone(),
-            attempt: it.receives,
-            sent_at: it.sent_at,
-            kind_attribute: None,
             receipt_handle: ReceiptHandle(format!("{place}#{}", it.handed_out)),
         })
     }

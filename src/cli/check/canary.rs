@@ -15,10 +15,7 @@ use super::{
     compare::{Finding, hops},
 };
 use crate::{
-    bus::{
-        aws::AwsTopics,
-        wire::{self, CanaryKey},
-    },
+    bus::aws::AwsTopics,
     domain::{
         RoleName,
         canary::{CanaryId, Hop, Sighting},
@@ -26,6 +23,7 @@ use crate::{
     },
     http::CanaryView,
     topics::{self, Topic},
+    wire::{self, CanaryKey},
 };
 
 /// How often status is asked.

@@ -22,16 +22,14 @@ use super::{
     terminal::line,
 };
 use crate::{
-    bus::{
-        aws::{
-            AwsTopics, Clients, Names,
-            account::{Account, QueueOf},
-        },
-        wire::CanaryKey,
+    bus::aws::{
+        AwsTopics, Clients, Names,
+        account::{Account, QueueOf},
     },
     domain::{RoleName, event::Kind},
     metrics::RequestCount,
     topics,
+    wire::CanaryKey,
     wiring::{self, aws_fault},
 };
 

@@ -117,12 +117,12 @@ fn line(case: Case, desk: &Desk, now: Timestamp) -> Line {
         queue: desk.letters.name(place).to_owned(),
         place,
         message_id: delivery.message_id,
-        sent_at: delivery.sent_at,
-        age_s: now.duration_since(delivery.sent_at).as_secs(),
+        sent_at: delivery.incoming.sent_at,
+        age_s: now.duration_since(delivery.incoming.sent_at).as_secs(),
         event: case.kind,
         booking: case.booking,
         why: case.why,
-        received: delivery.attempt,
+        received: delivery.incoming.attempt,
     }
 }
 

@@ -30,12 +30,10 @@ use super::{
     show::booking_id,
 };
 use crate::{
-    bus::{
-        aws::{Clients, Dead, DeadLetters, Names},
-        wire::Intake,
-    },
+    bus::aws::{Clients, Dead, DeadLetters, Names},
     domain::RoleName,
     metrics::RequestCount,
+    wire::Intake,
     wiring::aws_fault,
 };
 

@@ -58,7 +58,7 @@ pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), 
         for case in &cases {
             out(&page(case, desk.letters.name(case.dead.place), now, args.raw))?;
             if args.raw {
-                print_unmasked(&case.dead.delivery.body)?;
+                print_unmasked(&case.dead.delivery.incoming.body)?;
             }
         }
         if let Some(it) = walked.beyond().strip_prefix("; ") {
@@ -71,7 +71,7 @@ pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), 
 /// Everything of one message, but for a body that is to be raw.
 pub(super) fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> String {
     let delivery = &case.dead.delivery;
-    let age = length(now.duration_since(delivery.sent_at));
+    let age = length(now.duration_since(delivery.incoming.sent_at));
     let mut text = format!("message {} on {queue}\n", mask::line(&delivery.message_id));
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
     line("class", &case.why.class);
@@ -83,8 +83,11 @@ pub(super) fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> Strin
     }
     line("event", case.kind());
     line("booking", case.booking());
-    line("sent", &format!("{}, {age} ago", delivery.sent_at.strftime("%Y-%m-%d %H:%M:%S UTC")));
-    line("received", &format!("{} times, this look included", delivery.attempt));
+    line(
+        "sent",
+        &format!("{}, {age} ago", delivery.incoming.sent_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+    );
+    line("received", &format!("{} times, this look included", delivery.incoming.attempt));
     if !case.dead.attributes.is_empty() {
         text.push_str("attributes\n");
         for (name, value) in &case.dead.attributes {
@@ -98,7 +101,7 @@ pub(super) fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> Strin
     if raw {
         text.push_str("body, unmasked\n");
     } else {
-        text.push_str(&format!("body, secrets masked\n{}\n", mask::body(&delivery.body)));
+        text.push_str(&format!("body, secrets masked\n{}\n", mask::body(&delivery.incoming.body)));
     }
     text
 }

@@ -178,7 +178,7 @@ impl Which {
 
 /// By the clock of SQS and ours: AWS answers nobody whose clock is far off.
 fn is_later(dead: &Dead, began: Timestamp) -> bool {
-    dead.delivery.sent_at > began
+    dead.delivery.incoming.sent_at > began
 }
 
 impl<'a> Sweep<'a> {

@@ -5,14 +5,12 @@ use serde::Serialize;
 
 use super::mask;
 use crate::{
-    bus::{
-        aws::{Dead, Place},
-        wire::{self, Intake, Refusal},
-    },
+    bus::aws::{Dead, Place},
     domain::{
         event::{Event, Kind},
         ids::BookingId,
     },
+    wire::{self, Intake, Refusal},
 };
 
 /// A dead message, read as its role would read it.
@@ -43,8 +41,8 @@ pub(super) struct Why {
 impl Case {
     /// Reads a dead message that died of `why`, as a role with this `intake` would.
     pub(super) fn new(dead: Dead, why: Why, intake: &Intake) -> Case {
-        let read = wire::decode(&dead.delivery, intake);
-        let canary = wire::read_canary(&dead.delivery, intake).is_some();
+        let read = wire::decode(&dead.delivery.incoming, intake);
+        let canary = wire::read_canary(&dead.delivery.incoming, intake).is_some();
         let written = dead.attributes.get("booking").and_then(|it| BookingId::parse(it).ok());
         let (kind, booking) = match &read {
             Ok(event) => (Some(event.kind()), Some(event.booking.clone())),
@@ -56,7 +54,7 @@ impl Case {
     /// By which the oldest is the first.
     pub(super) fn age(&self) -> (Timestamp, Place, &str) {
         let delivery = &self.dead.delivery;
-        (delivery.sent_at, self.dead.place, &delivery.message_id)
+        (delivery.incoming.sent_at, self.dead.place, &delivery.message_id)
     }
 
     /// The event's type, or `?`.
@@ -101,6 +99,7 @@ pub(super) fn why(dead: &Dead, receives_max: Option<u64>) -> Why {
 mod tests {
     use super::*;
     use crate::bus::{Delivery, ReceiptHandle};
+    use crate::wire::Incoming;
 
     #[test]
     fn why_a_message_died_is_read_off_it() {
@@ -128,11 +127,13 @@ mod tests {
         ] {
             let text = |it: &(&str, &str)| (it.0.to_owned(), it.1.to_owned());
             let delivery = Delivery {
-                body: "{}".to_owned(),
+                incoming: Incoming {
+                    body: "{}".to_owned(),
+                    kind_attribute: None,
+                    sent_at: Timestamp::UNIX_EPOCH,
+                    attempt: 1,
+                },
                 message_id: "m".to_owned(),
-                attempt: 1,
-                sent_at: Timestamp::UNIX_EPOCH,
-                kind_attribute: None,
                 receipt_handle: ReceiptHandle("h".to_owned()),
             };
             let attributes = attributes.iter().map(text).collect();

@@ -1,17 +1,19 @@
 //! What putting a message back would do, in words. Each role says what its rows mean.
 
+use std::convert::Infallible;
+
 use crate::{
-    bus::Message,
     domain::{
         decision::{Decision, Key, Rules},
         event::{Data, Event},
         payment::{self, Payment, Payments},
         receipt::{Addressee, Issued, Join, Receipt, Receipts},
         seat::seat_list,
-        seats::{Hold, Never, Row, Seats},
+        seats::{Hold, Row, Seats},
         status::{Record, Statuses},
     },
     runtime::Preview,
+    wire::Message,
 };
 
 use super::mask;
@@ -104,19 +106,21 @@ impl Tell for Seats {
         }
     }
 
-    fn asks(effect: &Never) -> String {
+    fn asks(effect: &Infallible) -> String {
         match *effect {}
     }
 
     fn writes(_: Option<&Row>, decision: &Decision<Row>, event: &Event) -> Vec<String> {
         let (mut hold, mut confirm, mut release) = (Vec::new(), Vec::new(), Vec::new());
         let mut parts = Vec::new();
-        for (key, row) in &decision.writes {
+        let own_key = Key::Booking(event.booking.clone());
+        let others = decision.others.iter().map(|(key, row)| (key, row));
+        for (key, row) in [(&own_key, &decision.own)].into_iter().chain(others) {
             let seat = |place: &str| place.rsplit('/').next().unwrap_or_default().to_owned();
             match (key, row) {
                 (Key::Seat(place), Row::Seat { holder: Some(_) }) => hold.push(seat(place)),
                 (Key::Seat(place), Row::Seat { holder: None }) => release.push(seat(place)),
-                (Key::Booking(id), Row::Booking(Hold::Refused { .. })) if *id != event.booking => {
+                (Key::Booking(id), Row::Booking(Hold::Refused { .. })) if id != &event.booking => {
                     parts.push(format!("end the expired hold of booking {id}"));
                 }
                 (_, Row::Booking(Hold::Confirmed { seating, .. })) => {
@@ -145,7 +149,7 @@ impl Tell for Seats {
 }
 
 fn event_frees_nothing(decision: &Decision<Row>) -> bool {
-    decision.writes.iter().all(|(key, _)| matches!(key, Key::Booking(_)))
+    decision.others.iter().all(|(key, _)| matches!(key, Key::Booking(_)))
 }
 
 impl Tell for Payments {
@@ -179,7 +183,7 @@ impl Tell for Payments {
             Payment::Failed { .. } => "keep that it was not charged",
             Payment::Refunded { .. } => "keep the refund",
         };
-        decision.writes.iter().map(|(_, row)| told(row).to_owned()).collect()
+        vec![told(&decision.own).to_owned()]
     }
 }
 
@@ -218,7 +222,7 @@ impl Tell for Receipts {
                 _,
             ) => format!("remember {}; {}", event.kind(), waits(join)),
         };
-        decision.writes.iter().map(|(_, join)| told(join)).collect()
+        vec![told(&decision.own)]
     }
 }
 
@@ -241,7 +245,7 @@ impl Tell for Statuses {
         row.standing().phase.to_string()
     }
 
-    fn asks(effect: &Never) -> String {
+    fn asks(effect: &Infallible) -> String {
         match *effect {}
     }
 
@@ -252,7 +256,7 @@ impl Tell for Statuses {
             let how = if before == Some(phase) { "stays" } else { "becomes" };
             format!("record {}: the booking {how} {phase}", event.kind())
         };
-        decision.writes.iter().map(|(_, record)| told(record)).collect()
+        vec![told(&decision.own)]
     }
 }
 

@@ -24,7 +24,7 @@ fn check<R: Tell + Clone>(rules: &R, outside: &mut Outside<'_, R>, rows: &[(&[&s
         let row = world.rows.get(&Key::Booking(event.booking.clone())).cloned();
         let preview = match world.decide(&event, &[], event.time) {
             Step::Ask { effect, .. } => Preview::Asks(effect),
-            Step::Settle(it) if it.writes.is_empty() => Preview::Nothing { row },
+            Step::Nothing => Preview::Nothing { row },
             Step::Settle(decision) => Preview::Settles { row, decision },
             Step::SetAside(reason) => Preview::SetAside(reason),
             Step::Read(_) => unreachable!("decide has read it"),

@@ -7,8 +7,8 @@ use std::{
 
 use super::super::Fault;
 use crate::{
-    bus::wire::{self, EVENT_BYTES_MAX},
     domain::{ids::BookingId, request::Request},
+    wire::{self, EVENT_BYTES_MAX},
 };
 
 /// Reads the `data` of a request from a file, or from stdin if that is `-`; with the id that it

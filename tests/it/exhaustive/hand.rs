@@ -16,7 +16,6 @@ use std::{
 };
 
 use booking::{
-    bus::{Delivery, Message, wire},
     clock::{Clock, Hands},
     domain::{
         event::{Charge, Event, Refund},
@@ -26,11 +25,13 @@ use booking::{
     gateway::Charged,
     metrics::Metrics,
     roles::Role,
-    runtime::{Book, Ended, Limits, Pulse, Worker},
+    runtime::{Attendant, UnitOfWork, Ended, Limits, Pulse, Worker},
     store::{Commit, Versioned},
+    wire::{self, Incoming, Message},
 };
 
 use super::hostile::Hostile;
+use crate::harness::delivery;
 
 /// What one role has written down about the bookings it knows, and what the outside keeps for it.
 #[derive(Clone, Debug, Default)]
@@ -148,7 +149,7 @@ pub struct State {
 pub fn run<R: Role>(
     role: impl FnOnce(Hand) -> R,
     (cell, now_ms): (&Cell, i64),
-    (delivery, hostile): (&Delivery, &Hostile),
+    (incoming, hostile): (&Incoming, &Hostile),
     steps: &[Step],
     stop_at: usize,
     fault: Option<Fault>,
@@ -167,23 +168,17 @@ pub fn run<R: Role>(
         set_aside: None,
         deleted: false,
         hostile: hostile.clone(),
-        event: wire::decode(delivery, &hostile.intake()).ok(),
+        event: wire::decode(incoming, &hostile.intake()).ok(),
     })));
     let clock = Clock::Manual(clock);
     let (limits, pulse) = (Limits::default(), Pulse::new(&clock, std::time::Duration::MAX));
-    let book = Book::new(role(hand.clone()), hand.clone(), clock);
-    let worker = Worker::new(
-        hand.clone(),
-        Arc::new(book),
-        hostile.intake(),
-        limits,
-        pulse,
-        Metrics::default(),
-        1,
-    );
+    let work = UnitOfWork::new(role(hand.clone()), hand.clone(), clock);
+    let (outbox, metrics) = (hand.clone(), Metrics::default());
+    let attendant = Attendant::new(Arc::new(work), outbox, hostile.intake(), metrics);
+    let worker = Worker::new(hand.clone(), attendant, limits, pulse, 1);
     // Every operation is ready at once, or the worker has been stopped there.
     let ended =
-        match pin!(worker.attend(delivery.clone())).poll(&mut Context::from_waker(Waker::noop())) {
+        match pin!(worker.attend(delivery(incoming.clone()))).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(ended) => Some(ended),
             Poll::Pending => None,
         };

@@ -10,7 +10,6 @@
 //! stored. Each lock that is opened must be missed.
 
 use booking::{
-    bus::{Delivery, wire::Intake},
     domain::{
         RoleName,
         event::{Event, Kind},
@@ -18,8 +17,9 @@ use booking::{
         status::Record,
     },
     http::view::BookingView,
-    runtime::{Ended, Kept},
+    runtime::{Ended, StoredRow},
     topics,
+    wire::{Incoming, Intake},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ use super::{
     hand::{Cell, Run},
     known::{Checked, broken},
 };
-use crate::harness::{Sketch, delivery, enveloped, intake};
+use crate::harness::{Sketch, enveloped, incoming, intake};
 
 /// What keeps a hostile client out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,8 +153,8 @@ impl Hostile {
         if !it.kept_out_by.is_some_and(|lock| self.opens(lock)) {
             return it;
         }
-        let delivery = enveloped(it.looks_like.0, &it.looks_like.1);
-        Stranger { delivery: if it.is_raw { it.delivery } else { delivery }, ..it }
+        let incoming = enveloped(it.looks_like.0, &it.looks_like.1);
+        Stranger { incoming: if it.is_raw { it.incoming } else { incoming }, ..it }
     }
 }
 
@@ -194,7 +194,7 @@ fn change_causes(body: &str, change: impl Fn(&mut Caused)) -> String {
 #[derive(Clone, Debug)]
 pub struct Stranger {
     pub booking: BookingId,
-    pub delivery: Delivery,
+    pub incoming: Incoming,
     pub words: String,
     kept_out_by: Option<Lock>,
     /// The topic and the text that it would be taken for.
@@ -227,9 +227,9 @@ pub fn request(sketch: &Sketch, source: &str, id: &str) -> Event {
 
 fn strangers(booking: &BookingId) -> Vec<Stranger> {
     let mut all = Vec::new();
-    let mut add = |words: String, lock, delivery, looks_like, is_raw| {
+    let mut add = |words: String, lock, incoming: Incoming, looks_like, is_raw| {
         let booking = booking.clone();
-        all.push(Stranger { booking, delivery, words, kept_out_by: lock, looks_like, is_raw });
+        all.push(Stranger { booking, incoming, words, kept_out_by: lock, looks_like, is_raw });
     };
     let ours = "arn:aws:sns:eu-central-1:000000000000:";
     for kind in Kind::ALL {
@@ -239,10 +239,10 @@ fn strangers(booking: &BookingId) -> Vec<Stranger> {
             text["id"] = json!(outcome_id(booking, kind));
             let alias = text.to_string();
             text["source"] = json!(role.source());
-            let delivery = enveloped(Kind::BookingRequested, &text.to_string());
+            let incoming = enveloped(Kind::BookingRequested, &text.to_string());
             let words = format!("a request that says it is {role}, with the id of {kind}");
             let looks_like = (Kind::BookingRequested, alias);
-            add(words, Some(Lock::OwnSources), delivery, looks_like, false);
+            add(words, Some(Lock::OwnSources), incoming, looks_like, false);
         }
         if kind == Kind::BookingRequested {
             continue;
@@ -253,7 +253,7 @@ fn strangers(booking: &BookingId) -> Vec<Stranger> {
         let on_requests = enveloped(Kind::BookingRequested, &text);
         let lock = Some(Lock::TopicType);
         add(words("on booking-requested"), lock, on_requests, real.clone(), false);
-        let raw = delivery(text.clone());
+        let raw = incoming(text.clone());
         add(words("without an envelope"), Some(Lock::Envelope), raw, real.clone(), true);
         for (from, to) in [
             ("000000000000", "111111111111"),
@@ -263,14 +263,14 @@ fn strangers(booking: &BookingId) -> Vec<Stranger> {
         ] {
             let body = enveloped(kind, &text).body.replace(from, to);
             let words = words(&format!("from {to}"));
-            add(words, Some(Lock::TopicArn), delivery(body), real.clone(), false);
+            add(words, Some(Lock::TopicArn), incoming(body), real.clone(), false);
         }
         for source in ["/booking/client", "/booking/status", "/elsewhere"] {
             let mut text = outcome(kind, booking);
             text["source"] = json!(source);
-            let delivery = enveloped(kind, &text.to_string());
+            let incoming = enveloped(kind, &text.to_string());
             let words = words(&format!("that says it is of {source}"));
-            add(words, Some(Lock::OutcomeSource), delivery, real.clone(), false);
+            add(words, Some(Lock::OutcomeSource), incoming, real.clone(), false);
         }
     }
     for (field, value) in [
@@ -282,9 +282,9 @@ fn strangers(booking: &BookingId) -> Vec<Stranger> {
         let mut text: Value =
             serde_json::from_str(&sketch(booking).cloud_event()).expect("an event is JSON");
         text[field] = value;
-        let delivery = enveloped(Kind::BookingRequested, &text.to_string());
+        let incoming = enveloped(Kind::BookingRequested, &text.to_string());
         let looks_like = (Kind::BookingRequested, text.to_string());
-        add(format!("a request with another {field}"), None, delivery, looks_like, false);
+        add(format!("a request with another {field}"), None, incoming, looks_like, false);
     }
     all
 }
@@ -311,7 +311,7 @@ pub fn check(stranger: &Stranger, role: RoleName, before: &Cell, run: &Run) -> C
 /// What status tells of a booking, refusals left out; none while there is nothing else.
 fn without_refusals(cell: &Cell, booking: &BookingId) -> Option<BookingView> {
     let (_, body) = cell.rows.get(&format!("booking/{booking}"))?;
-    let kept: Kept<Record> = serde_json::from_str(body).expect("the book reads its own rows");
+    let kept: StoredRow<Record> = serde_json::from_str(body).expect("the book reads its own rows");
     let mut view = told(booking, &kept.row);
     view.rejections.clear();
     view.timeline.retain(|it| it.kind != "rejected");

@@ -13,7 +13,7 @@ use booking::{
         seats::{Hold, Row},
         status::{Phase, Record, Standing},
     },
-    runtime::{Ended, Kept, Memo},
+    runtime::{Ended, StoredRow, Memo},
 };
 use serde::de::DeserializeOwned;
 
@@ -104,7 +104,7 @@ impl Known {
 
 fn own_row<T: DeserializeOwned>(cell: &Cell, key: &str, memos: &mut Vec<Memo>) -> Option<T> {
     let (_, body) = cell.rows.get(key)?;
-    let kept: Kept<T> = serde_json::from_str(body).expect("the book reads its own rows");
+    let kept: StoredRow<T> = serde_json::from_str(body).expect("the book reads its own rows");
     memos.extend(kept.memos);
     Some(kept.row)
 }
@@ -118,7 +118,7 @@ fn check_seats(model: &Model, cell: &Cell, holds: &[Option<Hold>]) -> Checked {
         for seat in &seating.seats {
             let key = key(seating, *seat);
             let row = cell.rows.get(&key).map(|(_, body)| body.as_str()).unwrap_or_default();
-            let kept: Option<Kept<Row>> = serde_json::from_str(row).ok();
+            let kept: Option<StoredRow<Row>> = serde_json::from_str(row).ok();
             if kept.map(|it| it.row) != Some(Row::Seat { holder: Some(id.clone()) }) {
                 return broken(format!("H1 {key} is booked by {id} but has another holder"));
             }
@@ -126,7 +126,7 @@ fn check_seats(model: &Model, cell: &Cell, holds: &[Option<Hold>]) -> Checked {
         }
     }
     for (key, (_, body)) in cell.rows.iter().filter(|(key, _)| key.starts_with("seat/")) {
-        let kept: Kept<Row> = serde_json::from_str(body).expect("the book reads its own rows");
+        let kept: StoredRow<Row> = serde_json::from_str(body).expect("the book reads its own rows");
         if kept.row != (Row::Seat { holder: None }) && !claimed.contains(key) {
             return broken(format!("H1 {key} has a holder that has not booked it"));
         }

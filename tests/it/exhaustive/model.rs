@@ -4,7 +4,6 @@
 use std::{collections::HashMap, rc::Rc};
 
 use booking::{
-    bus::{Delivery, Message, wire},
     domain::{
         RoleName,
         event::{Event, Kind},
@@ -13,6 +12,7 @@ use booking::{
         seats::Seats,
     },
     topics,
+    wire::{self, Incoming, Message},
 };
 use jiff::SignedDuration;
 
@@ -71,7 +71,7 @@ pub enum Turn {
 pub struct Letter {
     pub message: Message,
     /// The message as it comes from its topic.
-    pub delivery: Delivery,
+    pub incoming: Incoming,
     pub event: Event,
     pub booking: usize,
 }
@@ -200,7 +200,7 @@ impl Model {
             (0, 1)
         };
         for stranger in self.strangers.iter().filter(comes).skip(first).step_by(every) {
-            let run = self.deliver(at, cell, false, &stranger.delivery, &[], usize::MAX, None);
+            let run = self.deliver(at, cell, false, &stranger.incoming, &[], usize::MAX, None);
             hostile::check(stranger, role, cell, &run)?;
         }
         Ok(())
@@ -244,8 +244,8 @@ impl Model {
         if let Some(number) = self.numbers.get(&message.body) {
             return *number;
         }
-        let delivery = enveloped(message.kind, &message.body);
-        let event = wire::decode(&delivery, &self.hostile.intake());
+        let incoming = enveloped(message.kind, &message.body);
+        let event = wire::decode(&incoming, &self.hostile.intake());
         let mut event = event.expect("what is published can be read");
         event.cause = self.hostile.cause(&event.cause);
         let booking = self.bookings.iter().position(|it| *it == event.booking);
@@ -263,7 +263,7 @@ impl Model {
             Some((_, bits)) => *bits |= 1 << number,
             None => self.causes.push((cause, 1 << number)),
         }
-        self.letters.push(Letter { message: message.clone(), delivery, event, booking });
+        self.letters.push(Letter { message: message.clone(), incoming, event, booking });
         self.numbers.insert(message.body.clone(), number as u8);
         number as u8
     }

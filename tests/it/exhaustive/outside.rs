@@ -2,7 +2,7 @@
 //! `booking::store`, a gateway, a mailer, and a bus of one message.
 
 use booking::{
-    bus::{Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle},
+    bus::{BusError, DeadLetter, Delivery, Outbox, Queue, ReceiptHandle},
     domain::{
         event::{Charge, NoCharge, Refund},
         ids::BookingId,
@@ -13,6 +13,7 @@ use booking::{
     gateway::{Charged, Gateway, GatewayError},
     mailer::{MailError, Mailer},
     store::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
+    wire::{Incoming, Message},
 };
 
 use super::hand::{Hand, Movement, Operation, Reply, State};
@@ -150,15 +151,17 @@ fn done(reply: &Reply, operation: &'static str) -> Result<(), BusError> {
     }
 }
 
-impl Bus for Hand {
-    async fn publish(&self, message: &Message) -> Result<(), BusError> {
+impl Outbox for Hand {
+    async fn send(&self, _: &Incoming, message: &Message) -> Result<(), BusError> {
         let publish = |state: &mut State| {
             state.published.push(message.clone());
             Reply::Done
         };
         done(&self.operate(Operation::Publish, publish).await, "publish")
     }
+}
 
+impl Queue for Hand {
     async fn delete(&self, _: &ReceiptHandle) -> Result<(), BusError> {
         let delete = |state: &mut State| {
             state.deleted = true;

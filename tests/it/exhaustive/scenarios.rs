@@ -2,8 +2,8 @@
 //! suspended at once; everything else is the same.
 
 use booking::{
-    bus::{Message, wire},
     domain::{event::Event, ids::Cause},
+    wire::{self, Message},
 };
 
 use super::{

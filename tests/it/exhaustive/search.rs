@@ -7,8 +7,8 @@ use std::{
 };
 
 use booking::{
-    bus::Message,
     domain::{RoleName, ids::BookingId, seats::Hold},
+    wire::Message,
 };
 
 use super::{

@@ -6,9 +6,9 @@
 use std::rc::Rc;
 
 use booking::{
-    bus::Delivery,
     domain::RoleName,
     roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
+    wire::Incoming,
 };
 use jiff::Timestamp;
 
@@ -171,8 +171,8 @@ impl Model {
         stop_at: usize,
         fault: Option<Fault>,
     ) -> Run {
-        let delivery = &self.letters[usize::from(message)].delivery;
-        self.deliver(cell, from, late, delivery, steps, stop_at, fault)
+        let incoming = &self.letters[usize::from(message)].incoming;
+        self.deliver(cell, from, late, incoming, steps, stop_at, fault)
     }
 
     #[expect(clippy::too_many_arguments, reason = "a delivery and how it goes")]
@@ -181,14 +181,14 @@ impl Model {
         cell: usize,
         from: &Cell,
         late: bool,
-        delivery: &Delivery,
+        incoming: &Incoming,
         steps: &[Step],
         stop_at: usize,
         fault: Option<Fault>,
     ) -> Run {
         let role = Model::role_of(cell);
         let from = (from, now_ms(role, late));
-        let it = (delivery, &self.hostile);
+        let it = (incoming, &self.hostile);
         match role {
             RoleName::Seats => {
                 let seats = |_| SeatsRole(self.seats.clone());

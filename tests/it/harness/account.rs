@@ -3,13 +3,11 @@
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
-    bus::{
-        aws::{AwsBus, Clients, Home, Names},
-        wire::Intake,
-    },
+    bus::aws::{AwsBus, Clients, Home, Names},
     domain::{RoleName, event::Kind},
     metrics::RequestCount,
     topics,
+    wire::Intake,
 };
 
 use super::{LocalStack, emulator::REGION, eventually, localstack::ACCOUNT, unique};

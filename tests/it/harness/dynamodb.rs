@@ -17,7 +17,7 @@ use booking::{
     domain::{RoleName, decision::Key, ids::BookingId, status::Record},
     gateway::simulated,
     metrics::RequestCount,
-    runtime::Kept,
+    runtime::StoredRow,
     store::{Store, dynamodb::DynamoDb},
     wiring::{begin_tables, new_deployment, receipts_folder},
 };
@@ -155,7 +155,7 @@ impl Tables {
 fn seats(records: &[(String, String)]) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for (_, body) in records {
-        let kept: Kept<Record> = serde_json::from_str(body).unwrap();
+        let kept: StoredRow<Record> = serde_json::from_str(body).unwrap();
         for seating in kept.row.timeline().into_iter().filter_map(|it| it.seating.as_ref()) {
             keys.extend(seating.seats.iter().map(|it| Key::seat(seating, *it).to_string()));
         }

@@ -18,7 +18,7 @@ pub use localstack::{LocalStack, say, skipped};
 pub use peers::{Front, peer};
 pub use planned::planned;
 pub use service::{CANARY_KEY, Service, all_four, binary, free_port};
-pub use sketch::{Sketch, as_read, bare, delivery, enveloped, intake};
+pub use sketch::{Sketch, as_read, bare, delivery, enveloped, incoming, intake};
 pub use way::{Fate, Way};
 
 use std::{

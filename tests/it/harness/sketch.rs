@@ -1,10 +1,7 @@
 //! Booking requests in a line.
 
 use booking::{
-    bus::{
-        Delivery, ReceiptHandle,
-        wire::{self, Intake},
-    },
+    bus::{Delivery, ReceiptHandle},
     domain::{
         event::{Data, Event, Kind},
         ids::{BookingId, Cause},
@@ -13,6 +10,7 @@ use booking::{
         seat::{FlightNo, SeatId, Seating},
     },
     topics,
+    wire::{self, Incoming, Intake},
 };
 use serde_json::{Value, json};
 
@@ -71,7 +69,7 @@ impl Sketch {
         text["subject"] = self.id.as_str().into();
         text["id"] = format!("{kind}-of-{}", self.id).into();
         text["requestdigest"] = self.event().digest.to_string().into();
-        wire::decode(&delivery(text.to_string()), &intake()).unwrap()
+        wire::decode(&incoming(text.to_string()), &intake()).unwrap()
     }
 
     /// A whole CloudEvent.
@@ -94,8 +92,8 @@ pub fn intake() -> Intake {
     Intake::enveloped("arn:aws:sns:eu-central-1:000000000000:").or_raw(true)
 }
 
-/// A first delivery of this text, in the envelope of its topic.
-pub fn enveloped(kind: Kind, message: &str) -> Delivery {
+/// This text as it comes the first time, in the envelope of its topic.
+pub fn enveloped(kind: Kind, message: &str) -> Incoming {
     let envelope = json!({
         "Type": "Notification",
         "MessageId": "7e3c4f5a-1111-4222-8333-444455556666",
@@ -103,17 +101,20 @@ pub fn enveloped(kind: Kind, message: &str) -> Delivery {
         "Message": message,
         "Timestamp": "2027-02-01T09:00:00.000Z",
     });
-    delivery(envelope.to_string())
+    incoming(envelope.to_string())
 }
 
-/// A first delivery of this text, raw.
-pub fn delivery(body: String) -> Delivery {
+/// This text as it comes the first time, raw.
+pub fn incoming(body: String) -> Incoming {
+    let sent_at = "2027-02-01T10:00:00Z".parse().unwrap();
+    Incoming { body, kind_attribute: None, sent_at, attempt: 1 }
+}
+
+/// The same as a queue delivers it.
+pub fn delivery(incoming: Incoming) -> Delivery {
     Delivery {
-        body,
+        incoming,
         message_id: "sqs-id".to_owned(),
-        attempt: 1,
-        sent_at: "2027-02-01T10:00:00Z".parse().unwrap(),
-        kind_attribute: None,
         receipt_handle: ReceiptHandle("h".to_owned()),
     }
 }

@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, sync::OnceLock};
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
-    bus::{aws::Names, wire},
+    bus::aws::Names,
     domain::{RoleName, event::Kind},
+    wire,
 };
 use serde_json::Value;
 

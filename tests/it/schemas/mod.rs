@@ -11,18 +11,15 @@ use std::{collections::BTreeMap, sync::OnceLock, thread};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use booking::{
-    bus::{
-        Delivery,
-        wire::{self, Refusal},
-    },
     domain::{event::Kind, money::Currency},
     topics::{self, Topic},
+    wire::{self, Incoming, Refusal},
 };
 use jsonschema::Validator;
 use serde_json::{Value, json, value::RawValue};
 
 use self::unsaid::Unsaid;
-use crate::harness::{delivery, enveloped, intake, peer, root};
+use crate::harness::{incoming, enveloped, intake, peer, root};
 
 /// How many instances of each schema there are.
 const INSTANCES: usize = 200;
@@ -57,7 +54,7 @@ fn validator(topic: &Topic) -> Validator {
 }
 
 /// The forms in which this `data` may come in, the usual ones first.
-fn forms(kind: Kind, data: &str, instance: &Value) -> Vec<Delivery> {
+fn forms(kind: Kind, data: &str, instance: &Value) -> Vec<Incoming> {
     let id = instance["booking_id"].as_str();
     let event = |name: &str, data: &str| {
         let mut event = json!({"specversion": "1.0", "id": "e-1", "type": kind});
@@ -76,13 +73,13 @@ fn forms(kind: Kind, data: &str, instance: &Value) -> Vec<Delivery> {
         forms.push(enveloped(kind, data));
     }
     forms.extend([
-        delivery(whole.clone()),
+        incoming(whole.clone()),
         enveloped(kind, &whole),
         enveloped(kind, &event("data_base64", &encoded)),
     ]);
     // Without a name there is nothing that the booking could be called by.
     if kind == Kind::BookingRequested && id.is_some() {
-        forms.push(delivery(data.to_owned()));
+        forms.push(incoming(data.to_owned()));
     }
     forms
 }
@@ -127,7 +124,7 @@ impl Trial {
         &self,
         instance: &Value,
         refusal: Option<Refusal>,
-        form: &Delivery,
+        form: &Incoming,
         what: &str,
     ) -> String {
         let schema = self.schema.validate(instance).err();

@@ -1,12 +1,9 @@
 //! What becomes of what no schema can say: the table of docs/EVENTS.md, with a case of each row.
 
 use booking::{
-    bus::{
-        Delivery,
-        wire::{self, Refusal, Why},
-    },
     domain::event::Kind,
     topics,
+    wire::{self, Incoming, Refusal, Why},
 };
 use serde_json::{Value, json};
 
@@ -46,7 +43,7 @@ struct Case {
     row: &'static str,
     /// `data`, if that is what matters.
     data: String,
-    came: Delivery,
+    came: Incoming,
     ends: Result<(), Why>,
 }
 

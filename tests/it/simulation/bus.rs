@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use booking::{
-    bus::{Batched, Bus, BusError, DeadLetter, Delivery, Driver, InHand, Message, ReceiptHandle},
+    bus::{Batched, BusError, DeadLetter, Delivery, Driver, InHand, Outbox, Queue, ReceiptHandle},
     domain::RoleName,
+    wire::{Incoming, Message},
 };
 
 use super::{
@@ -27,14 +28,16 @@ impl SimBus {
     }
 }
 
-impl Bus for SimBus {
-    async fn publish(&self, message: &Message) -> Result<(), BusError> {
+impl Outbox for SimBus {
+    async fn send(&self, cause: &Incoming, message: &Message) -> Result<(), BusError> {
         self.sim.about_to(Op::Publish).await;
-        let answer = self.batched.publish(message).await;
+        let answer = self.batched.send(cause, message).await;
         self.sim.did(Op::Publish);
         answer
     }
+}
 
+impl Queue for SimBus {
     fn in_hand(&self) -> InHand {
         self.batched.in_hand()
     }

@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use booking::{
-    bus::Message,
     clock::Clock,
     domain::{
         RoleName,
@@ -17,8 +16,9 @@ use booking::{
     durability::Durability,
     mailer::{MailError, Mailer},
     roles::{ReceiptRole, StatusRole},
-    runtime::{Book, Outcome, look_up},
+    runtime::{UnitOfWork, Outcome, look_up},
     store::sqlite::{Engine, Inline},
+    wire::Message,
 };
 use jiff::SignedDuration;
 
@@ -65,19 +65,19 @@ async fn seed_841_a_delivery_whose_message_is_gone_has_not_the_last_word_on_a_re
     let engine = Engine::open(":memory:".as_ref(), RoleName::Receipt, Durability::ProcessDeath);
     let mailer = Moody::default();
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
-    let book = Book::new(ReceiptRole(mailer.clone()), Inline::new(engine.unwrap()), clock);
+    let work = UnitOfWork::new(ReceiptRole(mailer.clone()), Inline::new(engine.unwrap()), clock);
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
     let request = sketch.event();
     let (booked, paid) = (sketch.heard(Kind::SeatBooked), sketch.heard(Kind::PaymentOk));
 
-    book.attend(&request).await.unwrap();
-    book.attend(&paid).await.unwrap();
-    book.attend(&booked).await.unwrap_err();
+    work.attend(&request).await.unwrap();
+    work.attend(&paid).await.unwrap();
+    work.attend(&booked).await.unwrap_err();
     mailer.0.store(true, Ordering::SeqCst);
     // The second delivery of the request: whatever it commits, it publishes nothing.
-    book.attend(&request).await.unwrap();
+    work.attend(&request).await.unwrap();
 
-    let Outcome::Announce { messages, .. } = book.attend(&booked).await.unwrap() else {
+    let Outcome::Announce { messages, .. } = work.attend(&booked).await.unwrap() else {
         panic!("it was set aside")
     };
     let said: Vec<Kind> = messages.iter().map(|it: &Message| it.kind).collect();
@@ -91,20 +91,20 @@ async fn a_delivery_of_another_request_under_one_event_id_has_not_the_last_word_
     let engine = Engine::open(":memory:".as_ref(), RoleName::Receipt, Durability::ProcessDeath);
     let mailer = Moody::default();
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
-    let book = Book::new(ReceiptRole(mailer.clone()), Inline::new(engine.unwrap()), clock);
+    let work = UnitOfWork::new(ReceiptRole(mailer.clone()), Inline::new(engine.unwrap()), clock);
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
     let request = sketch.event();
     let other = Sketch::new("b-1", &["12B"], "tok_visa").event();
     let other = Event { cause: request.cause.clone(), ..other };
 
     for it in [&other, &sketch.heard(Kind::SeatBooked), &sketch.heard(Kind::PaymentOk)] {
-        book.attend(it).await.unwrap();
+        work.attend(it).await.unwrap();
     }
-    book.attend(&request).await.unwrap_err();
+    work.attend(&request).await.unwrap_err();
     mailer.0.store(true, Ordering::SeqCst);
-    book.attend(&other).await.unwrap();
+    work.attend(&other).await.unwrap();
 
-    let Outcome::Announce { messages, .. } = book.attend(&request).await.unwrap() else {
+    let Outcome::Announce { messages, .. } = work.attend(&request).await.unwrap() else {
         panic!("it was set aside")
     };
     let said: Vec<Kind> = messages.iter().map(|it: &Message| it.kind).collect();
@@ -117,18 +117,18 @@ async fn a_delivery_of_another_request_under_one_event_id_has_not_the_last_word_
 async fn seed_40_what_is_heard_again_under_another_clock_was_heard_when_it_was_heard_first() {
     let engine = Engine::open(":memory:".as_ref(), RoleName::Status, Durability::ProcessDeath);
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
-    let book = Book::new(StatusRole, Inline::new(engine.unwrap()), clock.clone());
+    let work = UnitOfWork::new(StatusRole, Inline::new(engine.unwrap()), clock.clone());
     let request = Sketch::new("b-1", &["12A"], "tok_visa").event();
     let record = async || {
-        let kept = look_up::<Record>(book.store(), &request.booking).await;
+        let kept = look_up::<Record>(work.store(), &request.booking).await;
         kept.unwrap().unwrap().row
     };
 
     let year = SignedDuration::from_hours(24 * 365);
     clock.step(year);
-    book.attend(&request).await.unwrap();
+    work.attend(&request).await.unwrap();
     let before = record().await;
     clock.step(-year);
-    book.attend(&request).await.unwrap();
+    work.attend(&request).await.unwrap();
     assert_eq!(record().await, before);
 }

@@ -4,7 +4,7 @@
 use booking::{
     domain::{
         RoleName,
-        decision::{Key, Listing, Rows, Rules, Step},
+        decision::{Decision, Key, Listing, Rows, Rules, Step},
         event::{Data, Event},
         payment::Payments,
         receipt::Receipts,
@@ -122,14 +122,6 @@ impl<R: Role<Rules: Alter>> Role for SimRole<R> {
     ) -> Result<<R::Rules as Rules>::Answer, EffectError> {
         self.role.perform(effect).await
     }
-
-    fn rejected(
-        &self,
-        row: Option<&<R::Rules as Rules>::State>,
-        rejection: Rejection,
-    ) -> Option<<R::Rules as Rules>::State> {
-        self.role.rejected(row, rejection)
-    }
 }
 
 type StepOf<R> = Step<<R as Rules>::State, <R as Rules>::Effect>;
@@ -139,6 +131,10 @@ impl<R: Alter> Rules for Altered<R> {
     type Effect = R::Effect;
     type Answer = R::Answer;
     const ROLE: RoleName = R::ROLE;
+
+    fn rejected(row: Option<&R::State>, rejection: Rejection) -> Option<R::State> {
+        R::rejected(row, rejection)
+    }
 
     fn decide(
         &self,
@@ -200,9 +196,9 @@ fn unclaimed<R: Rules>(
         Step::Ask { claim: Some(_), effect } if answers.is_empty() => {
             Step::Ask { claim: None, effect }
         }
-        Step::Ask { claim: Some((key, claimed)), .. } => {
+        Step::Ask { claim: Some(claimed), .. } => {
             let mut rows = rows.clone();
-            rows.insert(key, Some(claimed));
+            rows.insert(Key::Booking(event.booking.clone()), Some(claimed));
             rules.decide(&rows, event, answers, now)
         }
         _ => rules.decide(rows, event, answers, now),
@@ -251,19 +247,22 @@ fn released_by_anybody(
     if let Data::BookingRequested(request) = &event.data {
         wanted.insert(event.booking.to_string(), request.seating.clone());
     }
-    let released =
-        matches!(rows.booking(&event.booking), Some(Row::Booking(Hold::Released { .. })));
+    let own = rows.booking(&event.booking);
+    let released = own.filter(|it| matches!(it, Row::Booking(Hold::Released { .. })));
     let seating = wanted.get(event.booking.as_str());
-    if let (Data::PaymentFailed { .. }, true, Some(seating)) = (&event.data, released, seating) {
+    if let (Data::PaymentFailed { .. }, Some(own), Some(seating)) = (&event.data, released, seating) {
         let keys: Vec<Key> = seating.seats.iter().map(|it| Key::seat(seating, *it)).collect();
         let unread = rows.unread(keys.clone());
         if !unread.is_empty() {
             return Step::Read(unread);
         }
         let taken = |it: &Key| matches!(rows.get(it), Some(Row::Seat { holder: Some(_) }));
-        let writes = keys.into_iter().filter(taken).map(|it| (it, Row::Seat { holder: None }));
-        let writes = writes.collect();
-        return Step::Settle(booking::domain::decision::Decision { writes, announce: Vec::new() });
+        let freed: Vec<_> = keys.into_iter().filter(taken).collect();
+        if freed.is_empty() {
+            return Step::Nothing;
+        }
+        let others = freed.into_iter().map(|it| (it, Row::Seat { holder: None })).collect();
+        return Step::Settle(Decision { own: own.clone(), others, announce: Vec::new() });
     }
     it.rules.decide(rows, event, answers, now)
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use booking::{
-    bus::wire,
     domain::{
         RoleName,
         event::{Data, Event, Kind},
@@ -12,7 +11,7 @@ use booking::{
         request::Request,
         status::Record,
     },
-    topics,
+    topics, wire,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;

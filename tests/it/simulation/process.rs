@@ -9,7 +9,7 @@ use booking::{
     domain::{RoleName, schedule::Schedule, seats::Seats},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Book, Ended, Limits, Pulse, Received, Worker},
+    runtime::{Attendant, UnitOfWork, Ended, Limits, Pulse, Received, Worker},
     store::sqlite::Inline,
 };
 use jiff::SignedDuration;
@@ -69,7 +69,7 @@ pub trait Process {
 struct Live<R: Role> {
     sim: Sim,
     without: Option<Guard>,
-    worker: Arc<Worker<SimBus, R, SimStore>>,
+    worker: Arc<Worker<SimBus, R, SimStore, SimBus>>,
     pulse: Pulse,
 }
 
@@ -149,10 +149,10 @@ impl Parts {
         let store = SimStore::new(self.sim.clone(), name, self.rows);
         let role = SimRole::new(role, self.guards.0, self.guards.1);
         let pulse = Pulse::new(&self.clock, Duration::MAX);
-        let book = Arc::new(Book::new(role, store, self.clock));
+        let work = Arc::new(UnitOfWork::new(role, store, self.clock));
         let (bus, drivers) = SimBus::new(&self.sim, name);
-        let (limits, metrics) = (Limits::default(), Metrics::default());
-        let worker = Worker::new(bus, book, intake(), limits, pulse.clone(), metrics, self.seed);
+        let attendant = Attendant::new(work, bus.clone(), intake(), Metrics::default());
+        let worker = Worker::new(bus, attendant, Limits::default(), pulse.clone(), self.seed);
         let sends = |driver: Driver| -> Task {
             Box::pin(async move {
                 driver.await;

@@ -11,6 +11,7 @@ use booking::{
         ids::{BookingId, Cause, Digest},
     },
     topics,
+    wire::Incoming,
 };
 
 use super::{faults::Fault, world::World};
@@ -231,11 +232,13 @@ impl World {
             it.visible_ms = if twice { now_ms } else { now_ms + hidden_ms };
             it.handle.clone_from(&handle);
             let delivery = Delivery {
-                body: it.letter.body.clone(),
+                incoming: Incoming {
+                    body: it.letter.body.clone(),
+                    kind_attribute: it.letter.attribute.map(|it| it.topic().to_owned()),
+                    sent_at: jiff::Timestamp::from_millisecond(it.sent_ms).expect("a day of 2027"),
+                    attempt: it.receives,
+                },
                 message_id: it.id.to_string(),
-                attempt: it.receives,
-                sent_at: jiff::Timestamp::from_millisecond(it.sent_ms).expect("a day of 2027"),
-                kind_attribute: it.letter.attribute.map(|it| it.topic().to_owned()),
                 receipt_handle: ReceiptHandle(handle),
             };
             deliveries.push(delivery);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use booking::{
-    bus::wire,
     domain::{
         RoleName,
         event::{Data, Event, Kind},
@@ -12,6 +11,7 @@ use booking::{
         request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SeatId, Seating},
     },
+    wire,
 };
 use jiff::Timestamp;
 

@@ -12,7 +12,7 @@ use booking::{
         seats::{Hold, Row},
         status::Record,
     },
-    runtime::{Kept, Memo},
+    runtime::{StoredRow, Memo},
     store::Write,
 };
 use serde::de::DeserializeOwned;
@@ -43,7 +43,7 @@ pub fn cause_of(body: &str) -> (BookingId, (Cause, Digest)) {
     (booking, (Cause { source: text("source"), id: text("id") }, digest))
 }
 
-fn kept<T: DeserializeOwned>(write: &Write) -> Kept<T> {
+fn kept<T: DeserializeOwned>(write: &Write) -> StoredRow<T> {
     serde_json::from_str(&write.body).expect("a row that was written can be read")
 }
 
@@ -58,7 +58,7 @@ impl Watch {
             let booking = booking.map(|it| BookingId::parse(it).expect("a booking"));
             match (role, booking) {
                 (RoleName::Seats, Some(booking)) => {
-                    let Kept { row, memos, .. } = kept::<Row>(write);
+                    let StoredRow { row, memos, .. } = kept::<Row>(write);
                     let Row::Booking(hold) = row else { panic!("{} is a seat", write.key) };
                     self.remember(role, &memos);
                     self.hold(booking, hold);
@@ -71,7 +71,7 @@ impl Watch {
                     self.holders.insert(seat, holder);
                 }
                 (RoleName::Payment, Some(booking)) => {
-                    let Kept { row, memos, .. } = kept::<Payment>(write);
+                    let StoredRow { row, memos, .. } = kept::<Payment>(write);
                     self.remember(role, &memos);
                     self.payment(booking, row);
                 }

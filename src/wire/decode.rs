@@ -6,8 +6,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    super::Delivery,
-    Intake, SCHEMA_VERSION,
+    Incoming, Intake, SCHEMA_VERSION,
     intake::may_say,
     node::{Fields, Flaw, Node},
     plain::plain_digest,
@@ -90,18 +89,18 @@ impl Refusal {
 ///
 /// # Errors
 /// A [`Refusal`] for everything that is not an event of `topics/`: the same for all four roles.
-pub fn decode(delivery: &Delivery, intake: &Intake) -> Result<Event, Refusal> {
+pub fn decode(incoming: &Incoming, intake: &Intake) -> Result<Event, Refusal> {
     let mut letter = Letter {
         intake,
         enveloped: false,
-        sent_at: delivery.sent_at,
-        topic: delivery.kind_attribute.as_deref().and_then(Kind::of_topic),
+        sent_at: incoming.sent_at,
+        topic: incoming.kind_attribute.as_deref().and_then(Kind::of_topic),
         message_id: None,
         traceparent: None,
         claims: None,
         booking: None,
     };
-    letter.open(&delivery.body).map_err(|(why, flaw)| Refusal {
+    letter.open(&incoming.body).map_err(|(why, flaw)| Refusal {
         why,
         flaw,
         booking: letter.booking.clone().or_else(|| letter.message_id.clone()),

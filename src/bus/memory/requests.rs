@@ -1,29 +1,27 @@
-//! Requests for many entries over a bus that takes one at a time: the memory bus, to work behind
-//! the batching that the real one has, in tests and benches.
+//! The memory bus behind the batching that the real one has, for tests and benches.
 
 use std::time::Duration;
 
-use super::{Answer, Bus, BusError, DeadLetter, Delivery, Message, ReceiptHandle, Requests};
+use super::{
+    super::{Answer, BusError, DeadLetter, Delivery, Queue, ReceiptHandle, Requests},
+    MemoryBus,
+};
 use crate::domain::event::Kind;
 
-/// Any bus, to be [`Batched`](super::Batched): an entry fails alone, as it does in a request of SNS
-/// or SQS.
-#[derive(Clone, Debug)]
-pub struct OneByOne<B>(pub B);
-
-impl<B: Bus + Clone> Requests for OneByOne<B> {
+/// One entry after the other: each fails alone, as it does in a request of SNS or SQS.
+impl Requests for MemoryBus {
     async fn publish(&self, kind: Kind, bodies: Vec<String>) -> Vec<Answer> {
-        let mut answers = Vec::with_capacity(bodies.len());
-        for body in bodies {
-            answers.push(self.0.publish(&Message { kind, body }).await);
-        }
-        answers
+        let publish = |body: String| {
+            self.exchange.publish_text(kind, &body);
+            Ok(())
+        };
+        bodies.into_iter().map(publish).collect()
     }
 
     async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(handles.len());
         for it in handles {
-            answers.push(self.0.delete(&it).await);
+            answers.push(Queue::delete(self, &it).await);
         }
         answers
     }
@@ -31,7 +29,7 @@ impl<B: Bus + Clone> Requests for OneByOne<B> {
     async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(handles.len());
         for (it, after) in handles {
-            answers.push(self.0.give_back(&it, after).await);
+            answers.push(Queue::give_back(self, &it, after).await);
         }
         answers
     }
@@ -42,7 +40,7 @@ impl<B: Bus + Clone> Requests for OneByOne<B> {
         wait: Duration,
         visibility: Duration,
     ) -> Result<Vec<Delivery>, BusError> {
-        self.0.receive(max, wait, visibility).await
+        Queue::receive(self, max, wait, visibility).await
     }
 
     async fn extend(
@@ -50,10 +48,10 @@ impl<B: Bus + Clone> Requests for OneByOne<B> {
         handles: &[ReceiptHandle],
         visibility: Duration,
     ) -> Result<Vec<bool>, BusError> {
-        self.0.extend(handles, visibility).await
+        Queue::extend(self, handles, visibility).await
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Answer {
-        self.0.set_aside(delivery, why).await
+        Queue::set_aside(self, delivery, why).await
     }
 }

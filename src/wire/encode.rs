@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{super::Message, SCHEMA_VERSION};
+use super::{Message, SCHEMA_VERSION};
 use crate::domain::{
     event::{Data, Event, Kind},
     request::Request,

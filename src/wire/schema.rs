@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_last_segment_of_a_schema_is_its_version() {
-        let (_, table) = include_str!("../../../docs/EVENTS.md").split_once("| major |").unwrap();
+        let (_, table) = include_str!("../../docs/EVENTS.md").split_once("| major |").unwrap();
         let rows = table.lines().filter_map(|it| it.strip_prefix("| `")?.split_once("` | "));
         let mut told = 0;
         for (end, major) in rows {

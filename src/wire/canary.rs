@@ -4,11 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{
-    super::{Delivery, Message},
-    CanaryKey, Intake,
-    canary_key::Signed,
-};
+use super::{CanaryKey, Incoming, Intake, Message, canary_key::Signed};
 use crate::{
     domain::{
         RoleName,
@@ -80,12 +76,12 @@ pub enum Caught {
 /// A canary that somebody takes from a queue and sends again before it is too old is only one that
 /// comes twice: nothing of it can be changed, and the first word counts.
 #[must_use]
-pub fn read_canary(delivery: &Delivery, intake: &Intake) -> Option<Caught> {
+pub fn read_canary(incoming: &Incoming, intake: &Intake) -> Option<Caught> {
     // Bookings are not to be read twice for it. Enveloped too, the name stands there as it is.
-    if !delivery.body.contains(SCHEMA) {
+    if !incoming.body.contains(SCHEMA) {
         return None;
     }
-    let outer: Value = serde_json::from_str(&delivery.body).ok()?;
+    let outer: Value = serde_json::from_str(&incoming.body).ok()?;
     let enveloped = outer["TopicArn"].as_str().filter(|_| outer.get("specversion").is_none());
     let (event, topic) = match enveloped {
         Some(arn) => {
@@ -127,7 +123,7 @@ pub fn read_canary(delivery: &Delivery, intake: &Intake) -> Option<Caught> {
 #[cfg(test)]
 mod tests {
     use super::{super::decode, *};
-    use crate::bus::{ReceiptHandle, wire::Why};
+    use crate::wire::Why;
 
     const PREFIX: &str = "staging-";
 
@@ -147,20 +143,13 @@ mod tests {
         CanaryId::parse("01997f6e-2f10-7d9a-9c53-6f2f5a1c9e01").unwrap()
     }
 
-    fn delivery(body: String) -> Delivery {
-        Delivery {
-            body,
-            message_id: "m".to_owned(),
-            attempt: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
-            kind_attribute: None,
-            receipt_handle: ReceiptHandle("h".to_owned()),
-        }
+    fn incoming(body: String) -> Incoming {
+        Incoming { body, kind_attribute: None, sent_at: Timestamp::UNIX_EPOCH, attempt: 1 }
     }
 
-    fn enveloped(topic: Kind, message: &str) -> Delivery {
+    fn enveloped(topic: Kind, message: &str) -> Incoming {
         let arn = format!("arn:aws:sns:eu-central-1:000000000000:{PREFIX}{topic}");
-        delivery(
+        incoming(
             json!({"Type": "Notification", "MessageId": "x", "TopicArn": arn,
             "Message": message, "Timestamp": "2027-02-01T09:30:00Z"})
             .to_string(),
@@ -171,7 +160,7 @@ mod tests {
     fn a_canary_is_read_raw_and_enveloped_alike_and_named_by_the_topic_it_came_from() {
         let said = canary(id(), Kind::SeatBooked, Timestamp::UNIX_EPOCH, &key());
         let seen = Caught::Ours(Canary { id: id(), topic: Kind::SeatBooked, told: None });
-        assert_eq!(read_canary(&delivery(said.body.clone()), &intake()), Some(seen));
+        assert_eq!(read_canary(&incoming(said.body.clone()), &intake()), Some(seen));
         assert_eq!(read_canary(&enveloped(Kind::SeatBooked, &said.body), &intake()), Some(seen));
         // Sent again on another topic, it is nobody's.
         let strayed = read_canary(&enveloped(Kind::PaymentOk, &said.body), &intake());
@@ -262,8 +251,8 @@ mod tests {
                 ),
                 None
             );
-            assert_eq!(read_canary(&delivery(message.clone()), &intake()), None);
-            assert!(decode(&delivery(message), &intake()).is_ok());
+            assert_eq!(read_canary(&incoming(message.clone()), &intake()), None);
+            assert!(decode(&incoming(message), &intake()).is_ok());
         }
     }
 }

@@ -1,0 +1,161 @@
+//! The rows that one decision reads and writes: each is written over the version that was read.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    WorkError,
+    row::{Claimant, Memo, StoredRow},
+};
+use crate::{
+    domain::{
+        decision::{Key, Rows, Rules},
+        event::Event,
+    },
+    store::{Store, Write},
+    wire::Message,
+};
+
+/// The rows that were read for one decision, and what is needed to write them again.
+pub(super) struct View<T> {
+    own: Key,
+    pub(super) rows: Rows<T>,
+    beside: BTreeMap<Key, Beside>,
+}
+
+/// What a row is stored with beside its state.
+#[derive(Clone, Default)]
+struct Beside {
+    version: u64,
+    claim: Option<Claimant>,
+    memos: Vec<Memo>,
+}
+
+/// What a memo says of an event that was dealt with before.
+pub(super) enum Recalled {
+    /// The same event: it announces these.
+    Messages(Vec<Message>),
+    /// An event with the same type and id, but another request.
+    OtherRequest,
+}
+
+impl<T: DeserializeOwned> View<T> {
+    /// The row of a booking, to begin a decision with.
+    ///
+    /// # Errors
+    /// When the store failed, or the row cannot be read.
+    pub(super) async fn read(store: &impl Store, own: Key) -> Result<View<T>, WorkError> {
+        let mut view =
+            View { own: own.clone(), rows: Rows::default(), beside: BTreeMap::default() };
+        view.read_more(store, vec![own]).await?;
+        Ok(view)
+    }
+
+    /// Adds rows that a decision asked for.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub(super) async fn read_more(
+        &mut self,
+        store: &impl Store,
+        keys: Vec<Key>,
+    ) -> Result<(), WorkError> {
+        let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        let rows = store.read(names.clone()).await?;
+        for ((key, name), row) in keys.into_iter().zip(names).zip(rows) {
+            let Some(versioned) = row else {
+                self.rows.insert(key, None);
+                continue;
+            };
+            let StoredRow { row, claim, memos } = StoredRow::parse(&name, &versioned)?;
+            self.beside.insert(key.clone(), Beside { version: versioned.version, claim, memos });
+            self.rows.insert(key, Some(row));
+        }
+        Ok(())
+    }
+}
+
+impl<T> View<T> {
+    /// The state of the booking's own row, if there is one.
+    pub(super) fn own(&self) -> Option<&T> {
+        self.rows.get(&self.own)
+    }
+
+    /// What the booking's row remembers of `event`; `None` if it was never settled.
+    pub(super) fn recall(&self, event: &Event) -> Option<Recalled> {
+        let memos = &self.beside.get(&self.own)?.memos;
+        if let Some(memo) = memos.iter().find(|it| it.answers(event)) {
+            return Some(Recalled::Messages(memo.messages()));
+        }
+        memos.iter().any(|it| it.is_of(event)).then_some(Recalled::OtherRequest)
+    }
+
+    /// Replaces what a client wrote as source and id in the booking's row by its hash.
+    pub(super) fn hide_client(&mut self) {
+        if let Some(beside) = self.beside.get_mut(&self.own) {
+            beside.claim.iter_mut().for_each(Claimant::hide_client);
+            beside.memos.iter_mut().for_each(Memo::hide_client);
+        }
+    }
+}
+
+/// Each of these builds the conditional write of a row with its memos, and updates this view as if
+/// the write were committed. After a conflict, discard the view and read again.
+impl<T: Serialize> View<T> {
+    /// The write of the booking's own row, which says that `event` is about to ask for an effect.
+    ///
+    /// # Errors
+    /// When the row cannot be written as text.
+    pub(super) fn claim<R: Rules<State = T>>(
+        &mut self,
+        own: T,
+        event: &Event,
+    ) -> Result<Write, WorkError> {
+        let key = self.own.clone();
+        self.beside.entry(key.clone()).or_default().claim = Some(Claimant::of(event));
+        self.write::<R>(key, own)
+    }
+
+    /// The write of the booking's own row after `event` was decided, with the memo of what it
+    /// announces.
+    ///
+    /// # Errors
+    /// As [`View::claim`].
+    pub(super) fn settle<R: Rules<State = T>>(
+        &mut self,
+        own: T,
+        event: &Event,
+        messages: &[Message],
+    ) -> Result<Write, WorkError> {
+        let key = self.own.clone();
+        if !messages.is_empty() {
+            let beside = self.beside.entry(key.clone()).or_default();
+            let claim = beside.claim.take();
+            beside.memos.push(Memo::of(event, claim, messages));
+        }
+        self.write::<R>(key, own)
+    }
+
+    /// The write of any row's state. Its memos and its claim stay.
+    ///
+    /// # Errors
+    /// As [`View::claim`].
+    pub(super) fn write<R: Rules<State = T>>(
+        &mut self,
+        key: Key,
+        state: T,
+    ) -> Result<Write, WorkError> {
+        let beside = self.beside.entry(key.clone()).or_default();
+        let read_version = beside.version;
+        let (claim, memos) = (beside.claim.clone(), std::mem::take(&mut beside.memos));
+        let (listing, name) = (R::listing(&state), key.to_string());
+        let stored = StoredRow { row: state, claim, memos };
+        let body = serde_json::to_string(&stored)
+            .map_err(|it| WorkError::Row { key: name.clone(), source: it.into() })?;
+        beside.version += 1;
+        beside.memos = stored.memos;
+        self.rows.insert(key, Some(stored.row));
+        Ok(Write { key: name, read_version, body, listing })
+    }
+}
