@@ -1,17 +1,17 @@
-# list what can be done
+# list the recipes
 default:
     @just --list --unsorted
 
-# bookings through all four services, without AWS
+# show bookings going through all four services, without AWS
 demo *args:
     cargo run -q -- demo {{args}}
 
-# everything, real LocalStack and Terraform included
+# run all tests, also those on a real LocalStack and with Terraform
 test *args:
     cargo test {{args}}
 
-# bookings through real processes that are killed, stopped and frozen; CI has 320 of them on SQLite,
-# 96 on DynamoDB with two of every role: just chaos 3000 "" dynamodb
+# send bookings through real processes that are killed, stopped and frozen. CI sends 320 with SQLite
+# and 96 with DynamoDB and two processes of each role: just chaos 3000 "" dynamodb
 chaos bookings="3000" seed="" store="sqlite":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -20,59 +20,59 @@ chaos bookings="3000" seed="" store="sqlite":
     [ -z "$seed" ] || export BOOKING_CHAOS_SEED=$seed
     cargo test --test it chaos::
 
-# every order, duplicate and crash of a few bookings, on the real worker
+# try every order, duplicate and crash of a few bookings, on the real worker
 exhaustive:
     cargo test --release --test it exhaustive -- --nocapture
 
-# the real runtime under every fault, so many seeds of 100 bookings: just sim 10000
+# run the real runtime under every fault, with this many seeds of 100 bookings: just sim 10000
 sim seeds="2000":
     BOOKING_SIM_SEEDS={{seeds}} cargo test --release --test it simulation:: -- --nocapture --test-threads 1
 
-# messages nobody thought of, so many a property, for the wire decoder
+# test the wire decoder with random messages, this many for each property
 fuzz cases="1000000":
-    PROPTEST_CASES={{cases}} cargo test --release --test it hardening:: -- --skip no_log_line
+    PROPTEST_CASES={{cases}} cargo test --release --test it contracts::generated::
 
 # measure, and write docs/BENCHMARKS.md (needs npm and Node 20): just bench --quick, just bench --help
 bench *args:
     cargo bench --bench bench -- {{args}}
 
-# what CI runs
+# run what CI runs
 ci:
     bash .ci/run
 
-# format and lint
+# check formatting and lints
 lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
     terraform fmt -check -recursive terraform
 
-# LocalStack on port 4566 with the real topology; then: source localstack/env
+# start LocalStack on port 4566 with the real topology; then: source localstack/env
 up:
     localstack/up
 
-# end it
+# end LocalStack
 down:
     localstack/down
 
-# the four services as processes, on whatever the environment points to
+# run the four services as processes, on the AWS or LocalStack that the environment points to
 services:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo build
-    # 1: it has begun already
+    # Exit code 1: the stores exist already.
     target/debug/booking init || [ $? -eq 1 ]
     trap 'kill 0' EXIT
     for role in seats payment receipt status; do target/debug/booking "$role" & done
     wait
 
-# licences, sources, bans and advisories of the dependencies, as CI has it
+# check licences, sources, bans and advisories of the dependencies, as CI does
 deny:
     .ci/deny
 
-# name the Dockerfile's base images by the digests that their tags have today: just pin-images --check
+# write the digests that the tags of the base images have today into the Dockerfile: just pin-images --check
 pin-images *args:
     .ci/pin-images {{args}}
 
-# what the binary is made of, in CycloneDX: target/sbom/booking.cdx.json
+# list what the binary is made of, in CycloneDX: target/sbom/booking.cdx.json
 sbom:
     .ci/sbom

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs DynamoDB Local, the one that AWS ships, until told to stop. Needs Java; nothing is kept.
+"""Runs the DynamoDB Local of AWS until told to stop. Needs Java; nothing is kept.
 
-Prints one line on stdout when it really answers: `ready http://127.0.0.1:PORT`.
-All else goes to stderr. The first start fetches it with npm: it is inside a package of AWS Amplify.
+Prints one line on stdout once DynamoDB Local answers requests: `ready http://127.0.0.1:PORT`.
+Everything else goes to stderr. The first start fetches it with npm, in a package of AWS Amplify.
 """
 
 import argparse
@@ -22,10 +22,10 @@ import install
 import serve
 
 PACKAGE, VERSION = "amplify-dynamodb-simulator", "2.9.30"
-# Of the package as it was seen to work: what npm brings has to be that.
+# The checksum of the package. A package with another checksum is refused.
 SHA256 = "3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9"
 HOME = install.HERE / ".dynamodb"
-# Written last: a folder without it was never finished.
+# Written last, so a folder without this file is incomplete.
 STAMP = HOME / "package.sha256"
 EMULATOR = HOME / "package" / "emulator"
 JAVA_MIN = 17
@@ -53,7 +53,7 @@ def run(options, state, stopped):
     if options.port and not serve.is_free(port):
         raise install.Failed(f"port {port} is taken by another program; choose one with --port, or --port 0 for a free one")
     log = state / "dynamodb.log"
-    # Nothing of it may reach for the internet.
+    # Without telemetry: it must not use the internet.
     command = [java, HEAP, "-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"]
     command += ["-inMemory", "-disableTelemetry", "-port", str(port)]
     with log.open("wb") as output:
@@ -85,7 +85,7 @@ def must_be_alive(process, log):
 
 
 def java_of_age():
-    """A Java that can run it: what stands in JAVA_HOME, else what is on the PATH."""
+    """A Java that is new enough: that of JAVA_HOME, or else that on the PATH."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     how = f"DynamoDB Local needs Java {JAVA_MIN} or newer: install a JRE (Debian: openjdk-17-jre-headless), {SKIP}"
@@ -101,7 +101,7 @@ def java_of_age():
 
 
 def fetch(log, stopped):
-    """Unpacks it into `.dynamodb`, once. Two processes may race for it: one fetches, the other waits."""
+    """Unpacks DynamoDB Local into `.dynamodb`, once. If two processes race, one fetches and the other waits."""
     with Path(__file__).open("rb") as this:
         fcntl.flock(this, fcntl.LOCK_EX)
         if STAMP.exists() and STAMP.read_text() == SHA256:
@@ -124,7 +124,7 @@ def fetch(log, stopped):
 
 
 def answers(port):
-    """Whether it answers a question, over the same HTTP that the SDKs use."""
+    """Whether DynamoDB Local answers a request, over the HTTP that the SDKs use."""
     scope = "Credential=test/20250101/eu-central-1/dynamodb/aws4_request"
     headers = {
         "Content-Type": "application/x-amz-json-1.0",

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs an SNS, SQS, DynamoDB and STS that enforce IAM, until told to stop: moto, from PyPI.
+"""Runs moto from PyPI until told to stop: an SNS, SQS, DynamoDB and STS that enforce IAM.
 
-Prints one line on stdout when it answers: `ready http://127.0.0.1:PORT`. All else goes to stderr. What
-it enforces, and what not, is said in iam_server.py. Nothing is kept.
+Prints one line on stdout once moto answers requests: `ready http://127.0.0.1:PORT`. Everything else goes
+to stderr. iam_server.py says what is enforced and what is not. Nothing is kept.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def run(options, state, stopped):
     if options.port and not serve.is_free(port):
         raise install.Failed(f"port {port} is taken by another program; choose one with --port, or --port 0 for a free one")
     log = state / "moto.log"
-    # AWS_*, MOTO_*: settings of the caller would end up inside.
+    # Without AWS_* and MOTO_*: the settings of the caller must not have any effect on moto.
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MOTO_", "PYTHON"))}
     with log.open("wb") as output:
         process = subprocess.Popen(

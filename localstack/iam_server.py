@@ -1,18 +1,18 @@
-"""moto as a server that enforces IAM the way AWS does for what `booking` calls. Started by iam.py.
+"""moto as a server that enforces IAM as AWS does, for the calls that `booking` makes. Started by iam.py.
 
-moto 5.2.5 verifies signatures, knows users, roles and their policies, and compares actions. Taken as it
-is, it cannot judge our policies: it asks for `*` instead of the resource of a call to SNS and DynamoDB
-(so that a policy that names its resources allows nothing), takes the name of a batch for an action,
-does not look into a transaction, answers every service with the same error, and knows no queue
-policies. This file adds exactly that, and leaves users, policies, matching and signatures to moto.
+moto 5.2.5 verifies signatures, knows users, roles and their policies, and compares actions. By itself it
+cannot judge our policies: it asks for `*` instead of the resource of a call to SNS and DynamoDB (so that a
+policy that names its resources allows nothing), takes the name of a batch for an action, does not look
+into a transaction, gives the same error for every service, and knows no queue policies. This file adds
+exactly that, and leaves users, policies, matching and signatures to moto.
 
-Not enforced, here or by moto: conditions of identity policies (ours have none), permission boundaries,
-service control policies, key policies of KMS, and the trust policy of a role. A role is taken by
-AssumeRole, as nobody but ECS may do in AWS.
+Neither this file nor moto enforces conditions of identity policies (ours have none), permission boundaries,
+service control policies, key policies of KMS, and the trust policy of a role. A test takes a role with
+AssumeRole, which in AWS only ECS may do.
 
-GET /refused says what was refused: a list of {"principal", "action", "resource"}.
-POST /principal makes somebody with exactly one policy, {"kind": "user" or "role", "name", "policy"},
-over the IAM and STS that are served here, and answers with the credentials.
+GET /refused lists what was refused: [{"principal", "action", "resource"}].
+POST /principal makes a user or a role with exactly one policy, {"kind": "user" or "role", "name", "policy"},
+in the IAM and STS that are served here, and answers with its credentials.
 """
 
 import io
@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape
 import boto3
 from moto import settings
 
-# Nothing goes unasked; what this file asks itself is not counted by moto.
+# Keeps moto's own checks off: call_action, below, checks every call.
 settings.INITIAL_NO_AUTH_ACTION_COUNT = float("inf")
 
 from moto.core.responses import BaseResponse  # noqa: E402
@@ -37,26 +37,27 @@ from werkzeug.exceptions import HTTPException  # noqa: E402
 from werkzeug.serving import run_simple  # noqa: E402
 
 ACCOUNT = "123456789012"
-# Whose key a test uses to make topics, queues, users and roles: no secret, it opens nothing but this.
+# The key with which a test makes topics, queues, users and roles. It is no secret, since it is valid
+# only here.
 ADMIN = ("AKIAIOSFODNN7ADMIN00", "an-emulator-on-this-machine-has-no-secrets")
 ANYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
-# What is called like an action of its own and is allowed by another.
+# Operations that need the right of another action.
 SAME_AS = {
     ("sns", "PublishBatch"): "Publish",
     ("sqs", "SendMessageBatch"): "SendMessage",
     ("sqs", "DeleteMessageBatch"): "DeleteMessage",
     ("sqs", "ChangeMessageVisibilityBatch"): "ChangeMessageVisibility",
 }
-# The parts of a transaction.
+# The actions of the parts of a transaction.
 PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 
 refused, lock = [], threading.Lock()
-# What the request of this thread is made of.
+# The body of the request that this thread handles.
 here = threading.local()
 
 
 def needed(service, operation, region, asked):
-    """What a call has to be allowed, as pairs of action and resource."""
+    """The rights that a call needs, as pairs of action and resource."""
 
     def arn(kind, name):
         return f"arn:aws:{kind}:{region}:{ACCOUNT}:{name}"
@@ -85,8 +86,8 @@ def allowed(policies, action, resource):
 
 
 def denial(service, operation, principal, action, resource):
-    """The answer of a service, each with its own code and form."""
-    # SQS writes its actions in small letters, and SNS its own name in capitals.
+    """The error for a refused call, with the code and the form of each service."""
+    # SQS writes the action in lower case, and SNS its own name in capitals.
     shown = {"sqs": action.lower(), "sns": action.replace("sns:", "SNS:")}.get(service, action)
     text = (
         f"User: {principal} is not authorized to perform: {shown} on resource: {resource} "
@@ -107,7 +108,7 @@ answer = BaseResponse.call_action
 
 
 def call_action(self):
-    """Asks moto who it is, and its policies whether he may; and only then does what was asked."""
+    """Checks the signature and the policies of the caller, and only then lets moto make the call."""
     operation = self._get_action()
     path = self.raw_path + (f"?{self.parsed_url.query}" if self.parsed_url.query else "")
     try:
@@ -119,9 +120,9 @@ def call_action(self):
     except HTTPException as error:
         return error.code, {"Content-Type": "text/xml"}, error.description
     service, policies, principal = request._service, request._access_key.collect_policies(), request._access_key.arn
-    # SNS and STS are asked by a form.
+    # Requests to SNS and STS are forms.
     asked = json.loads(here.body) if here.body.startswith(b"{") else {name: it[0] for name, it in self.querystring.items()}
-    # Everybody may ask who he is.
+    # GetCallerIdentity needs no right.
     pairs = [] if (service, operation) == ("sts", "GetCallerIdentity") else needed(service, operation, self.region, asked)
     for action, resource in pairs:
         if not allowed(policies, action, resource):
@@ -132,7 +133,7 @@ def call_action(self):
 
 
 def delivers(queue, topic):
-    """Whether a queue's policy lets SNS put on it what was published to a topic."""
+    """Whether the policy of a queue lets SNS deliver messages of this topic to it."""
     for it in json.loads(queue.policy or "{}").get("Statement", []):
         sources = it.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn", [])
         sources = [sources] if isinstance(sources, str) else sources
@@ -146,7 +147,8 @@ deliver = Subscription.publish
 
 
 def publish(self, *message, **more):
-    """What a queue's policy does not let in goes where the subscription says, or is lost: as in AWS."""
+    """Delivers a message as AWS does: if the policy of the queue refuses it, to the dead-letter queue of the
+    subscription; if there is none, the message is lost."""
     queues = sqs_backends[self.account_id][self.endpoint.split(":")[3]]
     endpoint = self.endpoint
     if delivers(queues.get_queue(endpoint.rsplit(":", 1)[-1]), self.topic_arn):
@@ -161,7 +163,7 @@ def publish(self, *message, **more):
 
 
 def principal(endpoint, kind, name, policy):
-    """A user with a key, or a role that somebody has taken as ECS does for a task."""
+    """Makes a user with a key, or a role with temporary credentials such as ECS gives to a task."""
 
     def client(service):
         return boto3.client(
@@ -194,7 +196,7 @@ def main():
     moto = DomainDispatcherApplication(create_backend_app)
 
     def application(environ, respond):
-        # A signature is over the bytes that were sent; moto keeps only what it reads out of a form.
+        # A signature covers the bytes of the body, but moto keeps only the fields that it reads from a form.
         here.body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(here.body)
         if environ["PATH_INFO"] == "/principal":
@@ -208,7 +210,7 @@ def main():
         respond("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
 
-    # Of this machine alone.
+    # Only for this machine.
     run_simple("127.0.0.1", int(sys.argv[1]), application, threaded=True, request_handler=MotoRequestHandler)
 
 

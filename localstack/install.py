@@ -1,4 +1,4 @@
-"""Virtual environments for what plays AWS here, each made from its list of packages when needed."""
+"""Makes the virtual environments of the emulators of AWS, each from its list of packages, when needed."""
 
 import fcntl
 import hashlib
@@ -13,11 +13,11 @@ LOG_LINES = 30
 
 
 class Venv:
-    """An environment: what is in it, its list of packages, and its folder."""
+    """A virtual environment: the program in it, its list of packages, and its folder."""
 
     def __init__(self, what, requirements, folder):
         self.what, self.requirements, self.folder = what, HERE / requirements, HERE / folder
-        # Written last: an environment without it was never finished.
+        # Written last, so an environment without this file is incomplete.
         self.stamp = self.folder / "requirements.sha256"
 
 
@@ -26,11 +26,11 @@ MOTO = Venv("moto", "requirements-iam.txt", ".moto")
 
 
 class Failed(Exception):
-    """What was wrong and what to do, in words for the terminal."""
+    """An error whose text says, for the terminal, what is wrong and what to do."""
 
 
 def environment(log, stopped, venv=LOCALSTACK):
-    """The environment's Python. Two processes may race for it: one installs, the other waits."""
+    """The Python of the environment. If two processes race, one installs and the other waits."""
     python = venv.folder / "bin" / "python"
     with venv.requirements.open("rb") as requirements:
         fcntl.flock(requirements, fcntl.LOCK_EX)
@@ -46,9 +46,9 @@ def environment(log, stopped, venv=LOCALSTACK):
 
 
 def base_python(what):
-    """A Python the pinned packages were made for: 3.11, else what runs this if it is newer."""
+    """The Python that the pinned packages were made for: 3.11, or else the one that runs this, if newer."""
     found = shutil.which("python3.11")
-    # A name on the PATH may be a version manager's stub that refuses.
+    # On the PATH there may be the stub of a version manager, which refuses to run.
     if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
         return found
     if sys.version_info >= (3, 11):

@@ -1,7 +1,7 @@
-"""LocalStack on the loopback address alone.
+"""Runs LocalStack on the loopback address only.
 
-Its web server takes the port of GATEWAY_LISTEN, and listens on all addresses whatever host stands there
-(localstack/runtime/server/twisted.py: "TODO: interface = host?").
+The web server of LocalStack takes the port from GATEWAY_LISTEN, but listens on all addresses, whatever
+host GATEWAY_LISTEN names (localstack/runtime/server/twisted.py: "TODO: interface = host?").
 """
 
 import runpy

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs LocalStack (SNS, SQS, IAM, STS) until told to stop, in Docker or from PyPI.
 
-Prints one line on stdout when LocalStack really answers: `ready http://127.0.0.1:PORT`.
-All else goes to stderr and to `localstack.log` in the state folder.
+Prints one line on stdout once LocalStack answers requests: `ready http://127.0.0.1:PORT`.
+Everything else goes to stderr and to `localstack.log` in the state folder.
 
-SIGUSR1 freezes LocalStack: it takes connections and answers nothing. SIGUSR2 lets it go on.
+SIGUSR1 freezes LocalStack: it accepts connections but answers nothing. SIGUSR2 lets it continue.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from pathlib import Path
 
 import install
 
-# The last tag that starts without an auth token. The same stands in compose.yaml.
+# The last tag that starts without an auth token. compose.yaml names the same.
 IMAGE = "localstack/localstack:4.14.0"
 SERVICES = "sns,sqs,iam,sts"
 READY_WITHIN_S = {"pip": 120, "docker": 600}  # Docker may have to pull the image first.
 END_WITHIN_S = 5
-# One harmless question a service. Health alone answers seconds before the services do.
+# A harmless request for each service, since the health check is good seconds before the services answer.
 QUESTIONS = {
     "sqs": "Action=ListQueues&Version=2012-11-05",
     "sns": "Action=ListTopics&Version=2010-03-31",
@@ -80,7 +80,7 @@ def serve(options, state, stopped):
 
 
 class Instance:
-    """One LocalStack, in a process group of its own so that nothing of it outlives it."""
+    """One LocalStack, in a process group of its own, so that all its processes can be ended together."""
 
     def __init__(self, way, python, port, state, keep):
         self.way, self.port, self.state, self.detached = way, port, state, False
@@ -89,15 +89,15 @@ class Instance:
         settings = {
             "SERVICES": SERVICES,
             "EAGER_SERVICE_LOADING": "1",
-            # Queue URLs that need no DNS and that the Terraform provider accepts.
+            # Makes queue URLs that need no DNS and that the Terraform provider accepts.
             "SQS_ENDPOINT_STRATEGY": "off",
             "LOCALSTACK_HOST": f"localhost:{port}",
-            # Nothing of it may reach for the internet.
+            # LocalStack must not use the internet.
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "DISABLE_EVENTS": "1",
             "DNS_ADDRESS": "0",
         }
-        # AWS_*: a profile or endpoint of the caller would end up inside LocalStack.
+        # Without AWS_*: a profile or endpoint of the caller must not have any effect on LocalStack.
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
         if way == "docker":
             command = ["docker", "run", "--rm", "--name", self.container, "--publish", f"127.0.0.1:{port}:4566"]
@@ -105,8 +105,8 @@ class Instance:
         else:
             command = [str(python), str(Path(__file__).resolve().parent / "loopback.py")]
             environ |= settings | {
-                # In a container LocalStack takes itself for its own image, and would share /var/lib/localstack
-                # with every other one.
+                # In a container, LocalStack would believe that it runs in its own image, and would share
+                # /var/lib/localstack with every other LocalStack.
                 "OVERRIDE_IN_DOCKER": "0",
                 "GATEWAY_LISTEN": f"127.0.0.1:{port}",
                 "LOCALSTACK_VOLUME_DIR": str(state / "volume"),
@@ -133,7 +133,7 @@ class Instance:
             raise install.Failed(f"LocalStack ended by itself with code {code}:\n{install.tail(self.log)}")
 
     def leave_running(self):
-        """Writes down how `--stop` finds it."""
+        """Writes down the process and the container for `--stop`."""
         self.detached = True
         (self.state / "running.json").write_text(json.dumps({"pid": self.process.pid, "container": self.container}))
         print(f"LocalStack runs with pid {self.process.pid}, log {self.log}", file=sys.stderr)
@@ -155,7 +155,7 @@ class Instance:
 
 
 class Stopped:
-    """Says whether it is time to end: a signal came, or (if watched) stdin is at its end."""
+    """Whether to end: a signal came or, if stdin is watched, it is at its end."""
 
     def __init__(self, watch_stdin):
         self.watch_stdin, self.yes = watch_stdin, False
@@ -173,12 +173,12 @@ class Stopped:
 
 
 def stop(state):
-    """Ends what `--detach` left running. Nothing running is fine."""
+    """Ends the LocalStack that `--detach` left running, if there is one."""
     note = state / "running.json"
     if not note.exists():
         return
     running = json.loads(note.read_text())
-    # After a restart of the machine the pid may be another program's.
+    # After a restart of the machine, the pid may belong to another program.
     seen = subprocess.run(["ps", "-p", str(running["pid"]), "-o", "command="], capture_output=True, text=True).stdout
     if "localstack" in seen:
         end(running["pid"], running["container"], lambda: not group_exists(running["pid"]))
@@ -191,7 +191,7 @@ def end(group, container, ended):
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(group, number)
-            # What is frozen hears no SIGTERM.
+            # A frozen process does not receive SIGTERM.
             os.killpg(group, signal.SIGCONT)
         except ProcessLookupError:
             return
@@ -209,7 +209,7 @@ def group_exists(group):
 
 
 def die_with_parent():
-    """Linux: the kernel ends LocalStack even if this program is killed with SIGKILL. Elsewhere: nothing."""
+    """On Linux, lets the kernel end LocalStack even if this program is killed with SIGKILL."""
     if sys.platform == "linux":
         import ctypes
 
@@ -218,7 +218,7 @@ def die_with_parent():
 
 
 def answers(port):
-    """Whether every service gives an answer, over the same HTTP that the SDKs use."""
+    """Whether every service answers a request, over the HTTP that the SDKs use."""
     try:
         ask(f"http://127.0.0.1:{port}/_localstack/health")
         for service, question in QUESTIONS.items():
@@ -234,7 +234,7 @@ def answers(port):
 
 
 def ask(url, **request):
-    # No proxy: what is asked is on this machine.
+    # Without a proxy: the server is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     opener.open(urllib.request.Request(url, **request), timeout=30).read()
 
@@ -253,7 +253,7 @@ def which_way():
 
 
 def docker_answers():
-    # The format: without an engine, some clients print half of `docker info` and succeed.
+    # With a format, since some clients print half of `docker info` and succeed without an engine.
     try:
         info = subprocess.run(
             ["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, timeout=10

@@ -1,9 +1,9 @@
-# One policy a role, for the role its tasks run under, and one for clients. Least privilege: no
-# action or resource is here that the services do not use, and a test of the binary holds these lists
-# to the calls it makes. operator.tf has the policy for people.
+# One IAM policy for each service, and one for clients. Least privilege: a service may do only what
+# it does, and a test compares these lists with the calls that the binary makes. operator.tf has the
+# policy for people.
 
 locals {
-  # What every role does with its own queue, and with the -dlq beside it.
+  # The actions of every service on its own queue, and on the -dlq queue beside it.
   queue_actions = [
     "sqs:ReceiveMessage",
     "sqs:DeleteMessage",
@@ -13,21 +13,21 @@ locals {
   ]
   dlq_actions = ["sqs:SendMessage", "sqs:GetQueueUrl"]
 
-  # What a role does with its own table. Several rows that change together are a TransactWriteItems
-  # of conditional puts, which AWS allows to who may put. Nothing is ever deleted or scanned.
+  # The actions of each service on its own table. Rows that change together are written with one
+  # TransactWriteItems of conditional puts, for which AWS asks PutItem. No service deletes or scans.
   table_actions = {
-    # A take-over reads the rows of many seats and holders at once.
+    # Taking over an expired hold reads the rows of many seats and bookings at once.
     seats = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"]
-    # The ledger of the simulated gateway lies in the same table, under keys of its own.
+    # The ledger of the simulated gateway is in the same table, with keys of its own.
     payment = ["dynamodb:GetItem", "dynamodb:PutItem"]
     receipt = ["dynamodb:GetItem", "dynamodb:PutItem"]
-    # A list is the keys from an index, and then the rows.
+    # A list takes the keys from an index, and then reads the rows.
     status = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"]
   }
   index_actions = ["dynamodb:Query"]
 
-  # SNS, SQS and DynamoDB encrypt and decrypt in the caller's name. The star stands for the variants
-  # of one operation and is what AWS documents for publishing.
+  # SNS, SQS and DynamoDB use the key in the name of their caller. The star stands for the variants
+  # of one operation, as AWS documents it for publishing.
   key_statements = var.kms_key_arn == null ? [] : [{
     Sid      = "UseKey"
     Effect   = "Allow"

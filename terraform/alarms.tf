@@ -1,5 +1,5 @@
-# What a person should be woken for, or look at tomorrow. Each alarm says in its description what it
-# means and what to do first. An emulator has no alarms.
+# The alarms. The description of each one says what it means and what to do first. On an emulator
+# there are none.
 
 locals {
   monitored = var.monitoring && !local.emulated
@@ -9,10 +9,12 @@ locals {
 
   breaker_namespace = "${var.prefix}booking"
 
-  # SQS hands out no more than 120,000 messages of a queue at once, and says nothing when it stops.
+  # SQS lets at most 120,000 messages of a queue be in flight. Beyond that, a long poll gets no
+  # messages, and no error.
   in_flight_limit = 100000
 
-  # name => what to watch, minute by minute: an alarm is `of` minutes out of `minutes` above the threshold
+  # name => metric and threshold. The alarm goes off when `of` of the last `minutes` minutes are
+  # above it.
   alarms = merge(
     {
       for role, queue in local.queue_names : "${queue}-oldest-message" => {
@@ -21,7 +23,7 @@ locals {
         above       = var.oldest_message_alarm_s
         of          = 3
         minutes     = 3
-        description = "${role} is falling behind, or gives one message back again and again. Look at its tasks and its log; scale with tasks.${role}.max."
+        description = "${role} is falling behind, or retries one message again and again. Look at its tasks and its log. If it needs more tasks, raise tasks.${role}.max."
       }
     },
     {
@@ -31,10 +33,11 @@ locals {
         above       = local.in_flight_limit
         of          = 1
         minutes     = 1
-        description = "${role} has received more than it finishes. At 120,000 SQS hands out nothing more, without an error."
+        description = "${role} receives more messages than it finishes. At 120,000 messages in flight SQS delivers no more, without an error. Look at its tasks and its log."
       }
     },
-    # Five minutes: `booking dlq ls` hides messages for a moment, which must not end an alarm and start another.
+    # Five minutes, since `booking dlq ls` hides messages for a moment, which must not end one alarm
+    # and start another.
     {
       for role, queue in local.dlq_names : queue => {
         metric      = "AWS/SQS ApproximateNumberOfMessagesVisible Maximum"
@@ -42,7 +45,7 @@ locals {
         above       = 0
         of          = 1
         minutes     = 5
-        description = "${role} set a message aside, or received it too often. Why: booking dlq ls ${role}. Back to work: booking dlq redrive ${role}. A flood of what nobody wants: booking dlq drop ${role} --class CLASS."
+        description = "${role} set a message aside, or received it too often. booking dlq ls ${role} says why. To put messages back: booking dlq redrive ${role}. To delete a flood of useless messages: booking dlq drop ${role} --class CLASS."
       }
     },
     {
@@ -52,7 +55,7 @@ locals {
         above       = 0
         of          = 1
         minutes     = 5
-        description = "SNS could not deliver to ${role}: most likely its queue, the queue's policy or the key's policy was changed. Find out with booking check, then booking dlq redrive ${role}."
+        description = "SNS could not deliver messages to ${role}. Most likely its queue, the policy of the queue or the policy of the KMS key was changed. booking check says which. Mend it, then run booking dlq redrive ${role}."
       }
     },
     {
@@ -62,7 +65,7 @@ locals {
         above       = 0
         of          = 1
         minutes     = 5
-        description = "SNS gave up on delivering ${topic} to a subscriber. It is on that role's -undelivered queue. Find out why with booking check."
+        description = "SNS gave up delivering a ${topic} event to a subscriber. The event is on the -undelivered queue of that role. booking check says why."
       }
     },
   )
@@ -82,23 +85,23 @@ resource "aws_cloudwatch_metric_alarm" "queue_or_topic" {
   period              = 60
   datapoints_to_alarm = each.value.of
   evaluation_periods  = each.value.minutes
-  # A queue or topic that nobody uses has no figures, and nothing to be alarmed about.
+  # A queue or topic without traffic has no data, which is no reason for an alarm.
   treat_missing_data = "notBreaching"
   alarm_actions      = [local.alarm_topic_arn]
   ok_actions         = [local.alarm_topic_arn]
 }
 
-# A task whose health check fails is stopped and replaced. As long as that helps, nobody is woken.
+# ECS stops and replaces a task whose health check fails. As long as that helps, there is no alarm.
 resource "aws_cloudwatch_metric_alarm" "tasks" {
   for_each = local.monitored ? local.running : toset([])
 
   alarm_name          = "${local.service_names[each.key]}-tasks"
-  alarm_description   = "${each.key} has fewer healthy tasks than it should, or Container Insights is off. The service's events say why tasks stop; their log ends with the reason."
+  alarm_description   = "${each.key} has fewer running tasks than it should, or Container Insights is off. The events of the ECS service say why tasks stop, and so does the last line of their log."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   datapoints_to_alarm = 5
   evaluation_periods  = 10
-  # Nothing is reported of a service that is gone.
+  # A service that is gone has no data.
   treat_missing_data = "breaching"
   alarm_actions      = [local.alarm_topic_arn]
   ok_actions         = [local.alarm_topic_arn]
@@ -127,8 +130,9 @@ resource "aws_cloudwatch_metric_alarm" "tasks" {
   }
 }
 
-# A service that has stopped polling because its store, its provider or the topics are down is healthy:
-# a restart would mend nothing. It logs a line when its breaker opens, and one for each trial in vain.
+# A service that pauses because its store, its payment provider, its mailer or the topics are down
+# counts as healthy, since a restart would not help. It logs a line when its breaker opens, and
+# another after each trial that fails.
 resource "aws_cloudwatch_log_metric_filter" "breaker" {
   for_each = local.monitored ? local.running : toset([])
 
@@ -147,14 +151,14 @@ resource "aws_cloudwatch_metric_alarm" "breaker" {
   for_each = local.monitored ? local.running : toset([])
 
   alarm_name          = "${local.service_names[each.key]}-breaker-open"
-  alarm_description   = "${each.key} has stopped polling: its store, what it asks outside or the topics are down. Its log says which and why, at breaker = open, and so does /health of its tasks. It goes on by itself; nothing is lost meanwhile."
+  alarm_description   = "${each.key} has stopped polling, because its store, its payment provider, its mailer or the topics are down. The log line with breaker = open says which and why, and so does /health. The service resumes by itself, and no message is lost meanwhile."
   namespace           = local.breaker_namespace
   metric_name         = aws_cloudwatch_log_metric_filter.breaker[each.key].metric_transformation[0].name
   statistic           = "Sum"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # Five minutes: what is tried may have to come back to its queue first, and an alarm that is over in
-  # between and starts again says nothing.
+  # Five minutes, since the message of the next trial may have to come back to the queue first. A
+  # shorter alarm would end in between and start again.
   period              = 60
   datapoints_to_alarm = 1
   evaluation_periods  = 5

@@ -1,5 +1,5 @@
-# As many tasks as the backlog needs. Not CPU: a service that waits for DynamoDB or a payment
-# provider falls behind without being busy.
+# Scales the services on their backlog. Not on CPU, since a service that waits for DynamoDB or a
+# payment provider falls behind without using much CPU.
 
 resource "aws_appautoscaling_target" "role" {
   for_each = local.running
@@ -25,15 +25,17 @@ resource "aws_appautoscaling_policy" "backlog" {
   target_tracking_scaling_policy_configuration {
     target_value = local.tasks[each.key].backlog
 
-    # Out quickly. In slowly: a new rush is likelier than a large saving.
+    # Scales out fast and in slowly: an idle task for a few minutes costs less than a rush that
+    # waits.
     scale_out_cooldown = 60
     scale_in_cooldown  = 300
 
-    # Waiting messages a running task. Messages in flight are no backlog: somebody is at them.
+    # Waiting messages for each running task. Messages in flight do not count: a task is working on
+    # them.
     customized_metric_specification {
       metrics {
         id          = "backlog"
-        label       = "Waiting messages a running task"
+        label       = "Waiting messages for each running task"
         expression  = "visible / running"
         return_data = true
       }

@@ -1,11 +1,12 @@
-# One dashboard, one row a role: is there work, is it done in time, did any of it die, what is said,
-# and, where they are here, who does it and what its table does.
+# One dashboard with one row for each role: waiting messages and messages in flight, the age of the
+# oldest, dead letters, and events heard and published; with services also tasks, and with tables
+# also capacity units.
 
 locals {
   dashboard_columns = 24
   dashboard_row     = 6
 
-  # role => its panels, from left to right: a title, and the metrics as CloudWatch writes them
+  # role => its panels from left to right: a title, and the metrics in the form of CloudWatch
   panels = {
     for role in sort(local.roles) : role => concat(
       [

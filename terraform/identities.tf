@@ -1,5 +1,5 @@
-# Under whose name the tasks act: each service under a role of its own, with exactly the policy of
-# access.tf. ECS itself acts under another one, before the container starts and for its logs.
+# The IAM roles of the tasks: each service has a role of its own, with exactly its policy from
+# access.tf. ECS itself uses the execution role, before the container starts and to write its logs.
 
 locals {
   iam = "arn:${local.partition}:iam::${local.account_id}"
@@ -9,7 +9,8 @@ locals {
   execution_role     = "${var.prefix}booking-execution"
   execution_role_arn = "${local.iam}:role/${local.execution_role}"
 
-  # Only ECS, and only for tasks of this account: no other account can have ECS act in our name.
+  # Only ECS may take these roles, and only for tasks of this account: no other account can make ECS
+  # use them.
   trust_ecs = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -24,7 +25,8 @@ locals {
     }]
   })
 
-  # Exactly the one secret, for who hands it to the containers and for who sends canaries.
+  # The right to read exactly this secret: for ECS, which gives it to the containers, and for
+  # operators, who send canaries.
   canary_key_statements = var.canary_key_arn == null ? [] : [{
     Sid      = "ReadCanaryKey"
     Effect   = "Allow"
@@ -32,7 +34,7 @@ locals {
     Resource = [var.canary_key_arn]
   }]
 
-  # account, region and repository, if the image lies in ECR; other registries ask no IAM.
+  # Account, region and repository, if the image is in ECR. Other registries do not use IAM.
   ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr(?:-fips)?\\.(?P<region>[a-z0-9-]+)\\.[a-z0-9.-]+/(?P<name>[^:@]+)", var.image), null)
 }
 
@@ -84,7 +86,7 @@ resource "aws_iam_role_policy" "execution" {
           Action   = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
           Resource = ["arn:${local.partition}:ecr:${local.ecr.region}:${local.ecr.account}:repository/${local.ecr.name}"]
         },
-        # A token is for the whole registry: AWS knows no resource for it.
+        # A token is valid for the whole registry, so AWS allows no resource here but the star.
         {
           Sid      = "LogIn"
           Effect   = "Allow"

@@ -1,5 +1,5 @@
-# Names, and ARNs composed from them. Composed, not referenced: no resource waits for another's
-# ARN, and a plan shows every policy complete.
+# The names of all resources, and ARNs that are composed from the names. ARNs are not referenced, so
+# that no resource waits for another one, and a plan shows every policy in full.
 
 data "aws_partition" "current" {}
 

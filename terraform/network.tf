@@ -1,4 +1,4 @@
-# Who may connect to whom. Services never call each other: each only goes out to AWS, over HTTPS.
+# The security groups. Services never call each other: each one only connects to AWS, over HTTPS.
 
 resource "aws_security_group" "role" {
   for_each = local.running
@@ -7,13 +7,13 @@ resource "aws_security_group" "role" {
   description = "The tasks of the booking service ${each.key}"
   vpc_id      = var.vpc_id
 
-  # A changed name makes a new group, which the tasks must have before the old one can go.
+  # A new name makes a new group. The tasks must have it before the old one can be deleted.
   lifecycle {
     create_before_destroy = true
   }
 }
 
-# The VPC's own resolver and the credentials of the task need no rule.
+# The DNS resolver of the VPC and the credentials of the task need no rule.
 resource "aws_vpc_security_group_egress_rule" "https" {
   for_each = local.running
 

@@ -1,7 +1,7 @@
-# What a person needs for `booking check`, `booking dlq` (its `drop` deletes for good) and `booking resend`,
-# and no service has.
-# Attach it to the role people take when something is wrong, not to their everyday one: who has it
-# reads bookings and can publish every event.
+# The policy for people who run `booking check`, `booking dlq` (whose `drop` deletes for good) and
+# `booking resend`. No service has it. Attach it to the role that operators take when something is
+# wrong, and not to their everyday role: with this policy, a person reads bookings and can publish
+# every event.
 
 resource "aws_iam_policy" "operator" {
   name        = "${var.prefix}booking-operator"
@@ -17,14 +17,14 @@ locals {
   dead_letter_arns = concat(values(local.dlq_arns), values(local.undelivered_arns))
 
   operator_statements = [
-    # resend announces a kept decision again; check --canary sends a marked event through all topics.
+    # `resend` publishes decisions again; `check --canary` publishes a marked event on every topic.
     {
       Sid      = "CheckTopicsAndAnnounceAgain"
       Effect   = "Allow"
       Action   = ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish"]
       Resource = values(local.topic_arns)
     },
-    # SNS knows no resource for this action: anything but the star allows nothing.
+    # SNS has no resource for this action: anything but the star would allow nothing.
     {
       Sid      = "CheckSubscriptions"
       Effect   = "Allow"
@@ -51,7 +51,7 @@ locals {
     },
   ]
 
-  # redrive --dry-run and resend read what a role decided. Nothing here writes to a table.
+  # `redrive --dry-run` and `resend` read the rows of a role. No statement here allows a write.
   operator_table_statements = length(local.stored) == 0 ? [] : [
     {
       Sid      = "CheckAndReadTables"
@@ -59,7 +59,7 @@ locals {
       Action   = ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:BatchGetItem"]
       Resource = values(local.table_arns)
     },
-    # Whoever opens the rows of status finds out first whether its indexes are there.
+    # A command that opens the table of status first checks that its indexes exist.
     {
       Sid      = "AskIndexes"
       Effect   = "Allow"

@@ -4,7 +4,7 @@ output "topic_arns" {
 }
 
 output "queues" {
-  description = "URL and ARN of each role's queue, of its dead-letter queue (dlq) and of its queue for what SNS could not deliver (undelivered), by role."
+  description = "URL and ARN of each role's queue, of its dead-letter queue (dlq) and of its queue for messages that SNS could not deliver (undelivered), by role."
   value = {
     for role in local.roles : role => {
       url             = aws_sqs_queue.role[role].url
@@ -18,7 +18,7 @@ output "queues" {
 }
 
 output "policy_arns" {
-  description = "ARN of each IAM policy, by role, for clients under \"client\", and for people under \"operator\"."
+  description = "ARN of each IAM policy: by role, for clients under \"client\", and for people under \"operator\"."
   value = merge(
     { for publisher, it in aws_iam_policy.publisher : publisher => it.arn },
     { operator = aws_iam_policy.operator.arn },
@@ -31,12 +31,12 @@ output "table_names" {
 }
 
 output "alarm_topic_arn" {
-  description = "ARN of the SNS topic the alarms go to: subscribe whoever should hear them. Null without monitoring."
+  description = "ARN of the SNS topic that the alarms go to; subscribe the people who should get them. Null without monitoring."
   value       = local.monitored ? local.alarm_topic_arn : null
 }
 
 output "cluster_arn" {
-  description = "ARN of the ECS cluster the services run in; null without services."
+  description = "ARN of the ECS cluster that the services run in; null without services."
   value       = length(local.running) > 0 ? local.cluster_arn : null
 }
 

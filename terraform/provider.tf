@@ -1,12 +1,12 @@
 locals {
-  # An emulator is told by its endpoint: it has no credentials to check and no metadata service.
+  # An endpoint means an emulator, which has no credentials to check and no metadata service.
   emulated = var.endpoint_url != null
 }
 
 provider "aws" {
   region = var.region
 
-  # ARNs are composed from account_id, so applying to another account must fail, not half work.
+  # ARNs are composed from account_id, so applying to another account must fail as a whole.
   allowed_account_ids = var.account_id == null || local.emulated ? null : [var.account_id]
 
   access_key                  = local.emulated ? "test" : null

@@ -1,8 +1,8 @@
-# Three queues a role. Policies stand inside the queues: each separate policy resource would
-# wait another 25 seconds for SQS to settle.
+# Three queues for each role. Policies are attributes of the queues, since each separate policy
+# resource would wait another 25 seconds until SQS has settled.
 #
-# The provider (5.100) cannot ask for more than 256 KiB a message, though SQS allows 1 MiB. Raise it
-# by hand (docs/EVENTS.md); an apply does not undo it.
+# The provider (5.100) cannot set more than 256 KiB for a message, although SQS allows 1 MiB. Raise
+# the limit by hand (docs/EVENTS.md); an apply does not undo that.
 
 resource "aws_sqs_queue" "role" {
   for_each = local.roles
@@ -21,7 +21,8 @@ resource "aws_sqs_queue" "role" {
   }
 }
 
-# What the role set aside, and what SQS moved here after max_receive_count deliveries.
+# Messages that the role set aside, and messages that SQS moved here after max_receive_count
+# receives.
 resource "aws_sqs_queue" "dlq" {
   for_each = local.roles
 
@@ -40,7 +41,8 @@ resource "aws_sqs_queue" "dlq" {
   }
 }
 
-# What SNS could not deliver to the role's queue: the dead-letter queue of its subscriptions.
+# Messages that SNS could not deliver to the role's queue: the dead-letter queue of its
+# subscriptions.
 resource "aws_sqs_queue" "undelivered" {
   for_each = local.roles
 
@@ -55,8 +57,8 @@ resource "aws_sqs_queue" "undelivered" {
   }
 }
 
-# SQS refuses a redrive policy whose dead-letter queue does not exist yet. Set afterwards, it lets
-# both queues be created at once, which is shorter than one after the other.
+# SQS refuses a redrive policy whose dead-letter queue does not exist yet. Setting it afterwards
+# lets both queues be created at the same time, which is faster.
 resource "aws_sqs_queue_redrive_policy" "role" {
   for_each = var.side_by_side ? toset([]) : local.roles
 
@@ -67,7 +69,8 @@ resource "aws_sqs_queue_redrive_policy" "role" {
 }
 
 locals {
-  # Exactly one of SSE-SQS and a customer-managed key; the provider refuses both, even if one is false.
+  # Exactly one of SSE-SQS and a customer-managed key. The provider refuses both, even if one is
+  # false.
   sse_sqs = var.kms_key_arn == null ? true : null
 
   redrive_policies = {
@@ -77,7 +80,7 @@ locals {
     })
   }
 
-  # Which topics may put messages into a role's queues: those it subscribes to, no other.
+  # Only the topics that a role subscribes to may put messages on its queues.
   delivery_policies = {
     for kind, arns in { role = local.queue_arns, undelivered = local.undelivered_arns } : kind => {
       for role, arn in arns : role => jsonencode({

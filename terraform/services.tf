@@ -1,4 +1,4 @@
-# One ECS service a role, on Fargate. Created only when an image is given.
+# One ECS service on Fargate for each role. Created only if an image is given.
 
 locals {
   own_cluster  = length(local.running) > 0 && var.cluster_arn == null
@@ -13,7 +13,8 @@ resource "aws_ecs_cluster" "own" {
 
   name = local.cluster_name
 
-  # Autoscaling and an alarm need the number of running tasks, which only this tells.
+  # Autoscaling and an alarm need the number of running tasks, which only Container Insights
+  # reports.
   setting {
     name  = "containerInsights"
     value = "enabled"
@@ -30,11 +31,11 @@ resource "aws_ecs_service" "role" {
   platform_version = "LATEST"
   desired_count    = local.tasks[each.key].min
 
-  # New tasks first, then the old ones go: whatever version a replica has, it works on the same queue.
+  # New tasks start before old ones stop. Replicas of different versions may work on the same queue.
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
 
-  # A version whose tasks do not become healthy goes back to the one before by itself.
+  # If the tasks of a new version do not become healthy, ECS goes back to the version before.
   deployment_circuit_breaker {
     enable   = true
     rollback = true
@@ -56,7 +57,7 @@ resource "aws_ecs_service" "role" {
     }
   }
 
-  # As long as a container may take to start, see healthCheck.
+  # As long as a container may take to start: see healthCheck in tasks.tf.
   health_check_grace_period_seconds = each.key == local.answering && var.target_group_arn != null ? 60 : null
 
   propagate_tags          = "SERVICE"
@@ -66,11 +67,12 @@ resource "aws_ecs_service" "role" {
   enable_execute_command = false
 
   lifecycle {
-    # From the first minute on autoscaling rules it.
+    # Autoscaling decides this from the first minute on.
     ignore_changes = [desired_count]
   }
 
-  # A service that starts before its rights, queues or tables are there gives up and is restarted.
+  # Without these, a service would start before its rights, queues or tables exist, end, and be
+  # restarted.
   depends_on = [
     aws_cloudwatch_log_group.role,
     aws_dynamodb_table.role,

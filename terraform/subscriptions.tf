@@ -5,14 +5,15 @@ resource "aws_sns_topic_subscription" "role" {
   protocol  = "sqs"
   endpoint  = local.queue_arns[each.value.role]
 
-  # The envelope carries the SNS MessageId, which is the same in all queues, and the TopicArn.
+  # The services need the SNS envelope: it has the MessageId, which is the same in all queues, and
+  # the TopicArn, which the publisher cannot forge.
   raw_message_delivery = false
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = local.undelivered_arns[each.value.role]
   })
 
-  # Composed ARNs hide these from Terraform: SNS refuses an unknown topic, and a message that
-  # comes before the queue or its policy is there goes astray.
+  # Terraform cannot see these dependencies in composed ARNs. SNS refuses an unknown topic, and a
+  # message that comes before the queue or its policy exists is lost.
   depends_on = [aws_sns_topic.topic, aws_sqs_queue.role, aws_sqs_queue.undelivered]
 }

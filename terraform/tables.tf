@@ -1,23 +1,25 @@
-# One table a role, its own data, shared by all replicas of that role. Only with store = "dynamodb".
+# One table for each role, which all replicas of that role share. Created only with store =
+# "dynamodb".
 
 locals {
-  # The role that people ask: bookings by phase, and which wait longest.
+  # The role that answers questions over HTTP: which bookings are in a phase, and which wait
+  # longest.
   answering = "status"
 
   stored = var.store == "dynamodb" ? local.roles : toset([])
 
-  # Both hold keys only. A row is read from the table itself, strongly consistent, and an event
-  # writes little more than the row.
+  # Both indexes have keys only: a row is read from the table itself, with a consistent read, and an
+  # event writes little more than the row.
   indexes = {
     # The bookings of one phase, newest first.
     newest = { hash_key = "phase", range_key = "at_ms" }
-    # Sparse: a row has open_phase only while its booking waits for something.
+    # Sparse: a row has the attribute open_phase only while its booking waits for something.
     stalest = { hash_key = "open_phase", range_key = "at_ms" }
   }
 
   role_indexes = { for role in local.stored : role => role == local.answering ? local.indexes : {} }
 
-  # DynamoDB wants to know the types of key attributes, and refuses to hear of any other.
+  # DynamoDB must be told the types of key attributes, and refuses other attributes here.
   attributes = {
     for role in local.stored : role => merge(
       { key = "S" },
@@ -26,8 +28,8 @@ locals {
   }
 }
 
-# No TTL: a final state is never forgotten. A request put back from a dead-letter queue weeks later
-# must find that its booking has ended, or its card is charged again.
+# There is no TTL: a final state is never deleted. A request that is put back from a dead-letter
+# queue weeks later must find that its booking has ended, or the card would be charged again.
 resource "aws_dynamodb_table" "role" {
   for_each = local.stored
 

@@ -1,15 +1,16 @@
-# What runs: one task definition a role, all from one image.
+# One task definition for each role, all with the same image.
 
 locals {
-  # The roles that run here: all, or none without an image.
+  # The roles that run on ECS: all of them or, without an image, none.
   running = var.image == null ? toset([]) : local.roles
 
-  # For a role that var.tasks does not name; the same as in its type, and a test holds them together.
+  # For a role that var.tasks does not name. These must equal the defaults in its type; a test
+  # compares them.
   task_defaults = { min = 2, max = 10, backlog = 100, cpu = 256, memory = 512 }
 
   tasks = { for role in local.roles : role => lookup(var.tasks, role, local.task_defaults) }
 
-  # cpu => the memory Fargate has with it
+  # cpu => the sizes of memory that Fargate allows with it
   fargate_sizes = {
     256  = [512, 1024, 2048]
     512  = range(1024, 4097, 1024)
@@ -18,24 +19,25 @@ locals {
     4096 = range(8192, 30721, 1024)
   }
 
-  # The image's user that is nobody: nothing in the image is owned by it except the data folder.
+  # A user without rights: in the image, it owns only the data folder.
   uid = "65532:65532"
 
-  # The one place that can be written to. The image declares it as a volume owned by that user: only
-  # so does Fargate mount it writable for somebody who is not root. It dies with the task.
+  # The only folder that can be written to. The image declares it as a volume that this user owns;
+  # otherwise Fargate would mount it for root only. It is deleted with the task.
   data = "/data"
 
-  # Work in hand may take so long after SIGTERM, and ECS kills what is left some time later.
+  # How long messages in flight may take to finish after SIGTERM, and after how long ECS kills the
+  # task.
   drain_s        = 25
   stop_timeout_s = 40
 
   port = 8080
 
-  # What the module decides and var.environment must not.
+  # The settings that the module decides, and that var.environment must not set.
   own_settings = setunion(["BOOKING_PREFIX", "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE"], flatten([for it in values(local.environment) : keys(it)]))
 
-  # role => its settings. Said in full: a default that changes in the image must not take effect
-  # here before the queues and the grace period agree with it.
+  # role => its settings. Written out in full, since a new default in the image must not take effect
+  # before the queues and the stop time-out agree with it.
   environment = {
     for role in local.roles : role => merge(
       {
@@ -65,23 +67,24 @@ locals {
       user                   = local.uid
       readonlyRootFilesystem = true
       linuxParameters = {
-        # The binary is PID 1 and heeds SIGTERM itself; it starts no other process.
+        # The binary is PID 1. It handles SIGTERM itself, and starts no other process.
         initProcessEnabled = false
         capabilities       = { drop = ["ALL"] }
       }
       mountPoints = [{ sourceVolume = "data", containerPath = local.data, readOnly = false }]
 
-      # By name, so that two applies do not differ in the order only.
+      # A map is sorted by name, so that two applies do not differ in the order alone.
       environment = [
         for name, value in merge(local.environment[role], lookup(var.environment, role, {})) : { name = name, value = value }
       ]
 
-      # ECS reads it before the container starts: it stands in no task definition.
+      # ECS reads the secret before the container starts, so it is not in the task definition.
       secrets = var.canary_key_arn == null ? [] : [{ name = "BOOKING_CANARY_KEY", valueFrom = var.canary_key_arn }]
 
       portMappings = role != local.answering ? [] : [{ name = "http", containerPort = local.port, hostPort = local.port, protocol = "tcp" }]
 
-      # No shell in the image: the binary asks itself, where BOOKING_HTTP says. It waits 4 s for the answer.
+      # The image has no shell, so the binary asks the service, at the address of BOOKING_HTTP. It
+      # waits 4 s.
       healthCheck = {
         command     = ["CMD", "/booking", "healthcheck"]
         interval    = 30
@@ -97,7 +100,8 @@ locals {
           awslogs-group         = local.log_groups[role]
           awslogs-region        = local.region
           awslogs-stream-prefix = role
-          # A log service that is slow must not hold a booking up. What does not fit is lost.
+          # A slow log service must not delay a booking. Lines that do not fit into the buffer are
+          # lost.
           mode            = "non-blocking"
           max-buffer-size = "4m"
         }
@@ -120,7 +124,7 @@ resource "aws_ecs_task_definition" "role" {
   execution_role_arn       = local.execution_role_arn
   container_definitions    = jsonencode([local.containers[each.key]])
 
-  # The revision before stays in force: a deployment that fails goes back to it.
+  # Keeps the revision before, to which a failed deployment goes back.
   skip_destroy = true
 
   runtime_platform {
@@ -136,7 +140,7 @@ resource "aws_ecs_task_definition" "role" {
 }
 
 resource "aws_cloudwatch_log_group" "role" {
-  #checkov:skip=CKV_AWS_338:Logs are for finding faults, not records: what happened to a booking is in the tables, for good. A year is a setting away (log_retention_days).
+  #checkov:skip=CKV_AWS_338:Logs are for finding faults and are no records: what happened to a booking is in the tables, for good. To keep them for a year, set log_retention_days.
   for_each = local.running
 
   name              = local.log_groups[each.key]

@@ -1,5 +1,6 @@
-# The choreography is read from topics/, one file a topic, and written nowhere else:
-# who publishes and who subscribes decides every queue, subscription and policy here.
+# Reads the choreography from topics/, which has one file for each topic. Publishers and subscribers
+# are written nowhere else: every queue, subscription and policy of this module follows from these
+# files.
 
 locals {
   topics_folder = "${path.module}/../topics"
@@ -12,7 +13,7 @@ locals {
   # topic => its file
   topics = { for topic in local.topic_files : topic.topic => topic }
 
-  # Publishes and has no queue: whoever starts a booking.
+  # The publisher of booking requests. It is no role, and has no queue.
   client = "client"
 
   roles = setsubtract(
@@ -28,14 +29,14 @@ locals {
     }
   ]...)
 
-  # role or client => the topics it publishes
+  # role or client => the topics that it publishes
   publishes = {
     for publisher in setunion(local.roles, [local.client]) : publisher => sort([
       for name, topic in local.topics : name if topic.publisher == publisher
     ])
   }
 
-  # role => the topics it subscribes to
+  # role => the topics that it subscribes to
   subscribes = {
     for role in local.roles : role => sort([
       for subscription in local.subscriptions : subscription.topic if subscription.role == role

@@ -1,12 +1,12 @@
 variable "monitoring" {
-  description = "Create the alarms, the topic they go to, and the dashboard. On an emulator they are never created."
+  description = "Whether to create the alarms, the topic that they go to, and the dashboard. They are never created on an emulator."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "alarm_topic_arn" {
-  description = "An SNS topic for the alarms. Not given: one is created, <prefix>booking-alarms, to which you subscribe whoever should hear them."
+  description = "An SNS topic for the alarms. If it is not given, the topic <prefix>booking-alarms is created; subscribe the people who should get the alarms."
   type        = string
   default     = null
 
@@ -17,14 +17,14 @@ variable "alarm_topic_arn" {
 }
 
 variable "oldest_message_alarm_s" {
-  description = "A message that waits longer than so many seconds, for three minutes, is an alarm. One that is retried waits too, up to 15 minutes at a time."
+  description = "The age in seconds at which the oldest message of a queue is an alarm, if it lasts for three minutes. A message that is retried also waits, up to 15 minutes at a time."
   type        = number
   default     = 300
   nullable    = false
 
   validation {
-    # Beyond it there would be nothing left to be told of.
+    # SQS deletes messages that are older, so they could never be an alarm.
     condition     = var.oldest_message_alarm_s >= 1 && var.oldest_message_alarm_s < var.message_retention_s
-    error_message = "oldest_message_alarm_s (${var.oldest_message_alarm_s}) must be at least 1 and less than message_retention_s (${var.message_retention_s}): older messages are gone."
+    error_message = "oldest_message_alarm_s (${var.oldest_message_alarm_s}) must be at least 1 and less than message_retention_s (${var.message_retention_s}), since SQS deletes older messages."
   }
 }

@@ -1,7 +1,7 @@
-# Everything here is about the ECS services, which are created only when an image is given.
+# The variables of the ECS services, which are created only if an image is given.
 
 variable "image" {
-  description = "The container image of booking, with a tag or a digest: one image for all four services. Not given: no services, and nothing that only they need."
+  description = "The container image of booking, with a tag or a digest; all four services use it. If it is not given, no services are created, and nothing that only they need."
   type        = string
   default     = null
 
@@ -12,23 +12,23 @@ variable "image" {
 
   validation {
     condition     = var.image == null || !can(regex(":latest$", var.image))
-    error_message = "image must not be :latest: a tag that moves cannot be rolled back to, and tasks started on different days would differ."
+    error_message = "image must not be :latest: ECS cannot roll back to a tag that moves, and tasks started on different days would differ."
   }
 
   validation {
-    # A task's disk dies with the task, and replicas of a role share one queue but not one disk.
+    # The disk of a task is lost with the task, and the replicas of a role do not share a disk.
     condition     = var.image == null || var.store == "dynamodb"
-    error_message = "services on ECS need store = \"dynamodb\": a SQLite file is lost with its task, and with it which cards were charged."
+    error_message = "services on ECS need store = \"dynamodb\": a SQLite file would be lost with its task, and so would the record of which cards were charged."
   }
 
   validation {
     condition     = var.image == null || var.endpoint_url == null
-    error_message = "services run on AWS only, and endpoint_url is set: against an emulator run booking yourself."
+    error_message = "services run on AWS only, but endpoint_url is set: with an emulator, run booking yourself."
   }
 }
 
 variable "vpc_id" {
-  description = "The VPC of the services. Needed with image."
+  description = "The VPC of the services. Required with image."
   type        = string
   default     = null
 
@@ -39,14 +39,14 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of that VPC, best private ones in several zones. They need a way to AWS: a NAT gateway, or endpoints for SQS, SNS, DynamoDB, CloudWatch Logs and the image registry. Needed with image."
+  description = "Subnets of that VPC, preferably private ones in several zones. They need a way to AWS: a NAT gateway, or endpoints for SQS, SNS, DynamoDB, CloudWatch Logs and the image registry. Required with image."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = var.image == null || length(var.subnet_ids) > 0
-    error_message = "services need subnet_ids: at least one, for production one in each of two or three zones."
+    error_message = "services need subnet_ids: at least one subnet, and for production one in each of two or three zones."
   }
 
   validation {
@@ -56,14 +56,14 @@ variable "subnet_ids" {
 }
 
 variable "assign_public_ip" {
-  description = "Give each task a public address: the way to AWS from a public subnet without NAT gateway. Nothing can connect to it; the security groups let only status_ingress in."
+  description = "Whether each task has a public address, which it needs to reach AWS from a public subnet without a NAT gateway. The security groups let nobody connect but status_ingress."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "cluster_arn" {
-  description = "An ECS cluster to run in. It must have Container Insights on, or nothing scales: the number of running tasks comes from there. Not given: a cluster is created, with Container Insights."
+  description = "The ARN of an ECS cluster to run in. Container Insights must be on, or nothing scales, since it reports the number of running tasks. If it is not given, a cluster with Container Insights is created."
   type        = string
   default     = null
 
@@ -74,7 +74,7 @@ variable "cluster_arn" {
 }
 
 variable "cpu_architecture" {
-  description = "What the image was built for: ARM64, which costs a fifth less, or X86_64."
+  description = "The architecture that the image was built for: ARM64, which costs a fifth less, or X86_64."
   type        = string
   default     = "ARM64"
   nullable    = false
@@ -87,10 +87,10 @@ variable "cpu_architecture" {
 
 variable "tasks" {
   description = <<-EOT
-    How many tasks each role has and how large they are, by role; what is left out is as in brackets.
-    min, max: how many tasks (2, 10). Two, so that one can die.
-    backlog: waiting messages a task that are no reason to start another (100). Take what one task
-    deals with in the delay you can bear.
+    The number and the size of the tasks, by role. The defaults are in brackets.
+    min, max: the number of tasks (2, 10). With two, one may fail.
+    backlog: the number of waiting messages for each task above which tasks are added (100). Choose as
+    many as one task can process within the delay that you accept.
     cpu, memory: the size of a task, in units of 1/1024 vCPU and in MiB (256, 512).
     Example: { seats = { max = 20 }, payment = { cpu = 512, memory = 1024 } }
   EOT
@@ -106,11 +106,12 @@ variable "tasks" {
 
   validation {
     condition     = alltrue([for role in keys(var.tasks) : contains(local.roles, role)])
-    error_message = "tasks may have only these roles: ${join(", ", local.roles)}."
+    error_message = "tasks may name only these roles: ${join(", ", local.roles)}."
   }
 
   validation {
-    # From 0 it would never come back: no running task, no backlog a task.
+    # A service without tasks would never scale out: without a running task there is no backlog per
+    # task.
     condition     = alltrue([for it in values(var.tasks) : it.min >= 1 && floor(it.min) == it.min && floor(it.max) == it.max])
     error_message = "min and max of tasks must be whole numbers, min at least 1: a service without tasks has no backlog per task to scale on."
   }
@@ -132,42 +133,43 @@ variable "tasks" {
 }
 
 variable "flights" {
-  description = "The schedule seats sells from, with its fares and days on sale (docs/OPERATIONS.md has its fields): a path in the image, or sample for the one that is built in and sells any day. Needed with image."
+  description = "The schedule of seats, with fares and days on sale (docs/OPERATIONS.md describes its fields): a path in the image, or sample for the built-in schedule, which sells every day. Required with image."
   type        = string
   default     = null
 
   validation {
     condition     = var.image == null || try(length(var.flights) > 0, false)
-    error_message = "services need flights: the schedule's path in the image, or sample."
+    error_message = "services need flights: the path of the schedule in the image, or sample."
   }
 }
 
-# Two fakes that have to be chosen by name: they are never what is left when a setting is missing.
+# The gateway and the mailer are fakes. A fake must be chosen by name, and never because a setting
+# is missing, so these variables have no default.
 
 variable "gateway" {
-  description = "Who takes the money, as in booking payment --gateway: simulated. Needed with image."
+  description = "The payment provider, as in booking payment --gateway: simulated. Required with image."
   type        = string
   default     = null
 
   validation {
     condition     = var.image == null || try(length(var.gateway) > 0, false)
-    error_message = "services need gateway: simulated takes no real money, and has to be asked for by name."
+    error_message = "services need gateway: simulated, which takes no real money and so must be chosen by name."
   }
 }
 
 variable "mailer" {
-  description = "How receipts go out, as in booking receipt --mailer: folder, which on ECS is a folder that dies with its task. Needed with image."
+  description = "How receipts are sent, as in booking receipt --mailer: folder, which on ECS is a folder that is lost with its task. Required with image."
   type        = string
   default     = null
 
   validation {
     condition     = var.image == null || try(length(var.mailer) > 0, false)
-    error_message = "services need mailer: folder sends nothing, and has to be asked for by name."
+    error_message = "services need mailer: folder, which sends no mail and so must be chosen by name."
   }
 }
 
 variable "canary_key_arn" {
-  description = "The key of canaries, 32 bytes or more: a SecureString of the Parameter Store or a secret of Secrets Manager, encrypted with AWS's own key for it. The containers get it as BOOKING_CANARY_KEY, and operators may read it for booking check --canary. Not given: the services drop every canary."
+  description = "The ARN of the canary key, 32 bytes or more: a SecureString of the Parameter Store or a secret of Secrets Manager, encrypted with the key that AWS manages for it. The containers get the key as BOOKING_CANARY_KEY, and operators may read it for booking check --canary. If it is not given, the services drop every canary."
   type        = string
   default     = null
 
@@ -178,25 +180,26 @@ variable "canary_key_arn" {
 }
 
 variable "environment" {
-  description = "More settings, by role: { status = { BOOKING_STUCK_AFTER = \"5m\" } }. No secrets: they can be read in the task definition."
+  description = "Further settings, by role: { status = { BOOKING_STUCK_AFTER = \"5m\" } }. They are visible in the task definition, so they must not be secrets."
   type        = map(map(string))
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for role in keys(var.environment) : contains(local.roles, role)])
-    error_message = "environment may have only these roles: ${join(", ", local.roles)}."
+    error_message = "environment may name only these roles: ${join(", ", local.roles)}."
   }
 
   validation {
-    # There are variables for most of these, and queues, volumes and probes rest on all of them.
+    # Most of these have a variable of their own, and queues, volumes and probes rely on all of
+    # them.
     condition     = length(setintersection(local.own_settings, flatten([for it in values(var.environment) : keys(it)]))) == 0
-    error_message = "environment must not have what the module decides: ${join(", ", setintersection(local.own_settings, flatten([for it in values(var.environment) : keys(it)])))}."
+    error_message = "environment must not set what the module decides: ${join(", ", setintersection(local.own_settings, flatten([for it in values(var.environment) : keys(it)])))}."
   }
 }
 
 variable "status_ingress" {
-  description = "Who may ask status, on port 8080: CIDR blocks (10.0.0.0/16) and ids of security groups (sg-…), such as that of a load balancer. Status asks nobody who they are, so nobody is let in unless named here."
+  description = "The networks that may ask status on port 8080: CIDR blocks (10.0.0.0/16) and ids of security groups (sg-…), such as that of a load balancer. Status has no log-in, so only these can connect."
   type        = list(string)
   default     = []
   nullable    = false
@@ -213,7 +216,7 @@ variable "status_ingress" {
 }
 
 variable "target_group_arn" {
-  description = "A target group (type ip, port 8080, health check /health) that the tasks of status join. Not given: none. Name the load balancer's security group in status_ingress."
+  description = "The ARN of a target group (type ip, port 8080, health check /health) that the tasks of status join. Name the security group of its load balancer in status_ingress. If it is not given, the tasks join none."
   type        = string
   default     = null
 
@@ -224,13 +227,13 @@ variable "target_group_arn" {
 }
 
 variable "log_retention_days" {
-  description = "Days the logs of the services are kept. They hold ids and outcomes, no passenger data."
+  description = "The number of days for which the logs of the services are kept. They have ids and outcomes, and no passenger data."
   type        = number
   default     = 30
   nullable    = false
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be one of those CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, …; it is ${var.log_retention_days}."
+    error_message = "log_retention_days must be a number that CloudWatch allows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, …; it is ${var.log_retention_days}."
   }
 }

@@ -1,29 +1,29 @@
 variable "prefix" {
-  description = "Put before every name, so that several deployments fit in one account: staging- makes staging-seat-booked. The services need the same value."
+  description = "The prefix of every name, so that several deployments can share an account: staging- makes staging-seat-booked. The services need the same value."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z0-9-]*$", var.prefix))
-    error_message = "prefix may hold only lower-case letters, digits and hyphens, for example staging-."
+    error_message = "prefix may have only lower-case letters, digits and hyphens, for example staging-."
   }
 
   validation {
-    # Refused now, and not only once there are services.
+    # Refused at once, and not only when services are added later.
     condition     = !startswith(var.prefix, "sg-")
     error_message = "prefix begins with sg-, which no name of a security group may; choose another, for example staging-."
   }
 
   validation {
-    # SQS allows 80 characters, and the longest name of ours must still fit behind the prefix.
+    # SQS allows 80 characters, and our longest name must fit behind the prefix.
     condition     = length(var.prefix) <= 32
     error_message = "prefix is ${length(var.prefix)} characters long; at most 32 leave room for the longest queue name."
   }
 }
 
 variable "account_id" {
-  description = "The AWS account, 12 digits. Given: applying to any other account is refused. Not given: asked from STS."
+  description = "The AWS account, 12 digits. If it is given, applying to any other account is refused. If it is not given, STS is asked for it."
   type        = string
   default     = null
 
@@ -34,7 +34,7 @@ variable "account_id" {
 }
 
 variable "region" {
-  description = "The AWS region, for example eu-central-1. Not given: the provider's own (AWS_REGION or the profile)."
+  description = "The AWS region, for example eu-central-1. If it is not given, that of the provider is used (AWS_REGION or the profile)."
   type        = string
   default     = null
 
@@ -45,7 +45,7 @@ variable "region" {
 }
 
 variable "tags" {
-  description = "Tags for every resource, beside application and managed-by."
+  description = "Tags for every resource, in addition to application and managed-by."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -53,13 +53,14 @@ variable "tags" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    A customer-managed KMS key for all queues, topics, tables and log groups. Not given: queues are
-    encrypted with keys that SQS manages (SSE-SQS), tables and logs with keys that DynamoDB and
-    CloudWatch own, and topics pass messages on without storing them encrypted.
-    The key policy must allow kms:Decrypt and kms:GenerateDataKey* to the service sns.amazonaws.com,
-    best with the condition that aws:SourceArn is one of the topics; without it SNS cannot deliver
-    to any of the queues. alias/aws/sqs and alias/aws/sns will not do: their policies cannot be changed.
-    README.md has the whole policy, with what alarms, logs and tables need.
+    The ARN of a customer-managed KMS key for all queues, topics, tables and log groups. If it is not
+    given, queues are encrypted with keys that SQS manages (SSE-SQS), tables and logs with keys that
+    DynamoDB and CloudWatch own, and topics pass messages on without storing them encrypted.
+    The key policy must allow the service sns.amazonaws.com to use kms:Decrypt and
+    kms:GenerateDataKey*, preferably with the condition that aws:SourceArn is one of the topics.
+    Otherwise SNS cannot deliver to any of the queues. alias/aws/sqs and alias/aws/sns cannot be used,
+    since their policies cannot be changed. README.md has the whole key policy, including the
+    statements for alarms, logs and tables.
   EOT
   type        = string
   default     = null
@@ -71,7 +72,7 @@ variable "kms_key_arn" {
 }
 
 variable "store" {
-  description = "Where the services keep their state. sqlite: a file a role, for one host; nothing to create here. dynamodb: a table a role, for any number of replicas."
+  description = "Where the services keep their rows. sqlite: in a file for each role, for one host; nothing is created here. dynamodb: in a table for each role, for any number of replicas."
   type        = string
   default     = "sqlite"
   nullable    = false
@@ -83,14 +84,14 @@ variable "store" {
 }
 
 variable "deletion_protection" {
-  description = "Refuse to delete the tables, whoever asks. Set it to false, and apply, before a destroy."
+  description = "Whether AWS refuses to delete the tables. Before a destroy, set this to false and apply."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "max_receive_count" {
-  description = "Deliveries of one message before SQS moves it to the dead-letter queue."
+  description = "The number of receives after which SQS moves a message to the dead-letter queue."
   type        = number
   default     = 10
   nullable    = false
@@ -102,7 +103,7 @@ variable "max_receive_count" {
 }
 
 variable "visibility_timeout_s" {
-  description = "Seconds a received message stays hidden. Must exceed the longest outside effect plus a margin; the services extend it while they work."
+  description = "The visibility timeout in seconds: how long a received message stays hidden. It must be longer than the longest call to a gateway or mailer, plus a margin. The services extend it while they work."
   type        = number
   default     = 60
   nullable    = false
@@ -113,15 +114,15 @@ variable "visibility_timeout_s" {
   }
 
   validation {
-    # The services refuse to start with others: an outside effect may take 10 s and 2 s are to spare, and
-    # a delivery that is extended again and again is dropped after 10 minutes.
+    # The services refuse to start with other values: a call to the outside may take 10 s, with 2 s
+    # to spare, and a lease is not extended beyond 10 minutes.
     condition     = var.image == null || (var.visibility_timeout_s > 12 && var.visibility_timeout_s < 600)
     error_message = "visibility_timeout_s must be between 12 and 600 for the services to start; it is ${var.visibility_timeout_s}."
   }
 }
 
 variable "receive_wait_s" {
-  description = "Seconds a receive waits for a message (long polling)."
+  description = "How many seconds a receive waits for a message (long polling)."
   type        = number
   default     = 20
   nullable    = false
@@ -133,7 +134,7 @@ variable "receive_wait_s" {
 }
 
 variable "message_retention_s" {
-  description = "Seconds a queue keeps a message nobody deletes. 4 days outlast a long weekend."
+  description = "How many seconds a queue keeps a message that is not deleted. The default of 4 days is longer than a long weekend."
   type        = number
   default     = 345600
   nullable    = false
@@ -145,7 +146,7 @@ variable "message_retention_s" {
 }
 
 variable "dead_letter_retention_s" {
-  description = "Seconds the -dlq and -undelivered queues keep a message. At least message_retention_s."
+  description = "How many seconds the -dlq and -undelivered queues keep a message: at least message_retention_s."
   type        = number
   default     = 1209600
   nullable    = false
@@ -156,14 +157,15 @@ variable "dead_letter_retention_s" {
   }
 
   validation {
-    # SQS counts from the first enqueue: with less, a message can expire on its way into the dead-letter queue.
+    # SQS counts from the first send of a message: with less, it could expire before it is a dead
+    # letter.
     condition     = var.dead_letter_retention_s >= var.message_retention_s
     error_message = "dead_letter_retention_s (${var.dead_letter_retention_s}) must be at least message_retention_s (${var.message_retention_s}), or dead letters expire unseen."
   }
 }
 
 variable "endpoint_url" {
-  description = "Endpoint of an emulator such as LocalStack, for example http://127.0.0.1:4566. Not given: AWS."
+  description = "The endpoint of an emulator such as LocalStack, for example http://127.0.0.1:4566. If it is not given, AWS is used."
   type        = string
   default     = null
 
@@ -174,13 +176,13 @@ variable "endpoint_url" {
 }
 
 variable "side_by_side" {
-  description = "Create queues and their dead-letter queues at the same moment, which halves the time. For an emulator only: SQS refuses a redrive policy that names a queue which does not exist yet."
+  description = "Whether to create queues and their dead-letter queues at the same time, which halves the time of an apply. For an emulator only: SQS refuses a redrive policy that names a queue that does not exist yet."
   type        = bool
   default     = false
   nullable    = false
 
   validation {
     condition     = !var.side_by_side || var.endpoint_url != null
-    error_message = "side_by_side works on an emulator only (endpoint_url is not set): SQS refuses a redrive policy before the dead-letter queue exists."
+    error_message = "side_by_side works on an emulator only, but endpoint_url is not set: SQS refuses a redrive policy before the dead-letter queue exists."
   }
 }

@@ -1,4 +1,4 @@
-# What topics/ says, read once more and differently from topics.tf, for the tests to compare with.
+# Reads topics/ once more, in another way than topics.tf, so that the tests can compare the results.
 
 locals {
   folder = "${path.module}/../../../topics"
@@ -18,12 +18,12 @@ output "subscriptions" {
   value = toset(flatten([for it in local.files : formatlist("%s/%s", it.subscribers[*].role, it.topic)]))
 }
 
-# role => the topics it subscribes to
+# role => the topics that it subscribes to
 output "subscribes" {
   value = transpose({ for it in local.files : it.topic => it.subscribers[*].role })
 }
 
-# role or client => the topics it publishes; a role that publishes nothing is absent
+# role or client => the topics that it publishes; a role that publishes nothing is missing
 output "publishes" {
   value = transpose({ for it in local.files : it.topic => [it.publisher] })
 }
