@@ -1,13 +1,14 @@
-//! An address as a setting gives it.
+//! Checks a URL from a setting. It must never repeat the text in an error, since a URL may contain
+//! a password.
 
 use reqwest::Url;
 
-/// The URL of something that is asked over HTTP.
+/// Reads the URL of an HTTP service.
 ///
 /// # Errors
-/// With what is wrong with it. The text itself is not repeated: it may hold a password.
+/// Says what is wrong with the URL, without repeating it.
 pub fn http_url(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "it is no URL")?;
+    let url = Url::parse(text).map_err(|_| "it is not a URL")?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("it does not begin with http:// or https://");
     }

@@ -1,7 +1,9 @@
-//! Time, as an argument: the machine's clocks in production, hand-turned ones in demo and tests.
+//! Time as an argument: the machine's clocks in production, manual ones in demo and tests. No other
+//! module may ask the machine for the time.
 //!
-//! There are two. The wall clock says what is written down, and may step in either direction at any
-//! moment. How long something takes is measured with the steady one, which only goes on.
+//! There are two clocks. The wall clock gives the times that are stored and published; it may jump
+//! forward or back at any moment. The steady clock never goes back, and measures how long something
+//! takes.
 
 use std::{
     sync::{
@@ -13,32 +15,31 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Says what time it is, and how much of it has passed.
+/// A wall clock and a steady clock.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's.
     Machine,
-    /// One that moves only when it is told to.
+    /// Moves only through [`advance`](Clock::advance), [`step`](Clock::step) and [`Hands::set`].
     Manual(Arc<Hands>),
 }
 
-/// What a manual clock says.
+/// The state of a manual clock.
 #[derive(Debug, Default)]
 pub struct Hands {
     /// The wall clock, in milliseconds since 1970.
     pub wall_ms: AtomicI64,
-    /// The steady clock, in milliseconds since some time.
+    /// The steady clock, in milliseconds since an arbitrary moment.
     pub steady_ms: AtomicI64,
 }
 
 impl Hands {
-    /// Both at the same time, in milliseconds.
+    /// Both clocks at `ms`, in milliseconds.
     #[must_use]
     pub fn at(ms: i64) -> Hands {
         Hands { wall_ms: AtomicI64::new(ms), steady_ms: AtomicI64::new(ms) }
     }
 
-    /// Sets both.
+    /// Sets both clocks, in milliseconds.
     pub fn set(&self, ms: i64) {
         self.wall_ms.store(ms, Ordering::SeqCst);
         self.steady_ms.store(ms, Ordering::SeqCst);
@@ -46,13 +47,13 @@ impl Hands {
 }
 
 impl Clock {
-    /// A clock that stands at `start` until it is advanced. Copies move together.
+    /// A manual clock that stands at `start` until it is moved. Copies move together.
     #[must_use]
     pub fn manual(start: Timestamp) -> Clock {
         Clock::Manual(Arc::new(Hands::at(start.as_millisecond())))
     }
 
-    /// Now, to the millisecond.
+    /// The wall clock, to the millisecond.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place where the machine is asked")]
     pub fn now(&self) -> Timestamp {
@@ -63,8 +64,8 @@ impl Clock {
         Timestamp::from_millisecond(ms).expect("a clock is set to a time that jiff can tell")
     }
 
-    /// How much time has passed since some moment, the same for all copies: only differences mean
-    /// anything. Never less than it was, whatever becomes of the wall clock.
+    /// The steady clock: the time since an arbitrary moment, which is the same for all copies, so
+    /// only differences have a meaning. It never decreases, whatever happens to the wall clock.
     #[must_use]
     pub fn steady(&self) -> Duration {
         match self {
@@ -76,7 +77,7 @@ impl Clock {
         }
     }
 
-    /// Lets time pass on a manual clock; the machine's clock takes no orders.
+    /// Moves a manual clock forward. Does nothing to the machine's clock.
     pub fn advance(&self, by: Duration) {
         if let Clock::Manual(hands) = self {
             let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
@@ -85,7 +86,8 @@ impl Clock {
         }
     }
 
-    /// Sets a manual wall clock forward or back, in no time.
+    /// Sets a manual wall clock forward or back; no time passes on its steady clock. Does nothing
+    /// to the machine's clock.
     pub fn step(&self, by: SignedDuration) {
         if let Clock::Manual(hands) = self {
             let by = i64::try_from(by.as_millis()).unwrap_or(0);
@@ -94,7 +96,7 @@ impl Clock {
     }
 }
 
-/// Goes on while the machine sleeps: SQS does.
+/// A clock that also runs while the machine sleeps, since SQS does not stop meanwhile.
 #[cfg(target_os = "linux")]
 fn machine_steady() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

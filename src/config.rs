@@ -1,13 +1,15 @@
-//! Every setting: a flag, an environment variable, a default, and what it means.
+//! The settings of the services: a flag, an environment variable, a default and a help text for
+//! each. The doc comments are the help texts. No other module may read an environment variable for
+//! a setting.
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use jiff::SignedDuration;
 
-use crate::{domain::RoleName, mailer::DEFAULT_SENDER, runtime::Limits};
+use crate::{mailer::DEFAULT_SENDER, runtime::Limits};
 
-/// A length of time as people write it: `500ms`, `20s`, `15m`, `1h 30m`.
+/// A length of time, written as `500ms`, `20s`, `15m` or `1h 30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
@@ -21,11 +23,11 @@ impl FromStr for Span {
     }
 }
 
-/// Where topics, queues and tables are. Credentials, region and endpoints are the AWS SDK's own
-/// settings (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …).
+/// Where topics, queues and tables are. Credentials, region and endpoints are settings of the AWS
+/// SDK (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …).
 #[derive(Clone, Debug, Args)]
 pub struct AwsArgs {
-    /// What the names of topics, queues and tables begin with, such as `staging-`
+    /// Prefix of the names of topics, queues and tables, such as `staging-`
     #[arg(long, env = "BOOKING_PREFIX", default_value = "", value_parser = prefix)]
     pub prefix: String,
 }
@@ -35,24 +37,23 @@ fn prefix(text: &str) -> Result<String, &'static str> {
     if text.len() <= 32 && text.bytes().all(known) {
         Ok(text.to_owned())
     } else {
-        Err("expected at most 32 of a-z, 0-9 and -")
+        Err("expected at most 32 characters of a-z, 0-9 and -")
     }
 }
 
-/// How messages come from topics to queues.
+/// Whether messages have an SNS envelope.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RawArgs {
-    /// The subscriptions deliver raw: take outcomes without an SNS envelope. Nothing then says
-    /// which topic a message came from, so whoever may publish on one topic is trusted with all of
-    /// them
+    /// Accept outcomes without an SNS envelope, from subscriptions with raw message delivery. Such
+    /// a message does not show its topic, so a publisher of one topic is trusted with all topics
     #[arg(long, env = "BOOKING_RAW_DELIVERY", value_parser = BoolishValueParser::new())]
     pub raw_delivery: bool,
 }
 
-/// Which account, for who has no queue of his own to learn it from.
+/// The AWS account, for commands that have no queue of their own to learn it from.
 #[derive(Clone, Debug, Args)]
 pub struct AccountArgs {
-    /// The account the topics are in [default: the one of the credentials, by asking STS]
+    /// AWS account of the topics [default: the account of the credentials, according to STS]
     #[arg(long, env = "BOOKING_ACCOUNT", value_parser = account)]
     pub account: Option<String>,
 }
@@ -65,15 +66,15 @@ fn account(text: &str) -> Result<String, &'static str> {
 /// Where a role keeps its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StoreName {
-    /// In a file of its own in the data folder: one host
+    /// A file in the data folder, for one host
     Sqlite,
-    /// In a DynamoDB table of its own, PREFIXbooking-ROLE: any number of replicas
+    /// A DynamoDB table, PREFIXbooking-ROLE, for any number of replicas
     Dynamodb,
-    /// Nowhere: gone with the process, and receipts are not flushed to disk. For benchmarks
+    /// Memory only: lost with the process, and receipts are not flushed to disk. For benchmarks
     Memory,
 }
 
-/// Which store a role has.
+/// The store of a role.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArgs {
     /// Where the role keeps its rows
@@ -81,40 +82,66 @@ pub struct StoreArgs {
     pub store: StoreName,
 }
 
-/// What an operator's canary is known by. The key itself is never on the command line.
+/// Where a deployment on one host keeps its files.
+#[derive(Clone, Debug, Args)]
+pub struct DataArgs {
+    /// Folder of the data, with one file for each role
+    #[arg(long = "data", env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+/// How long seats protects a hold.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct HoldArgs {
+    /// How long an unpaid hold of seats is protected from bookings that want the same seat
+    #[arg(long, env = "BOOKING_HOLD_LIMIT", default_value = "15m", value_name = "TIME")]
+    pub hold_limit: Span,
+}
+
+/// Who sends receipts.
+#[derive(Clone, Debug, Args)]
+pub struct SenderArgs {
+    /// The sender of receipts
+    #[arg(long, env = "BOOKING_MAIL_FROM", default_value = DEFAULT_SENDER, value_name = "ADDRESS", value_parser = sender)]
+    pub mail_from: String,
+}
+
+fn sender(text: &str) -> Result<String, &'static str> {
+    let parsed: Result<lettre::message::Mailbox, _> = text.parse();
+    parsed
+        .map(|_| text.to_owned())
+        .map_err(|_| "expected a sender such as 'Booking <receipts@example.com>'")
+}
+
+/// The key that canaries are signed with. The key itself is never on the command line.
 #[derive(Clone, Debug, Args)]
 pub struct CanaryArgs {
-    /// File with the key that the services and `check --canary` have in common: 32 bytes or more,
-    /// as of `openssl rand -hex 32`; or the key itself in BOOKING_CANARY_KEY. Without one, canaries
-    /// are dropped
+    /// File with the key that the services share with `check --canary`: 32 bytes or more, such as
+    /// the output of `openssl rand -hex 32`. BOOKING_CANARY_KEY can hold the key itself instead.
+    /// Without a key, canaries are dropped
     #[arg(long, env = "BOOKING_CANARY_KEY_FILE", value_name = "FILE")]
     pub canary_key_file: Option<PathBuf>,
 }
 
-/// What every service has.
+/// The settings that every service has.
 #[derive(Clone, Debug, Args)]
 pub struct ServiceArgs {
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub aws: AwsArgs,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub store: StoreArgs,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub raw: RawArgs,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub canary: CanaryArgs,
 
-    /// Folder of this service's own data, one file a role
-    #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
-    pub data: PathBuf,
+    #[command(flatten)]
+    pub data: DataArgs,
 
-    /// Keep SQLite although this is an ECS task: --data outlives the task, and there is one replica
+    /// Allow SQLite in an ECS task: only right if --data outlives the task and there is one replica
     #[arg(long, env = "BOOKING_SQLITE_ON_ECS", value_parser = BoolishValueParser::new())]
     pub sqlite_on_ecs: bool,
 
@@ -127,11 +154,11 @@ pub struct ServiceArgs {
     #[arg(long, env = "BOOKING_LONG_POLL", default_value = "20s", value_name = "TIME", value_parser = long_poll)]
     pub long_poll: Span,
 
-    /// How long a received message is hidden from other replicas
+    /// How long a received message is hidden from other replicas: its visibility timeout
     #[arg(long, env = "BOOKING_VISIBILITY", default_value = "60s", value_name = "TIME", value_parser = visibility)]
     pub visibility: Span,
 
-    /// How long one message may be worked on, its visibility timeout extended again and again
+    /// How long a message may be worked on at most, while its visibility timeout is extended
     #[arg(long, env = "BOOKING_HEARTBEAT_CAP", default_value = "10m", value_name = "TIME")]
     pub heartbeat_cap: Span,
 
@@ -139,22 +166,22 @@ pub struct ServiceArgs {
     #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = not_zero)]
     pub effect_timeout: Span,
 
-    /// How long work in hand may take after SIGTERM
+    /// How long messages in flight may take to finish after SIGTERM
     #[arg(long, env = "BOOKING_DRAIN", default_value = "25s", value_name = "TIME")]
     pub drain: Span,
 
-    /// The most messages worked on at once
+    /// The most messages in flight at once
     #[arg(long, env = "BOOKING_IN_HAND", default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub in_hand: u16,
 
-    /// How long a message may wait to be received together with others. SQS charges for requests:
-    /// 0ms asks at once and costs most, 100ms is a fair middle, 500ms is the cheapest. Deletes wait
-    /// twice as long, 20ms to 1s: nobody waits for them
+    /// How long a message may wait to be received together with others. SQS charges for each
+    /// request: 0ms sends receives at once and costs most, 100ms is a compromise, 500ms is
+    /// cheapest. A delete waits twice as long, but between 20ms and 1s, for other deletes
     #[arg(long, env = "BOOKING_LATENCY_TARGET", default_value = "100ms", value_name = "TIME", value_parser = latency_target)]
     pub latency_target: Span,
 
-    /// The most receives open at once; there are that many only while they come back full
+    /// The most receives open at once. That many are open only while receives come back full
     #[arg(long, env = "BOOKING_POLLERS", default_value_t = 4, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=32))]
     pub pollers: u16,
@@ -163,7 +190,7 @@ pub struct ServiceArgs {
 fn long_poll(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
     match span.0.as_secs() {
-        0 => Err("a receive that waits less than 1s asks all the time"),
+        0 => Err("expected at least 1s: with less, the service polls without a pause"),
         20.. if span.0 > Duration::from_secs(20) => Err("SQS waits at most 20s"),
         _ => Ok(span),
     }
@@ -182,16 +209,16 @@ fn visibility(text: &str) -> Result<Span, &'static str> {
 fn latency_target(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
     let most = Duration::from_secs(5);
-    if span.0 <= most { Ok(span) } else { Err("a message that waits longer than 5s is late") }
+    if span.0 <= most { Ok(span) } else { Err("expected at most 5s") }
 }
 
 fn not_zero(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
-    if span.0.is_zero() { Err("expected more than no time at all") } else { Ok(span) }
+    if span.0.is_zero() { Err("expected more than 0s") } else { Ok(span) }
 }
 
 impl ServiceArgs {
-    /// The bounds of the consumer.
+    /// The limits of the consumer.
     #[must_use]
     pub fn limits(&self) -> Limits {
         Limits {
@@ -200,117 +227,17 @@ impl ServiceArgs {
             heartbeat_cap: self.heartbeat_cap.0,
             effect_timeout: self.effect_timeout.0,
             drain: self.drain.0,
-            in_hand_max: self.in_hand.into(),
+            in_flight_max: self.in_hand.into(),
             pollers: self.pollers.into(),
             latency_target: self.latency_target.0,
         }
     }
-
-    /// The address to listen on.
-    #[must_use]
-    pub fn http_or_default(&self, role: RoleName) -> String {
-        self.http.clone().unwrap_or_else(|| default_http(role).to_owned())
-    }
-}
-
-/// Where a role listens unless it is told.
-#[must_use]
-pub const fn default_http(role: RoleName) -> &'static str {
-    match role {
-        RoleName::Status => "127.0.0.1:8080",
-        RoleName::Seats => "127.0.0.1:8081",
-        RoleName::Payment => "127.0.0.1:8082",
-        RoleName::Receipt => "127.0.0.1:8083",
-    }
-}
-
-/// `booking seats`
-#[derive(Clone, Debug, Args)]
-pub struct SeatsArgs {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub service: ServiceArgs,
-
-    /// The schedule: a JSON file of flights, cabins, fares and days on sale (docs/OPERATIONS.md has
-    /// its fields), or `sample` for the one that is built in and sells any day
-    #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE")]
-    pub flights: String,
-
-    /// How long an unpaid hold is safe from a booking that wants the same seat
-    #[arg(long, env = "BOOKING_HOLD_LIMIT", default_value = "15m", value_name = "TIME")]
-    pub hold_limit: Span,
-}
-
-/// `booking payment`
-#[derive(Clone, Debug, Args)]
-pub struct PaymentArgs {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub service: ServiceArgs,
-
-    /// Who takes the money
-    #[arg(long, env = "BOOKING_GATEWAY", value_enum)]
-    pub gateway: GatewayName,
-
-    /// How long the simulated gateway lets its caller wait for a late answer
-    #[arg(long, env = "BOOKING_GATEWAY_PATIENCE", default_value = "1s", value_name = "TIME")]
-    pub gateway_patience: Span,
-}
-
-/// Who takes the money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GatewayName {
-    /// A fake: the token says how a charge ends. Its ledger is gateway.db in the data folder, or
-    /// with --store dynamodb in payment's table
-    Simulated,
-}
-
-/// `booking receipt`
-#[derive(Clone, Debug, Args)]
-pub struct ReceiptArgs {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub service: ServiceArgs,
-
-    /// How receipts go out
-    #[arg(long, env = "BOOKING_MAILER", value_enum)]
-    pub mailer: MailerName,
-
-    /// The sender of receipts
-    #[arg(long, env = "BOOKING_MAIL_FROM", default_value = DEFAULT_SENDER, value_name = "ADDRESS", value_parser = sender)]
-    pub mail_from: String,
-}
-
-fn sender(text: &str) -> Result<String, &'static str> {
-    let parsed: Result<lettre::message::Mailbox, _> = text.parse();
-    parsed
-        .map(|_| text.to_owned())
-        .map_err(|_| "expected a sender such as 'Booking <receipts@example.com>'")
-}
-
-/// How receipts go out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum MailerName {
-    /// One e-mail file each, receipts/NUMBER.eml in the data folder
-    Folder,
-}
-
-/// `booking status`
-#[derive(Clone, Debug, Args)]
-pub struct StatusArgs {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub service: ServiceArgs,
-
-    /// How long an open booking may go without news before it counts as stuck
-    #[arg(long, env = "BOOKING_STUCK_AFTER", default_value = "2m", value_name = "TIME")]
-    pub stuck_after: Span,
 }
 
 /// Where the status service is.
 #[derive(Clone, Debug, Args)]
 pub struct StatusUrl {
-    /// The status service
+    /// URL of the status service
     #[arg(
         long = "status-url",
         env = "BOOKING_STATUS_URL",

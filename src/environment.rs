@@ -1,6 +1,6 @@
-//! An empty variable is no value. `AWS_ENDPOINT_URL=` in an environment file means that there is
-//! none; the AWS SDK would take it for an endpoint, and the command line for a setting that makes
-//! no sense.
+//! Treats empty environment variables as not set. `AWS_ENDPOINT_URL=` in an environment file means
+//! that there is no endpoint, but the AWS SDK would take it for one, and the command line would
+//! refuse it. A variable that is not a setting must never be removed.
 
 use std::{
     env,
@@ -11,16 +11,18 @@ use std::{
     process::Command,
 };
 
-/// What the names of our settings begin with, and those of the AWS SDK and of ECS.
+/// The prefixes of this program's settings, and of those of the AWS SDK and of ECS.
 const OURS: [&str; 3] = ["AWS_", "BOOKING_", "ECS_"];
-/// Of a proxy's two names the first that is there counts, also if it says nothing.
+/// The variables for proxies, in capitals or not. Each has two names, and the HTTP client would
+/// take the first that is set, even if it is empty.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
-/// Begins this program anew, in this process, without the variables that are set to nothing.
-/// Returns when there are none, which is the rule.
+/// If there are empty variables, starts this program again in the same process, without them.
+/// Returns if there are none, which is the normal case.
 ///
 /// # Errors
-/// When the system does not let it begin anew.
+/// When the program cannot be started again, and an empty variable of the AWS SDK, ECS or a proxy
+/// is set.
 pub fn forget_empty() -> io::Result<()> {
     let empty: Vec<OsString> =
         env::vars_os().filter(|(name, value)| is_empty(name, value)).map(|it| it.0).collect();
@@ -31,13 +33,13 @@ pub fn forget_empty() -> io::Result<()> {
         Ok(program) => begin_anew(program, &empty),
         Err(it) => it,
     };
-    // The command line tells a setting of ours that makes no sense; the SDK would fall over its
-    // own.
+    // The command line reports an empty setting of this program itself, but the SDK would not
+    // report one of its own.
     let ours = empty.iter().all(|it| it.as_encoded_bytes().starts_with(b"BOOKING_"));
     if ours { Ok(()) } else { Err(error) }
 }
 
-/// Only comes back when it cannot be done.
+/// Replaces this process by the same program without these variables. Returns only when that fails.
 fn begin_anew(program: PathBuf, without: &[OsString]) -> io::Error {
     let mut arguments = env::args_os();
     let mut anew = Command::new(program);

@@ -1,38 +1,41 @@
-//! How a command fails: one line, and an exit code that says whose turn it is.
+//! How a command fails: with one line and an exit code, which says what to do next. The exit codes
+//! must never change, since scripts depend on them.
 
 use std::{error::Error, fmt, process::ExitCode};
 
 use crate::{bus::BusError, runtime::Chain};
 
-/// Why a command ends other than well.
+/// Why a command does not end with success. The text is what it prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It was done, and the answer is no. Empty when the answer is already printed.
+    /// The command has done its work, and the answer is no. Empty when the answer was printed
+    /// already.
     No(String),
-    /// The command line makes no sense.
+    /// The command line is wrong.
     Usage(String),
     /// A bug, or a damaged file.
     Internal(String),
-    /// Something cannot be reached just now.
+    /// A service or a dependency cannot be reached now. Trying again may help.
     Unreachable(String),
-    /// A setting, a folder, a port or the account has to be mended first.
+    /// A setting, a folder, a port or the account has to be fixed first.
     Config(String),
-    /// A second signal.
+    /// A second signal stopped the command at once.
     Interrupted,
 }
 
 impl Fault {
-    /// A setting that cannot be.
+    /// [`Fault::Config`] with the error and its causes.
     pub fn config(error: &(dyn Error + 'static)) -> Fault {
         Fault::Config(Chain(error).to_string())
     }
 
-    /// Something that does not answer.
+    /// [`Fault::Unreachable`] with the error and its causes.
     pub fn unreachable(error: &(dyn Error + 'static)) -> Fault {
         Fault::Unreachable(Chain(error).to_string())
     }
 
-    /// A queue or a topic: to be mended when it was refused, to be tried again when it failed.
+    /// The fault for an error of a queue or topic: [`Fault::Config`] for a refusal,
+    /// [`Fault::Unreachable`] for a failure.
     pub fn bus(error: &BusError) -> Fault {
         match error {
             BusError::Refused { .. } => Fault::config(error),
@@ -40,7 +43,7 @@ impl Fault {
         }
     }
 
-    /// The exit code: see `booking --help`.
+    /// The exit code. `booking --help` lists them all.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {

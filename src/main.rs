@@ -1,4 +1,5 @@
-//! `booking`: see [`booking::cli`].
+//! The `booking` binary: runs [`booking::cli`], prints the error and sets the exit code. Everything
+//! else belongs to the library, where tests reach it.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -12,13 +13,14 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long what nobody waits for any more, such as the lookup of a name, may hold up the end.
+/// How long the process waits at its end for a blocking task, such as the lookup of a host name,
+/// whose result is no longer needed.
 const LEFT_BEHIND: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     let empty = environment::forget_empty().map_err(|it| {
         Fault::Config(format!(
-            "cannot begin anew without the variables that are set to nothing ({it}): unset them"
+            "cannot restart without the variables that are set but empty ({it}): unset them"
         ))
     });
     match empty.and_then(|()| run(Cli::parse())) {
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|it| Fault::Config(format!("cannot begin to work: {it}")))?;
+    let runtime = runtime.map_err(|it| Fault::Config(format!("cannot start: {it}")))?;
     let ended = runtime.block_on(cli.run());
     runtime.shutdown_timeout(LEFT_BEHIND);
     ended

@@ -1,4 +1,5 @@
-//! What `/metrics` shows. A registry that is a value: each process, and each test, has its own.
+//! The metrics of one process, as `/metrics` shows them. The registry is a value and must never be
+//! global, so that each test has its own.
 
 use std::{fmt, sync::atomic::AtomicU64};
 
@@ -19,8 +20,7 @@ pub struct Metrics {
     canaries_dropped: Counter,
     handler_panics: Counter,
     breaker: Family<DependsLabels, Gauge>,
-    /// Deliveries being worked on.
-    pub in_hand: Gauge,
+    pub in_flight: Gauge,
     aws_requests: RequestCount,
 }
 
@@ -51,8 +51,8 @@ struct CapacityLabels {
     operation: &'static str,
 }
 
-/// Counts requests to AWS, retries included, and what DynamoDB says they took of its capacity.
-/// Copies share the count.
+/// Counts requests to AWS, including retries, and the capacity units that DynamoDB reports for
+/// them. Copies share the counters.
 #[derive(Clone, Debug, Default)]
 pub struct RequestCount {
     requests: Family<RequestLabels, Counter>,
@@ -60,14 +60,14 @@ pub struct RequestCount {
 }
 
 impl RequestCount {
-    /// One more request went out.
+    /// Counts one request.
     pub fn add(&self, service: &str, operation: &str) {
         let labels =
             RequestLabels { service: service.to_lowercase(), operation: operation.to_owned() };
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// An operation on a table took so many capacity units.
+    /// Adds the capacity units that an operation on a table consumed.
     pub fn took(&self, operation: &'static str, units: f64) {
         self.capacity.get_or_create(&CapacityLabels { operation }).inc_by(units);
     }
@@ -80,7 +80,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All counters at zero, but for the requests that were counted while connecting.
+    /// All counters at zero, except for the requests in `aws_requests`, which counts from the first
+    /// connection on.
     #[must_use]
     pub fn new(aws_requests: RequestCount) -> Metrics {
         let mut registry = Registry::with_prefix("booking");
@@ -91,18 +92,19 @@ impl Metrics {
         let canaries_dropped = Counter::default();
         let handler_panics = Counter::default();
         let breaker = Family::default();
-        let in_hand = Gauge::default();
+        let in_flight = Gauge::default();
         registry.register("deliveries", "Deliveries by event and verdict", deliveries.clone());
         registry.register("published", "Events published, repetitions included", published.clone());
-        registry.register("version_conflicts", "Commits tried again at once", conflicts.clone());
+        let help = "Version conflicts, after which a commit was tried again at once";
+        registry.register("version_conflicts", help, conflicts.clone());
         registry.register("receives_failed", "Receives that failed", receives_failed.clone());
-        let help = "Deliveries whose handler met a bug: each is given back";
+        let help = "Deliveries whose handler panicked; each was returned to its queue";
         registry.register("handler_panics", help, handler_panics.clone());
-        let help = "Canaries that were not made with this service's key";
+        let help = "Canaries that were not signed with this service's key";
         registry.register("canaries_dropped", help, canaries_dropped.clone());
-        let stopped = "1 while polling has stopped because of what deliveries depend on";
+        let stopped = "1 while polling is stopped because this dependency is down";
         registry.register("breaker_open", stopped, breaker.clone());
-        registry.register("in_hand", "Deliveries being worked on", in_hand.clone());
+        registry.register("in_hand", "Deliveries in flight", in_flight.clone());
         let requests = aws_requests.requests.clone();
         registry.register("aws_requests", "Requests to AWS, retries included", requests);
         let capacity = aws_requests.capacity.clone();
@@ -116,55 +118,56 @@ impl Metrics {
             canaries_dropped,
             handler_panics,
             breaker,
-            in_hand,
+            in_flight,
             aws_requests,
         }
     }
 
-    /// A delivery got its verdict. `event` is `none` when it could not be read.
+    /// Counts a delivery by its verdict. Without an event, because the message could not be read,
+    /// the label is `none`.
     pub fn delivered(&self, event: Option<&'static str>, verdict: &'static str) {
         let event = event.unwrap_or("none");
         self.deliveries.get_or_create(&DeliveryLabels { event, verdict }).inc();
     }
 
-    /// An event went out.
+    /// Counts a published event.
     pub fn published(&self, event: &'static str) {
         self.published.get_or_create(&EventLabels { event }).inc();
     }
 
-    /// Version conflicts were met.
+    /// Counts version conflicts.
     pub fn conflicts(&self, count: u32) {
         self.conflicts.inc_by(count.into());
     }
 
-    /// A receive failed.
+    /// Counts a receive that failed.
     pub fn receive_failed(&self) {
         self.receives_failed.inc();
     }
 
-    /// A canary was dropped; returns how many there were.
+    /// Counts a dropped canary, and returns how many have been dropped.
     pub fn canary_dropped(&self) -> u64 {
         self.canaries_dropped.inc() + 1
     }
 
-    /// A handler met a bug.
+    /// Counts a delivery whose handler panicked.
     pub fn handler_panicked(&self) {
         self.handler_panics.inc();
     }
 
-    /// Whether polling has stopped because of what deliveries depend on: `store`, `outside` or
+    /// Sets whether polling is stopped because the dependency `on` is down: `store`, `outside` or
     /// `topics`.
     pub fn breaker(&self, on: &'static str, open: bool) {
         self.breaker.get_or_create(&DependsLabels { on }).set(i64::from(open));
     }
 
-    /// The count that the AWS clients add to.
+    /// The counters that the AWS clients add to.
     #[must_use]
     pub fn aws_requests(&self) -> RequestCount {
         self.aws_requests.clone()
     }
 
-    /// Everything in the text format of OpenMetrics.
+    /// All metrics in the text format of OpenMetrics.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();

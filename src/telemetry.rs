@@ -1,4 +1,5 @@
-//! Logs: text for people, JSON for machines; a service's are on stderr.
+//! Logs: text for people, JSON for machines. A service logs to stderr. Nothing personal or secret,
+//! and no contents of a message, may ever reach a log.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -17,23 +18,23 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people
     Text,
-    /// One JSON object a line.
+    /// One JSON object on each line
     Json,
 }
 
-/// Starts logging to stderr, once a process.
+/// Starts logging to stderr. Must be called once in a process.
 pub fn start(format: LogFormat) {
     lines(format, std::io::stderr().is_terminal(), std::io::stderr).init();
     std::panic::set_hook(Box::new(log_panic));
 }
 
-/// A panic as a log line, in the span of the delivery that met it: where it happened. What it says
-/// may quote a message, and is not told.
+/// Logs a panic and where it happened, in the span of the delivery that it happened in. The text of
+/// the panic may quote a message, so it is not logged.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let at = panic.location().map(ToString::to_string).unwrap_or_default();
     let current = thread::current();
@@ -42,13 +43,13 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     if backtrace.status() == BacktraceStatus::Captured {
         error!(at, thread, %backtrace, "panic: this is a bug");
     } else {
-        error!(at, thread, "panic: this is a bug; RUST_BACKTRACE=1 tells more");
+        error!(at, thread, "panic: this is a bug; set RUST_BACKTRACE=1 for a backtrace");
     }
 }
 
-/// What makes those lines and writes them anywhere; only text is coloured. `RUST_LOG` says what is
-/// logged of ours; what the libraries below say is never logged below info, whatever layer writes
-/// it, because the AWS SDK and the HTTP client print whole messages there.
+/// A subscriber that writes log lines to `to`; only text can be `coloured`. `RUST_LOG` sets the
+/// level for this program. Libraries are never logged below info, whatever it says, because the AWS
+/// SDK and the HTTP client print whole messages at those levels.
 pub fn lines<W>(format: LogFormat, coloured: bool, to: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -76,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// What it would have written.
+    /// Collects what is logged.
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -120,7 +121,7 @@ mod tests {
             ended.unwrap().join().unwrap();
             let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
             assert_eq!(log.matches("panic: this is a bug").count(), 3, "{log}");
-            // A backtrace, if one is wanted, has more of them.
+            // A backtrace, if there is one, names further places.
             assert!(log.matches("src/telemetry.rs:").count() >= 3, "{log}");
             assert_eq!(log.matches("the-one-that-panics").count(), 3, "{log}");
             for secret in secret.split(' ').chain(["another"]) {

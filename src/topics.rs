@@ -1,11 +1,16 @@
-//! The choreography, as `topics/` has it: which events there are, who says them and who listens.
+//! The choreography, as the files of `topics/` have it: which events exist, who publishes each of
+//! them, and who subscribes to it.
 //!
-//! `topics/` is the only place where this is written. Terraform reads the same files; the tests
-//! hold the code against them.
+//! It must be written nowhere else. Terraform reads the same files, and the tests compare the code
+//! with them.
+
+mod picture;
 
 use serde::Deserialize;
 
 use crate::domain::{RoleName, event::Kind};
+
+pub use picture::svg;
 
 const FILES: [&str; 8] = [
     include_str!("../topics/booking-requested.json"),
@@ -22,17 +27,17 @@ const FILES: [&str; 8] = [
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
-    /// The topic's name without prefix, which is the event's type.
+    /// The topic's name without the prefix, which is also the event's type.
     pub topic: Kind,
-    /// What the event says.
+    /// The meaning of the event.
     pub description: String,
-    /// Who publishes it: a role, or `client`.
+    /// The publisher: a role, or `client`.
     pub publisher: String,
-    /// Who listens.
+    /// The roles that hear it.
     pub subscribers: Vec<Subscriber>,
-    /// JSON Schema of `data`.
+    /// The JSON Schema of `data`.
     pub data: serde_json::Value,
-    /// A whole CloudEvent.
+    /// An example of the whole CloudEvent.
     pub example: serde_json::Value,
 }
 
@@ -40,9 +45,9 @@ pub struct Topic {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subscriber {
-    /// Whose queue gets the event.
+    /// The role whose queue gets the event.
     pub role: RoleName,
-    /// What the role does with it.
+    /// What the role does with the event.
     pub does: String,
 }
 
@@ -54,14 +59,14 @@ pub fn all() -> Vec<Topic> {
     FILES.iter().map(parse).collect()
 }
 
-/// What a role listens to.
+/// The events that a role hears.
 #[must_use]
 pub fn subscriptions(role: RoleName) -> Vec<Kind> {
     let listens = |it: &Topic| it.subscribers.iter().any(|it| it.role == role);
     all().into_iter().filter(listens).map(|it| it.topic).collect()
 }
 
-/// What a role says and status hears.
+/// The events that a role publishes and status hears.
 #[must_use]
 pub fn heard_by_status(role: RoleName) -> Vec<Kind> {
     let hears = |it: &Topic| it.subscribers.iter().any(|it| it.role == RoleName::Status);
@@ -69,7 +74,7 @@ pub fn heard_by_status(role: RoleName) -> Vec<Kind> {
     all().into_iter().filter(says).map(|it| it.topic).collect()
 }
 
-/// The choreography as `booking topics` and the README show it.
+/// The choreography as a Markdown table, as `booking topics` prints it.
 #[must_use]
 pub fn table() -> String {
     let mut text = String::from("| topic | says | seats | payment | receipt | status |\n");
@@ -86,7 +91,8 @@ pub fn table() -> String {
     text
 }
 
-/// The choreography as a Mermaid flowchart: events as arrows from who says to who listens.
+/// The choreography as a Mermaid flowchart, with arrows from each publisher to its events, and from
+/// each event to its subscribers.
 #[must_use]
 pub fn mermaid() -> String {
     let mut text = String::from("flowchart LR\n    client([client])\n");

@@ -1,4 +1,5 @@
-//! SNS and SQS for one run: fauxqs from npm, installed under `target/bench`.
+//! The backend: fauxqs from npm stands in for SNS and SQS. It is installed under `target/bench`.
+//! Two runs must never share one.
 
 use std::{
     fs,
@@ -13,16 +14,17 @@ use anyhow::{Context, ensure};
 use crate::place;
 
 pub const REGION: &str = "eu-central-1";
-/// What it is made of; the lock file names no registry.
+/// The files that it is installed from. The lock file names no registry.
 const FILES: [&str; 4] = ["package.json", "package-lock.json", ".npmrc", "serve.mjs"];
 
-/// A backend that runs. Ended when dropped, and when this process ends in whatever way.
+/// A running backend. It ends when this is dropped, and also when this process dies.
 pub struct Backend {
     child: Child,
     pub address: SocketAddr,
 }
 
-/// Installs it, unless that was done from the same lock file. Once, before the first run.
+/// Installs the backend, unless it was installed from the same lock file before. Call this once,
+/// before the first run.
 pub fn install() -> anyhow::Result<()> {
     let (from, to) = (Path::new(place::REPOSITORY).join("benches/backend"), installed());
     let stamp = to.join("installed");
@@ -42,7 +44,7 @@ pub fn install() -> anyhow::Result<()> {
     Ok(fs::write(stamp, lock)?)
 }
 
-/// Which version it is.
+/// The installed version.
 pub fn version() -> anyhow::Result<String> {
     let package = fs::read(installed().join("node_modules/fauxqs/package.json"))?;
     let package: serde_json::Value = serde_json::from_slice(&package)?;
@@ -57,7 +59,7 @@ impl Backend {
     pub fn start() -> anyhow::Result<Backend> {
         let mut node = Command::new("node");
         node.arg("serve.mjs").current_dir(installed()).env("AWS_REGION", REGION);
-        // Its stdin is the leash: it ends when that is closed.
+        // The backend ends when its stdin is closed, which the system does if this process dies.
         let mut child = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut port = String::new();
@@ -73,7 +75,7 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        // Both fail harmlessly when it has ended already.
+        // Both fail harmlessly if the backend has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

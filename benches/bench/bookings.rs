@@ -1,5 +1,5 @@
-//! Happy bookings: each with its own id and its own seat, and the schedule that has all these
-//! seats.
+//! The bookings of the bench, each with its own id and its own seat, and a schedule with all these
+//! seats. No two bookings may ever compete for a seat, since every one has to complete.
 
 use booking::domain::ids::BookingId;
 use serde_json::{Value, json};
@@ -8,14 +8,15 @@ const FLIGHTS: usize = 100;
 const ROWS: usize = 30;
 const LETTERS: &str = "ABCDEF";
 const SEATS: usize = ROWS * LETTERS.len();
-/// What a seat costs, in cents.
+/// The fare of a seat, in cents.
 const FARE_MINOR: u64 = 12_900;
 
-/// The bookings of one run: numbers without a gap.
+/// The bookings of one run, as consecutive numbers.
 pub type Numbers = std::ops::Range<usize>;
 
-/// A schedule of flights that fly every day, so that there are seats for any number of bookings; on
-/// sale on any day, so that it can be measured on any day; with the fares that a business has.
+/// The schedule. The flights fly every day, so that there are seats for any number of bookings.
+/// They are on sale on any day, so that the bench can run on any day. They have fares, as the
+/// flights of an airline do.
 pub fn schedule() -> Value {
     let flight = |number: usize| {
         json!({"flight": flight(number), "from": "BER", "to": "FAO", "departs": "06:30",
@@ -29,12 +30,12 @@ fn flight(number: usize) -> String {
     format!("BN{}", 100 + number)
 }
 
-/// Odd, so that no two numbers meet: 2^64 over the golden ratio.
+/// 2^64 divided by the golden ratio. It is odd, so that no two numbers get the same id.
 const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// The id of booking `number`, which no other number has. Scattered, as those that clients and SNS
-/// make up are: ids that ascend would find every index of keys at its end. Letters, so that none
-/// could be a card number.
+/// The id of booking `number`, different for each number. Ids are scattered, as those of clients
+/// and of SNS are: ascending ids would always use the end of an index. They consist of letters, so
+/// that none could be a card number.
 pub fn id(number: usize) -> String {
     let scattered = (number as u64).wrapping_mul(SCATTER);
     let letter = |it: u32| char::from(b'a' + (scattered >> (it * 4) & 15) as u8);
@@ -45,13 +46,13 @@ pub fn booking_id(number: usize) -> BookingId {
     BookingId::parse(&id(number)).expect("bench-aaaaaaaaaaaaaaaa is a booking id")
 }
 
-/// The key under which the booking's seat is kept: `seat/BN100/2027-03-01/12A`.
+/// The key of the row of the booking's seat: `seat/BN100/2027-03-01/12A`.
 pub fn seat_key(number: usize) -> String {
     let (flight, date, seat) = seat(number);
     format!("seat/{flight}/{date}/{seat}")
 }
 
-/// Flight, day and seat, which no other number has.
+/// Flight, day and seat of booking `number`, different for each number.
 pub fn seat(number: usize) -> (String, String, String) {
     let (departure, place) = (number / SEATS, number % SEATS);
     let (day, at) = (departure / FLIGHTS, departure % FLIGHTS);
@@ -61,7 +62,7 @@ pub fn seat(number: usize) -> (String, String, String) {
     (flight(at), date.to_string(), format!("{}{letter}", place / LETTERS.len() + 1))
 }
 
-/// What a client publishes: the bare `data` of a `booking-requested`, with an id.
+/// The message that a client publishes: the bare `data` of a `booking-requested`, with an id.
 pub fn request(number: usize) -> String {
     let (flight, date, seat) = seat(number);
     json!({

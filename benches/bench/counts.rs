@@ -1,16 +1,17 @@
-//! Requests by service and operation, and what AWS charges for them.
+//! Counts requests by service and operation, and computes what AWS charges for them. A free tier
+//! must never be part of that.
 
 use std::collections::BTreeMap;
 
-/// USD for a million publish requests to SNS. Deliveries from SNS to SQS are free. A request is 64
-/// KiB: ten of our events are less, so a `PublishBatch` is one.
+/// USD for a million publish requests to SNS. Deliveries from SNS to SQS are free. SNS counts one
+/// request for every 64 KiB. Ten of our events are smaller, so a `PublishBatch` is one request.
 const SNS_USD_PER_MILLION: f64 = 0.50;
-/// USD for a million requests to standard queues, of 64 KiB each, behind the free first million.
+/// USD for a million requests of up to 64 KiB to standard queues, after the free first million.
 const SQS_USD_PER_MILLION: f64 = 0.40;
 
 pub const RECEIVE: &str = "sqs.ReceiveMessage";
 
-/// Requests by name: `sqs.ReceiveMessage`, `sns.PublishBatch`.
+/// Numbers of requests by name, such as `sqs.ReceiveMessage` and `sns.PublishBatch`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<String, u64>);
 
@@ -34,13 +35,13 @@ impl Counts {
         self.0.iter().map(|(name, count)| (name.as_str(), *count))
     }
 
-    /// What has been counted since `before`.
+    /// The requests since `before`.
     pub fn since(&self, before: &Counts) -> Counts {
         let more = |(name, count): (&str, u64)| (name.to_owned(), count - before.of(name));
         Counts(self.iter().map(more).filter(|it| it.1 > 0).collect())
     }
 
-    /// All of several.
+    /// The sum of several counts.
     pub fn sum<'a>(all: impl IntoIterator<Item = &'a Counts>) -> Counts {
         let mut sum = Counts::default();
         for (name, count) in all.into_iter().flat_map(Counts::iter) {
@@ -49,7 +50,7 @@ impl Counts {
         sum
     }
 
-    /// From the text of `/metrics`.
+    /// Reads the counts from the text of `/metrics`.
     pub fn of_metrics(text: &str) -> Counts {
         let mut counts = Counts::default();
         for line in text.lines() {

@@ -1,5 +1,6 @@
-//! Files with many bookings in them: the rows of one booking as the services wrote them, again and
-//! again under other names. StoredRow under `target/bench/stored`, since a million take a minute.
+//! Makes files with many bookings in them: the rows of one booking, as the services wrote them, are
+//! copied under other names. The files are kept under `target/bench/stored`, since a million
+//! bookings take a minute. They must never be used with another binary than the one that made them.
 
 use std::{
     fs,
@@ -18,23 +19,24 @@ use crate::{
     bookings::{self, Numbers},
     place,
     proxy::Manner,
-    run::{Load, Setting, run},
+    run::run,
     services::{Consumer, Store},
+    setting::{Load, Setting},
 };
 
-/// The booking whose rows are taken: its names are in nobody else's.
+/// The booking whose rows are copied. Its id and seat occur in no other booking.
 const PATTERN: usize = 900_000_000;
 /// How many bookings one transaction writes.
 const BOOKINGS_A_TRANSACTION: usize = 5_000;
-/// Up to so many, each run has a copy of its own.
+/// Up to this size, each run gets its own copy of the files.
 const COPIED_MAX: usize = 100_000;
 /// The file with the first number that is not stored.
 const NEXT: &str = "next";
 
-/// A folder with so many bookings in it, and numbers that none of them has.
+/// A folder in which `size` bookings are stored, and the numbers of `bookings` that are not.
 ///
-/// Few are copied for each run. A million are worked on where they are, each run with bookings of
-/// its own: what that adds is less than a tenth, then they are stored anew.
+/// A small folder is copied for each run. A large one is used in place, and each run adds its own
+/// bookings to it. When they have added more than a tenth, the folder is made anew.
 pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)> {
     let kept = place::folder().join("stored").join(size.to_string());
     let copied = size <= COPIED_MAX;
@@ -44,13 +46,13 @@ pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)
         first = size;
     }
     let numbers = first..first + bookings;
-    // A failed run leaves bookings behind: their numbers are not given out again.
+    // A failed run leaves bookings behind, so its numbers must not be used again.
     let after = if copied { first } else { numbers.end };
     fs::write(kept.join(NEXT), format!("{} {after}", built()?))?;
     if !copied {
         let receipts = receipts_folder(&kept);
         if receipts.exists() {
-            // Not removed: see `place::clear`.
+            // Moved rather than removed; `place::clear` says why.
             fs::rename(receipts, place::fresh("receipts")?.join("receipts"))?;
         }
         return Ok((kept, numbers));
@@ -60,21 +62,21 @@ pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)
         let file = file?;
         let to = copy.join(file.file_name());
         fs::copy(file.path(), &to)?;
-        // The run is not to wait for what was written before it.
+        // Flush the copy, so that the run does not wait for it.
         fs::File::open(&to)?.sync_all()?;
     }
     Ok((copy, numbers))
 }
 
-/// The first number that is not stored. None when nothing is, or when another binary stored it: its
-/// files may have had another form.
+/// The first number that is not stored. `None` when nothing is stored, or when another binary made
+/// the files, since their format may be different.
 fn next(kept: &Path) -> anyhow::Result<Option<usize>> {
     let Ok(text) = fs::read_to_string(kept.join(NEXT)) else { return Ok(None) };
     let Some((built_then, next)) = text.split_once(' ') else { return Ok(None) };
     Ok(if built_then == built()? { next.parse().ok() } else { None })
 }
 
-/// What tells this binary from another.
+/// A text that identifies this binary: its size and the time of its build.
 fn built() -> anyhow::Result<String> {
     let file = fs::metadata(place::BOOKING)?;
     let since = file.modified()?.duration_since(std::time::UNIX_EPOCH)?;
@@ -108,7 +110,7 @@ fn fill(folder: &Path, size: usize) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     })?;
-    // Nor is the first run to wait for it.
+    // Flush the files, so that the first run does not wait for them.
     for (_, _, file) in &files {
         fs::File::open(file)?.sync_all()?;
     }
@@ -117,7 +119,7 @@ fn fill(folder: &Path, size: usize) -> anyhow::Result<()> {
 
 fn fill_file(role: RoleName, from: &Path, to: &Path, size: usize) -> anyhow::Result<()> {
     let pattern = Engine::open(from, role, Durability::ProcessDeath)?.all()?;
-    // Nothing is lost that cannot be made again.
+    // Without flushes: what a power failure destroys can be made again.
     let mut engine = Engine::open(to, role, Durability::ProcessDeath)?;
     let id = bookings::id(PATTERN);
     let (flight, date, seat) = bookings::seat(PATTERN);

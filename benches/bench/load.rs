@@ -1,4 +1,5 @@
-//! Bookings on their way in, through the client's door.
+//! Publishes the requests for bookings, through the client's door of the proxy. It must never slow
+//! down because the services are slow.
 
 use std::{
     collections::BTreeMap,
@@ -19,13 +20,13 @@ use crate::{
 
 /// The most entries of one `PublishBatch`.
 const BATCH_MAX: usize = 10;
-/// How many batches are on their way at once.
+/// How many batches are sent at the same time.
 const AT_ONCE: usize = 8;
 
-/// When each booking was to be published.
+/// When each booking is due to be published.
 pub type Due = BTreeMap<String, Instant>;
 
-/// Publishes all of them, ten a request, and returns when all are on the queues.
+/// Publishes all requests, ten in each batch, and returns when all are on the queues.
 pub async fn backlog(door: &Arc<Door>, numbers: &Numbers) -> anyhow::Result<()> {
     let sns = aws_sdk_sns::Client::new(&config(door.address).await);
     let mut sending = JoinSet::new();
@@ -53,8 +54,8 @@ async fn publish_batch(sns: aws_sdk_sns::Client, batch: Numbers) -> anyhow::Resu
     Ok(())
 }
 
-/// Publishes one at a time, each at its own, whether or not earlier ones are through. Goes on in
-/// the background until all are out.
+/// Publishes each request by itself, at its own time, whether or not earlier bookings are finished.
+/// Returns at once, and publishes in the background.
 pub async fn steady(door: &Arc<Door>, numbers: &Numbers, per_s: f64) -> anyhow::Result<Due> {
     let sns = aws_sdk_sns::Client::new(&config(door.address).await);
     let began = Instant::now() + Duration::from_millis(100);
@@ -66,7 +67,7 @@ pub async fn steady(door: &Arc<Door>, numbers: &Numbers, per_s: f64) -> anyhow::
         tokio::spawn(async move {
             tokio::time::sleep_until(at.into()).await;
             let publish = sns.publish().topic_arn(topic_arn(Kind::BookingRequested));
-            // Whoever waits for its receipt finds out that it never went.
+            // The run fails later, because the receipt of this booking is missing.
             if let Err(error) = publish.message(bookings::request(number)).send().await {
                 eprintln!("not published: {}", booking::runtime::Chain(&error));
             }

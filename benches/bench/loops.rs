@@ -1,6 +1,7 @@
-//! What the services are held against: the loops that people write, over the same SDK with the same
-//! HTTP client, without a store and without a thought for crashes. Each role is a process, as ours
-//! are.
+//! The yardstick loops, which the services are compared with: loops as people write them, over the
+//! same SDK and HTTP client, but without a store and without regard to crashes. Each role is one
+//! process, as with the services. They must never be less efficient than needed, or the comparison
+//! would flatter the services.
 
 use std::{
     collections::HashMap,
@@ -26,18 +27,18 @@ use crate::topology::{names, topic_arn};
 
 const RECEIVE_MAX: i32 = 10;
 const LONG_POLL_S: i32 = 20;
-/// How many receives of a careful loop are open at once: as many as ours may be.
+/// How many receives of a careful loop are open at the same time: as many as the services may have.
 const POLLERS: usize = 4;
-/// Request, seats and money.
+/// The facts that a receipt needs: the request, the seats and the payment.
 const FACTS: usize = 3;
 
 /// How a loop works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Receive ten; for each publish, then delete.
+    /// Receives ten messages, then publishes and deletes for one after the other.
     Plain,
-    /// Four receives open at once; what came together is published together and deleted together.
-    /// After a receive that was not full it waits for so long.
+    /// Has four receives open. The messages of one receive share one publish and one delete. After
+    /// a receive that was not full, it waits for `pause`.
     Careful { pause: Duration },
 }
 
@@ -50,7 +51,7 @@ pub struct Args {
     pause: Span,
 }
 
-/// The process of one role.
+/// The command that starts the process of one role.
 pub fn command(style: Style, role: RoleName) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["loop", role.as_str()]);
@@ -60,11 +61,11 @@ pub fn command(style: Style, role: RoleName) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Works until it is killed.
+/// Works until the process is killed.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let role = RoleName::ALL.into_iter().find(|it| it.as_str() == args.role);
     let role = role.context("seats, payment, receipt or status")?;
-    // The runtime that the services have: one thread.
+    // The same runtime as the services have, with one thread.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let worker = Arc::new(Worker::connect(role).await?);
@@ -90,11 +91,11 @@ struct Worker {
     sns: aws_sdk_sns::Client,
     sqs: aws_sdk_sqs::Client,
     url: String,
-    /// Receipt's: how many facts of a booking were heard.
+    /// For the role receipt: how many facts of each booking have arrived.
     facts: Mutex<HashMap<String, usize>>,
 }
 
-/// An event on its way out.
+/// An event to be published.
 struct Outcome {
     kind: Kind,
     body: String,
@@ -102,7 +103,7 @@ struct Outcome {
 
 impl Worker {
     async fn connect(role: RoleName) -> anyhow::Result<Worker> {
-        // The configuration of ours, for the same client.
+        // The configuration that the services use, so that the HTTP client is the same.
         let config = booking::aws::load().await?;
         let (sns, sqs) = (aws_sdk_sns::Client::new(&config), aws_sdk_sqs::Client::new(&config));
         let url = sqs.get_queue_url().queue_name(names().queue(role)).send().await?;
@@ -131,7 +132,7 @@ impl Worker {
             if messages.is_empty() {
                 continue;
             }
-            // Each role says one kind of event, so that this is one request.
+            // Each role publishes only one kind of event, so this is one request.
             let mut publish: Option<
                 aws_sdk_sns::operation::publish_batch::builders::PublishBatchFluentBuilder,
             > = None;
@@ -167,11 +168,11 @@ impl Worker {
         Ok(receive.send().await?.messages.unwrap_or_default())
     }
 
-    /// What the role says to a message, if anything.
+    /// The event that the role publishes because of a message, if any.
     fn outcome(&self, message: &Message) -> anyhow::Result<Option<Outcome>> {
         let envelope: Envelope = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
         let event: Value = serde_json::from_str(&envelope.message)?;
-        // A request is the bare data.
+        // A request has no type, since the bench publishes it as bare data.
         let kind = event["type"].as_str().unwrap_or("booking-requested");
         let booking = event["subject"].as_str().or(event["booking_id"].as_str());
         let booking = booking.context("an event has a booking")?;
@@ -199,7 +200,7 @@ impl Worker {
         *heard == FACTS
     }
 
-    /// The shape and the size of ours.
+    /// An event with the same fields and the same size as those of the services.
     fn event(&self, kind: Kind, booking: &str, data: &Value) -> Outcome {
         let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{booking}/{kind}").as_bytes());
         let event = json!({

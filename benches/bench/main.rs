@@ -1,12 +1,12 @@
-//! `just bench`: the four services as real processes over a small SNS and SQS on this machine,
-//! measured.
+//! `just bench`: runs the four services as real processes, over a small SNS and SQS on this
+//! machine, and measures them.
 //!
-//! Read `run.rs` for what one run is, `plan.rs` for which runs there are, and `report/` for what is
-//! made of them. `proxy.rs` stands between the services and the backend: what it counts is what AWS
-//! would charge for.
+//! Read `run.rs` for one run, `plan.rs` for the list of runs, and `report/` for the report about
+//! them. `proxy.rs` stands between the services and the backend, and counts the requests that AWS
+//! would charge for. The bench must never report a figure of a run that lost or doubled a booking.
 
-#![allow(unreachable_pub, reason = "everything here is of one crate")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to who started it")]
+#![allow(unreachable_pub, reason = "this is one crate without users")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints to the terminal")]
 
 mod backend;
 mod bookings;
@@ -24,14 +24,16 @@ mod report;
 mod results;
 mod run;
 mod services;
+mod setting;
 mod single;
+mod sizes;
 mod taken;
 mod topology;
 mod verify;
 
 use clap::{Parser, Subcommand};
 
-/// As the binary that is measured has it.
+/// The allocator of the binary that is measured.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -43,31 +45,31 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     plan: plan::Args,
-    /// What `cargo bench` says to every bench
+    /// The flag that `cargo bench` passes to every bench
     #[arg(long, hide = true, global = true)]
     bench: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// One setting, printed and not written down: for whoever tunes
+    /// Runs one setting, and prints its figures without writing a report
     One(single::Args),
-    /// All four services in one process, on the memory bus
+    /// Runs all four services in one process, on the memory bus
     Pipeline {
-        /// Where rows are, and what the payment provider and the mailer keep
+        /// Where the services, the payment provider and the mailer store their data
         #[arg(long, value_enum, default_value = "sqlite")]
         kept: pipeline::StoredRow,
-        /// How many bookings
+        /// Number of bookings
         #[arg(long, default_value_t = 50_000)]
         bookings: usize,
-        /// With a file for each role's log lines
+        /// Write the log lines of each role to a file
         #[arg(long)]
         logs: bool,
-        /// Behind so many that are stored already, with everything on disk
+        /// Number of bookings that are stored before the run, with everything on disk
         #[arg(long, conflicts_with_all = ["kept", "logs"])]
         stored: Option<usize>,
     },
-    /// A process of a yardstick loop
+    /// Runs one process of a yardstick loop
     #[command(hide = true)]
     Loop(loops::Args),
 }

@@ -1,4 +1,5 @@
-//! Who hears that a receipt was sent, and when: by a queue of its own, straight at the backend.
+//! Finds out when each receipt was announced, by a queue of its own. It talks to the backend
+//! directly: its requests must never be counted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,13 +16,13 @@ use crate::{
 
 const LONG_POLL_S: i32 = 20;
 
-/// The receipts that were heard of.
+/// The receipts that have been announced.
 #[derive(Debug, Default)]
 pub struct Heard {
     /// When the first announcement of a booking's receipt arrived.
     pub at: BTreeMap<String, Instant>,
     events: BTreeSet<String>,
-    /// Announcements of the same event again.
+    /// How many announcements repeated an event.
     pub repeats: usize,
 }
 
@@ -32,7 +33,7 @@ struct ReceiptSent {
 }
 
 impl Heard {
-    /// Receives once; with `wait` a long poll. Returns how many arrived.
+    /// Receives once, with a long poll if `wait`. Returns the number of messages.
     pub async fn receive(&mut self, topology: &Topology, wait: bool) -> anyhow::Result<usize> {
         let receive = topology.sqs.receive_message().queue_url(&topology.observer_url);
         let receive = receive.max_number_of_messages(10);
@@ -52,7 +53,7 @@ impl Heard {
         Ok(messages.len())
     }
 
-    /// Fails unless it has heard of each of these bookings, and of no other.
+    /// Fails unless a receipt was announced for each of these bookings, and for no other.
     pub fn check(&self, numbers: &Numbers) -> anyhow::Result<()> {
         let wanted: BTreeSet<String> = numbers.clone().map(bookings::id).collect();
         let heard: BTreeSet<String> = self.at.keys().cloned().collect();

@@ -1,5 +1,6 @@
-//! The whole pipeline in one process: the four real workers, rules, wire format and stores over the
-//! memory bus. What a booking takes when nobody waits for AWS.
+//! The whole pipeline in one process: the four real workers, rules, wire format and stores, over
+//! the memory bus. It measures the cost of a booking without AWS. It must never replace a part by a
+//! simpler one, except the bus and what is outside of the services.
 
 use std::{
     fs::File,
@@ -25,7 +26,7 @@ use booking::{
     mailer::{DEFAULT_SENDER, MailError, Mailer, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Attendant, UnitOfWork, Limits, Pulse, Worker},
+    runtime::{Attendant, Limits, Pulse, UnitOfWork, Worker},
     store::{
         Store,
         memory::Memory,
@@ -44,25 +45,26 @@ use crate::{
     verify,
 };
 
-/// So many bookings are on their way at once: a queue as deep as it is when services keep up.
+/// How many bookings are on their way at once. The queues are then as deep as they are when the
+/// services keep up.
 const UNDER_WAY_MAX: usize = 2_000;
 
-/// `--in-hand` of each role: what waits for one flush to disk is flushed together.
+/// The `--in-hand` of each role. The commits of all these messages share one flush to disk.
 const IN_HAND_MAX: usize = 256;
 
-/// Where rows are, and what the payment provider and the mailer keep.
+/// Where the services, the payment provider and the mailer store their data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum StoredRow {
-    /// All of it in memory.
+    /// Everything in memory
     Memory,
-    /// Rows in SQLite, and what is outside of the services in memory: in production it is not ours.
+    /// The services in SQLite; provider and mailer, which are not ours in production, in memory
     Sqlite,
-    /// The provider has a file of its own, too, and each receipt is one, not flushed.
+    /// As sqlite, with a file for the provider too, and one for each receipt, which is not flushed
     Disk,
 }
 
-/// Plays so many bookings. Commits to SQLite are flushed, with `synchronous=FULL`. With `logs`,
-/// each role writes its log lines to a file.
+/// Runs this many bookings through the pipeline. Commits to SQLite are flushed, with
+/// `synchronous=FULL`. With `logs`, each role writes its log lines to a file.
 pub fn run(bookings: usize, kept: StoredRow, logs: bool) -> anyhow::Result<Figures> {
     let (data, numbers) = (place::fresh("pipeline")?, 0..bookings);
     let logs = logs.then_some(data.as_path());
@@ -93,7 +95,7 @@ pub fn run(bookings: usize, kept: StoredRow, logs: bool) -> anyhow::Result<Figur
     Ok(figures)
 }
 
-/// The same with everything on disk, where so many bookings are stored already.
+/// The same with everything on disk, in files in which `stored` bookings are stored already.
 pub fn behind(stored: usize, bookings: usize) -> anyhow::Result<Figures> {
     let (data, numbers) = growth::stored(stored, bookings)?;
     let figures = on_disk(&data, None, &numbers)?;
@@ -115,19 +117,19 @@ fn open(file: &Path, role: RoleName) -> anyhow::Result<Sqlite> {
     Ok(Sqlite::start(Engine::open(file, role, Durability::PowerFailure)?)?)
 }
 
-/// The receipts that went out, by number.
+/// A mailer that only records the numbers of the receipts.
 #[derive(Clone, Debug, Default)]
 struct Outbox(Arc<Mutex<Vec<String>>>);
 
 impl Outbox {
     fn sent(&self) -> Vec<String> {
-        self.0.lock().expect("nobody panics with it").clone()
+        self.0.lock().expect("no code panics while it holds the lock").clone()
     }
 }
 
 impl Mailer for Outbox {
     async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
-        self.0.lock().expect("nobody panics with it").push(receipt.number.clone());
+        self.0.lock().expect("no code panics while it holds the lock").push(receipt.number.clone());
         Ok(())
     }
 }
@@ -149,7 +151,7 @@ fn play<S: Store, G: Store, M: Mailer>(
     };
     let (stored, provider, letters, stage) = (&stored, &provider, &letters, &stage);
     let figures = std::thread::scope(|threads| {
-        // A thread and a runtime for each role, as its process has.
+        // Each role has its own thread and runtime, as in a process of its own.
         let seats = Seats { schedule, hold_limit: SignedDuration::from_mins(15) };
         let payment = move || Ok(PaymentRole(SimulatedGateway::new(provider()?, Duration::ZERO)));
         let receipt = move || Ok(ReceiptRole(letters()?));
@@ -166,16 +168,17 @@ fn play<S: Store, G: Store, M: Mailer>(
         }
         measured
     })?;
-    // What a role's subscriber wanted to hear of, nobody hears in the runs after this.
+    // Forget which log events the subscribers of this run wanted, so that the next run does not
+    // pay for them.
     tracing::callsite::rebuild_interest_cache();
     stage.verify(numbers.len())?;
     Ok(figures)
 }
 
-/// The four services and what is between them.
+/// What the four services share.
 struct Stage {
     exchange: Exchange,
-    /// The folder for each role's log, if they write one.
+    /// The folder for the logs of the roles, if they write any.
     logs: Option<PathBuf>,
     at_work: AtomicUsize,
     stop: CancellationToken,
@@ -192,16 +195,16 @@ impl Stage {
         let log = self.log(name).map(File::create).transpose()?;
         let lines = log.map(|it| telemetry::lines(LogFormat::Text, false, it));
         let _logging = lines.map(tracing::subscriber::set_default);
-        // Whatever ends one ends all: nobody waits for a role that could not begin.
+        // If one role ends or cannot start, all end, so that the others do not wait for it forever.
         let _ended = self.stop.clone().drop_guard();
         runtime.block_on(async {
             let work = Arc::new(UnitOfWork::new(role()?, stored(name)?, Clock::Machine));
             let limits = Limits {
                 long_poll: Duration::from_secs(1),
-                in_hand_max: IN_HAND_MAX,
+                in_flight_max: IN_HAND_MAX,
                 ..Limits::default()
             };
-            // What leaves together when it goes to AWS leaves together here.
+            // Batched, as calls to AWS are.
             let (bus, drivers) = Batched::new(self.exchange.bus(name));
             drivers.into_iter().for_each(|it| drop(tokio::spawn(it)));
             let pulse = Pulse::new(&Clock::Machine, Duration::MAX);
@@ -233,7 +236,8 @@ impl Stage {
         ]))
     }
 
-    /// One receipt for each booking, nothing set aside, and log lines if there are to be any.
+    /// Checks that there is one receipt for each booking, that no message was set aside, and that
+    /// the logs are written, if they should be.
     fn verify(&self, bookings: usize) -> anyhow::Result<()> {
         let receipts = self.receipts()?;
         ensure!(receipts == bookings, "{receipts} receipts for {bookings} bookings");
@@ -247,7 +251,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Publishes all of these, and returns when every queue is empty.
+    /// Publishes all requests, and returns when every queue is empty.
     fn feed(&self, texts: &[String]) -> anyhow::Result<()> {
         for (said, text) in texts.iter().enumerate() {
             while said >= UNDER_WAY_MAX + self.receipts()? {

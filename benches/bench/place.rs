@@ -1,24 +1,25 @@
-//! Where things are: the binaries, and the folder under `target/` that everything is written to.
+//! The paths of the bench: the measured binary, and the folder under `target/`. Except for the
+//! report, the bench must never write anywhere else.
 
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// The binary that is measured: built with the profile of a release.
+/// The binary that is measured. It is built with the release profile.
 pub const BOOKING: &str = env!("CARGO_BIN_EXE_booking");
-/// The repository.
+/// The root of the repository.
 pub const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
-/// `target/bench`: on a disk, as a service's data is.
+/// `target/bench`, which is on a disk, as the data of a service is.
 pub fn folder() -> PathBuf {
     let target = Path::new(BOOKING).ancestors().nth(2);
     target.expect("the binary is in target/release").join("bench")
 }
 
-/// Forgets what runs left behind. Not between runs: a file system may be slower at making files for
-/// minutes after thousands were removed (ext4 without a journal is), and the next run would be
-/// charged.
+/// Removes what all runs left behind. Never called between runs: after thousands of files were
+/// removed, a file system may be slow at creating files for minutes (ext4 without a journal is),
+/// and the next run would look slower.
 pub fn clear() -> anyhow::Result<()> {
     let runs = folder().join("runs");
     if runs.exists() {
@@ -27,7 +28,7 @@ pub fn clear() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Forgets the large files of a run, which are few; the many small ones stay until the end.
+/// Removes the few large files of a run. The many small ones stay until the end.
 pub fn spent(data: &Path) -> anyhow::Result<()> {
     for file in std::fs::read_dir(data)? {
         let file = file?;
@@ -38,7 +39,7 @@ pub fn spent(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An empty folder for one run.
+/// Creates an empty folder for one run.
 pub fn fresh(name: &str) -> anyhow::Result<PathBuf> {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,6 @@
-//! Which runs there are. What is compared is interleaved: a round runs every setting once, and
-//! there are as many rounds as `--runs` says.
+//! The list of runs. A round runs every setting once, and there are as many rounds as `--runs`
+//! says. Settings that are compared must never be measured in separate rounds, since a machine may
+//! become slower over time.
 
 use std::time::{Duration, Instant};
 
@@ -11,61 +12,30 @@ use crate::{
     proxy::Manner,
     report,
     results::{Figures, Results},
-    run::{Load, Setting, run},
+    run::run,
     services::{Consumer, Store},
+    setting::{Load, Setting},
+    sizes::{FULL, QUICK, Sizes},
 };
 
 /// How much to measure.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// How often each setting is run; less than 5 times is printed and not written down
+    /// Number of runs of each setting. With less than 5, the report is printed instead of written
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// One short run of each, printed and not written down
+    /// One short run of each setting. The report is printed instead of written
     #[arg(long)]
     quick: bool,
-    /// Only these parts, printed and not written down: a,b,c,d,e,f,g
+    /// Only these sections: a,b,c,d,e,f,g. The report is printed instead of written
     #[arg(long, value_delimiter = ',')]
     only: Vec<char>,
 }
 
-/// With fewer runs of each the report is not written down.
+/// With fewer runs of each setting, the report is not written to its file.
 const RUNS_MIN: usize = 5;
 
-/// How much of each there is.
-pub struct Sizes {
-    pub backlog: usize,
-    pub plain: usize,
-    pub steady_50: usize,
-    pub steady_5: usize,
-    pub idle: Duration,
-    pub pipeline: usize,
-    pub pipeline_stored: usize,
-    pub stored: [usize; 2],
-}
-
-const FULL: Sizes = Sizes {
-    backlog: 5000,
-    plain: 200,
-    steady_50: 600,
-    steady_5: 120,
-    idle: Duration::from_secs(182),
-    pipeline: 50_000,
-    pipeline_stored: 10_000,
-    stored: [10_000, 1_000_000],
-};
-const QUICK: Sizes = Sizes {
-    backlog: 1000,
-    plain: 100,
-    steady_50: 200,
-    steady_5: 40,
-    idle: Duration::from_secs(25),
-    pipeline: 5_000,
-    pipeline_stored: 500,
-    stored: [1_000, 10_000],
-};
-
-/// A setting by name.
+/// A setting with its name. `letters` are the sections of the report that need it.
 struct Step {
     name: String,
     letters: &'static str,
@@ -74,9 +44,9 @@ struct Step {
 
 enum What {
     Run(Setting),
-    /// A backlog behind so many stored bookings.
+    /// A backlog, where this many bookings are stored already.
     Stored(usize),
-    /// The pipeline behind so many.
+    /// The pipeline, where this many bookings are stored already.
     PipelineStored(usize),
 }
 
@@ -121,7 +91,7 @@ pub fn measure(args: &Args) -> anyhow::Result<()> {
     place::clear()
 }
 
-/// Runs a group side by side, each on a backend of its own.
+/// Runs the settings of a group in parallel, each on its own backend.
 fn together(results: &mut Results, group: &[Step], sizes: &Sizes) -> anyhow::Result<()> {
     let ended: Vec<anyhow::Result<Figures>> = std::thread::scope(|scope| {
         let running: Vec<_> = group.iter().map(|it| scope.spawn(|| one(&it.what, sizes))).collect();
@@ -147,12 +117,13 @@ fn one(what: &What, sizes: &Sizes) -> anyhow::Result<Figures> {
     }
 }
 
-/// What `--latency-target` is unless it is given.
+/// The default of `--latency-target`.
 const DEFAULT_TARGET: Duration = Duration::from_millis(100);
 const TEN_MS: Manner = Manner { latency: Duration::from_millis(10), ragged: false };
 const RAGGED: Manner = Manner { latency: Duration::ZERO, ragged: true };
 
-/// One round. What is in one group is run side by side: it leaves the machine mostly idle.
+/// The groups of one round. The settings of a group run in parallel, since they leave the machine
+/// mostly idle.
 fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
     let mut groups = Vec::new();
     for (delay, manner) in [("0 ms", Manner::default()), ("10 ms", TEN_MS)] {

@@ -1,9 +1,9 @@
-//! What stands between everybody and the backend: it counts requests by who sends them, can take
-//! its time over each, and can bring fewer messages than were asked for. One door for each service
-//! and one for the client, so that who asked is who came through it.
+//! The proxy between the backend and its users. It counts requests by sender, and it can delay them
+//! and let receives bring fewer messages than were asked for. Each service and the client have
+//! their own door, which tells the sender of a request. The proxy must never change a response.
 //!
-//! On a thread of its own, one connection to the backend for each connection to it: lean, because
-//! what it takes of the CPU the services do not get.
+//! It runs on its own thread, with one connection to the backend for each connection to it. It does
+//! as little as possible, because it takes its CPU time from the services.
 
 use std::{
     net::SocketAddr,
@@ -34,20 +34,19 @@ use crate::counts::{Counts, RECEIVE};
 
 /// The most messages of one receive.
 const RECEIVE_MAX: u64 = 10;
-/// How much later than asked for a timer of tokio's wakes: it counts in whole milliseconds.
+/// How much too late a timer of tokio wakes, since it counts in whole milliseconds.
 const LATE: Duration = Duration::from_millis(1);
 
 /// How requests are treated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manner {
-    /// What a request takes longer: half of it on the way there, half on the way back.
+    /// The delay of each request: half of it before the backend, half after it.
     pub latency: Duration,
-    /// Receives bring at most 1, 2, … 10 messages in turn, as those of a queue do that is not
-    /// deep.
+    /// Whether receives bring at most 1, 2, … 10 messages in turn, as on a queue that is not deep.
     pub ragged: bool,
 }
 
-/// Where one sender's requests come in.
+/// The entrance for the requests of one sender.
 pub struct Door {
     pub address: SocketAddr,
     backend: SocketAddr,
@@ -59,7 +58,7 @@ pub struct Door {
     delayed: AtomicU64,
 }
 
-/// It runs until it is dropped: then nobody is connected any more.
+/// The proxy. It runs until it is dropped, which closes all connections.
 pub struct Proxy {
     /// One for each role, in the order of `RoleName::ALL`.
     pub services: Vec<Arc<Door>>,
@@ -90,7 +89,7 @@ impl Proxy {
         }
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            // Told or dropped, it is the same.
+            // An error means that the sender was dropped, which stops the proxy too.
             let _ = runtime.block_on(stopped);
         });
         let client = doors.pop().context("five doors")?;
@@ -108,17 +107,17 @@ impl Drop for Proxy {
 }
 
 impl Door {
-    /// What came in until now.
+    /// The requests until now.
     pub fn counts(&self) -> Counts {
         self.locked().clone()
     }
 
-    /// When the first receive came.
+    /// When the first receive arrived.
     pub fn first_receive(&self) -> Option<Instant> {
         self.first_receive.get().copied()
     }
 
-    /// What its requests really took longer, on average.
+    /// The real delay of its requests, on average.
     pub fn added_ms(&self) -> f64 {
         let delayed = self.delayed.load(Ordering::Relaxed).max(1);
         self.added_us.load(Ordering::Relaxed) as f64 / 1000.0 / delayed as f64
@@ -142,7 +141,7 @@ impl Door {
             let (door, upstream) = (Arc::clone(&self), Arc::clone(&upstream));
             async move { door.relay(&mut *upstream.lock().await, request).await }
         });
-        // Who hangs up in the middle is somebody who was stopped.
+        // A connection that breaks belongs to a process that was stopped.
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), relay).await;
     }
 
@@ -186,7 +185,7 @@ impl Door {
         Ok(sender)
     }
 
-    /// Waits for so long, and returns how long that really was.
+    /// Waits for `wanted`, and returns how long that really took.
     async fn dawdle(&self, wanted: Duration) -> Duration {
         if wanted.is_zero() {
             return wanted;
@@ -196,7 +195,7 @@ impl Door {
         began.elapsed()
     }
 
-    /// The same receive for fewer messages.
+    /// The body of a receive, changed to ask for fewer messages.
     fn fewer(&self, body: &[u8]) -> anyhow::Result<Bytes> {
         let turn = self.receives.fetch_add(1, Ordering::Relaxed) % RECEIVE_MAX + 1;
         let mut receive: serde_json::Value = serde_json::from_slice(body)?;
@@ -206,7 +205,7 @@ impl Door {
     }
 }
 
-/// What a request asks for: SQS says it in a header, SNS in the first field of its form.
+/// The operation of a request. SQS has it in a header, SNS in the form field `Action`.
 fn operation(headers: &hyper::HeaderMap, body: &[u8]) -> String {
     if let Some(target) = headers.get("x-amz-target").and_then(|it| it.to_str().ok()) {
         return format!("sqs.{}", target.rsplit('.').next().unwrap_or(target));

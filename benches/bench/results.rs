@@ -1,17 +1,18 @@
-//! What was measured: figures by setting and name, one a run.
+//! The measured figures of all runs, by setting and name. A figure must never be dropped as an
+//! outlier.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// The figures of one run, by name with the unit last: `p50_ms`.
+/// The figures of one run. Their names end with the unit: `p50_ms`.
 pub type Figures = BTreeMap<String, f64>;
 
-/// All runs of all settings. Whoever measures adds; the report reads.
+/// The figures of all runs of all settings.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Results(BTreeMap<String, BTreeMap<String, Vec<f64>>>);
 
-/// The middle of several runs, and how far apart they were.
+/// The median, smallest and largest value of several runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub median: f64,
@@ -20,7 +21,7 @@ pub struct Spread {
 }
 
 impl Results {
-    /// One more run of a setting.
+    /// Adds one more run of a setting.
     pub fn add(&mut self, setting: &str, figures: Figures) {
         let runs = self.0.entry(setting.to_owned()).or_default();
         for (name, value) in figures {
@@ -28,20 +29,20 @@ impl Results {
         }
     }
 
-    /// How often a setting was run and what was measured, if it was.
+    /// A figure of a setting, if it was measured.
     pub fn get(&self, setting: &str, name: &str) -> Option<Spread> {
         Spread::of(self.0.get(setting)?.get(name)?)
     }
 
-    /// The runs of a figure that two settings have, one divided by the other, run by run: they were
-    /// interleaved.
+    /// A figure of one setting divided by a figure of another, run by run, since the runs of both
+    /// were interleaved.
     pub fn ratio(&self, of: (&str, &str), to: (&str, &str)) -> Option<Spread> {
         let runs = |(setting, name): (&str, &str)| self.0.get(setting)?.get(name);
         let pairs = runs(of)?.iter().zip(runs(to)?);
         Spread::of(&pairs.map(|(of, to)| of / to).collect::<Vec<f64>>())
     }
 
-    /// The settings that were run.
+    /// All settings, with the values of each figure.
     pub fn settings(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, Vec<f64>>)> {
         self.0.iter().map(|(name, figures)| (name.as_str(), figures))
     }
@@ -62,7 +63,7 @@ impl Spread {
     }
 }
 
-/// The value that so many percent of all are at most, by an exact sort.
+/// The smallest value that at least `percent` percent of all values do not exceed.
 pub fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,57 +1,32 @@
-//! One run: a fresh backend, proxy, folder and four processes; a load; figures; and the proof that
-//! every booking ended and nothing was doubled. A run that cannot prove it has no figures.
+//! One run: a new backend, proxy, folder and four processes, and a load on them. It ends with the
+//! figures, and with the proof that every booking ended and nothing was doubled. A run without that
+//! proof must never have figures.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
 use crate::{
     backend::Backend,
-    bookings::Numbers,
     counts::Counts,
     load,
     observer::Heard,
     place, proc,
-    proxy::{Manner, Proxy},
+    proxy::Proxy,
     results::Figures,
     services::{Consumer, Services, Store},
+    setting::{Load, Setting},
     taken,
     topology::Topology,
     verify,
 };
 
-/// Without news for so long, a run has failed.
+/// A run without progress for this long has failed.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// How often it is looked at while bookings are on their way.
+/// The time between two looks at the progress of a run.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-/// What is run.
-#[derive(Clone, Debug)]
-pub struct Setting {
-    pub consumer: Consumer,
-    pub load: Load,
-    pub manner: Manner,
-    /// The bookings it asks for.
-    pub numbers: Numbers,
-    /// Where the bookings are that were stored before; else there are none.
-    pub stored: Option<PathBuf>,
-}
-
-/// How bookings come in.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Load {
-    /// All of them are on the queues before the services start.
-    Backlog,
-    /// So many a second, each at its time whether or not earlier ones are done.
-    Steady { per_s: f64 },
-    /// None, for so long.
-    Idle { during: Duration },
-}
-
-/// Runs a setting, on this thread.
+/// Runs a setting on this thread.
 pub fn run(setting: &Setting) -> anyhow::Result<Figures> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(measure(setting))
@@ -82,7 +57,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
         Load::Backlog => {
             drained(&topology, &mut services, setting.numbers.len()).await?;
             let first = proxy.services.iter().filter_map(|it| it.first_receive()).min();
-            first.context("somebody received")?
+            first.context("a service received")?
         }
         Load::Steady { per_s } => {
             let due = load::steady(&proxy.client, &setting.numbers, per_s).await?;
@@ -133,26 +108,26 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// What came in at all five doors.
+/// The requests at all five doors.
 fn all(proxy: &Proxy) -> Counts {
     let services: Vec<Counts> = proxy.services.iter().map(|it| it.counts()).collect();
     Counts::sum(services.iter().chain([&proxy.client.counts()]))
 }
 
-/// Waits until all four have asked for messages.
+/// Waits until all four services have received for the first time.
 async fn polling(proxy: &Proxy, services: &mut Services) -> anyhow::Result<()> {
     let began = Instant::now();
     while proxy.services.iter().any(|it| it.first_receive().is_none()) {
         services.alive()?;
-        ensure!(began.elapsed() < PATIENCE, "somebody does not receive");
+        ensure!(began.elapsed() < PATIENCE, "a service does not receive");
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    // Their first receives are on the way.
+    // Give those first receives the time to reach the backend.
     tokio::time::sleep(Duration::from_millis(200)).await;
     Ok(())
 }
 
-/// Waits until so many receipts were announced and the queues are empty.
+/// Waits until this many receipts were announced and the queues are empty.
 async fn drained(
     topology: &Topology,
     services: &mut Services,
@@ -173,7 +148,7 @@ async fn drained(
     }
 }
 
-/// Listens until so many bookings have their receipt.
+/// Listens until this many bookings have their receipt.
 async fn hear(
     heard: &mut Heard,
     topology: &Topology,
@@ -190,7 +165,7 @@ async fn hear(
     services.alive()
 }
 
-/// Ends the run, and finds that every booking ended and nothing was doubled.
+/// Stops the services, and checks that every booking ended and nothing was doubled.
 async fn prove(
     setting: &Setting,
     mut services: Services,
@@ -202,7 +177,7 @@ async fn prove(
         verify::memory(&services, data, &setting.numbers).await?;
     }
     services.terminate()?;
-    // With it their open receives end, which they would wait for.
+    // This ends the open receives, for which the services would wait.
     drop(proxy);
     services.ended()?;
     match setting.consumer {

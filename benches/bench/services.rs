@@ -1,4 +1,5 @@
-//! The four processes of a run: the real binary, or a yardstick loop.
+//! The four processes of a run: the real binary, or a yardstick loop. A process must never outlive
+//! its run.
 
 use std::{
     fs::{self, File},
@@ -27,8 +28,8 @@ use crate::{
     topology::PREFIX,
 };
 
-/// A port that nobody has, and that no connection gets before the service listens on it: from below
-/// those that the system gives to connections.
+/// A port that is free now. It is below the range from which the system takes ports for outgoing
+/// connections, so it is still free when the service starts to listen on it.
 fn free_port() -> anyhow::Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let free = |it: &u16| TcpListener::bind(("127.0.0.1", *it)).is_ok();
@@ -36,7 +37,7 @@ fn free_port() -> anyhow::Result<u16> {
     ports.find(free).context("no port from 10000 to 14999 is free")
 }
 
-/// Who works on the queues.
+/// The program that works on the queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumer {
     Booking {
@@ -63,7 +64,7 @@ impl Store {
     }
 }
 
-/// The four. Killed when dropped.
+/// The four processes. They are killed when this is dropped.
 pub struct Services {
     pub all: Vec<Service>,
     http: reqwest::Client,
@@ -71,7 +72,7 @@ pub struct Services {
 
 pub struct Service {
     pub role: RoleName,
-    /// Where it answers; a loop does not.
+    /// The address of its HTTP server. A loop has none.
     http: Option<String>,
     log: PathBuf,
     spawned: Instant,
@@ -79,7 +80,7 @@ pub struct Service {
 }
 
 impl Services {
-    /// Starts them, each at its own door.
+    /// Starts the processes, each with its own door of the proxy.
     pub fn spawn(consumer: Consumer, proxy: &Proxy, data: &Path) -> anyhow::Result<Services> {
         let schedule = data.join("flights.json");
         fs::write(&schedule, bookings::schedule().to_string())?;
@@ -118,7 +119,7 @@ impl Services {
         Ok(Services { all, http: reqwest::Client::new() })
     }
 
-    /// Fails when one of them has ended.
+    /// Fails when one of the processes has ended.
     pub fn alive(&mut self) -> anyhow::Result<()> {
         for it in &mut self.all {
             if let Some(code) = it.child.try_wait()? {
@@ -129,13 +130,13 @@ impl Services {
         Ok(())
     }
 
-    /// What each of them has used.
+    /// The CPU time and memory of each process.
     pub fn usage(&self) -> anyhow::Result<Vec<Usage>> {
         self.all.iter().map(|it| usage(it.child.id())).collect()
     }
 
-    /// Holds what each of them counted against what came through its door: they must agree, once
-    /// nothing is on its way any more.
+    /// Compares the requests that each service counted with those that came through its door. They
+    /// have to be equal once no request is on its way.
     pub async fn agree(&self, proxy: &Proxy) -> anyhow::Result<()> {
         const TRIES: usize = 50;
         for (service, door) in self.all.iter().zip(&proxy.services) {
@@ -160,7 +161,7 @@ impl Services {
         Ok(())
     }
 
-    /// What a role answers at a path.
+    /// The answer of a role at a path.
     pub async fn get(&self, role: RoleName, path: &str) -> anyhow::Result<serde_json::Value> {
         let service = self.all.iter().find(|it| it.role == role).context("all four run")?;
         let http = service.http.as_ref().context("a loop answers nothing")?;
@@ -168,7 +169,8 @@ impl Services {
         Ok(answer.json().await?)
     }
 
-    /// Tells them to stop. They wait for their open receive, so the proxy is dropped next.
+    /// Tells the processes to stop. They wait for their open receives, which end when the proxy is
+    /// dropped.
     pub fn terminate(&self) -> anyhow::Result<()> {
         for it in &self.all {
             let kill = Command::new("kill").args(["-TERM", &it.child.id().to_string()]).status()?;
@@ -177,11 +179,11 @@ impl Services {
         Ok(())
     }
 
-    /// Waits until they have ended, and fails unless each did so in good order.
+    /// Waits until all processes have ended, and fails if a service ended with an error.
     pub fn ended(&mut self) -> anyhow::Result<()> {
         for it in &mut self.all {
             let code = it.child.wait()?;
-            // A loop has no reason to catch a signal.
+            // A loop does not catch the signal, so it always ends with an error.
             ensure!(it.http.is_none() || code.success(), "{} ended with {code}", it.role);
         }
         Ok(())
@@ -189,7 +191,7 @@ impl Services {
 }
 
 impl Service {
-    /// From spawn to the first receive at its door.
+    /// The time from the start of the process to its first receive.
     pub fn first_poll(&self, door: &Door) -> Option<Duration> {
         Some(door.first_receive()?.duration_since(self.spawned))
     }
@@ -198,7 +200,7 @@ impl Service {
 impl Drop for Services {
     fn drop(&mut self) {
         for it in &mut self.all {
-            // Both fail harmlessly when it has ended already.
+            // Both fail harmlessly if the process has ended already.
             let _ = it.child.kill();
             let _ = it.child.wait();
         }
@@ -207,7 +209,7 @@ impl Drop for Services {
 
 fn booking(role: RoleName, store: Store, target: Duration, http: &str) -> Command {
     let mut command = Command::new(place::BOOKING);
-    // The user's own settings must not decide what is measured.
+    // The environment of the user must not change what is measured.
     for (name, _) in std::env::vars() {
         if name.starts_with("BOOKING_") || name.starts_with("AWS_") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -218,7 +220,7 @@ fn booking(role: RoleName, store: Store, target: Duration, http: &str) -> Comman
     command
 }
 
-/// What the SDK needs to come in at a door.
+/// The environment that lets the SDK send its requests to a door.
 fn account(door: &Door) -> [(&'static str, String); 5] {
     [
         ("AWS_ENDPOINT_URL", format!("http://{}", door.address)),

@@ -1,4 +1,4 @@
-//! `bench one`: one setting, run and printed, for whoever tunes.
+//! `bench one`: runs one setting and prints its figures, for tuning. It must never write a report.
 
 use std::time::Duration;
 
@@ -9,41 +9,42 @@ use crate::{
     backend, loops,
     proxy::Manner,
     results::{Results, Spread},
-    run::{Load, Setting, run},
+    run::run,
     services::{Consumer, Store},
+    setting::{Load, Setting},
 };
 
-/// What to run.
+/// The setting to run.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Who works on the queues
+    /// The program that works on the queues
     #[arg(long, value_enum, default_value = "booking")]
     consumer: Who,
     #[arg(long, value_enum, default_value = "sqlite")]
     store: Store,
-    /// --latency-target of the services
+    /// The --latency-target of the services
     #[arg(long, default_value = "100ms")]
     target: Span,
-    /// What each request takes longer
+    /// Delay of each request
     #[arg(long, default_value = "0ms")]
     latency: Span,
-    /// Receives bring 1 to 10 messages in turn
+    /// Limit receives to 1, 2, … 10 messages in turn
     #[arg(long)]
     ragged: bool,
-    /// So many bookings a second; absent: all at once, before the services start
+    /// Bookings per second. Without this, all are published before the services start
     #[arg(long)]
     rate: Option<f64>,
     #[arg(long, default_value_t = 5000)]
     bookings: usize,
-    /// No bookings, for so long
+    /// Publish no bookings, and measure for this long
     #[arg(long, conflicts_with = "rate")]
     idle: Option<Span>,
-    /// What a careful loop waits after a receive that was not full
+    /// Pause of a careful loop after a receive that was not full
     #[arg(long, default_value = "0ms")]
     pause: Span,
     #[arg(long, default_value_t = 1)]
     runs: usize,
-    /// Every figure, not the main ones
+    /// Print every figure, not only the main ones
     #[arg(long)]
     all: bool,
 }

@@ -1,4 +1,5 @@
-//! What is taken from one run as figures, besides its requests.
+//! Takes the figures of one run, other than its requests: latencies, CPU time, memory, pace. It
+//! must never be called before the run is over.
 
 use std::time::Instant;
 
@@ -11,11 +12,11 @@ use crate::{
     observer::Heard,
     proxy::Proxy,
     results::{Figures, percentile},
-    run::Setting,
     services::Services,
+    setting::Setting,
 };
 
-/// From the time a booking was due until its receipt was heard of.
+/// The latencies: from the time at which a booking was due to the announcement of its receipt.
 pub fn latencies(figures: &mut Figures, heard: &Heard, due: &Due) {
     let took = |(id, at): (&String, &Instant)| {
         Some(at.duration_since(*due.get(id)?).as_secs_f64() * 1000.0)
@@ -25,7 +26,7 @@ pub fn latencies(figures: &mut Figures, heard: &Heard, due: &Due) {
     figures.insert("p99_ms".to_owned(), percentile(&took, 99));
 }
 
-/// CPU time, memory and start, by role.
+/// CPU time, memory and time to the first receive, by role.
 pub fn usage(
     figures: &mut Figures,
     setting: &Setting,
@@ -56,10 +57,10 @@ pub fn usage(
     Ok(())
 }
 
-/// How many hours a month has.
+/// The hours of a month.
 const MONTH_H: f64 = 730.0;
 
-/// Requests a minute and an hour by role, and what a month of it costs.
+/// Requests per minute and per hour by role, and what they cost in a month.
 pub fn pace(figures: &mut Figures, proxy: &Proxy, before: &[Counts], took_s: f64) {
     let doors = RoleName::ALL.into_iter().zip(&proxy.services).zip(before);
     for ((role, door), before) in doors {
@@ -72,7 +73,7 @@ pub fn pace(figures: &mut Figures, proxy: &Proxy, before: &[Counts], took_s: f64
     worst(figures, "requests_per_minute");
 }
 
-/// The role that has most of a figure decides: adds it without a role.
+/// Adds the largest value of a figure over all roles, under its name without a role.
 fn worst(figures: &mut Figures, name: &str) {
     let of_roles = RoleName::ALL.iter().filter_map(|it| figures.get(&format!("{name}.{it}")));
     let worst = of_roles.copied().fold(0.0, f64::max);

@@ -1,5 +1,5 @@
-//! Topics, queues and subscriptions in a backend, made by the SDK from `topics/`, and the bench's
-//! own queue beside them. Straight to the backend: nothing of this is counted.
+//! Creates the topics, queues and subscriptions of `topics/` in a backend, and the bench's own
+//! queue. It talks to the backend directly: its requests must never be counted.
 
 use std::net::SocketAddr;
 
@@ -7,17 +7,17 @@ use anyhow::Context;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::{config::Credentials, types::QueueAttributeName};
 use booking::{
-    bus::aws::{Home, Names},
+    aws::{Home, Names},
     domain::{RoleName, event::Kind},
     topics,
 };
 
 use crate::backend::REGION;
 
-/// The account that the backend says it is.
+/// The account number of the backend.
 const ACCOUNT: &str = "000000000000";
 const OBSERVER: &str = "bench-observer";
-/// A message that was received is never seen again.
+/// Longer than any run, so that a received message is never delivered again.
 const VISIBILITY_OBSERVER_S: &str = "43200";
 
 pub struct Topology {
@@ -27,7 +27,7 @@ pub struct Topology {
     dead_letter_urls: Vec<String>,
 }
 
-/// What the names of topics and queues begin with.
+/// The prefix of the names of topics and queues.
 pub const PREFIX: &str = "bench-";
 
 pub fn names() -> Names {
@@ -38,7 +38,7 @@ pub fn topic_arn(kind: Kind) -> String {
     Home::new(REGION, ACCOUNT).topic_arn(&names(), kind)
 }
 
-/// What an SDK needs to talk to whatever is at an address.
+/// The configuration of the SDK for an endpoint at `address`.
 pub async fn config(address: SocketAddr) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .endpoint_url(format!("http://{address}"))
@@ -82,13 +82,12 @@ impl Topology {
         Ok(Topology { sqs, observer_url, queue_urls, dead_letter_urls })
     }
 
-    /// How many receipts were announced, repetitions included, and not yet received by the
-    /// observer.
+    /// How many announcements of receipts, repetitions included, the observer has not received yet.
     pub async fn announced(&self) -> anyhow::Result<usize> {
         Ok(self.depth(&self.observer_url).await?.0)
     }
 
-    /// Whether the four queues are empty: nothing visible, and nothing in flight.
+    /// Whether the four queues are empty, with no message visible and none in flight.
     pub async fn at_rest(&self) -> anyhow::Result<bool> {
         for url in &self.queue_urls {
             if self.depth(url).await? != (0, 0) {

@@ -1,4 +1,5 @@
-//! After a run: every booking of it has ended, and nothing was doubled.
+//! Checks after a run that every booking has ended well and nothing was doubled. It must never rely
+//! on what the measured code says about itself where it can read the files.
 
 use std::path::Path;
 
@@ -19,12 +20,12 @@ use crate::{
     services::Services,
 };
 
-/// Reads everything that the services, which have ended, left in their files.
+/// Checks all files that the services left. The services must have ended.
 pub fn files(data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
     judge(&Evidence::read(data)?, numbers)
 }
 
-/// The same, with a payment provider and a mailer that had no files.
+/// The same check, for a payment provider and a mailer without files.
 pub fn stores(
     data: &Path,
     charges: &Memory,
@@ -36,7 +37,7 @@ pub fn stores(
     judge(&Evidence::gather(stored, money(charges, numbers)?, letters)?, numbers)
 }
 
-/// The same, with nothing in files: `rows` by role.
+/// The same check, with no files at all. `rows` are the stores by role.
 pub fn memories(
     rows: &[Memory; 4],
     charges: &Memory,
@@ -52,7 +53,7 @@ fn money(charges: &Memory, numbers: &Numbers) -> anyhow::Result<Vec<Movement>> {
     Ok(movements(look_up(charges, accounts.collect())?)?)
 }
 
-/// The rows that this run's bookings have, by name.
+/// The keys of the rows of this run's bookings.
 fn keys(role: RoleName, numbers: &Numbers) -> Vec<String> {
     let mut wanted: Vec<String> =
         numbers.clone().map(|it| format!("booking/{}", bookings::id(it))).collect();
@@ -63,14 +64,14 @@ fn keys(role: RoleName, numbers: &Numbers) -> Vec<String> {
 }
 
 fn look_up(rows: &Memory, keys: Vec<String>) -> Result<Vec<(String, String)>, StoreError> {
-    // Nothing is waited for: rows in memory are there at once.
+    // Rows in memory are there at once, so the future is ready at its first poll.
     let found =
         rows.read(keys.clone()).now_or_never().unwrap_or_else(|| Err(StoreError::Closed))?;
     Ok(keys.into_iter().zip(found).filter_map(|(key, row)| Some((key, row?.body))).collect())
 }
 
-/// The same of the bookings of this run alone, where there are a million others. Of their rows,
-/// which are the newest ones, no two have one key.
+/// The same check of the files, but only for the bookings of this run, where a million others are
+/// stored. Their rows are the newest ones. It also checks that no two of these have the same key.
 pub fn files_among_others(data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
     let rows = |file: &Path, role, keys: &[String]| -> Result<Vec<(String, String)>, StoreError> {
         let found = Engine::open(file, role, Durability::ProcessDeath)?.read(keys)?;
@@ -88,8 +89,8 @@ pub fn files_among_others(data: &Path, numbers: &Numbers) -> anyhow::Result<()> 
     judge(&Evidence::gather(stored, ledger, letters(&receipts_folder(data))?)?, numbers)
 }
 
-/// Looks at so many of the newest rows and as many before them, without what finds a row by its
-/// key.
+/// Checks the keys of the newest rows: those of this run, and as many older ones. It reads the rows
+/// in their order and does not use the index that finds a row by its key.
 fn newest_are_apart(file: &Path, rows: usize) -> anyhow::Result<()> {
     let connection = rusqlite::Connection::open(file)?;
     let (newest, apart): (usize, usize) = connection.query_row(
@@ -111,7 +112,7 @@ fn judge(evidence: &Evidence, numbers: &Numbers) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks status, which has its rows in memory, and counts the receipts.
+/// Checks a run whose rows are in memory: asks status for each booking, and counts the receipts.
 pub async fn memory(services: &Services, data: &Path, numbers: &Numbers) -> anyhow::Result<()> {
     for number in numbers.clone() {
         let id = bookings::id(number);

@@ -1,49 +1,49 @@
-//! Endpoints, looked at once at the start. The SDK looks at them when a request is sent, and then
-//! says what it makes of the whole request.
+//! Checks the endpoints once, at the start. The SDK checks them only when it sends a request, and
+//! its error may then quote the whole request. The text of an endpoint must not be printed: it may
+//! hold a password.
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
 use crate::address::http_url;
 
-/// The services that are asked, as the sections of a profile name them.
+/// The services that we call, under the names that they have in a profile.
 const SERVICES: [&str; 4] = ["SNS", "SQS", "STS", "DynamoDB"];
-/// The variable of all services; that of one ends with its name.
+/// The variable for all services. The variable for one service ends with its name as well.
 const VARIABLE: &str = "AWS_ENDPOINT_URL";
 
 /// An endpoint that no request can be sent to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoEndpoint {
-    /// It is no address. It is not repeated: it may hold a password.
+    /// The endpoint is no address.
     #[error(
         "{setting} (or endpoint_url in the AWS profile) is not the address of an endpoint: {problem}; write \
          it like http://localhost:4566"
     )]
     NoAddress {
-        /// The variable.
+        /// The variable that sets the endpoint.
         setting: String,
-        /// What is wrong with it.
         problem: &'static str,
     },
-    /// A FIPS or dual-stack form of it is wanted as well, and there is none.
+    /// The FIPS or dual-stack form of the endpoint is asked for as well, and there is none.
     #[error(
         "{kind} and {setting} (or the same in the AWS profile) cannot both be set: the AWS SDK has no such form of \
          an endpoint of your own; unset one of them"
     )]
     Contradiction {
-        /// The variable that wants a kind.
+        /// The variable that asks for FIPS or dual stack.
         kind: &'static str,
-        /// The variable that has an endpoint.
+        /// The variable that sets the endpoint.
         setting: String,
     },
 }
 
-/// Whether requests can be sent to every endpoint that is set, in the environment or in the
+/// Checks that requests can be sent to every endpoint that is set, in the environment or in the
 /// profile.
 ///
 /// # Errors
-/// With the first one that none can be sent to; also one that a profile leaves empty, over which
-/// the SDK would panic.
+/// For the first wrong endpoint. An endpoint that a profile leaves empty is wrong too, since the
+/// SDK would panic over it.
 pub(super) fn check(config: &SdkConfig) -> Result<(), NoEndpoint> {
     if let Some(it) = config.endpoint_url() {
         check_one(config, VARIABLE.to_owned(), it)?;

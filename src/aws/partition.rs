@@ -1,7 +1,7 @@
-//! Which partition a region is in: the second part of an ARN. The AWS SDK knows and does not tell;
-//! a test holds this against what it knows.
+//! The partition of a region, which is the second part of an ARN. The AWS SDK has this table but
+//! does not give it out, so this one must stay equal to it; a test compares them.
 
-/// How the names of a partition's regions begin. All others are in `aws`.
+/// The beginnings of the names of regions, with their partition. All other regions are in `aws`.
 const REGIONS: [(&str, &str); 7] = [
     ("cn-", "aws-cn"),
     ("us-gov-", "aws-us-gov"),
@@ -27,9 +27,9 @@ mod tests {
 
     use super::*;
 
-    /// The partitions with their regions, out of the source of the SDK that this is built with.
+    /// The partitions with their regions, from the source of the SDK in use.
     fn known_to_the_sdk() -> Value {
-        // Of this platform only: what others need has nobody fetched.
+        // Only for this platform: the crates of other platforms may not have been fetched.
         let compiler = Command::new("rustc").arg("-vV").output().unwrap();
         let compiler = String::from_utf8(compiler.stdout).unwrap();
         let host = compiler.lines().find_map(|it| it.strip_prefix("host: ")).unwrap();

@@ -1,18 +1,18 @@
-//! How a call of the SDK went wrong, in our own words.
+//! Errors of the AWS SDK in our own words.
 //!
-//! The SDK's errors quote whatever they had at hand, down to the whole request, and a request has a
-//! name, an address and a token in it. So none of their text is passed on but what AWS itself
-//! answered: its error code and its message.
+//! The SDK's errors may quote the whole request, and a request has a name, an address and a token
+//! in it. So their text must never be passed on. The only exceptions are the error code and the
+//! message with which AWS answered.
 
 use std::{error::Error, fmt, io};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
-/// How much of AWS's message is told.
+/// The most characters of AWS's message that are passed on.
 const MESSAGE_LETTERS_MAX: usize = 500;
 
-/// How a call went wrong.
+/// An error of an AWS call that is safe to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     how: How,
@@ -22,30 +22,30 @@ pub struct Told {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum How {
-    /// It was not sent: a setting of the SDK makes no sense.
+    /// The request was not sent, since a setting of the SDK is wrong.
     NotMade,
-    /// There are no credentials, or what should give them is set wrongly.
+    /// There are no credentials, or the provider of credentials is configured wrongly.
     NoCredentials,
-    /// What should give credentials did not.
+    /// The provider of credentials failed.
     CredentialsFailed,
-    /// Nobody answered in time.
+    /// There was no answer in time.
     Late,
     /// There was no connection, or it broke.
     NotConnected(Option<io::ErrorKind>),
-    /// An answer that is not one of AWS.
+    /// The answer is not from AWS; holds its HTTP status.
     NotAws(u16),
     /// AWS answered with an error.
     Answered,
 }
 
 impl Told {
-    /// Takes from an error of the SDK what may be told.
+    /// Takes from an error of the SDK the parts that are safe to print.
     pub fn of<E>(error: &SdkError<E>) -> Told
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
         let code = error.code().map(str::to_owned);
-        // Whoever answers may be no AWS, and say any number of things.
+        // The answer may not be from AWS, and may be of any length.
         let message = error.message().map(|it| it.chars().take(MESSAGE_LETTERS_MAX).collect());
         let how = match credentials(error) {
             Some(how) => how,
@@ -55,26 +55,26 @@ impl Told {
                 SdkError::DispatchFailure(it) if it.is_timeout() => How::Late,
                 SdkError::DispatchFailure(_) => How::NotConnected(io_kind(error)),
                 SdkError::ResponseError(it) => match io_kind(error) {
-                    // It broke off.
+                    // The connection broke within the answer.
                     Some(kind) => How::NotConnected(Some(kind)),
                     None => How::NotAws(it.raw().status().as_u16()),
                 },
                 SdkError::ServiceError(_) if code.is_some() => How::Answered,
                 SdkError::ServiceError(it) => How::NotAws(it.raw().status().as_u16()),
-                // What a later SDK may add.
+                // For kinds of errors that a later SDK may add.
                 _ => How::NotConnected(None),
             },
         };
         Told { how, code, message }
     }
 
-    /// AWS's own error code.
+    /// The error code of AWS, if AWS answered.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// Whether a person has to mend a setting before it can work.
+    /// Whether a person has to fix a setting before the call can work.
     #[must_use]
     pub fn is_setting(&self) -> bool {
         matches!(self.how, How::NotMade | How::NoCredentials)
@@ -88,11 +88,11 @@ impl fmt::Display for Told {
                 "the AWS SDK could not make the request: look at region, endpoint and profile",
             ),
             How::NoCredentials => f.write_str(
-                "there are no AWS credentials: set AWS_PROFILE to a profile that there is, or \
-                 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run it where it has a role",
+                "there are no AWS credentials: set AWS_PROFILE to a profile that exists, or set \
+                 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run this where it has a role",
             ),
             How::CredentialsFailed => {
-                f.write_str("what should give AWS credentials did not answer, or not with any")
+                f.write_str("the provider of AWS credentials did not answer, or gave none")
             }
             How::Late => f.write_str("no answer in time"),
             How::NotConnected(None) => f.write_str("no connection, or it broke"),
@@ -115,9 +115,9 @@ impl fmt::Display for Told {
 
 impl Error for Told {}
 
-/// What lies behind an error, itself first.
+/// An error and all its sources.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    // Not `it.source()`: that would be the source of the reference, which lives no longer than it.
+    // Not `it.source()`: that would borrow from the local reference, which does not live as long.
     std::iter::successors(Some(error), |it| (*it).source())
 }
 
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// What no error may tell, wherever a library puts it.
+    /// A text that no error may repeat, wherever a library puts it.
     const SECRET: &str = "Ada ada@example.com tok_visa";
 
     fn answer(status: u16) -> HttpResponse {

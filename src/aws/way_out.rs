@@ -1,4 +1,5 @@
-//! The way out to AWS: through which proxy, and whose certificates are trusted there.
+//! The HTTP client for AWS: its proxies, and the certificates that it trusts. It must do this the
+//! way that other AWS tools do.
 
 use std::fs;
 
@@ -17,11 +18,11 @@ use rustls::{
 };
 use tracing::warn;
 
-/// The file with certificates to trust instead of the system's, as other AWS tools have it. The
-/// Rust SDK does not know it.
+/// The variable of the file with certificates that are trusted instead of the system's. Other AWS
+/// tools know it; the Rust SDK does not.
 const BUNDLE: &str = "AWS_CA_BUNDLE";
 
-/// The certificates that are to be trusted cannot be read.
+/// The certificates to trust cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{BUNDLE} (or ca_bundle in the AWS profile) is not a file of certificates: `{file}` {problem}; name a \
@@ -32,8 +33,8 @@ pub struct NoCertificates {
     problem: String,
 }
 
-/// The HTTP client of all AWS clients of a process. Goes through the proxies of `HTTP_PROXY`,
-/// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case, as the SDK's own client does.
+/// The HTTP client that all AWS clients of a process share. It obeys `HTTP_PROXY`, `HTTPS_PROXY`,
+/// `ALL_PROXY` and `NO_PROXY`, in upper or lower case, like the SDK's own client.
 pub(super) fn client(trusted: Option<TrustStore>) -> SharedHttpClient {
     let trusted = TlsContext::builder().with_trust_store(trusted.unwrap_or_default()).build();
     let trusted = trusted.expect("no part of a TLS context is missing");
@@ -46,22 +47,22 @@ pub(super) fn client(trusted: Option<TrustStore>) -> SharedHttpClient {
     })
 }
 
-/// The certificates to trust instead of the system's, if somebody says so.
+/// The certificates to trust instead of the system's, if a setting names a file of them.
 ///
 /// # Errors
-/// When the file cannot be read, or no certificate in it.
+/// If the file cannot be read, or has no certificate that can be read.
 pub(super) fn trusted(config: &SdkConfig) -> Result<Option<TrustStore>, NoCertificates> {
     let key = ServiceConfigKey::builder().service_id("").env(BUNDLE).profile("ca_bundle").build();
     let key = key.expect("all parts of the key are given");
     let file = config.service_config().and_then(|it| it.load_config(key));
-    // What a profile leaves empty is not set, as a variable is not.
+    // A setting that is empty in a profile counts as not set, like an empty variable.
     let Some(file) = file.filter(|it| !it.trim().is_empty()) else { return Ok(None) };
     let unusable = |problem: String| NoCertificates { file: file.clone(), problem };
     let pem = fs::read(&file).map_err(|it| unusable(format!("cannot be read ({})", it.kind())))?;
     let (mut trusted, mut odd) = (TrustStore::empty(), 0);
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        // The SDK would panic over one that it cannot read; a bundle of many may have some.
+        // The SDK would panic over a certificate that it cannot read. A large bundle may have some.
         match certificate.ok().filter(|it| roots.add(it.clone()).is_ok()) {
             Some(it) => trusted.add_pem_certificate(pem_of(&it)),
             None => {
@@ -74,7 +75,7 @@ pub(super) fn trusted(config: &SdkConfig) -> Result<Option<TrustStore>, NoCertif
         return Err(unusable("has no certificate in it that can be read".to_owned()));
     }
     if odd > 0 {
-        warn!(file, odd, "certificates that cannot be read are left out of what is trusted");
+        warn!(file, odd, "some certificates cannot be read and are not trusted");
     }
     Ok(Some(trusted))
 }

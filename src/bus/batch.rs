@@ -1,45 +1,48 @@
-//! Concurrent calls become one request. An entry leaves when its batch is full, when nobody in hand
-//! could still join, or when it has lingered long enough: whichever comes first. Alone in hand, it
-//! leaves at once; but what nobody waits for lingers for those who are not in hand yet.
+//! Turns concurrent calls into one request. A batch leaves when it is full, when no other delivery
+//! in flight could still join it, or when its first entry has lingered long enough: whichever comes
+//! first. A publish therefore leaves at once when no other delivery could join it. A delete, for
+//! which no handler waits, lingers for deliveries still to come.
 //!
-//! Whoever owns the driver polls it: nothing here spawns, and nothing here asks a clock.
+//! This module must never spawn a task or read a clock: the owner of the driver polls it, and
+//! brings the linger.
 
 use std::{future::Future, pin::Pin};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 
-use super::hands::Hands;
+use super::joiners::Joiners;
 
-/// The most entries of one batch request: SNS and SQS agree on it.
+/// The most entries of one batch request, for SNS and for SQS.
 pub const ENTRIES_MAX: usize = 10;
-/// The most bytes of one batch request, all entries together. SNS and SQS take 256 KiB and count
-/// the attributes with it.
+/// The most bytes of one batch request, all entries together. SNS and SQS accept 256 KiB, including
+/// the attributes.
 const BYTES_MAX: usize = 255 * 1024;
 
-/// Until when an entry waits for others to leave with.
+/// How long a batch waits for more entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// Until nobody in hand could still join: somebody waits for what it says.
-    InHand,
-    /// As long as it may linger: nobody waits for it.
+    /// Until no delivery in flight could still join, but no longer than the linger. For calls whose
+    /// answer a handler needs.
+    Joiners,
+    /// Always as long as the linger. For calls whose answer no handler needs.
     Lingering,
 }
 
-/// Sends what has gathered; ends when the last copy of its batcher is gone and what was on its way
-/// is answered.
+/// Sends the batches of one batcher. It ends when the last clone of the batcher is dropped and all
+/// requests are answered.
 pub type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One kind of request to one target. Copies fill the same batches.
+/// Batches one kind of request to one target. Clones fill the same batches.
 #[derive(Debug)]
 pub(super) struct Batcher<E, A> {
     entries: mpsc::UnboundedSender<Entry<E, A>>,
-    hands: Hands,
+    joiners: Joiners,
 }
 
 impl<E, A> Clone for Batcher<E, A> {
     fn clone(&self) -> Self {
-        Batcher { entries: self.entries.clone(), hands: self.hands.clone() }
+        Batcher { entries: self.entries.clone(), joiners: self.joiners.clone() }
     }
 }
 
@@ -51,10 +54,11 @@ struct Entry<E, A> {
 }
 
 impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
-    /// Sends batches by `send`, which answers each entry, in order. No entry waits for others
-    /// longer than `linger` takes. Nothing leaves unless somebody polls the driver.
+    /// A batcher and its driver. `send` sends one batch and returns the answers of its entries, in
+    /// order. No entry waits for others longer than `linger` takes. Nothing is sent unless the
+    /// driver is polled.
     pub(super) fn new<L, S>(
-        hands: &Hands,
+        joiners: &Joiners,
         patience: Patience,
         linger: impl Fn() -> L + Send + 'static,
         send: impl Fn(Vec<E>) -> S + Send + 'static,
@@ -63,26 +67,28 @@ impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
         L: Future<Output = ()> + Send + 'static,
         S: Future<Output = Vec<A>> + Send + 'static,
     {
-        // Not bounded here: whoever joins waits, and there are no more of them than deliveries.
+        // The channel needs no bound: every sender waits for its answer, and there is at most one
+        // sender for each delivery in flight.
         let (entries, joining) = mpsc::unbounded_channel();
-        let driver = Box::pin(drive(joining, hands.clone(), patience, linger, send));
-        (Batcher { entries, hands: hands.clone() }, driver)
+        let driver = Box::pin(drive(joining, joiners.clone(), patience, linger, send));
+        (Batcher { entries, joiners: joiners.clone() }, driver)
     }
 
-    /// Leaves with others, and returns this entry's own answer. Who goes away before that takes
-    /// nothing back: the entry may be sent.
+    /// Adds an entry to the next batch, and returns the answer to this entry. If this future is
+    /// dropped, the entry may be sent nevertheless.
     pub(super) async fn join(&self, what: E, bytes: usize) -> A {
         let (answer, answered) = oneshot::channel();
-        // First there, then waiting: a batch never leaves without one who is counted on.
+        // Send the entry before counting as waiting. The other way round, a batch could leave
+        // without this entry because all deliveries seem to wait.
         let _ = self.entries.send(Entry { what, bytes, answer });
-        let _waiting = self.hands.wait();
+        let _waiting = self.joiners.wait();
         answered.await.expect("the driver answers every entry, and lives as long as a batcher does")
     }
 }
 
 async fn drive<E, A, L, S>(
     mut joining: mpsc::UnboundedReceiver<Entry<E, A>>,
-    hands: Hands,
+    joiners: Joiners,
     patience: Patience,
     linger: impl Fn() -> L,
     send: impl Fn(Vec<E>) -> S,
@@ -90,13 +96,14 @@ async fn drive<E, A, L, S>(
     L: Future<Output = ()>,
     S: Future<Output = Vec<A>>,
 {
-    // Batches overlap: one that is slow holds up nobody else.
+    // Batches overlap, so that a slow one does not delay the next.
     let mut sending = FuturesUnordered::new();
     let mut next = None;
     loop {
         while next.is_none() {
             tokio::select! {
-                // What is on its way first, here and below: nobody else lets it begin and end.
+                // Poll the requests on their way first, here and below, since they make progress
+                // only when this future polls them.
                 biased;
                 Some(()) = sending.next() => {}
                 entry = joining.recv() => match entry {
@@ -117,7 +124,7 @@ async fn drive<E, A, L, S>(
             tokio::select! {
                 biased;
                 Some(()) = sending.next() => {}
-                // Who is there already joins before it is asked whether anybody else could.
+                // Take the entries that are there before asking whether others could come.
                 entry = joining.recv() => match entry {
                     Some(it) if bytes + it.bytes <= BYTES_MAX => {
                         bytes += it.bytes;
@@ -128,7 +135,7 @@ async fn drive<E, A, L, S>(
                         break;
                     }
                 },
-                () = hands.all_wait(), if patience == Patience::InHand => break,
+                () = joiners.all_wait(), if patience == Patience::Joiners => break,
                 () = &mut lingered => break,
             }
         }
@@ -137,7 +144,7 @@ async fn drive<E, A, L, S>(
         let sent = send(entries);
         sending.push(async move {
             for (answer, told) in sent.await.into_iter().zip(answers) {
-                // Who went away needs no answer.
+                // The receiver may be gone, and then needs no answer.
                 let _ = told.send(answer);
             }
         });

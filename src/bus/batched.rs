@@ -1,10 +1,11 @@
-//! A bus whose calls leave together: what is published to one topic, deleted or given back at the
-//! same time is one request.
+//! A bus that batches its calls: messages that are published to one topic, deleted or given back at
+//! the same time share one request. A call must never fail because another entry of its batch
+//! failed.
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use super::{
-    BusError, DeadLetter, Delivery, Hands, InHand, Outbox, Queue, ReceiptHandle,
+    BusError, DeadLetter, Delivery, Joiner, Joiners, Outbox, Queue, ReceiptHandle,
     batch::{Batcher, Driver, Patience},
 };
 use crate::{
@@ -12,25 +13,28 @@ use crate::{
     wire::{Incoming, Message},
 };
 
-/// What is counted with an entry's own bytes: attributes, ids.
+/// The size of an entry's attributes and ids, estimated on the safe side.
 const ENTRY_BYTES: usize = 256;
-/// The longest an entry waits for others. Longer than handlers of one receive drift apart, shorter
-/// than anybody notices.
+/// The longest time that an entry waits for others: longer than the handlers of one receive drift
+/// apart, and too short for a client to notice.
 pub(super) const LINGER_MAX: Duration = Duration::from_millis(20);
 
-/// What an entry is answered.
+/// The answer to one entry of a batch.
 pub type Answer = Result<(), BusError>;
 
-/// The verbs of SNS and SQS as they are sent: of those for many entries, each is answered for
-/// itself, in order. At most ten are asked for at once. See [`Queue`] and [`Outbox`] for what a verb promises.
+/// The requests that a [`Batched`] bus sends. A batch has at most [`ENTRIES_MAX`] entries, and each
+/// entry gets its own answer, in the same order. [`Queue`] and [`Outbox`] say what each operation
+/// promises.
+///
+/// [`ENTRIES_MAX`]: super::ENTRIES_MAX
 pub trait Requests: Clone + Send + Sync + 'static {
-    /// Publishes all of these to one topic.
+    /// Publishes these bodies to one topic.
     fn publish(&self, kind: Kind, bodies: Vec<String>) -> impl Future<Output = Vec<Answer>> + Send;
 
-    /// Deletes all of these.
+    /// Deletes these messages.
     fn delete(&self, handles: Vec<ReceiptHandle>) -> impl Future<Output = Vec<Answer>> + Send;
 
-    /// Makes all of these visible again, each after its own time.
+    /// Makes these messages visible again, each after its own time.
     fn give_back(
         &self,
         handles: Vec<(ReceiptHandle, Duration)>,
@@ -63,50 +67,50 @@ pub trait Requests: Clone + Send + Sync + 'static {
         tokio::time::sleep(LINGER_MAX)
     }
 
-    /// Returns when a delete has waited long enough for others: the work is done and hidden, and
-    /// nobody waits for it.
+    /// Returns when a delete has waited long enough for others. This may take longer than
+    /// [`Requests::linger`], since the message is finished and hidden.
     fn linger_to_delete(&self) -> impl Future<Output = ()> + Send {
         self.linger()
     }
 }
 
-/// The bus over such requests. Copies fill the same batches.
+/// A bus that sends its calls in batches. Clones fill the same batches.
 #[derive(Clone, Debug)]
 pub struct Batched<T> {
     requests: T,
-    hands: Hands,
+    joiners: Joiners,
     publishes: BTreeMap<Kind, Batcher<String, Answer>>,
     deletes: Batcher<ReceiptHandle, Answer>,
     give_backs: Batcher<(ReceiptHandle, Duration), Answer>,
 }
 
 impl<T: Requests> Batched<T> {
-    /// The bus, and what sends for it: nothing leaves unless somebody polls the drivers.
+    /// A bus and its drivers. Nothing is sent unless the drivers are polled.
     pub fn new(requests: T) -> (Batched<T>, Vec<Driver>) {
-        let (hands, mut drivers) = (Hands::default(), Vec::new());
+        let (joiners, mut drivers) = (Joiners::default(), Vec::new());
         let linger = |it: T| async move { it.linger().await };
         let publisher = |kind| {
             let publish = move |it: T, bodies| async move { it.publish(kind, bodies).await };
-            let batcher = batcher(&requests, &hands, Patience::InHand, linger, publish);
+            let batcher = batcher(&requests, &joiners, Patience::Joiners, linger, publish);
             (kind, kept(batcher, &mut drivers))
         };
         let publishes = Kind::ALL.into_iter().map(publisher).collect();
         let give_back = |it: T, handles| async move { it.give_back(handles).await };
-        let give_backs = batcher(&requests, &hands, Patience::InHand, linger, give_back);
+        let give_backs = batcher(&requests, &joiners, Patience::Joiners, linger, give_back);
         let linger = |it: T| async move { it.linger_to_delete().await };
         let delete = |it: T, handles| async move { it.delete(handles).await };
-        let deletes = batcher(&requests, &hands, Patience::Lingering, linger, delete);
+        let deletes = batcher(&requests, &joiners, Patience::Lingering, linger, delete);
         let bus = Batched {
             publishes,
             deletes: kept(deletes, &mut drivers),
             give_backs: kept(give_backs, &mut drivers),
-            hands,
+            joiners,
             requests,
         };
         (bus, drivers)
     }
 
-    /// Publishes to the topic of the message's kind.
+    /// Publishes a message to the topic of its kind.
     ///
     /// # Errors
     /// When SNS refused the message or could not be reached.
@@ -121,10 +125,10 @@ fn kept<B>((batcher, driver): (B, Driver), drivers: &mut Vec<Driver>) -> B {
     batcher
 }
 
-/// A batcher whose entries linger and are sent by these requests.
+/// A batcher whose batches linger and are sent by means of `requests`.
 fn batcher<T: Requests, E: Send + 'static, L, S>(
     requests: &T,
-    hands: &Hands,
+    joiners: &Joiners,
     patience: Patience,
     linger: impl Fn(T) -> L + Send + 'static,
     send: impl Fn(T, Vec<E>) -> S + Send + 'static,
@@ -136,7 +140,7 @@ where
     let (lingers, sends) = (requests.clone(), requests.clone());
     let linger = move || linger(lingers.clone());
     let send = move |entries| send(sends.clone(), entries);
-    Batcher::new(hands, patience, linger, send)
+    Batcher::new(joiners, patience, linger, send)
 }
 
 impl<T: Requests> Outbox for Batched<T> {
@@ -146,8 +150,8 @@ impl<T: Requests> Outbox for Batched<T> {
 }
 
 impl<T: Requests> Queue for Batched<T> {
-    fn in_hand(&self) -> InHand {
-        self.hands.take()
+    fn joiner(&self) -> Joiner {
+        self.joiners.take()
     }
 
     async fn receive(
@@ -176,7 +180,7 @@ impl<T: Requests> Queue for Batched<T> {
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
-        // Rare and large: boxed, so that not every delivery has room for it.
+        // This future is large and rare. Boxed, it takes no room in the future of every delivery.
         Box::pin(self.requests.set_aside(delivery, why)).await
     }
 }

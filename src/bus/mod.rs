@@ -1,11 +1,11 @@
-//! The bus: an [`Outbox`] to announce in, and one [`Queue`] to work from. [`memory`] and [`aws`]
-//! have both and pass one contract suite. Only the runtime holds them; a role can neither send nor
-//! delete.
+//! The bus: an [`Outbox`] to send announcements to, and a [`Queue`] to work from. [`memory`] and
+//! [`aws`] implement both, and pass the same contract suite. Only the runtime holds them: a role
+//! must never be able to send or delete.
 
 pub mod aws;
 mod batch;
 mod batched;
-mod hands;
+mod joiners;
 pub mod memory;
 
 use std::{future::Future, time::Duration};
@@ -13,42 +13,42 @@ use std::{future::Future, time::Duration};
 pub use self::{
     batch::{Driver, ENTRIES_MAX},
     batched::{Answer, Batched, Requests},
-    hands::{Hands, InHand, Waiting},
+    joiners::{Joiner, Joiners, Waiting},
 };
 use crate::wire::{Incoming, Message};
 
 /// The most messages one receive can bring.
 pub const RECEIVE_MAX: usize = 10;
 
-/// A message as it was received, to be given a verdict before its visibility timeout is over.
+/// A message as it was received. It should get a verdict before its visibility timeout is over.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// What it says, and how it came.
     pub incoming: Incoming,
-    /// SQS's id. A redrive changes it: for logs only.
+    /// The SQS message id. A redrive changes it, so it is for logs only.
     pub message_id: String,
-    /// What this receive may delete or give back.
     pub receipt_handle: ReceiptHandle,
 }
 
-/// What one receive may delete or give back. A later receive of the same message makes it stale.
+/// The right of one receive to delete, extend or give back its message. A later receive of the same
+/// message makes it invalid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReceiptHandle(pub String);
 
-/// Why a message goes to the dead-letter queue, as its message attributes will say it.
+/// Why a message goes to the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Attributes by name, each at most 1 KiB: `class`, `reason`, `booking`, ….
+    /// The message attributes of the copy, each at most 1 KiB: `class`, `reason`, `booking` and so
+    /// on.
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Where a role's announcements go: to SNS topics, or as an answer to the sender of the cause.
+/// Where a role's announcements go: to SNS topics, or as an answer to the sender of their cause.
 pub trait Outbox: Send + Sync + 'static {
-    /// Sends one message that `cause` announces. When it returns, every listener will get the
-    /// message, at least once. Sending the same message again does no harm.
+    /// Sends one message that `cause` announces. After this has returned, every subscriber gets the
+    /// message at least once. Sending the same message again does no harm.
     ///
     /// # Errors
-    /// When the message may not have been sent: `cause` must come again.
+    /// When the message may not have been sent. Then `cause` must be delivered again.
     fn send(
         &self,
         cause: &Incoming,
@@ -56,19 +56,19 @@ pub trait Outbox: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), BusError>> + Send;
 }
 
-/// The verbs of SQS that a service uses, on its own queue.
+/// The operations of SQS that a service uses on its own queue.
 ///
-/// Standard queues: a message is delivered at least once, in any order, and again whenever its
-/// visibility timeout is over before it was deleted.
+/// Nothing more is promised than by a standard queue of SQS: a message is delivered at least once,
+/// in any order, and again whenever its visibility timeout ends before it is deleted.
 pub trait Queue: Send + Sync + 'static {
-    /// Says that a delivery is being worked on, until what it returns is dropped. A queue that sends
-    /// several calls as one request then knows whose call may still come.
-    fn in_hand(&self) -> InHand {
-        InHand::default()
+    /// Tells the queue that one more delivery is in flight, until the returned guard is dropped. A
+    /// queue that sends several calls in one request then knows how many could still join it.
+    fn joiner(&self) -> Joiner {
+        Joiner::default()
     }
 
-    /// At most `max` (1 to [`RECEIVE_MAX`]) messages; waits up to `wait` for the first. Each is
-    /// hidden from others for `visibility` from now on.
+    /// Receives at most `max` messages (1 to [`RECEIVE_MAX`]), and waits up to `wait` for the first
+    /// one. Each message is hidden from other receivers for `visibility`.
     fn receive(
         &self,
         max: usize,
@@ -76,29 +76,29 @@ pub trait Queue: Send + Sync + 'static {
         visibility: Duration,
     ) -> impl Future<Output = Result<Vec<Delivery>, BusError>> + Send;
 
-    /// Deletes what was received. A handle that is no longer good is no error: the message was
-    /// deleted, or will be delivered again, and both are dealt with.
+    /// Deletes a received message. An invalid handle is no error: the message was deleted before,
+    /// or it will be delivered again, and both are harmless.
     fn delete(&self, handle: &ReceiptHandle) -> impl Future<Output = Result<(), BusError>> + Send;
 
-    /// Makes what was received visible again after `after`. A handle that is no longer good is no
-    /// error.
+    /// Makes a received message visible again after `after`. An invalid handle is no error.
     fn give_back(
         &self,
         handle: &ReceiptHandle,
         after: Duration,
     ) -> impl Future<Output = Result<(), BusError>> + Send;
 
-    /// Hides what was received for `visibility` from now on, all in as few requests as there can
-    /// be. Says for each handle, in order, whether it is still good; what nobody knows counts as
-    /// good.
+    /// Hides received messages for `visibility` from now on, in as few requests as possible.
+    /// Returns for each handle, in the same order, whether it is still valid. If SQS does not say
+    /// for one, it counts as valid.
     fn extend(
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
     ) -> impl Future<Output = Result<Vec<bool>, BusError>> + Send;
 
-    /// Puts a copy of the body, untouched, on the role's dead-letter queue. The message itself is
-    /// still to be deleted: dying in between leaves it twice, never lost.
+    /// Puts a copy of the message on the role's dead-letter queue, with its body unchanged. The
+    /// caller deletes the message itself afterwards. If the process dies in between, the message
+    /// exists twice, but is never lost.
     fn set_aside(
         &self,
         delivery: &Delivery,
@@ -106,28 +106,27 @@ pub trait Queue: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), BusError>> + Send;
 }
 
-/// Why it could not be sent, or the queue could not do it.
+/// Why an outbox or a queue could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// A topic or a queue is not there, or not ours to use: a person has to mend it.
+    /// A topic or queue does not exist or may not be used. Waiting does not help: a person has to
+    /// fix it.
     #[error("could not {operation} `{name}`: it does not exist or may not be used")]
     Refused {
-        /// What was tried.
+        /// Such as `publish to`.
         operation: &'static str,
-        /// The topic or queue.
+        /// The name of the topic or queue.
         name: String,
-        /// What the service said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It did not work this time.
+    /// The operation failed this time, or its result is unknown.
     #[error("could not {operation} `{name}`")]
     Failed {
-        /// What was tried.
+        /// Such as `publish to`.
         operation: &'static str,
-        /// The topic or queue.
+        /// The name of the topic or queue.
         name: String,
-        /// What went wrong.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -1,4 +1,5 @@
-//! `booking demo`: what a newcomer sees first.
+//! `booking demo`: what a newcomer sees first. It must not use the data of a real service, and its
+//! printed text stands in README.md, where a test compares it.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,19 +20,19 @@ use crate::{
     wiring::{begin, new_deployment},
 };
 
-/// Of a hundred messages, so many come twice.
+/// How many of a hundred messages are delivered twice.
 const DUPLICATES_PERCENT: u8 = 10;
 
 /// `booking demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// How many bookings
+    /// Number of bookings
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     bookings: u32,
-    /// What everything follows from: the same seed, the same endings
+    /// Seed of everything that is random: the same seed gives the same endings
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder for stores and receipts, which must not have any yet [default: a new temporary one]
+    /// Folder for stores and receipts, without any in it yet [default: a new temporary folder]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Print one JSON object
@@ -49,8 +50,8 @@ struct Report {
     seconds: f64,
 }
 
-/// Plays the mix and reports. Exit code 0 only if every booking is at an ending and nothing is
-/// violated.
+/// Plays the bookings and prints the report. Exit code 0 only if every booking has ended and no
+/// invariant is violated.
 pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     let data = folder(args.data.clone())?;
     let began = Instant::now();
@@ -90,7 +91,8 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     let well = report.violations.is_empty() && report.evidence.endings().1 == 0;
     if report.args.json {
         out_json(&report.json())?;
-        // For programs, which have what they want; a person may want to open a receipt.
+        // A program has what it asked for. A person may want to open a receipt, so there the folder
+        // stays.
         if report.args.data.is_none() {
             let _ = std::fs::remove_dir_all(&report.data);
         }
@@ -100,18 +102,18 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     if well { Ok(()) } else { Err(Fault::No("the demo did not end well: see above".to_owned())) }
 }
 
-/// A folder of the demo's own: it must never work on somebody's data.
+/// The folder for the demo's data: the given one, or a new temporary one.
 fn folder(wanted: Option<PathBuf>) -> Result<PathBuf, Fault> {
     let Some(folder) = wanted else {
         let made = tempfile::Builder::new().prefix("booking-demo-").tempdir();
         let made =
-            made.map_err(|it| Fault::Config(format!("no temporary folder can be made: {it}")))?;
+            made.map_err(|it| Fault::Config(format!("cannot create a temporary folder: {it}")))?;
         return Ok(made.keep());
     };
     Ok(folder)
 }
 
-/// What is in the way is a service's, or another demo's.
+/// The fault if the folder has stores already, which belong to a service or to another demo.
 fn taken(folder: &Path, fault: &Fault) -> Fault {
     match fault {
         Fault::No(_) => {
@@ -198,7 +200,7 @@ impl Report {
     }
 }
 
-/// One line on a terminal that counts; nothing where nobody looks.
+/// A line on stderr that counts the bookings; shown only if stderr is a terminal.
 struct Progress {
     of: usize,
     shown: bool,

@@ -1,14 +1,13 @@
-//! `booking erase`: one passenger's name and address, where they are kept.
-
-use std::path::PathBuf;
+//! `booking erase`: erases the name and the address of a passenger from receipt's store and
+//! receipts. It must never touch what was decided, charged or announced.
 
 use clap::Args;
 
 use super::{
     Fault,
-    config::{AwsArgs, StoreArgs},
+    arguments::booking_id,
+    config::{AwsArgs, DataArgs, StoreArgs},
     out,
-    show::booking_id,
 };
 use crate::{
     domain::{
@@ -23,27 +22,28 @@ use crate::{
 /// `booking erase`
 #[derive(Debug, Args)]
 pub struct EraseArgs {
-    /// Whose passenger
+    /// Booking id
     id: String,
-    /// Also while receipt waits, or could not send: the booking ended without a receipt, as
-    /// `booking show` says, or is to
+    /// Erase even if receipt still waits for an event or could not send the receipt: for a booking
+    /// that has ended without a receipt, according to `booking show`, or that is to end so
     #[arg(long)]
     ended: bool,
     #[command(flatten)]
     aws: AwsArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// Folder of receipt's data
-    #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
 }
 
-/// Erases in receipt's row, then the receipt's file: dying in between, it can be done again.
+/// Erases in receipt's row first, then removes the file of the receipt. If the command dies in
+/// between, it can be run again.
 pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
     let config = wiring::aws_config().await?;
     let (store, prefix) = (args.store.store, &args.aws.prefix);
-    let store = AnyStore::of_command(store, &args.data, prefix, RoleName::Receipt, &config).await?;
+    let store =
+        AnyStore::of_command(store, &args.data.folder, prefix, RoleName::Receipt, &config).await?;
     let erased = |join: &Join| join.erased(args.ended);
     let erased = amend::<Receipts>(&store, &id, erased).await.map_err(|it| store.fault(&it))?;
     let join = match erased {
@@ -51,7 +51,7 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
         Amended::Refused => {
             return Err(Fault::No(format!(
                 "booking {id} is open: its receipt may still be sent. If `booking show {id}` says that \
-                 it has ended, give --ended"
+                 it has ended, use --ended"
             )));
         }
         Amended::Unknown => {
@@ -59,7 +59,7 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
         }
     };
     store.forget_what_was_written_over()?;
-    let receipts = wiring::receipts_folder(&args.data);
+    let receipts = wiring::receipts_folder(&args.data.folder);
     let number = join.receipt(&id).map(|it| it.number);
     let removed = match &number {
         Some(it) => folder::remove(&receipts, it).map_err(|it| {

@@ -1,4 +1,5 @@
-//! `booking healthcheck`: needs no shell and no curl in the container.
+//! `booking healthcheck`: the probe of a container, which needs no shell and no curl in the image.
+//! It only asks `/health`; what healthy means is decided by the service.
 
 use std::time::Duration;
 
@@ -7,34 +8,34 @@ use clap::Args;
 use super::{
     Fault,
     answer::{Unread, read},
-    config::default_http,
 };
+use crate::services::default_http;
 use crate::{domain::RoleName, runtime::Chain};
 
 /// How long a service may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How much of what is wrong is repeated, in bytes.
+/// How many bytes of a service's explanation are repeated.
 const PROBLEM_BYTES_MAX: usize = 512;
 
 /// `booking healthcheck`
 #[derive(Debug, Args)]
 pub struct HealthcheckArgs {
-    /// Address of the service's HTTP [default: the default address of ROLE, or of status]
+    /// HTTP address of the service [default: the default address of ROLE]
     #[arg(long, env = "BOOKING_HTTP", value_name = "ADDRESS")]
     http: Option<String>,
-    /// The role whose default address to ask
+    /// Role whose default address to ask
     #[arg(value_parser = role, default_value = "status")]
     role: RoleName,
 }
 
-/// Reads a role on the command line.
+/// Parses the name of a role.
 pub(super) fn role(text: &str) -> Result<RoleName, String> {
     let found = RoleName::ALL.into_iter().find(|it| it.as_str() == text);
     found.ok_or_else(|| "expected seats, payment, receipt or status".to_owned())
 }
 
-/// Asks `/health`. An address that listens everywhere is asked at home.
+/// Asks `/health`. If the service listens on all addresses, it is asked on the loopback address.
 pub(super) async fn run(args: HealthcheckArgs) -> Result<(), Fault> {
     let address = args.http.unwrap_or_else(|| default_http(args.role).to_owned());
     let address = address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");

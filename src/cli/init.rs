@@ -1,18 +1,16 @@
-//! `booking init`: says that this is a beginning. Nothing else makes a store, so that one that is
-//! lost never reads as one that is empty.
-
-use std::path::PathBuf;
+//! `booking init`: creates the stores of a new deployment. No other command creates one, so that a
+//! lost store is never taken for an empty one; this command must never touch a store that exists.
 
 use clap::Args;
 
 use super::{
     Fault,
-    config::{AwsArgs, StoreArgs, StoreName},
+    config::{AwsArgs, DataArgs, StoreArgs, StoreName},
     healthcheck::role,
     out,
 };
 use crate::{
-    bus::aws::Names,
+    aws::Names,
     domain::RoleName,
     durability::Durability,
     metrics::RequestCount,
@@ -23,31 +21,30 @@ use crate::{
 /// `booking init`
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The role that begins [default: all four]
+    /// Role whose store to create [default: all four roles]
     #[arg(value_parser = role)]
     role: Option<RoleName>,
     #[command(flatten)]
     aws: AwsArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// Folder of the data, which is made if it is not there
-    #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
 }
 
-/// Begins, unless it has begun.
+/// Creates the stores, unless there is one already.
 pub(super) async fn run(args: InitArgs) -> Result<(), Fault> {
     let roles: Vec<RoleName> = args.role.map_or_else(|| RoleName::ALL.into(), |it| Vec::from([it]));
     let deployment = new_deployment();
     let lines = match args.store.store {
         StoreName::Sqlite => {
-            let made = begin(&args.data, &roles, deployment, Durability::PowerFailure)?;
+            let made = begin(&args.data.folder, &roles, deployment, Durability::PowerFailure)?;
             made.into_iter().map(|it| it.display().to_string()).collect()
         }
         StoreName::Dynamodb => tables(&args, &roles, deployment).await?,
         StoreName::Memory => {
             return Err(Fault::Config(
-                "--store memory begins with each process: there is nothing to say".to_owned(),
+                "--store memory has nothing to create: it begins with each process".to_owned(),
             ));
         }
     };

@@ -1,6 +1,8 @@
-//! The command line, which is also the manual.
+//! The command line, which is also the manual: arguments, printed text and exit codes. No other
+//! module may use this one, so a rule that a service needs as well must not be here.
 
 mod answer;
+mod arguments;
 mod check;
 mod demo;
 mod dlq;
@@ -11,20 +13,25 @@ mod request;
 mod resend;
 mod roles;
 mod show;
+mod status_client;
 mod terminal;
 mod timeline;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    config::{self, PaymentArgs, ReceiptArgs, SeatsArgs, StatusArgs},
+    config,
     fault::Fault,
+    services::{payment, receipt, seats, status},
     telemetry::{self, LogFormat},
-    topics, wiring,
+    topics,
 };
 
 pub use self::terminal::complain;
 use self::terminal::{print as out, print_json as out_json, say};
+
+/// `0.2.0 (3c6ce87d0a12, built 2026-11-28)`
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BOOKING_ORIGIN"), ")");
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -43,53 +50,53 @@ and endpoints are the AWS SDK's own settings: AWS_REGION, AWS_PROFILE, AWS_ENDPO
 /// Airline seat booking by four choreographed services over SNS and SQS
 ///
 /// `seats`, `payment`, `receipt` and `status` each run one service: it works from its own SQS queue
-/// and says what happened on SNS topics. No service calls another. `demo` shows all four in one
+/// and says on SNS topics what happened. No service calls another. `demo` shows all four in one
 /// process, without AWS.
 #[derive(Debug, Parser)]
-#[command(name = "booking", version, max_term_width = 100, after_long_help = EXIT_CODES)]
+#[command(name = "booking", version = VERSION, max_term_width = 100, after_long_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     #[allow(missing_docs)]
     pub command: Command,
 
-    /// How log lines look; they go to stderr, RUST_LOG chooses among them
+    /// Format of the log lines. They go to stderr, and RUST_LOG filters them
     #[arg(long, env = "BOOKING_LOG_FORMAT", global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
-/// What there is to do.
+/// The commands of `booking`. The doc comments are the help texts.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service that books the seats
     ///
     /// Holds the seats of a request, all or none. A payment confirms them, a failed payment frees
     /// them. An unpaid hold older than --hold-limit goes to the next booking that wants the seat.
-    Seats(SeatsArgs),
+    Seats(seats::SeatsArgs),
     /// Run the service that takes the money
     ///
     /// Charges each request once, and gives the money back when there is no seat.
-    Payment(PaymentArgs),
+    Payment(payment::PaymentArgs),
     /// Run the service that sends the receipt
     ///
     /// Waits for the request, the seats and the payment, in any order, and sends one receipt.
-    Receipt(ReceiptArgs),
+    Receipt(receipt::ReceiptArgs),
     /// Run the service that says how a booking stands
     ///
     /// Listens to every topic and answers over HTTP: GET /bookings/{id}, GET /bookings.
-    Status(StatusArgs),
+    Status(status::StatusArgs),
     /// Show bookings going through all four services, in this process, without AWS
     ///
     /// Runs a seeded mix of bookings that succeed, are declined, find no seat or compete for one,
     /// over an in-memory bus that duplicates and reorders messages, with the real services and
-    /// stores. Ends with a check of everything that must never happen.
+    /// stores. At the end it checks that nothing happened that must never happen.
     Demo(demo::DemoArgs),
-    /// Say that this is a beginning: make the stores of the four roles, or of one
+    /// Create the stores of a new deployment, for all four roles or for one
     ///
-    /// Nothing else makes them: a service that finds no store of its own does not start, since a
-    /// store that is lost must not read as one that is empty. With --store dynamodb it marks the
-    /// tables that terraform/ made, and keeps the rows of a version that knew no marks; the role's
-    /// own rights are enough. Never touches what is there: exit code 1 says that it has begun
-    /// already.
+    /// No other command creates a store. A service that does not find its store does not start, so
+    /// that a lost store is never taken for an empty one. With --store dynamodb, the command marks
+    /// the tables that terraform/ created, and keeps the rows of versions that had no marks; the
+    /// rights of the role are enough. It never changes a store that exists: exit code 1 says that
+    /// there is one already.
     Init(init::InitArgs),
     /// Publish a booking request
     Request(request::RequestArgs),
@@ -97,62 +104,66 @@ pub enum Command {
     Show(show::ShowArgs),
     /// List bookings
     List(show::ListArgs),
-    /// Print the choreography: who says what, and who listens
+    /// Print the choreography: which service publishes each event, and which services hear it
     Topics(TopicsArgs),
-    /// Compare the live account with topics/, and say what is wrong, what it breaks, how to mend it
+    /// Compare the live account with topics/: what is wrong, what that breaks, how to mend it
     ///
-    /// Reads and changes nothing: topics, subscriptions, queues and their policies, where dead
-    /// letters go and how long they are kept. Exit code 1 says that something was found. With
-    /// --canary a marked event is sent through every subscription as well.
+    /// Only reads: the topics, the subscriptions, the queues and their policies, where dead letters
+    /// go and how long they are kept. Exit code 1 says that something was found. With --canary, the
+    /// command also sends a marked event through every subscription.
     Check(check::CheckArgs),
-    /// Announce kept decisions again, for bookings whose messages died
+    /// Announce decisions again, for bookings whose messages were lost
     ///
-    /// Publishes what the role's store says was decided, with the same ids; who heard it before
-    /// drops it. For receipt the receipt is sent again too, under its number. Run it where the
-    /// role's data is, or with --store dynamodb. Many at once: `resend all - < ids`, a line a
-    /// booking and role; one that cannot be announced holds up no other, and the exit code says so.
+    /// Publishes the decisions that are in the role's store, with the same ids as before: a service
+    /// that has heard them drops them. Receipt also sends the receipt again, with its number. Run
+    /// the command where the role's data is, or with --store dynamodb. For many bookings, use
+    /// `resend all - < ids`: it prints one line for each booking and role. A booking that cannot be
+    /// announced does not stop the others, and the exit code says that there was one.
     Resend(resend::ResendArgs),
     /// Erase a passenger's name and address from a booking that has ended
     ///
-    /// Receipt is the only service that keeps them, for the receipt; its file goes as well. What
-    /// was decided, charged and announced stays. Run it where receipt's data is, or with --store
-    /// dynamodb and receipt's rights.
+    /// Receipt is the only service that keeps them. The file of the receipt is removed as well. The
+    /// decisions, the charge and the published events stay. Run the command where receipt's data
+    /// is, or with --store dynamodb and the rights of receipt.
     Erase(erase::EraseArgs),
-    /// Messages that died: list them, say why, put them back, or delete them
+    /// List dead letters, explain them, put them back or delete them
     ///
-    /// Each role has two dead-letter queues. `dlq` has what the role set aside because it can never
-    /// be dealt with, and what SQS moved there after too many receives. `undelivered` has what SNS
-    /// could not deliver to the role's queue. Card numbers, addresses, names and tokens are masked.
+    /// Each role has two dead-letter queues. `dlq` has messages that the role set aside because it
+    /// can never process them, and messages that SQS moved there after too many receives.
+    /// `undelivered` has messages that SNS could not deliver to the role's queue. Card numbers,
+    /// addresses, names and tokens are masked.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-    /// Ask a service on this machine whether its poll loop lives: a container probe
+    /// Ask a service on this machine whether its poll loop works: the probe of a container
     Healthcheck(healthcheck::HealthcheckArgs),
 }
 
 /// `booking topics`
 #[derive(Debug, Args)]
 pub struct TopicsArgs {
-    /// As what to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = TopicsFormat::Table)]
     pub format: TopicsFormat,
 }
 
-/// As what to print the choreography.
+/// Output formats of `booking topics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TopicsFormat {
     /// A Markdown table
     Table,
     /// A Mermaid flowchart
     Mermaid,
+    /// An SVG picture of the publisher of each event and the services that hear it
+    Svg,
     /// The files of topics/, with schemas and examples
     Json,
 }
 
 impl Cli {
-    /// Does what the command line says.
+    /// Runs the command.
     ///
     /// # Errors
-    /// With what to print and the exit code.
+    /// A [`Fault`]: the line to print on stderr, and the exit code.
     pub async fn run(self) -> Result<(), Fault> {
         if matches!(
             self.command,
@@ -161,10 +172,10 @@ impl Cli {
             telemetry::start(self.log_format);
         }
         match self.command {
-            Command::Seats(args) => wiring::run_seats(args).await,
-            Command::Payment(args) => wiring::run_payment(args).await,
-            Command::Receipt(args) => wiring::run_receipt(args).await,
-            Command::Status(args) => wiring::run_status(args).await,
+            Command::Seats(args) => seats::run(args).await,
+            Command::Payment(args) => payment::run(args).await,
+            Command::Receipt(args) => receipt::run(args).await,
+            Command::Status(args) => status::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Init(args) => init::run(args).await,
             Command::Request(args) => request::run(args).await,
@@ -173,6 +184,7 @@ impl Cli {
             Command::Topics(args) => out(&match args.format {
                 TopicsFormat::Table => topics::table(),
                 TopicsFormat::Mermaid => topics::mermaid(),
+                TopicsFormat::Svg => topics::svg(),
                 TopicsFormat::Json => topics::json(),
             }),
             Command::Check(args) => check::run(args).await,

@@ -1,5 +1,5 @@
-//! `booking request`: what a client of the choreography does, and the `aws` line that does the
-//! same.
+//! `booking request`: publishes a request as any client of the choreography does, and shows the
+//! `aws` command that does the same. It must not use anything that only a service has.
 
 mod file;
 
@@ -10,13 +10,15 @@ use uuid::Uuid;
 
 use super::{
     Fault,
+    arguments::booking_id,
     config::{AccountArgs, AwsArgs, StatusUrl},
     out, out_json,
-    show::{Desk, Reader, booking_id},
+    status_client::{Reader, StatusClient},
     timeline,
 };
 use crate::{
-    bus::aws::{AwsTopics, Clients, Names},
+    aws::{Clients, Names},
+    bus::aws::AwsTopics,
     clock::Clock,
     domain::{
         Expected,
@@ -28,6 +30,7 @@ use crate::{
         seat::{FlightNo, SEATS_MAX, SeatId, Seating, parse_date},
         status::Phase,
     },
+    email,
     http::view::BookingView,
     metrics::RequestCount,
     wire::{self, Message},
@@ -38,21 +41,21 @@ const USAGE: &str = "booking request --flight WA117 --date 2027-03-01 --seat 12A
     --name NAME --email ADDRESS --amount 'EUR 129.00' [--token TOKEN] [OPTIONS]\n       \
     booking request --from-file FILE [OPTIONS]";
 
-/// How often a watched booking is asked after.
+/// How often the status service is asked about a booking that is watched.
 const WATCH_EVERY: Duration = Duration::from_millis(300);
-/// Where a token is taken from that is not on the command line.
+/// The variable that has the token if the command line has none.
 const TOKEN: &str = "BOOKING_TOKEN";
 
 /// `booking request`
 #[derive(Debug, Args)]
 #[command(override_usage = USAGE)]
 pub struct RequestArgs {
-    /// Read the request from FILE, or from stdin if it is -: the `data` of a booking-requested as
-    /// `booking topics --format json` shows it
+    /// Read the request from FILE, or from stdin if FILE is -: the `data` of a booking-requested
+    /// event, as `booking topics --format json` shows it
     ///
-    /// Everybody on this machine can see a command line; name and address are better off in a file.
-    /// The file says all, so no flag about the request goes with it but --id. A token that it does
-    /// not have is taken from BOOKING_TOKEN. Nothing of it is printed.
+    /// Every user of this machine can see a command line, so a name and an address are safer in a
+    /// file. The file has the whole request: of the flags about the request, only --id may be given
+    /// with it. If the file has no token, BOOKING_TOKEN is used. Nothing from the file is printed.
     #[arg(long, value_name = "FILE", conflicts_with_all =
           ["flight", "date", "seats", "name", "email", "token", "amount"])]
     from_file: Option<PathBuf>,
@@ -62,25 +65,25 @@ pub struct RequestArgs {
     /// Local day of departure, YYYY-MM-DD
     #[arg(long, required_unless_present = "from_file", value_parser = parser(parse_date))]
     date: Option<jiff::civil::Date>,
-    /// Seat, such as 12A; up to nine, all or none
+    /// Seat, such as 12A. Repeat it for more seats, at most nine: all are booked, or none
     #[arg(long = "seat", required_unless_present = "from_file",
           value_parser = parser(SeatId::parse))]
     seats: Vec<SeatId>,
-    /// Who flies
+    /// Name of the passenger
     #[arg(long, required_unless_present = "from_file")]
     name: Option<String>,
-    /// Where the receipt goes
+    /// E-mail address for the receipt
     #[arg(long, required_unless_present = "from_file")]
     email: Option<String>,
     /// The payment provider's token for the card [env: BOOKING_TOKEN, which is never printed]; for
     /// the simulated gateway tok_visa, tok_declined, tok_insufficient_funds or tok_timeout_then_ok
-    // Not read from the environment by clap: where it came from decides whether it is printed.
+    // Clap does not read the variable: only a token from the command line is printed.
     #[arg(long)]
     token: Option<String>,
-    /// What it costs, such as 'EUR 129.00'
+    /// Amount to charge, such as 'EUR 129.00'
     #[arg(long, required_unless_present = "from_file", value_parser = parser(Money::parse))]
     amount: Option<Money>,
-    /// The booking's id [default: the file's, or a new one]
+    /// Booking id [default: the id in the file, or a new one]
     #[arg(long)]
     id: Option<String>,
     #[command(flatten)]
@@ -90,7 +93,7 @@ pub struct RequestArgs {
     /// Follow the booking to its end; exit code 0 only if it completes
     #[arg(long)]
     watch: bool,
-    /// How long to follow it
+    /// How long to follow the booking
     #[arg(long, default_value = "2m", value_name = "TIME", requires = "watch")]
     watch_limit: super::config::Span,
     #[command(flatten)]
@@ -133,15 +136,16 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
     };
     let message = wire::encode(&event).map_err(|it| Fault::config(&it))?;
     let reader = Reader::of(args.json);
-    let desk = if args.watch { Some(Desk::new(&args.status, reader)?) } else { None };
+    let desk = if args.watch { Some(StatusClient::new(&args.status, reader)?) } else { None };
     if let Some(desk) = &desk {
-        // Before anything is published: who tries again then makes no second booking.
+        // Asked before anything is published: if status cannot be reached, nothing has happened,
+        // and a second try makes no second booking.
         desk.booking(&booking).await?;
     }
     let (message_id, arn) = publish(&args, &message).await?;
 
     data["booking_id"] = booking.as_str().into();
-    // Of a file nothing is repeated: whoever uses one wants it nowhere else.
+    // Nothing from a file is printed: it is used to keep a name and an address off the screen.
     let same = args.from_file.is_none().then(|| same(&arn, data, args.token.is_none()));
     if args.json {
         out_json(&serde_json::json!({
@@ -158,22 +162,24 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
     }
 }
 
-/// The `aws` line that publishes this `data`. A `secret` token is left to the environment of the
-/// shell that runs it.
+/// The `aws` command that publishes this `data`. A `secret` token is not in it: the shell that runs
+/// the command takes it from BOOKING_TOKEN.
 fn same(arn: &str, mut data: serde_json::Value, secret: bool) -> String {
     if secret {
         data["payment"]["token"] = TOKEN.into();
     }
     let mut message = quoted(&data.to_string());
     if secret {
-        // Nowhere else: within a text of JSON each of these quotes has a backslash before it.
+        // This text stands in the JSON only once: within a string, each of its quotes would have a
+        // backslash before it.
         let here = format!("\"token\":\"{TOKEN}\"");
         message = message.replace(&here, &format!("\"token\":\"'\"${TOKEN}\"'\""));
     }
     format!("aws sns publish --topic-arn {arn} --message {message}")
 }
 
-/// What is personal is not read by clap, which repeats what it refuses.
+/// The request from the flags. Personal data is parsed here and not by clap, which repeats a value
+/// that it refuses.
 fn request(args: &RequestArgs, token: Option<&str>) -> Result<Request, Fault> {
     let missing = |flag: &str| Fault::Usage(format!("{flag}: is missing"));
     let name = args.name.as_deref().ok_or_else(|| missing("--name"))?;
@@ -197,7 +203,7 @@ fn request(args: &RequestArgs, token: Option<&str>) -> Result<Request, Fault> {
         },
         passenger: Passenger {
             name: Passenger::parse_name(name).map_err(bad("--name"))?,
-            email: Passenger::parse_email(email).map_err(bad("--email"))?,
+            email: email::parse(email).map_err(bad("--email"))?,
         },
         payment: Payment {
             token: PaymentToken::parse(token).map_err(bad("--token"))?,
@@ -214,11 +220,11 @@ async fn publish(args: &RequestArgs, message: &Message) -> Result<(String, Strin
     Ok((id, topics.arn(Kind::BookingRequested)))
 }
 
-/// Asks again and again, and prints what is new, until the booking is at an end.
+/// Asks status again and again, and prints what is new, until the booking has ended.
 ///
-/// Of a booking for which another request was answered nothing is printed: it is not ours.
+/// Nothing is printed of a booking that belongs to another request with the same id.
 async fn watch(
-    desk: &Desk,
+    desk: &StatusClient,
     booking: &BookingId,
     own: Digest,
     limit: Duration,
@@ -230,20 +236,20 @@ async fn watch(
         let asked = desk.booking(booking).await;
         let late = tokio::time::Instant::now() >= deadline;
         match asked {
-            // A status service that restarts is back soon; the booking goes on meanwhile.
+            // Status may be restarting. The booking goes on meanwhile.
             Err(error) if late => return Err(error),
             Err(_) | Ok(None) => {}
             Ok(Some(view)) => {
                 let another = view.request_digest.is_some_and(|it| it != own);
                 if another && view.is_answered() {
                     return Err(Fault::No(format!(
-                        "CONFLICT: the booking {booking} is of another request under this id, which came first. \
-                         Whatever payment took for this one is given back. Ask again under an id that nobody can \
-                         guess (leave out --id)"
+                        "CONFLICT: booking {booking} belongs to another request with this id, which \
+                         came first. If payment charges this request, it gives the money back. Try \
+                         again without --id: then nobody can guess the id"
                     )));
                 }
-                // What was refused under its id was somebody else's: ours was looked at before it
-                // was sent.
+                // A refusal under this id is of somebody else's request: this one was checked
+                // before it was sent.
                 let refused = view.phase == Phase::Rejected;
                 if !another && !refused && tell(&view, &mut printed, json)? {
                     let well = view.phase == Phase::Completed;
@@ -253,17 +259,20 @@ async fn watch(
         }
         if late {
             return Err(Fault::Unreachable(format!(
-                "booking {booking} is not at its end after {limit:?}; `booking show {booking}` says what it waits for"
+                "booking {booking} has not ended after {limit:?}; `booking show {booking}` says what \
+                 it waits for"
             )));
         }
         tokio::time::sleep(WATCH_EVERY).await;
     }
 }
 
-/// Prints what is new of a booking, and at its end all of it. Says whether this is its end.
+/// Prints the new lines of a booking's timeline, and the whole booking once it has ended. Returns
+/// whether it has.
 fn tell(view: &BookingView, printed: &mut usize, json: bool) -> Result<bool, Fault> {
     if !json {
-        // Late facts can sort before printed ones: the whole is printed again at the end.
+        // A late event can sort before lines that were printed already, so the whole timeline is
+        // printed again at the end.
         for line in timeline::lines(&view.timeline).lines().skip(*printed) {
             out(line)?;
             *printed += 1;
@@ -272,12 +281,12 @@ fn tell(view: &BookingView, printed: &mut usize, json: bool) -> Result<bool, Fau
     match (view.is_final, json) {
         (false, _) => {}
         (true, true) => out_json(view)?,
-        (true, false) => out(&format!("\n{}", timeline::render(view, super::show::now())))?,
+        (true, false) => out(&format!("\n{}", timeline::render(view, Clock::Machine.now())))?,
     }
     Ok(view.is_final)
 }
 
-/// For a POSIX shell.
+/// The text in single quotes, for a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,8 +1,8 @@
-//! `booking resend`: a committed decision whose message died is otherwise silent.
+//! `booking resend`: announces decisions again whose messages were lost, since nothing else repeats
+//! them. It must never decide anew: it publishes only what the store has.
 
 use std::{
     io::{self, Read},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -12,14 +12,15 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Fault,
-    config::{AwsArgs, StoreArgs},
+    arguments::booking_id,
+    config::{AwsArgs, DataArgs, SenderArgs, StoreArgs},
     out,
     roles::Roles,
     say,
-    show::booking_id,
 };
 use crate::{
-    bus::aws::{AwsBus, Clients, Names},
+    aws::{Clients, Names},
+    bus::aws::AwsBus,
     domain::{
         RoleName,
         ids::BookingId,
@@ -28,44 +29,43 @@ use crate::{
         seats::{Hold, Row},
     },
     durability::Durability,
-    mailer::{DEFAULT_SENDER, Mailer, folder::FolderMailer},
+    mailer::{Mailer, folder::FolderMailer},
     metrics::RequestCount,
-    runtime::{StoredRow, Memo, look_up},
+    runtime::{Memo, StoredRow, look_up},
     wire::Message,
     wiring::{self, AnyStore},
 };
 
-/// How many bookings are looked up and announced at once: as many as leave in one request.
+/// How many bookings are looked up and announced at once: the size of one batch of SNS.
 const AT_ONCE: usize = 10;
-/// After so many tens in a row of which nothing could be reached, nothing is asked any more.
+/// After this many batches in a row for which nothing could be reached, the command gives up.
 const UNREACHED_MAX: u32 = 3;
-/// The most bytes of stdin: some hundred thousand ids.
+/// The most bytes that are read from stdin: enough for some hundred thousand ids.
 const STDIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// What stands for the ids on stdin.
+/// The argument that stands for the ids on stdin.
 const STDIN: &str = "-";
 
 /// `booking resend`
 #[derive(Debug, Args)]
 pub struct ResendArgs {
-    /// Whose decision: seats, payment or receipt, several with commas, or all
+    /// Role whose decisions to announce: seats, payment or receipt; several with commas, or all
     #[arg(value_name = "ROLE")]
     roles: Roles,
-    /// About which bookings; - for the ids on stdin, with white space between them
+    /// Booking id; - reads ids from stdin, separated by white space
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
     #[command(flatten)]
     aws: AwsArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// Folder of the roles' data
-    #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
-    data: PathBuf,
-    /// The sender, when it is a receipt
-    #[arg(long, env = "BOOKING_MAIL_FROM", default_value = DEFAULT_SENDER, value_name = "ADDRESS")]
-    mail_from: String,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    sender: SenderArgs,
 }
 
-/// Publishes what was decided, again: a line a booking and role, also of those that could not be.
+/// Announces the decisions again. Prints one line for each booking and role, also for those that
+/// could not be announced.
 pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     let ids = ids(&args.ids)?;
     let speaks = |it: &RoleName| *it != RoleName::Status;
@@ -106,8 +106,8 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     worst.map_or(Ok(()), |it| Err(saying(it, format!("{failed} of {asked} not announced again"))))
 }
 
-/// The ids that were given, each checked before the first is used: of one that is none, only its
-/// place is told, since somebody may have pasted a card number.
+/// The ids of the command line and of stdin. All are checked before the first one is used. An error
+/// says only where the wrong id stands, since it may be a card number that was pasted by mistake.
 fn ids(given: &[String]) -> Result<Vec<BookingId>, Fault> {
     let mut ids = Vec::with_capacity(given.len());
     for text in given {
@@ -129,8 +129,8 @@ fn ids(given: &[String]) -> Result<Vec<BookingId>, Fault> {
     Ok(ids)
 }
 
-/// The graver of two: what a person has to mend comes before what may work in a moment, and that
-/// before what there is nothing to say about.
+/// The graver of two faults: one that a person has to mend counts more than one that may work in a
+/// moment, and that counts more than a booking about which there is nothing to announce.
 fn worse(before: Option<Fault>, fault: Fault) -> Fault {
     let grave = |it: &Fault| match it {
         Fault::No(_) => 0,
@@ -144,7 +144,7 @@ fn worse(before: Option<Fault>, fault: Fault) -> Fault {
     }
 }
 
-/// The same kind of fault, in other words.
+/// A fault of the same kind, and so with the same exit code, that says `text`.
 fn saying(fault: Fault, text: String) -> Fault {
     match fault {
         Fault::No(_) => Fault::No(text),
@@ -156,7 +156,7 @@ fn saying(fault: Fault, text: String) -> Fault {
     }
 }
 
-/// One role: what it decided, and its topics.
+/// One role: its store, and its topics.
 struct Desk<'a> {
     role: RoleName,
     args: &'a ResendArgs,
@@ -168,7 +168,7 @@ impl Desk<'_> {
     async fn open(args: &ResendArgs, role: RoleName) -> Result<Desk<'_>, Fault> {
         let config = wiring::aws_config().await?;
         let (store, prefix) = (args.store.store, &args.aws.prefix);
-        let store = AnyStore::of_command(store, &args.data, prefix, role, &config).await?;
+        let store = AnyStore::of_command(store, &args.data.folder, prefix, role, &config).await?;
         let clients =
             Clients::within_limits(&config, RequestCount::default()).map_err(wiring::aws_fault)?;
         let (bus, _) = AwsBus::connect(&clients, &Names::new(prefix), role, Duration::ZERO)
@@ -177,7 +177,7 @@ impl Desk<'_> {
         Ok(Desk { role, args, store, bus })
     }
 
-    /// Announces what was decided about a booking, and says what that was.
+    /// Announces again what the role decided about a booking, and says what that was.
     async fn again(&self, id: &BookingId) -> Result<String, Fault> {
         let (messages, mut said) = self.kept(id).await?;
         if messages.is_empty() {
@@ -193,8 +193,8 @@ impl Desk<'_> {
         Ok(said.join("; "))
     }
 
-    /// What the role's store has about the booking, and what was done on the way: a receipt is sent
-    /// again.
+    /// The messages about the booking that are in the role's store. For receipt, the receipt is
+    /// sent again first; the second list says so.
     async fn kept(&self, id: &BookingId) -> Result<(Vec<Message>, Vec<String>), Fault> {
         let (store, mut said) = (&self.store, Vec::new());
         let messages = match self.role {
@@ -207,8 +207,8 @@ impl Desk<'_> {
                     if receipt.to == Addressee::Erased {
                         return Err(Fault::No(format!("the passenger of booking {id} was erased")));
                     }
-                    let folder = wiring::receipts_folder(&self.args.data);
-                    let from = &self.args.mail_from;
+                    let folder = wiring::receipts_folder(&self.args.data.folder);
+                    let from = &self.args.sender.mail_from;
                     let mailer = FolderMailer::open(&folder, from, Durability::PowerFailure);
                     let mailer = mailer.map_err(|it| Fault::Config(it.to_string()))?;
                     mailer.send(&receipt).await.map_err(|it| Fault::unreachable(&it))?;
@@ -222,8 +222,8 @@ impl Desk<'_> {
     }
 }
 
-/// Seats may have said the last word about a booking while it dealt with the one that took its hold
-/// over: that word is in the other's memo.
+/// The messages of seats about a booking. The last of them may be in the memo of another booking:
+/// the one that took over its hold.
 async fn seats(store: &AnyStore, id: &BookingId) -> Result<Vec<Message>, Fault> {
     let kept = look::<Row>(store, id).await?;
     let mut said = messages(kept.as_ref());

@@ -1,4 +1,5 @@
-//! Whose: one role, several, or all, as the command line says it.
+//! The ROLE argument of commands that take one role, several, or all. Says nothing about what a
+//! role is or does.
 
 use std::str::FromStr;
 
@@ -10,12 +11,11 @@ use crate::domain::RoleName;
 pub(super) struct Roles(Vec<RoleName>);
 
 impl Roles {
-    /// Each of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = RoleName> {
         self.0.iter().copied()
     }
 
-    /// How many there are: one at least.
+    /// The number of roles: at least one.
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }

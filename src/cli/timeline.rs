@@ -1,4 +1,5 @@
-//! A booking on a terminal.
+//! A booking as text for a terminal. Only formats a [`BookingView`]: it must not decide how a
+//! booking stands.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,13 +8,14 @@ use crate::{
     http::view::{BookingView, Entry},
 };
 
-/// What a client's clock may differ by before its time is not taken for the time.
+/// How far the time that a publisher states may be from the time at which status heard the event.
+/// Beyond that, the timeline uses the time at which it was heard.
 const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_mins(1);
 
-/// What an ending or a step means, in words.
+/// What a phase means, in words.
 pub(super) fn meaning(phase: Phase, is_final: bool) -> &'static str {
     match (phase, is_final) {
-        (Phase::Requested, _) => "asked for, nothing decided yet",
+        (Phase::Requested, _) => "requested, nothing decided yet",
         (Phase::SeatBooked, _) => "seats held, not paid yet",
         (Phase::Paid, _) => "paid, seats not decided yet",
         (Phase::Confirmed, _) => "seats and payment are there, the receipt is on its way",
@@ -30,7 +32,7 @@ pub(super) fn meaning(phase: Phase, is_final: bool) -> &'static str {
     }
 }
 
-/// The whole booking: headline, timeline, what it waits for.
+/// The whole booking: its phase, the timeline, and what it waits for.
 pub(super) fn render(view: &BookingView, now: Timestamp) -> String {
     let mut text = format!("booking {}  {}", view.booking_id, view.phase.as_str().to_uppercase());
     text.push_str(&format!("\n{}", meaning(view.phase, view.is_final)));
@@ -51,7 +53,8 @@ pub(super) fn render(view: &BookingView, now: Timestamp) -> String {
     }
     if view.stuck {
         text.push_str(
-            "\nSTUCK: no news for longer than the limit; `booking resend` announces it again",
+            "\nSTUCK: no news for longer than the limit; `booking resend` announces what was decided \
+             again",
         );
     }
     if let Some(it) = &view.receipt {
@@ -60,15 +63,15 @@ pub(super) fn render(view: &BookingView, now: Timestamp) -> String {
     }
     if view.conflict {
         text.push_str(
-            "\nCONFLICT: different requests were made under this id; what is told here is of the one \
-             that was answered",
+            "\nCONFLICT: different requests were made with this id; this is the one that was answered",
         );
     }
     text.push('\n');
     text
 }
 
-/// The timeline, a line an event; times after the first are counted from it.
+/// The timeline, one line for each event. The first line has the time of day; the others have the
+/// seconds since the first.
 pub(super) fn lines(timeline: &[Entry]) -> String {
     let Some(first) = timeline.first().map(happened) else { return String::new() };
     let mut text = String::new();
@@ -87,7 +90,8 @@ pub(super) fn lines(timeline: &[Entry]) -> String {
     text
 }
 
-/// When it was said; when it was heard, if whoever said it says another time than clocks differ by.
+/// When an event happened: the time that its publisher states, unless that is too far from the time
+/// at which status heard the event. A client may state any time.
 fn happened(entry: &Entry) -> Timestamp {
     match entry.heard {
         Some(heard) if entry.time.duration_since(heard).abs() > CLOCKS_DIFFER_MAX => heard,

@@ -1,8 +1,10 @@
-//! The work that a message buys is at most linear in its bytes: what decode, digests and `dlq` do
-//! with shapes that somebody who wants it otherwise would send.
+//! Tests that the cost of a message is at most linear in its size. They let decoding, digests and
+//! `dlq` work on the texts that an attacker would send to make reading slow.
 //!
-//! Measured is the time that this thread has computed, which others on the machine do not change,
-//! the least of several runs, and only its ratio between one size, twice and sixteen times as much.
+//! The tests measure the CPU time of their own thread, which other programs on the machine do not
+//! change. They take the smallest of several runs, and compare only ratios: one size against twice
+//! and sixteen times that size. They must never judge an absolute time, which depends on the
+//! machine.
 
 pub(crate) mod shapes;
 
@@ -23,15 +25,16 @@ use crate::{
 
 /// The size of the smallest message, in bytes.
 const BYTES: usize = 2 * 1024;
-/// How much larger the others are, and how many times as much as that they may cost beyond. What is
-/// quadratic costs twice and sixteen times as much beyond; sorting names costs a third.
+/// How many times larger the other messages are, and by which factor their cost per byte may grow.
+/// With quadratic work it would grow by a factor of 2 and of 16; sorting names makes it grow by a
+/// third.
 const TIMES: [(usize, f64); 2] = [(2, 1.8), (16, 3.0)];
-/// How often each size is measured; the least counts.
+/// How often each size is measured. The smallest time counts.
 const RUNS: usize = 2;
-/// How often all is measured again before it is a failure. What is quadratic fails each time.
+/// How often everything is measured before the test fails. Quadratic work fails every time.
 const TRIES: usize = 6;
 
-/// Fails when what `work` costs grows faster than the bytes of what `text` makes.
+/// Fails when the cost of `work` grows faster than the size of the texts that `text` makes.
 pub(crate) fn assert_linear(what: &str, text: impl Fn(usize) -> String, work: impl Fn(&str)) {
     let mut told = String::new();
     for _ in 0..TRIES {
@@ -47,7 +50,8 @@ pub(crate) fn assert_linear(what: &str, text: impl Fn(usize) -> String, work: im
         let Some((times, _, ratio)) = beyond.into_iter().find(|(_, slack, it)| it > slack) else {
             return;
         };
-        told = format!("{times} times the bytes cost {ratio:.1} times as much for each");
+        told =
+            format!("with {times} times as many bytes, each byte costs {ratio:.1} times as much");
     }
     panic!("{what}: {told}");
 }
@@ -61,7 +65,7 @@ fn least(work: impl Fn()) -> Duration {
     runs.min().unwrap()
 }
 
-/// How long this thread has computed.
+/// The CPU time of this thread.
 fn computed() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
@@ -84,7 +88,7 @@ pub(crate) fn delivery(body: String) -> Delivery {
     }
 }
 
-/// A request that is what it should be, but for a note.
+/// A valid request with an additional field `note`.
 fn request(note: &Value) -> Value {
     json!({
         "specversion": "1.0", "id": "1", "source": "/test", "type": "booking-requested",
@@ -106,7 +110,7 @@ pub(crate) fn enveloped(message: &str) -> String {
     .to_string()
 }
 
-/// Where a text of somebody's own can stand in a message: where all shapes are tried,
+/// The places in a message where an attacker can put a text. Here all shapes are tried.
 const PLACES: [&str; 9] = [
     "the body",
     "the message",
@@ -118,7 +122,7 @@ const PLACES: [&str; 9] = [
     "beside a canary's",
     "/data/passenger/email",
 ];
-/// and where a quarter of them is, another one in each.
+/// More such places. Each of them is tried with another quarter of the shapes.
 const FIELDS: [&str; 20] = [
     "TopicArn",
     "MessageId",
@@ -142,7 +146,7 @@ const FIELDS: [&str; 20] = [
     "/data/payment/amount/currency",
 ];
 
-/// A message with the text in that place.
+/// A message with `text` in `place`.
 fn message(place: &str, text: &str) -> String {
     match place {
         "the body" => text.to_owned(),
@@ -177,7 +181,7 @@ fn message(place: &str, text: &str) -> String {
     }
 }
 
-/// What a role does with a body before anything of it is known.
+/// Reads a body as a role does.
 fn read(body: &str) {
     let delivery = delivery(body.to_owned());
     let _ = black_box(wire::read_canary(&delivery.incoming, &intake()));
@@ -194,7 +198,7 @@ fn digest(text: &str) {
     black_box(wire::digest(json!({"note": text})));
 }
 
-/// Reads every second shape, beginning with the first or the second, wherever it can stand.
+/// Reads every second shape, beginning with shape `of`, in every place.
 fn read_half(of: usize) {
     for (at, shape) in shapes().iter().enumerate().skip(of).step_by(2) {
         let fields = FIELDS.iter().enumerate().filter(|(field, _)| (at / 2 + field) % 4 == 0);
@@ -225,7 +229,7 @@ fn a_digest_is_linear() {
     }
 }
 
-// In two halves, so that they run at the same time.
+// Two halves, so that they run in parallel.
 #[test]
 fn reading_a_message_is_linear() {
     read_half(0);
@@ -259,7 +263,7 @@ fn a_mebibyte_of_brackets_overflows_no_stack() {
         read(&text);
         read(&enveloped(&text));
         digest(&text);
-        // Closed as well, so that it is JSON all along.
+        // The same with all brackets closed, so that the whole text is JSON.
         let closing = text.chars().rev().filter_map(|it| match it {
             '[' => Some(']'),
             '{' => Some('}'),

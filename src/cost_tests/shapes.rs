@@ -1,4 +1,5 @@
-//! Texts that somebody sends who wants reading them to take long.
+//! Texts that an attacker would send to make reading slow. A shape must never change with its size,
+//! or the costs of two sizes could not be compared.
 
 use proptest::prelude::*;
 
@@ -6,15 +7,15 @@ use proptest::prelude::*;
 pub(crate) struct Shape {
     pub(crate) name: &'static str,
     head: &'static str,
-    /// Again and again. `#` is its number.
+    /// The part that is repeated. `#` stands for the number of the repetition.
     unit: &'static str,
-    /// As often, behind all of them.
+    /// Repeated as often, after all units.
     close: &'static str,
     tail: &'static str,
 }
 
 impl Shape {
-    /// About so many bytes of it.
+    /// A text of this shape, about `bytes` long.
     pub(crate) fn text(&self, bytes: usize) -> String {
         let unit = self.unit.len() + self.close.len() + 5 * usize::from(self.unit.contains('#'));
         let times = bytes.div_ceil(unit);
@@ -31,7 +32,7 @@ impl Shape {
 
 pub(crate) fn shapes() -> Vec<Shape> {
     let all = [
-        // Digits, and what joins and parts them.
+        // Digits, and the characters that join or separate them.
         ("digits one by one", "", "1 ", "", ""),
         ("digits that could begin a card", "", "4 ", "", ""),
         ("digits joined by hyphens", "", "4-", "", ""),
@@ -97,7 +98,7 @@ pub(crate) fn shapes() -> Vec<Shape> {
     all.map(shape).into()
 }
 
-/// A few characters that mean something to somebody who reads a message.
+/// A few characters that have a meaning for some parser of messages.
 pub(crate) fn any_unit() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         6 => "[0-9a-f \"\\\\{}\\[\\],:.@eE+-]",

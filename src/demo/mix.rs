@@ -1,4 +1,5 @@
-//! What is asked for in the demo: a seeded mix in which every ending happens.
+//! The bookings of the demo: a seeded mix in which every ending happens. The seed alone may decide
+//! what is in it.
 
 use crate::domain::{
     ids::BookingId,
@@ -7,14 +8,14 @@ use crate::domain::{
     seat::{FlightNo, SeatId, Seating},
 };
 
-/// What a client wants.
+/// What one client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     flight: &'static str,
     /// Days after 2027-03-01.
     day: u16,
     seats: Vec<SeatId>,
-    /// What a seat is offered, in cents.
+    /// The price that the client offers for each seat, in cents.
     cents: u64,
     token: &'static str,
     name: &'static str,
@@ -31,7 +32,7 @@ const NAMES: [&str; 8] = [
     "Radia Perlman",
 ];
 
-/// The first few bookings show one ending each; the rest are drawn.
+/// The first bookings show the different endings; the others are random.
 const FIRST: [Plan; 8] = [
     Plan::Happy,
     Plan::Declined,
@@ -53,17 +54,17 @@ enum Plan {
     Declined,
     /// A free seat and a card without funds.
     Poor,
-    /// A gateway that charges and answers too late.
+    /// A charge that succeeds, but whose answer comes too late.
     Late,
     /// A flight that is not in the schedule.
     Unknown,
-    /// A flight that has fares, for less.
+    /// A price below the fare of the flight.
     Cheap,
-    /// A seat that an earlier booking wants too.
+    /// The seats that an earlier booking asks for too.
     Rival,
 }
 
-/// `count` bookings; ids and wishes follow from the seed.
+/// `count` bookings. The same seed gives the same ids and wishes.
 #[must_use]
 pub fn wishes(count: usize, seed: u64) -> Vec<(BookingId, Wish)> {
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -73,7 +74,7 @@ pub fn wishes(count: usize, seed: u64) -> Vec<(BookingId, Wish)> {
         let plan = FIRST.get(at).copied().unwrap_or_else(|| draw(&mut rng));
         let wish = match (plan, wishes.len()) {
             (Plan::Rival, 1..) => {
-                // A rival of somebody recent, so that both are still on their way.
+                // A rival of a recent booking, so that both are in flight at the same time.
                 let recent = wishes.len().saturating_sub(6);
                 let rival = &wishes[rng.usize(recent..wishes.len())].1;
                 Wish { token: "tok_visa", name: name(&mut rng), ..rival.clone() }
@@ -99,7 +100,7 @@ fn draw(rng: &mut fastrand::Rng) -> Plan {
     }
 }
 
-/// Seats that nobody asked for yet.
+/// A wish for seats that no earlier wish asks for.
 fn fresh(plan: Plan, next_seat: &mut u32, rng: &mut fastrand::Rng) -> Wish {
     let count = if matches!(plan, Plan::Family) { rng.u32(2..=4) } else { 1 };
     // 60 rows of 10; a family stays on one day.
@@ -130,7 +131,7 @@ fn name(rng: &mut fastrand::Rng) -> &'static str {
 }
 
 impl Wish {
-    /// The request it makes.
+    /// The request for this wish.
     #[must_use]
     pub fn request(&self) -> Request {
         let first = jiff::civil::date(2027, 3, 1);

@@ -1,5 +1,5 @@
-//! All four services in one process, over the memory bus, one step at a time: everything that
-//! happens follows from the seed.
+//! All four services in one process, over the memory bus, one step at a time. Everything that
+//! happens must follow from the seed: no machine clock, no thread, no other randomness.
 
 mod mix;
 
@@ -25,28 +25,28 @@ use crate::{
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
-    runtime::{Attendant, UnitOfWork, Limits, Pulse, Worker},
+    runtime::{Attendant, Limits, Pulse, UnitOfWork, Worker},
     store::sqlite::{Engine, Inline},
     wire::{self, CanaryKey},
     wiring::{gateway_in, receipts_folder, store_file},
 };
 
-/// An unpaid hold is safe for so long: far longer than the demo's own clock runs between a hold and
+/// How long an unpaid hold is protected: far longer than the demo's clock runs between a hold and
 /// its payment.
 const HOLD_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 /// The most messages one step receives.
 const BATCH: usize = 10;
-/// A run that needs more steps than this for each booking does not come to an end.
+/// A run that needs more steps than this for each booking is taken for endless.
 const STEPS_PER_BOOKING_MAX: usize = 500;
 
 type Bench<R> = Worker<MemoryBus, R, Inline, MemoryBus>;
 
-/// The four services and what is between them.
+/// The four services, and the bus between them.
 pub struct Stage {
     exchange: Exchange,
     clock: Clock,
     rng: fastrand::Rng,
-    /// A service that gets nothing done for a while, as happens to every service.
+    /// A service that does nothing for a while, as happens to every service.
     slow: Option<RoleName>,
     seats: Bench<SeatsRole>,
     payment: Bench<PaymentRole<SimulatedGateway<Inline>>>,
@@ -55,19 +55,19 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets the four services up over files in `data`, with the schedule that is built in.
+    /// Sets up the four services with stores in `data` and the built-in schedule.
     ///
     /// # Errors
-    /// When a file cannot be made.
+    /// If a file cannot be created.
     pub fn new(data: &Path, seed: u64, unkindness: Unkindness) -> anyhow::Result<Stage> {
         Stage::selling(Schedule::sample(), data, seed, unkindness)
     }
 
-    /// Sets the four services up over files in `data`. The clock begins at 09:30 on 1 February
-    /// 2027, in Greenwich.
+    /// Sets up the four services with stores in `data`. The clock begins at 09:30 UTC on 1 February
+    /// 2027.
     ///
     /// # Errors
-    /// When a file cannot be made.
+    /// If a file cannot be created.
     pub fn selling(
         schedule: Schedule,
         data: &Path,
@@ -94,7 +94,7 @@ impl Stage {
         })
     }
 
-    /// The same with canaries of an operator who has this key.
+    /// The same services, which accept canaries that are made with this key.
     #[must_use]
     pub fn with_canaries(self, key: &CanaryKey) -> Stage {
         Stage {
@@ -106,7 +106,7 @@ impl Stage {
         }
     }
 
-    /// Now, by the clock of this stage.
+    /// The time now, by the clock of this stage.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -121,7 +121,7 @@ impl Stage {
     /// Publishes a request as a client would.
     ///
     /// # Errors
-    /// When it is too large to be one.
+    /// If the request is too large for an event.
     pub fn request(&self, booking: &BookingId, wish: &Wish) -> anyhow::Result<()> {
         let request = wish.request();
         let event = Event {
@@ -139,11 +139,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Lets one service, which one follows from the seed, receive and work; time passes. False when
-    /// every queue is empty.
+    /// Advances the clock, and lets one service receive and work; the seed decides which. Returns
+    /// false if every queue is empty.
     ///
     /// # Errors
-    /// When the bus fails; the memory bus does not.
+    /// If the bus fails, which the memory bus never does.
     pub async fn step(&mut self) -> anyhow::Result<bool> {
         let Some(next) = self.exchange.next_visible() else { return Ok(false) };
         let wait = Duration::try_from(next.duration_since(self.clock.now())).unwrap_or_default();
@@ -163,11 +163,11 @@ impl Stage {
         Ok(true)
     }
 
-    /// Publishes the wishes a few at a time and works until every queue is empty. `progress` hears
-    /// how many were published.
+    /// Publishes the wishes one by one, lets the services work in between, and returns once every
+    /// queue is empty. `progress` is called with the number of wishes that were published.
     ///
     /// # Errors
-    /// When it does not come to an end.
+    /// If that takes too many steps.
     pub async fn play(
         &mut self,
         wishes: &[(BookingId, Wish)],
@@ -188,7 +188,7 @@ impl Stage {
                 return Ok(());
             }
         }
-        bail!("the queues did not run empty after {STEPS_PER_BOOKING_MAX} steps a booking")
+        bail!("the queues are not empty after {STEPS_PER_BOOKING_MAX} steps for each booking")
     }
 }
 

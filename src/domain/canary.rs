@@ -1,7 +1,8 @@
-//! A canary: a marked event that goes through a subscription and changes nothing.
+//! A canary: a marked event that passes through a subscription and changes nothing.
 //!
-//! No rule ever sees one. Status keeps what got through; the other roles answer on their own
-//! topics, which is all they may publish to, and status hears those.
+//! A canary must never reach a rule. Status records which subscriptions a canary passed. The other
+//! roles answer on their own topics, since they may publish to no others, and status hears the
+//! answers.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,25 +10,26 @@ use uuid::Uuid;
 
 use super::{Expected, RoleName, event::Kind};
 
-/// How many canaries are kept. A newer one takes the place of an older one, so nothing has to be
-/// cleared away.
+/// How many canaries status keeps. A newer canary takes the place of an older one, so nothing has
+/// to be deleted.
 pub const CANARIES_MAX: u128 = 16;
-/// How far ahead a canary may be: who is further ahead would keep its place from those that come.
+/// How far in the future a canary may be: one from further ahead would block its place for all
+/// that follow.
 const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
-/// How old a canary may be: nobody asks for it any longer, and who sends an old one again causes
-/// nothing.
+/// How old a canary may be. No command still waits for an older one, and an old canary that is sent
+/// again has no effect.
 const AGE_MAX_MS: i64 = 60 * 60 * 1000;
 
-/// One canary. The ids of later ones are greater.
+/// The id of one canary. A later canary has a greater id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CanaryId(Uuid);
 
 impl CanaryId {
-    /// Takes a UUID that begins with the time.
+    /// Takes a UUID of version 7, which begins with the time.
     ///
     /// # Errors
-    /// When it is of another version than 7.
+    /// When the UUID has another version.
     pub fn new(id: Uuid) -> Result<Self, Expected> {
         match id.get_version_num() {
             7 => Ok(CanaryId(id)),
@@ -35,33 +37,41 @@ impl CanaryId {
         }
     }
 
-    /// Reads the text of a UUID.
+    /// Reads a UUID of version 7.
     ///
     /// # Errors
-    /// When it is none, or of another version than 7.
+    /// When the text is not a UUID, or one of another version.
     pub fn parse(text: &str) -> Result<Self, Expected> {
         let id = Uuid::try_parse(text).map_err(|_| Expected("a UUID of version 7"))?;
         CanaryId::new(id)
     }
 
-    /// Whether it says that it is from later than `now`, by more than clocks differ.
+    /// Whether its time is later than `now` by more than clocks may differ.
     #[must_use]
     pub fn is_ahead_of(self, now: Timestamp) -> bool {
         self.at_ms() > i128::from(now.as_millisecond()) + i128::from(AHEAD_MAX_MS)
     }
 
-    /// Whether nobody waits for it any longer.
+    /// Whether a sighting of this canary takes the place of a sighting of `kept`. The first
+    /// sighting of a canary counts, and a later canary replaces an earlier one. A canary from the
+    /// future does not keep its place.
+    #[must_use]
+    pub fn replaces(self, kept: CanaryId, now: Timestamp) -> bool {
+        kept < self || kept.is_ahead_of(now)
+    }
+
+    /// Whether the canary is so old that no command still waits for it.
     #[must_use]
     pub fn is_over(self, now: Timestamp) -> bool {
         self.at_ms() < i128::from(now.as_millisecond()) - i128::from(AGE_MAX_MS)
     }
 
-    /// When it was made, as it says.
+    /// When it was made, according to the id, in milliseconds since 1970.
     fn at_ms(self) -> i128 {
         i128::try_from(self.0.as_u128() >> 80).unwrap_or(i128::MAX)
     }
 
-    /// Which of the places it has.
+    /// The place in which status keeps it, below [`CANARIES_MAX`].
     #[must_use]
     pub const fn slot(self) -> u128 {
         self.0.as_u128() % CANARIES_MAX
@@ -87,12 +97,10 @@ impl std::fmt::Display for CanaryId {
     }
 }
 
-/// One subscription, as an event goes through it.
+/// One subscription: the way of an event from a topic to a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hop {
-    /// From this topic,
     pub topic: Kind,
-    /// to this role.
     pub role: RoleName,
 }
 
@@ -102,40 +110,39 @@ impl std::fmt::Display for Hop {
     }
 }
 
-/// A hop that a canary made.
+/// The record that a canary passed a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
-    /// Which.
     #[serde(flatten)]
     pub hop: Hop,
-    /// When, by the clock of the role.
+    /// When the canary arrived, by the clock of the role.
     pub at: Timestamp,
 }
 
 /// A canary as a role receives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Canary {
-    /// Its id.
     pub id: CanaryId,
-    /// The topic it came from.
+    /// The topic that it came from.
     pub topic: Kind,
-    /// The hop that another role tells with it; none when it comes from who sent it out.
+    /// The sighting that another role reports with it; `None` when the canary comes directly from
+    /// the command that sent it.
     pub told: Option<Sighting>,
 }
 
 /// What a role does with a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duty {
-    /// Keep what got through, for who asks.
+    /// Store the sighting, so that a command can ask for it.
     Keep(Sighting),
-    /// Tell status.
+    /// Publish the sighting, so that status hears of it.
     Tell(Sighting),
-    /// It was not for this role.
+    /// Ignore the canary.
     Nothing,
 }
 
 impl Canary {
-    /// What `role` does with it.
+    /// What `role` does with the canary when it arrives at `now`.
     #[must_use]
     pub fn duty(&self, role: RoleName, now: Timestamp) -> Duty {
         if self.id.is_ahead_of(now) || self.id.is_over(now) {
@@ -145,7 +152,7 @@ impl Canary {
         match (role, self.told) {
             (RoleName::Status, told) => Duty::Keep(told.unwrap_or(here)),
             (RoleName::Seats | RoleName::Payment | RoleName::Receipt, None) => Duty::Tell(here),
-            // An answer is not answered, or there would be no end to it.
+            // An answer is never answered: the answers would never end.
             (RoleName::Seats | RoleName::Payment | RoleName::Receipt, Some(_)) => Duty::Nothing,
         }
     }

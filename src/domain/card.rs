@@ -1,32 +1,34 @@
-//! What could be a card number: it must not get in, and must not get out.
+//! Recognises text that could be a card number. Such text must not enter the system, and must not
+//! appear in anything that the system writes.
 
 /// How many digits a card number has.
 const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 
 /// How many of the last digits are remembered: enough for the longest card number, and a power of
-/// two.
+/// two, so that the remainder is cheap.
 const REMEMBERED: usize = 32;
 
-/// Whether the text holds what could be a card number: a whole run of 13 to 19 digits between
-/// non-alphanumerics, single spaces or hyphens allowed in it, first digit 2 to 6, Luhn valid. Text
-/// in the form of a UUID is none. Looks at each character once, however many digits there are.
+/// Whether the text contains a possible card number: a whole run of 13 to 19 digits between
+/// characters that are not alphanumeric, with single spaces or hyphens allowed inside, a first
+/// digit from 2 to 6, and a valid Luhn checksum. A text that is a UUID contains none. Looks at each
+/// character once, however many digits there are.
 #[must_use]
 pub fn holds_card_number(text: &str) -> bool {
-    // Most text has not even the digits for it.
+    // Most texts have too few digits, which is quick to see.
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     digits >= *DIGITS.start() && uuid::Uuid::try_parse(text).is_err() && has_run(text)
 }
 
-/// Where in the text a character stands.
+/// The part of the text in which a character stands.
 #[derive(Clone, Copy)]
 enum Place {
     /// In a word of digits only.
     Digits,
-    /// In a word that has a letter. Letters and digits of any script are part of a word.
+    /// In a word with a letter. Letters and digits of any script are part of a word.
     Letters,
-    /// After a word of digits and the one sign that may join it to the next.
+    /// After a word of digits and the single space or hyphen that may join it to the next word.
     Joint,
-    /// Where a run can only begin.
+    /// Outside of words and joints: a run can begin here, but not continue.
     Apart,
 }
 
@@ -58,23 +60,23 @@ fn has_run(text: &str) -> bool {
     matches!(place, Place::Digits) && run.ends_in_card()
 }
 
-/// The last digits of words that follow each other with a single space or hyphen between them.
+/// The digits of consecutive words that are joined by a single space or hyphen each.
 struct Run {
-    /// How many digits there were.
+    /// The number of digits so far.
     digits: usize,
-    /// The sums of all of them modulo 10, doubled as Luhn has it: those in even places, and those
-    /// in odd ones. Which one counts depends on where a card number ends.
+    /// Two Luhn sums of all digits, modulo 10: one doubles the digits in even places, the other
+    /// those in odd places. The place where a card number ends says which sum counts.
     sums: [u8; 2],
-    /// The last digits, each at its place modulo the length.
+    /// The state before each of the last digits; digit `n` is at `n % REMEMBERED`.
     last: [Before; REMEMBERED],
 }
 
-/// What there was before a digit.
+/// The state before a digit was added.
 #[derive(Clone, Copy)]
 struct Before {
-    /// Whether a card number can begin with the digit: it begins a word and is 2 to 6.
+    /// Whether a card number can begin with this digit: it begins a word and is 2 to 6.
     begins: bool,
-    /// The sums without it.
+    /// The sums before this digit.
     sums: [u8; 2],
 }
 
@@ -83,8 +85,8 @@ impl Run {
         Run { digits: 0, sums: [0; 2], last: [Before { begins: false, sums: [0; 2] }; REMEMBERED] }
     }
 
-    /// Forgets what there was. What is left in `last` is before the first digit, where nobody
-    /// looks.
+    /// Starts a new run. Old entries stay in `last`, but are never read, since they are from before
+    /// the first digit of the run.
     fn begin(&mut self) {
         self.digits = 0;
         self.sums = [0; 2];
@@ -101,9 +103,9 @@ impl Run {
         self.digits += 1;
     }
 
-    /// Whether the last 13 to 19 digits, from the beginning of a word on, make a card number.
+    /// Whether the last 13 to 19 digits are a possible card number that begins with a word.
     fn ends_in_card(&self) -> bool {
-        // Doubled is every second digit, beginning with the last but one.
+        // Luhn doubles every second digit, starting with the last but one.
         let doubled = self.digits % 2;
         DIGITS.take_while(|it| *it <= self.digits).any(|length| {
             let before = &self.last[(self.digits - length) % REMEMBERED];
@@ -118,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// What a card number is, said simply: all words, all runs of them.
+    /// The definition of a card number, without regard to speed: tries all runs of all words.
     fn by_definition(text: &str) -> bool {
         let mut groups: Vec<Vec<&str>> = vec![Vec::new()];
         let mut rest = text;
@@ -154,7 +156,7 @@ mod tests {
         sum.is_multiple_of(10)
     }
 
-    /// Text in which there is often a card number: groups of digits, and what joins or parts them.
+    /// Text that often contains a card number: groups of digits, and what joins or separates them.
     fn text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             8 => "[0-9]{1,4}",

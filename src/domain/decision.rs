@@ -1,9 +1,9 @@
 //! The shape of a decision: rows in, one step out.
 //!
-//! A role's rules are one pure function from the rows read so far, the event, and the answers that
-//! this delivery already got from outside, to the next [`Step`]. Whoever calls it reads, asks or
-//! commits what the step says, and calls again until the step is final. Nothing else is decided
-//! anywhere.
+//! The rules of a role are one pure function. Its arguments are the rows read so far, the event,
+//! and the answers that this delivery already got from outside; its result is the next [`Step`].
+//! The runtime reads, asks or commits what the step says, and calls again until the step is final.
+//! Nothing may be decided anywhere else.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use super::{
     RoleName,
     event::Event,
     ids::BookingId,
+    request::Rejection,
     seat::{SeatId, Seating},
-    status::Rejection,
 };
 
 /// The rules of one role.
@@ -24,17 +24,17 @@ pub trait Rules: Send + Sync + 'static {
     type State: Clone + Send + Sync + Serialize + DeserializeOwned + 'static;
     /// Something to be done outside: a charge, a refund, a mail.
     type Effect: Clone + Send + Sync + std::fmt::Debug;
-    /// What the outside answered.
+    /// The answer to an effect: that it was done, or that it was refused for good.
     type Answer: Clone + Send + Sync;
 
-    /// Whose rules they are.
+    /// The role that these rules belong to.
     const ROLE: RoleName;
 
     /// The next step for `event`.
     ///
-    /// `rows` always has the row of the event's booking. `answers` are those that this delivery got
-    /// for the effects it was told to ask for, in that order. `now` is used for the limits the
-    /// rules name and for the time of what is announced, for nothing else.
+    /// `rows` always has the row of the event's booking. `answers` are the answers that this
+    /// delivery got to the effects of earlier steps, in that order. `now` is used for the limits
+    /// that the rules name and for the time of what is announced, and for nothing else.
     fn decide(
         &self,
         rows: &Rows<Self::State>,
@@ -43,49 +43,49 @@ pub trait Rules: Send + Sync + 'static {
         now: Timestamp,
     ) -> Step<Self::State, Self::Effect>;
 
-    /// The booking's row after the parser refused a request for it. `None` when this role keeps no
-    /// such thing, or has it already.
+    /// The booking's row after the parser refused a request for it. `None` when this role does not
+    /// record refused requests, or has recorded this one already.
     fn rejected(_row: Option<&Self::State>, _rejection: Rejection) -> Option<Self::State> {
         None
     }
 
-    /// How a row is found other than by its key.
+    /// The index entry of a row that can be found by its phase; `None` for all other rows.
     fn listing(_state: &Self::State) -> Option<Listing> {
         None
     }
 }
 
-/// What comes next.
+/// What the runtime has to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step<S, E> {
     /// Read these rows too, then decide again.
     Read(Vec<Key>),
-    /// Keep the claim, if there is one to keep, then ask outside, then decide with the answer: what
-    /// changed meanwhile is a conflict when that is settled. The effect is keyed by the booking:
-    /// asking twice does it once.
+    /// Commit the claim, if there is one, then ask for the effect, then decide again with its
+    /// answer. If the rows change meanwhile, the commit of that decision is a conflict. The effect
+    /// is idempotent, with the booking as its key.
     Ask {
-        /// The booking's row, which says that the effect may have been asked for. It announces
-        /// nothing and is no memo.
+        /// The booking's row, which says that the effect may have been asked for. A claim announces
+        /// nothing and is not a memo.
         claim: Option<S>,
-        /// What to ask.
         effect: E,
     },
-    /// Change nothing and announce nothing. The end.
+    /// Change nothing and announce nothing. A final step.
     Nothing,
-    /// Commit this, in one transaction, and announce it. The end.
+    /// Commit this decision in one transaction, then announce it. A final step.
     Settle(Decision<S>),
-    /// Change nothing; a person should look at this event. The end.
+    /// Change nothing and move the message to the dead-letter queue, with this reason, for a person
+    /// to look at. A final step.
     SetAside(String),
 }
 
 impl<S, E> Step<S, E> {
-    /// The booking's row becomes `state`, and nothing is announced.
+    /// Settles: the booking's row becomes `state`, and nothing is announced.
     #[must_use]
     pub fn become_row(state: S) -> Self {
         Step::announcing(state, Vec::new())
     }
 
-    /// The booking's row becomes `state`, and `announce` is announced.
+    /// Settles: the booking's row becomes `state`, and `announce` is announced.
     #[must_use]
     pub fn announcing(state: S, announce: Vec<Event>) -> Self {
         Step::Settle(Decision { own: state, others: Vec::new(), announce })
@@ -94,29 +94,27 @@ impl<S, E> Step<S, E> {
 
 /// What is committed in one transaction, and announced afterwards.
 ///
-/// The row of the event's booking is always written, since the memo of what is announced is kept in
-/// it: a decision that announces and leaves no memo cannot be written.
+/// The row of the event's booking is always written, since it holds the memo of what is announced.
+/// A decision that announces something and leaves no memo is therefore impossible.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision<S> {
     /// The new state of the row of the event's booking.
     pub own: S,
     /// Other rows that change, each at most once.
     pub others: Vec<(Key, S)>,
-    /// The events that are announced.
     pub announce: Vec<Event>,
 }
 
-/// The name of a row.
+/// The key of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
-    /// The row of a booking.
     Booking(BookingId),
-    /// The row of one seat on one departure.
+    /// One seat on one departure, as `flight/date/seat`.
     Seat(String),
 }
 
 impl Key {
-    /// The row of one seat.
+    /// The key of one seat on the departure of `seating`.
     #[must_use]
     pub fn seat(seating: &Seating, seat: SeatId) -> Key {
         Key::Seat(format!("{}/{}/{seat}", seating.flight, seating.date))
@@ -133,7 +131,7 @@ impl std::fmt::Display for Key {
     }
 }
 
-/// The rows a decision has been given. A row can be there, be known to be absent, or be unread.
+/// The rows that a decision is made from. A row was read, or is known not to exist, or is unread.
 #[derive(Clone, Debug)]
 pub struct Rows<S>(BTreeMap<Key, Option<S>>);
 
@@ -144,24 +142,24 @@ impl<S> Default for Rows<S> {
 }
 
 impl<S> Rows<S> {
-    /// Adds what was read under `key`; `None` when there is no such row.
+    /// Adds the row that was read under `key`; `None` when there is no such row.
     pub fn insert(&mut self, key: Key, row: Option<S>) {
         self.0.insert(key, row);
     }
 
-    /// The row, if it was read and exists.
+    /// The row under `key`, if it was read and exists.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&S> {
         self.0.get(key).and_then(Option::as_ref)
     }
 
-    /// The row of a booking, if it was read and exists.
+    /// The row of booking `id`, if it was read and exists.
     #[must_use]
     pub fn booking(&self, id: &BookingId) -> Option<&S> {
         self.get(&Key::Booking(id.clone()))
     }
 
-    /// Those of `keys` that have not been read.
+    /// Those of `keys` that have not been read, sorted and each once.
     #[must_use]
     pub fn unread(&self, keys: impl IntoIterator<Item = Key>) -> Vec<Key> {
         let mut keys: Vec<Key> = keys.into_iter().filter(|it| !self.0.contains_key(it)).collect();
@@ -171,12 +169,11 @@ impl<S> Rows<S> {
     }
 }
 
-/// How a row can be found: by phase newest first, and while it is open by age.
+/// The index entry of a row: rows are listed by phase, newest first, and open rows by age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// The phase.
     pub phase: String,
-    /// When the newest fact was heard, in milliseconds since 1970.
+    /// When the role heard the newest fact, in milliseconds since 1970.
     pub at_ms: i64,
     /// Whether the booking still waits for something.
     pub open: bool,

@@ -1,4 +1,5 @@
-//! The eight events. An event is a fact about one booking; refusals are facts too.
+//! The eight events. An event is a fact about one booking; a refusal is a fact too. Nothing here
+//! may depend on how an event is transported.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,102 +12,26 @@ use super::{
     seat::{SeatId, Seating},
 };
 
-/// The type of an event, which is also the name of its topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// BR: somebody wants seats.
-    BookingRequested,
-    /// SB: the seats are held.
-    SeatBooked,
-    /// SU: there will be no seat.
-    SeatUnavailable,
-    /// SR: the seats are free again, or were never held.
-    SeatReleased,
-    /// PO: the money was taken.
-    PaymentOk,
-    /// PF: no money was taken, and none will be.
-    PaymentFailed,
-    /// RF: the money was given back.
-    PaymentRefunded,
-    /// RI: the receipt went out.
-    ReceiptSent,
-}
-
-impl Kind {
-    /// All eight, in the order of a booking's life.
-    pub const ALL: [Kind; 8] = [
-        Kind::BookingRequested,
-        Kind::SeatBooked,
-        Kind::SeatUnavailable,
-        Kind::SeatReleased,
-        Kind::PaymentOk,
-        Kind::PaymentFailed,
-        Kind::PaymentRefunded,
-        Kind::ReceiptSent,
-    ];
-
-    /// The topic's name without the prefix.
-    #[must_use]
-    pub const fn topic(self) -> &'static str {
-        match self {
-            Kind::BookingRequested => "booking-requested",
-            Kind::SeatBooked => "seat-booked",
-            Kind::SeatUnavailable => "seat-unavailable",
-            Kind::SeatReleased => "seat-released",
-            Kind::PaymentOk => "payment-ok",
-            Kind::PaymentFailed => "payment-failed",
-            Kind::PaymentRefunded => "payment-refunded",
-            Kind::ReceiptSent => "receipt-sent",
-        }
-    }
-
-    /// The role that publishes it; `None` for requests, which any client publishes.
-    #[must_use]
-    pub const fn publisher(self) -> Option<RoleName> {
-        match self {
-            Kind::BookingRequested => None,
-            Kind::SeatBooked | Kind::SeatUnavailable | Kind::SeatReleased => Some(RoleName::Seats),
-            Kind::PaymentOk | Kind::PaymentFailed | Kind::PaymentRefunded => {
-                Some(RoleName::Payment)
-            }
-            Kind::ReceiptSent => Some(RoleName::Receipt),
-        }
-    }
-
-    /// The kind of that name.
-    #[must_use]
-    pub fn of_topic(topic: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|it| it.topic() == topic)
-    }
-}
-
-impl std::fmt::Display for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.topic())
-    }
-}
+pub use super::kind::Kind;
 
 /// One fact about one booking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Source and id: the same however often it is heard.
+    /// Its identity, which is the same in every repetition.
     pub cause: Cause,
-    /// The booking it is about.
     pub booking: BookingId,
-    /// When it was said, by the clock of who said it. Nothing is decided by it.
+    /// When it was published, by the publisher's clock. No decision depends on it.
     pub time: Timestamp,
-    /// The request it is, or answers.
+    /// The digest of the request that the event is, or answers.
     pub digest: Digest,
-    /// W3C trace context, handed on as it came.
+    /// W3C trace context, passed on unchanged.
     pub traceparent: Option<String>,
-    /// What happened.
     pub data: Data,
 }
 
 impl Event {
-    /// The outcome of `kind` that `role` announces about a booking. Its id follows from the booking
-    /// and the kind, so saying it again says the same event.
+    /// The outcome that `role` announces about a booking. Its id follows from the booking and the
+    /// type, so an outcome that is announced again is the same event.
     #[must_use]
     pub fn outcome(role: RoleName, about: &About, time: Timestamp, data: Data) -> Event {
         let cause =
@@ -121,7 +46,7 @@ impl Event {
         }
     }
 
-    /// What an outcome of this event is about, unless the rules say otherwise.
+    /// The booking, request and trace of an outcome that answers this event.
     #[must_use]
     pub fn about(&self) -> About {
         About {
@@ -131,63 +56,51 @@ impl Event {
         }
     }
 
-    /// The event's type.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.data.kind()
     }
 }
 
-/// What an outcome is about: the booking, the request that it answers, and the trace it belongs to.
+/// What an outcome is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
-    /// The booking.
     pub booking: BookingId,
-    /// The request that is answered.
+    /// The digest of the request that the outcome answers.
     pub digest: Digest,
-    /// The trace.
+    /// W3C trace context, passed on unchanged.
     pub traceparent: Option<String>,
 }
 
 /// What happened, by type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
-    /// BR
     BookingRequested(Request),
-    /// SB: these seats.
+    /// The seats that are now held.
     SeatBooked(Seating),
-    /// SU: these seats could not be had.
+    /// The seats that could not be held.
     SeatUnavailable {
-        /// Why.
         reason: NoSeat,
-        /// Which.
         seating: Seating,
     },
-    /// SR: these seats are free again.
+    /// The seats that are free again; empty when none was held.
     SeatReleased {
-        /// Why.
         reason: Freed,
-        /// Which; empty when none was held.
         seats: Vec<SeatId>,
     },
-    /// PO
     PaymentOk(Charge),
-    /// PF
     PaymentFailed {
-        /// Why.
         reason: NoCharge,
     },
-    /// RF
     PaymentRefunded(Refund),
-    /// RI
     ReceiptSent {
-        /// Receipt number.
+        /// The receipt number.
         receipt: String,
     },
 }
 
 impl Data {
-    /// The type of event this is the data of.
+    /// The type of the event that has this data.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
@@ -206,25 +119,23 @@ impl Data {
 /// Money that was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// The provider's reference.
+    /// The payment provider's id of the charge.
     pub charge: String,
-    /// How much.
     pub amount: Money,
 }
 
 /// Money that was given back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
-    /// The provider's reference.
+    /// The payment provider's id of the refund.
     pub refund: String,
-    /// The charge it undoes.
+    /// The id of the charge that is undone.
     pub charge: String,
-    /// How much.
     pub amount: Money,
 }
 
-/// A reason that travels as a short code. Codes of a newer version are kept, not refused: nothing
-/// is decided by the ones we do not know.
+/// Declares a reason that is written as a short code. The code of a newer version is kept and not
+/// refused, since no decision depends on a code that this version does not know.
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $code:literal,)+ }) => {
         $(#[$doc])*
@@ -232,12 +143,12 @@ macro_rules! codes {
         #[serde(try_from = "String", into = "String")]
         pub enum $name {
             $($(#[$each])* $variant,)+
-            /// A code this version does not know.
+            /// A code that this version does not know.
             Other(String),
         }
 
         impl $name {
-            /// The code.
+            /// The code as it is written in events.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -249,7 +160,7 @@ macro_rules! codes {
             /// Reads a code of at most 64 lower-case letters, digits and `_`.
             ///
             /// # Errors
-            /// When it has another form.
+            /// When the text has another form.
             pub fn parse(text: &str) -> Result<Self, Expected> {
                 match text {
                     $($code => Ok($name::$variant),)+
@@ -281,9 +192,9 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Why there is no seat.
+    /// Why a booking gets no seats.
     NoSeat {
-        /// Somebody else has it.
+        /// Another booking holds at least one of the seats.
         Taken = "taken",
         /// The schedule has no such flight on that day.
         UnknownFlight = "unknown_flight",
@@ -291,11 +202,11 @@ codes! {
         UnknownSeat = "unknown_seat",
         /// The departure has left, or is further ahead than the schedule sells.
         NotOnSale = "not_on_sale",
-        /// The schedule has another amount for these seats.
+        /// The amount of the request is not the schedule's price for these seats.
         Fare = "fare",
-        /// The hold was older than the limit, unpaid, and another booking took it over.
+        /// The hold was unpaid and older than the limit, and another booking took the seats over.
         Expired = "expired",
-        /// The payment answers another request than the seats.
+        /// The payment answers another request than the one whose seats are held.
         Conflict = "conflict",
     }
 }
@@ -303,9 +214,8 @@ codes! {
 codes! {
     /// Why seats are free again.
     Freed {
-        /// The payment failed.
         PaymentFailed = "payment_failed",
-        /// The payment failed before the request came: none was held, and none will be.
+        /// The payment failed before the request came: no seat was held, and none will be.
         NeverHeld = "never_held",
     }
 }
@@ -313,14 +223,12 @@ codes! {
 codes! {
     /// Why nothing was charged.
     NoCharge {
-        /// The card was declined.
         Declined = "declined",
-        /// The card has not that much.
         InsufficientFunds = "insufficient_funds",
-        /// The provider refuses the amount or the currency, or took another amount and gave it
-        /// back.
+        /// The payment provider refuses the amount or the currency, or it charged a wrong amount,
+        /// which was refunded.
         Invalid = "invalid",
-        /// There is no seat, so it was never charged.
+        /// There is no seat, so nothing was ever charged.
         SeatUnavailable = "seat_unavailable",
     }
 }

@@ -1,5 +1,5 @@
-//! What the seats of a flight cost, where the schedule says it. A flight without fares sells at
-//! whatever amount a request names.
+//! What the seats of a flight cost, if the schedule says so. A flight without fares is sold at any
+//! amount that a request names.
 
 use serde::Deserialize;
 
@@ -8,11 +8,12 @@ use super::{
     seat::{SEATS_MAX, SeatId},
 };
 
-/// The most that one seat may cost, in minor units: as many seats as a booking may have still come
-/// to an amount that a booking may cost.
+/// The most that one seat may cost, in minor units: the largest booking must not cost more than
+/// [`MINOR_MAX`].
 pub const FARE_MAX_MINOR: u64 = MINOR_MAX / SEATS_MAX as u64;
 
-/// The fares of one flight, in one currency: each row of its cabin has exactly one.
+/// The fares of one flight, in one currency. After [`check`](Fares::check), each row of the cabin
+/// has exactly one.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fares {
@@ -20,22 +21,22 @@ pub struct Fares {
     rows: Vec<Fare>,
 }
 
-/// What each seat of some rows costs.
+/// What each seat of a range of rows costs.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fare {
     /// The first row.
     from: u16,
-    /// The last row.
+    /// The last row, inclusive.
     to: u16,
-    /// In minor units.
+    /// The price of one seat, in minor units.
     minor: u64,
 }
 
-/// Why fares do not fit their cabin.
+/// Why the fares of a flight do not fit its cabin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaresError {
-    /// A row has none.
+    /// A row has no fare.
     #[error("row {row} has no fare: give each of the cabin's rows 1 to {rows} exactly one")]
     Missing {
         /// The first such row.
@@ -43,21 +44,19 @@ pub enum FaresError {
         /// The cabin's last row.
         rows: u16,
     },
-    /// A row has more than one.
+    /// A row has more than one fare.
     #[error("row {row} has more than one fare: give it exactly one")]
     Twice {
         /// The first such row.
         row: u16,
     },
-    /// There are no such rows.
+    /// A fare names rows that the cabin does not have.
     #[error(
         "a fare from row {from} to row {to}: expected a first and a last row, in this order, of 1 \
          to {rows}"
     )]
     NoSuchRows {
-        /// The first row it names.
         from: u16,
-        /// The last row it names.
         to: u16,
         /// The cabin's last row.
         rows: u16,
@@ -66,19 +65,14 @@ pub enum FaresError {
     #[error(
         "the fare from row {from} to row {to}: expected 1 to {FARE_MAX_MINOR} minor units a seat"
     )]
-    Amount {
-        /// Its first row.
-        from: u16,
-        /// Its last row.
-        to: u16,
-    },
+    Amount { from: u16, to: u16 },
 }
 
 impl Fares {
-    /// Whether each of the rows 1 to `rows` has exactly one fare, and no other row has any.
+    /// Checks that each of the rows 1 to `rows` has exactly one fare, and no other row has any.
     ///
     /// # Errors
-    /// Says which row has none or two, or which fare cannot be.
+    /// Names the first fare that is impossible, or the first row that has no fare or several.
     pub fn check(&self, rows: u16) -> Result<(), FaresError> {
         for &Fare { from, to, minor } in &self.rows {
             if from < 1 || from > to || to > rows {
@@ -105,7 +99,7 @@ impl Fares {
         self.currency == amount.currency() && sum == Some(amount.minor())
     }
 
-    /// What one seat costs, in minor units; none for a row that the cabin has not.
+    /// What one seat costs, in minor units; `None` for a row without a fare.
     fn minor_of(&self, seat: SeatId) -> Option<u64> {
         self.rows.iter().find(|it| it.is_of(seat.row())).map(|it| it.minor)
     }
@@ -133,8 +127,9 @@ mod tests {
         text.split_whitespace().map(|it| SeatId::parse(it).unwrap()).collect()
     }
 
+    /// Failure matrix: I8.
     #[test]
-    fn i8_a_booking_costs_the_sum_of_its_seats_in_the_flights_currency_and_nothing_else() {
+    fn a_booking_costs_the_sum_of_its_seats_in_the_flights_currency_and_nothing_else() {
         let fares = fares(&[fare(5, 30, 12_900), fare(1, 4, 39_900)].join(", ")).unwrap();
         fares.check(30).unwrap();
         for (amount, wanted, right) in [

@@ -1,25 +1,28 @@
 //! Identities: bookings, events, request digests, and the ids derived from them.
 //!
-//! Everything a service announces has an id derived from the booking and the event's type, so that
-//! announcing again is recognisable as a repetition by whoever hears it.
+//! The id of every outcome is derived from the booking and the event's type. It must never be
+//! random: a subscriber recognises an event that is announced again by its id.
 
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Expected, event::Kind};
+use super::{Expected, kind::Kind};
 
-/// The root of every derived id. A constant of the product: changing it doubles every event.
+/// The root of every derived id. It must never change: an event that is announced again after a
+/// change would have a second id, and subscribers would take it for a second event.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1d_0c4e_7c1f_4d0a_9b62_3a51_c0ff_ee17);
 
-/// How many digits a card number has. An id of as many digits, and nothing else but separators, is
-/// refused whatever they are, so that a client learns on its first day whether its ids will do.
+/// How many digits a card number has. An id of this many digits, with or without separators, is
+/// always refused, not only when it could be a valid card number, so that a client learns with its
+/// first booking whether its form of id is accepted.
 const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 
-/// One booking, by the name its client gave it or the one derived for it.
+/// The id of one booking: given by its client, or derived from its first event.
 ///
-/// At most 64 of letters, digits, `_` and `-`, beginning with a letter or digit, and not a number
-/// of 13 to 19 digits, which could be a card's: it is safe in logs, file names, keys and URLs.
+/// It has 1 to 64 characters (letters, digits, `_` and `-`), begins with a letter or digit, and is
+/// not a number of 13 to 19 digits, which could be a card number. It is safe in logs, file names,
+/// keys and URLs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BookingId(String);
@@ -28,26 +31,26 @@ impl BookingId {
     /// Reads a booking id.
     ///
     /// # Errors
-    /// Says what was expected when the text has another form, or could be a card number.
+    /// When the text has another form, or could be a card number.
     pub fn parse(text: &str) -> Result<Self, Expected> {
         let begins = text.bytes().next().is_some_and(|it| it.is_ascii_alphanumeric());
         let goes_on = text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-');
         if !begins || !goes_on || text.len() > 64 {
             return Err(Expected(
-                "a booking id: 1 to 64 of letters, digits, _ and -, beginning with a letter or digit",
+                "a booking id: 1 to 64 letters, digits, _ or -, beginning with a letter or digit",
             ));
         }
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         let bare = text.bytes().all(|it| it.is_ascii_digit() || it == b'-' || it == b'_');
         if bare && CARD_DIGITS.contains(&digits) {
             return Err(Expected(
-                "a booking id that is no number of 13 to 19 digits, which could be a card number",
+                "a booking id that is not a number of 13 to 19 digits: it could be a card number",
             ));
         }
         Ok(BookingId(text.to_owned()))
     }
 
-    /// The id of a request that came as a CloudEvent without one: the same for the same event.
+    /// The booking id for a CloudEvent whose data has none. The same event always gets the same id.
     #[must_use]
     pub fn of_event(source: &str, id: &str) -> Self {
         BookingId(
@@ -55,13 +58,13 @@ impl BookingId {
         )
     }
 
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A UUID made of this booking and `name`: the same for the same two, on every replica.
+    /// A UUID derived from this booking and `name`: equal inputs give the same UUID, on every
+    /// replica.
     #[must_use]
     pub fn derive(&self, name: &str) -> Uuid {
         Uuid::new_v5(&Uuid::new_v5(&NAMESPACE, self.0.as_bytes()), name.as_bytes())
@@ -87,52 +90,52 @@ impl std::fmt::Display for BookingId {
     }
 }
 
-/// What identifies an event wherever it is heard, and however often: CloudEvents' `source` and
-/// `id`.
+/// The identity of an event: CloudEvents' `source` and `id`. It is the same in every role and in
+/// every repetition of the event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cause {
-    /// Who said it; empty for a client ([`Cause::of_client`]).
+    /// The role that published the event; empty for a client's event ([`Cause::of_client`]).
     pub source: String,
-    /// Its id, unique with that source.
+    /// Unique within its source.
     pub id: String,
 }
 
 impl Cause {
-    /// A hash of a client's source and id: it tells events apart, and neither can be read from it.
-    /// A client may write anything there, for instance an e-mail address, and what it caused is
-    /// remembered for good.
+    /// The identity of a client's event: a hash, from which neither the source nor the id can be
+    /// read. A client may write anything into them, for instance an e-mail address, and the
+    /// identity is stored for good.
     #[must_use]
     pub fn of_client(source: &str, id: &str) -> Cause {
-        // Neither has a control character, so no two pairs are one text.
+        // Neither part contains a control character, so different pairs give different texts.
         let hash = Sha256::new().chain_update(source).chain_update([0]).chain_update(id).finalize();
         let id = hash[..16].iter().map(|it| format!("{it:02x}")).collect();
-        // A client's own source is never empty: nothing it writes looks like this.
+        // A client's own source is never empty, so a client cannot imitate this form.
         Cause { source: String::new(), id }
     }
 }
 
-/// The id of an outcome: each type happens at most once a booking, and said again it has the same
-/// id.
+/// The id of an outcome. Each type of outcome happens at most once for a booking, and an outcome
+/// that is announced again has the same id.
 #[must_use]
 pub fn outcome_id(booking: &BookingId, kind: Kind) -> String {
     booking.derive(kind.topic()).to_string()
 }
 
-/// The id of a request that came without one. The digest is in it, so that a second, different
-/// request under the same booking id is seen as another event.
+/// The id of a request that came without one. It depends on the digest, so that a second, different
+/// request under the same booking id counts as another event.
 #[must_use]
 pub fn request_id(booking: &BookingId, kind: Kind, digest: &Digest) -> String {
     booking.derive(&format!("{kind}/{digest}")).to_string()
 }
 
-/// SHA-256 of a request's `data` without `booking_id`, in RFC 8785 canonical form: what was asked,
-/// whoever writes it down in whatever order.
+/// SHA-256 of a request's `data` without `booking_id`, in RFC 8785 canonical form. Two requests
+/// that ask for the same have the same digest, whatever the order of their fields.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Takes the 32 bytes of a SHA-256.
+    /// Wraps the 32 bytes of a SHA-256.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Digest(bytes)
@@ -141,7 +144,7 @@ impl Digest {
     /// Reads 64 lower-case hexadecimal digits.
     ///
     /// # Errors
-    /// Says what was expected when the text is anything else.
+    /// When the text is anything else.
     pub fn parse(text: &str) -> Result<Self, Expected> {
         const WANTED: Expected = Expected("64 lower-case hexadecimal digits");
         let nibble = |it: u8| match it {
@@ -159,7 +162,8 @@ impl Digest {
 }
 
 impl Digest {
-    /// Its digits, in one piece: it is in every row and every event.
+    /// Passes the digits to `then` as one string, without an allocation and in one write, since a
+    /// digest is part of every row and every event.
     fn with_digits<T>(&self, then: impl FnOnce(&str) -> T) -> T {
         let digits =
             self.0.map(|it| [it >> 4, it & 15].map(|it| b"0123456789abcdef"[usize::from(it)]));

@@ -1,6 +1,6 @@
-//! What the four services know and decide. Pure: no clock, no I/O, no randomness; time is an
-//! argument. The rules are the tables of `docs/RULES.md`, line for line, and the tests are the
-//! same tables again.
+//! What the four services know and decide. This module is pure: it must never read a clock, do
+//! I/O or use randomness, and time is an argument. The rules are the tables of `docs/RULES.md`,
+//! line for line, and the tests state the same tables a second time.
 //!
 //! Read [`event`], then [`decision`], then one of [`seats`], [`payment`], [`receipt`], [`status`].
 
@@ -10,51 +10,44 @@ pub mod decision;
 pub mod event;
 pub mod fares;
 pub mod ids;
+mod kind;
 pub mod money;
+mod named;
 pub mod payment;
 pub mod receipt;
+mod record;
 pub mod request;
 pub mod sale;
 pub mod schedule;
 pub mod seat;
 pub mod seats;
+mod standing;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 
-/// The four services.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum RoleName {
-    /// Books the seats, confirms them, frees them.
-    Seats,
-    /// Takes the money and gives it back.
-    Payment,
-    /// Sends the receipt when request, seats and payment are there.
-    Receipt,
-    /// Says how a booking stands.
-    Status,
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::named::named;
+
+named! {
+    /// The four services.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum RoleName {
+        /// Holds, confirms and frees the seats.
+        Seats = "seats",
+        /// Charges, and refunds when there is no seat.
+        Payment = "payment",
+        /// Sends the receipt once the request, the seats and the payment are known.
+        Receipt = "receipt",
+        /// Keeps the status of every booking.
+        Status = "status",
+    }
 }
 
 impl RoleName {
-    /// All four, in the order in which the documents name them.
-    pub const ALL: [RoleName; 4] =
-        [RoleName::Seats, RoleName::Payment, RoleName::Receipt, RoleName::Status];
-
-    /// The name in queue names, file names, metrics and on the command line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            RoleName::Seats => "seats",
-            RoleName::Payment => "payment",
-            RoleName::Receipt => "receipt",
-            RoleName::Status => "status",
-        }
-    }
-
-    /// The CloudEvents `source` of what the role publishes.
+    /// The CloudEvents `source` of the events that the role publishes.
     #[must_use]
     pub const fn source(self) -> &'static str {
         match self {
@@ -66,14 +59,8 @@ impl RoleName {
     }
 }
 
-impl std::fmt::Display for RoleName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why a text is not what it should be: what was expected, never what was found, so that it can be
-/// logged whatever the text was.
+/// The error of every parser here. It says what was expected and never what was found, so that it
+/// can be logged whatever the text contained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct Expected(pub &'static str);

@@ -1,4 +1,5 @@
-//! Money in integer minor units of an ISO 4217 currency. No floats, no arithmetic.
+//! Money in integer minor units of an ISO 4217 currency. It must never become a float, and amounts
+//! are compared but not added.
 
 use iso_currency::Currency as Iso;
 use serde::{Deserialize, Serialize};
@@ -17,18 +18,18 @@ impl Currency {
     /// Reads a code such as `EUR`.
     ///
     /// # Errors
-    /// When it is not one of ISO 4217, in capitals.
+    /// When the text is not an ISO 4217 code in capital letters.
     pub fn parse(text: &str) -> Result<Self, Expected> {
         Iso::from_code(text).map(Currency).ok_or(Expected("an ISO 4217 currency code such as EUR"))
     }
 
-    /// The code.
+    /// The code, such as `EUR`.
     #[must_use]
     pub fn code(self) -> &'static str {
         self.0.code()
     }
 
-    /// Digits behind the point: 2 for EUR, 0 for JPY, 3 for KWD.
+    /// Digits after the decimal point: 2 for EUR, 0 for JPY, 3 for KWD.
     #[must_use]
     pub fn digits(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)
@@ -62,7 +63,7 @@ pub struct Money {
     currency: Currency,
 }
 
-/// `Money` as it is written down, before its bounds were looked at.
+/// `Money` as it is serialised, before its bounds are checked.
 #[derive(Serialize, Deserialize)]
 struct Plain {
     minor: u64,
@@ -70,10 +71,10 @@ struct Plain {
 }
 
 impl Money {
-    /// `minor` units of `currency`.
+    /// An amount of `minor` minor units.
     ///
     /// # Errors
-    /// When `minor` is not in 1 to [`MINOR_MAX`].
+    /// When `minor` is not from 1 to [`MINOR_MAX`].
     pub fn new(minor: u64, currency: Currency) -> Result<Self, Expected> {
         if (1..=MINOR_MAX).contains(&minor) {
             Ok(Money { minor, currency })
@@ -82,10 +83,11 @@ impl Money {
         }
     }
 
-    /// Reads `EUR 129.00` or `129.00 EUR`: a decimal point, no thousands separators.
+    /// Reads `EUR 129.00` or `129.00 EUR`, with a decimal point and without thousands separators.
     ///
     /// # Errors
-    /// When it is not an amount of a known currency, or has more digits than the currency.
+    /// When the text is not an amount of a known currency, or has more digits after the decimal
+    /// point than the currency.
     pub fn parse(text: &str) -> Result<Self, Expected> {
         const WANTED: Expected = Expected("an amount such as 'EUR 129.00'");
         let (left, right) = text.trim().split_once(' ').ok_or(WANTED)?;
@@ -105,13 +107,12 @@ impl Money {
         Money::new(minor, currency)
     }
 
-    /// Integer minor units.
+    /// The amount in minor units.
     #[must_use]
     pub fn minor(self) -> u64 {
         self.minor
     }
 
-    /// The currency.
     #[must_use]
     pub fn currency(self) -> Currency {
         self.currency

@@ -1,9 +1,10 @@
-//! Payment: charges once, and gives the money back when there is no seat.
+//! The rules of payment: charge a booking once, and refund it when there is no seat.
 //!
-//! A charge is claimed before it is asked for: a row that says *somebody may have charged*, so that
-//! a `seat-unavailable` that comes meanwhile is recorded there and not answered with "never
-//! charged" (D8). Whoever holds the request's delivery meets it as a conflict after the charge,
-//! reads the row again and settles everything that follows in one transaction, the refund included.
+//! A charge must never be asked for without a claim, which is a row that says that the card may
+//! have been charged. A `seat-unavailable` that comes meanwhile is recorded in this row, and not
+//! answered with "never charged" (failure matrix, D8). The delivery of the request then meets a
+//! conflict when it settles the charge, reads the row again, and settles everything that follows in
+//! one transaction, the refund included.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use super::{
     request::{PaymentToken, Request},
 };
 
-/// How a booking stands with payment: one stored row.
+/// The state of one booking in the payment role: one stored row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Payment {
@@ -25,14 +26,13 @@ pub enum Payment {
     Claimed {
         /// The request that is being paid.
         digest: Digest,
-        /// Whether it is known that there is no seat.
+        /// Whether a `seat-unavailable` has come.
         seat_unavailable: bool,
     },
-    /// Charged.
+    /// Charged. Only a `seat-unavailable` can still change it.
     Ok {
         /// The request that was paid.
         digest: Digest,
-        /// The charge.
         charge: Charge,
     },
     /// Not charged. Final.
@@ -40,40 +40,35 @@ pub enum Payment {
         /// The request that was not paid.
         digest: Digest,
     },
-    /// Not charged and never will be: there is no seat. Final.
+    /// Not charged and never will be, since there is no seat. Final.
     Never {
-        /// The request that the seats answered.
+        /// The request that got no seat.
         digest: Digest,
     },
-    /// Charged and given back. Final.
+    /// Charged and refunded. Final.
     Refunded {
         /// The request that was paid.
         digest: Digest,
-        /// The refund.
         refund: Refund,
     },
 }
 
-/// What payment asks of the gateway. Keyed by the booking, so that asking twice does it once.
+/// What payment asks of the gateway. Each effect is idempotent, with the booking as its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Take the money.
     Charge {
-        /// The booking, which is the idempotency key and the reference.
+        /// The idempotency key, and the reference that the payment provider stores.
         booking: BookingId,
-        /// From what.
         token: PaymentToken,
-        /// How much.
         amount: Money,
-        /// An earlier delivery may have asked: look the charge up before asking again. Gateways
-        /// forget keys sooner than queues redeliver.
+        /// Whether an earlier delivery may have asked. If so, the charge is looked up before it is
+        /// asked for again, since a gateway may forget its keys before a queue redelivers.
         asked_before: bool,
     },
-    /// Give the money back.
     Refund {
-        /// The booking; the idempotency key is this and `:refund`.
+        /// The idempotency key is this id followed by `:refund`.
         booking: BookingId,
-        /// What to undo.
+        /// The charge to undo.
         charge: Charge,
     },
 }
@@ -81,11 +76,9 @@ pub enum Effect {
 /// What the gateway answered. A time-out is not an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The money was taken.
     Charged(Charge),
-    /// It was not, for good.
+    /// Nothing was charged, and asking again would not change that.
     Declined(NoCharge),
-    /// The money was given back.
     Refunded(Refund),
 }
 
@@ -112,7 +105,8 @@ impl Rules for Payments {
         match &event.data {
             Data::BookingRequested(request) => requested(state, event, request, answers, now),
             Data::SeatUnavailable { .. } => no_seat(state, event, answers, now),
-            // Not ours to act on. Listed, so that a new event must be placed here to compile.
+            // Payment does not act on these. They are listed, so that a new event does not compile
+            // until it is placed here.
             Data::SeatBooked(_)
             | Data::SeatReleased { .. }
             | Data::PaymentOk(_)
@@ -167,8 +161,8 @@ fn requested(
     }
 }
 
-/// The money was taken: keep it, or give it back when there is no seat (D8) or it is not what was
-/// asked for (D18).
+/// The card was charged. Keeps the money, or refunds it when there is no seat (failure matrix, D8)
+/// or the amount is not the one that was asked for (D18).
 fn charged(
     event: &Event,
     request: &Request,
@@ -211,17 +205,18 @@ fn no_seat(state: Option<&Payment>, event: &Event, answers: &[Answer], now: Time
             let data = Data::PaymentFailed { reason: NoCharge::SeatUnavailable };
             Step::announcing(never, vec![say(event, event.digest, now, data)])
         }
-        // Recorded, and announced by the delivery that claimed: it meets this row as a conflict
-        // after its charge.
-        Some(Payment::Claimed { digest, seat_unavailable: false }) => Step::become_row(Payment::Claimed { digest: *digest, seat_unavailable: true },
-        ),
+        // Only records it. The delivery that claimed the charge meets this row as a conflict when
+        // it settles, and announces what follows.
+        Some(Payment::Claimed { digest, seat_unavailable: false }) => {
+            Step::become_row(Payment::Claimed { digest: *digest, seat_unavailable: true })
+        }
         Some(Payment::Ok { digest, charge }) => match answers {
             [.., Answer::Refunded(refund)] => {
                 let refunded = Payment::Refunded { digest: *digest, refund: refund.clone() };
                 let said = say(event, *digest, now, Data::PaymentRefunded(refund.clone()));
                 Step::announcing(refunded, vec![said])
             }
-            // The row is the claim already: nothing but this refund can come of it.
+            // No claim is needed: from this row and this event, only the refund can follow.
             _ => Step::Ask {
                 claim: None,
                 effect: Effect::Refund { booking: event.booking.clone(), charge: charge.clone() },

@@ -7,11 +7,12 @@ use crate::domain::{
     testing::*,
 };
 
-/// Plays a story from the beginning: each row is what comes in and what payment asks and says.
+/// Plays a story from the beginning. Each row says what comes in, and what payment then asks of the
+/// gateway and announces.
 ///
-/// What comes is an event and, after each `>`, what the gateway does with the next question: an
-/// answer (`charged`, `charged EUR 5.00`, `refunded`, or a reason of a decline), `nothing` for a
-/// time-out or a crash, or another delivery that comes meanwhile, with its own answers after `=`.
+/// What comes in is an event. After each `>` follows what the gateway does with the next question:
+/// an answer (`charged`, `charged EUR 5.00`, `refunded`, or the reason of a decline), `nothing` for
+/// a time-out or a crash, or another delivery that comes meanwhile, with its own answers after `=`.
 #[track_caller]
 fn check(story: &[&str], ends: &str) -> World<Payments> {
     let mut world = World::new(Payments);
@@ -43,7 +44,8 @@ fn deliver(world: &mut World<Payments>, comes: &str, heard: &mut Vec<String>) {
     heard.extend(Some(told).filter(|it| !it.is_empty()));
 }
 
-/// Tells a question, and holds it to be about the booking, and what the request has.
+/// Writes a question to the gateway, and checks that it is about the booking and has the token and
+/// the amount of the request.
 fn ask(effect: &Effect, event: &Event) -> String {
     let (booking, told) = match (effect, &event.data) {
         (
@@ -104,8 +106,9 @@ const DECLINED: &str = "BR ada/1 12A > declined => charge, PF ada/1 declined";
 const NO_SEAT: &str = "SU ada/1 taken 12A => PF ada/1 seat_unavailable";
 const REFUNDED: &str = "SU ada/1 taken 12A > refunded => refund, RF ada/1";
 
+/// Failure matrix: A24, A25, B7, D10, D17, D19.
 #[test]
-fn a24_a25_b7_d10_d17_d19_every_event_is_a_no_op_in_a_final_state() {
+fn every_event_is_a_no_op_in_a_final_state() {
     let finals: [(&[&str], &str); 4] = [
         (&[DECLINED], "ada/1 failed"),
         (&[NO_SEAT], "ada/1 never"),
@@ -141,15 +144,17 @@ fn events_that_are_not_for_payment_change_nothing_in_any_state() {
     }
 }
 
+/// Failure matrix: B1, B2.
 #[test]
-fn b1_b2_a_repeated_request_charges_nothing_more() {
+fn a_repeated_request_charges_nothing_more() {
     for again in ["BR ada/1 12A", "BR ada/1 12A again", "BR ada/1 12A @9999"] {
         check(&[CHARGED, again], "ada/1 ok");
     }
 }
 
+/// Failure matrix: B3, D17.
 #[test]
-fn b3_d17_another_request_under_the_id_is_set_aside_while_the_first_is_open() {
+fn another_request_under_the_id_is_set_aside_while_the_first_is_open() {
     for other in ["BR ada/2 12A EUR 5.00", "BR ada/2 12B", "BR ada/2 12A"] {
         let aside = format!("{other} => set aside");
         check(&[CLAIMED, &aside], "ada/1 claimed");
@@ -159,8 +164,9 @@ fn b3_d17_another_request_under_the_id_is_set_aside_while_the_first_is_open() {
     check(&no_seat, "ada/1 claimed, no seat");
 }
 
+/// Failure matrix: B3.
 #[test]
-fn b3_what_takes_back_does_not_look_at_the_request() {
+fn what_takes_back_does_not_look_at_the_request() {
     let conflict = "SU ada/2 conflict 12A > refunded => refund, RF ada/1";
     check(&[CHARGED, conflict], "ada/1 refunded");
     let meanwhile = "BR ada/1 12A > SU ada/2 conflict 12A > charged > refunded \
@@ -170,23 +176,26 @@ fn b3_what_takes_back_does_not_look_at_the_request() {
     check(&never, "ada/2 never");
 }
 
+/// Failure matrix: B9, D2.
 #[test]
-fn b9_d2_a_decline_is_final_and_says_why() {
+fn a_decline_is_final_and_says_why() {
     for reason in ["declined", "insufficient_funds", "invalid", "card_on_fire"] {
         let declined = format!("BR ada/1 12A > {reason} => charge, PF ada/1 {reason}");
         check(&[&declined, "BR ada/1 12A"], "ada/1 failed");
     }
 }
 
+/// Failure matrix: D1.
 #[test]
-fn d1_an_accepted_charge_is_announced_once() {
+fn an_accepted_charge_is_announced_once() {
     check(&[CHARGED], "ada/1 ok");
     let yen = "BR ada/1 12A JPY 12900 > charged => charge, PO ada/1 JPY 12900";
     check(&[yen], "ada/1 ok");
 }
 
+/// Failure matrix: D3.
 #[test]
-fn d3_a_time_out_is_no_answer_and_is_asked_again_under_the_same_key() {
+fn a_time_out_is_no_answer_and_is_asked_again_under_the_same_key() {
     let again = "BR ada/1 12A > nothing => charge again, unanswered";
     let charged = "BR ada/1 12A > charged => charge again, PO ada/1";
     check(&[CLAIMED, again, again, charged, "BR ada/1 12A"], "ada/1 ok");
@@ -194,15 +203,17 @@ fn d3_a_time_out_is_no_answer_and_is_asked_again_under_the_same_key() {
     check(&[CLAIMED, declined], "ada/1 failed");
 }
 
-/// What a crash leaves is what a time-out leaves: the claim.
+/// A crash leaves the same as a time-out: the claim.
+/// Failure matrix: D4.
 #[test]
-fn d4_a_crash_after_the_charge_asks_again_and_says_it_once() {
+fn a_crash_after_the_charge_asks_again_and_says_it_once() {
     let redelivery = "BR ada/1 12A > charged => charge again, PO ada/1";
     check(&[CLAIMED, redelivery, "BR ada/1 12A"], "ada/1 ok");
 }
 
+/// Failure matrix: D5.
 #[test]
-fn d5_of_two_workers_with_one_request_one_settles() {
+fn of_two_workers_with_one_request_one_settles() {
     check(
         &["BR ada/1 12A > BR ada/1 12A = charged > charged => charge, charge again, PO ada/1"],
         "ada/1 ok",
@@ -212,7 +223,7 @@ fn d5_of_two_workers_with_one_request_one_settles() {
            => charge, charge again, PF ada/1 declined"],
         "ada/1 failed",
     );
-    // The other one settles, and the money is already given back, when the first has its answer.
+    // The second delivery has settled, and the refund is done, before the first has its answer.
     check(
         &["BR ada/1 12A > BR ada/1 12A = charged > SU ada/1 taken 12A = refunded > charged \
            => charge, charge again, PO ada/1, refund, RF ada/1"],
@@ -220,8 +231,9 @@ fn d5_of_two_workers_with_one_request_one_settles() {
     );
 }
 
+/// Failure matrix: D6.
 #[test]
-fn d6_no_seat_before_the_request_is_never_charged() {
+fn no_seat_before_the_request_is_never_charged() {
     for reason in [
         "taken",
         "unknown_flight",
@@ -239,9 +251,10 @@ fn d6_no_seat_before_the_request_is_never_charged() {
     }
 }
 
-/// The claim and "never" write the same row: one of them is told that it came too late.
+/// The claim and "never" write the same row, so one of the two commits is a conflict.
+/// Failure matrix: D6.
 #[test]
-fn d6_no_seat_races_the_claim_for_one_row() {
+fn no_seat_races_the_claim_for_one_row() {
     let world = check(&[], "");
     let claim = world.decide(&said("BR ada/1 12A"), &[], at(0.0));
     let never = world.decide(&said("SU ada/1 taken 12A"), &[], at(0.0));
@@ -250,39 +263,43 @@ fn d6_no_seat_races_the_claim_for_one_row() {
     assert_eq!(written(&never), written(&claim));
 }
 
+/// Failure matrix: D7, D9.
 #[test]
-fn d7_d9_no_seat_after_the_charge_refunds_once() {
+fn no_seat_after_the_charge_refunds_once() {
     check(&[CHARGED, REFUNDED, "SU ada/1 taken 12A"], "ada/1 refunded");
     let twice = "SU ada/1 taken 12A > SU ada/1 taken 12A = refunded > refunded \
                  => refund, refund, RF ada/1";
     check(&[CHARGED, twice], "ada/1 refunded");
 }
 
+/// Failure matrix: D8.
 #[test]
-fn d8_no_seat_while_charging_is_recorded_and_refunded_in_one_settle() {
+fn no_seat_while_charging_is_recorded_and_refunded_in_one_settle() {
     let no_seat = "SU ada/1 taken 12A";
-    // in flight
+    // The charge is in flight.
     let meanwhile = "BR ada/1 12A > SU ada/1 taken 12A > SU ada/1 taken 12A > charged > refunded \
                      => charge, refund, PO ada/1, RF ada/1";
     check(&[meanwhile], "ada/1 refunded");
-    // not known how it went
+    // It is not known whether the charge succeeded.
     let later = "BR ada/1 12A > charged > refunded => charge again, refund, PO ada/1, RF ada/1";
     check(&[CLAIMED, no_seat, no_seat], "ada/1 claimed, no seat");
     check(&[CLAIMED, no_seat, no_seat, later], "ada/1 refunded");
 }
 
+/// Failure matrix: D8.
 #[test]
-fn d8_no_seat_while_a_charge_is_declined_says_why_it_was_declined() {
+fn no_seat_while_a_charge_is_declined_says_why_it_was_declined() {
     let comes = "BR ada/1 12A > SU ada/1 taken 12A > declined => charge, PF ada/1 declined";
     check(&[comes], "ada/1 failed");
 }
 
+/// Failure matrix: D12, D14.
 #[test]
-fn d12_d14_a_refund_without_an_answer_is_asked_for_again() {
+fn a_refund_without_an_answer_is_asked_for_again() {
     let lost = "SU ada/1 taken 12A > nothing => refund, unanswered";
     check(&[CHARGED, lost], "ada/1 ok");
     check(&[CHARGED, lost, lost, REFUNDED, "SU ada/1 taken 12A"], "ada/1 refunded");
-    // the same inside the delivery of the request
+    // The same, within the delivery of the request.
     let lost = "BR ada/1 12A > SU ada/1 taken 12A > charged > nothing \
                 => charge, refund, unanswered";
     let again = "BR ada/1 12A > charged > refunded => charge again, refund, PO ada/1, RF ada/1";
@@ -290,17 +307,18 @@ fn d12_d14_a_refund_without_an_answer_is_asked_for_again() {
     check(&[lost, again, "SU ada/1 taken 12A", "BR ada/1 12A"], "ada/1 refunded");
 }
 
+/// Failure matrix: D18.
 #[test]
-fn d18_another_amount_or_currency_than_asked_is_given_back_and_not_paid() {
+fn another_amount_or_currency_than_asked_is_given_back_and_not_paid() {
     let invalid = "charge, refund, PF ada/1 invalid";
     for amount in ["EUR 5.00", "USD 129.00", "EUR 129.01"] {
         let back = format!("BR ada/1 12A > charged {amount} > refunded => {invalid}");
         check(&[&back, "BR ada/1 12A"], "ada/1 failed");
-        // also when there is no seat: no money was taken, in the end
+        // Without a seat it ends the same, since in the end no money was taken.
         let su = "SU ada/1 taken 12A";
         let no_seat = format!("BR ada/1 12A > {su} > charged {amount} > refunded => {invalid}");
         check(&[&no_seat], "ada/1 failed");
-        // the refund is lost
+        // The refund gets no answer.
         let lost = format!("BR ada/1 12A > charged {amount} > nothing");
         let lost = lost + " => charge, refund, unanswered";
         let again = back.replace("=> charge,", "=> charge again,");
@@ -316,9 +334,10 @@ fn an_answer_to_another_question_is_set_aside() {
     assert!(matches!(step, Step::SetAside(_)), "{step:?}");
 }
 
-/// What becomes of the money, in each ending that payment hears of.
+/// Where the money is, in each ending that payment hears of.
+/// Failure matrix: section G.
 #[test]
-fn g_the_money_ends_charged_given_back_or_never_taken() {
+fn the_money_ends_charged_given_back_or_never_taken() {
     let expired = "SU ada/1 expired 12A > refunded => refund, RF ada/1";
     let expired_never = "SU ada/1 expired 12A => PF ada/1 seat_unavailable";
     let endings: [(&[&str], &str); 7] = [

@@ -1,9 +1,9 @@
-//! Receipt: the join. Waits for the request, the seats and the payment of one digest, in any order,
-//! and sends one receipt.
+//! The rules of receipt: wait for the request, the seats and the payment with the same digest, in
+//! any order, and send one receipt.
 //!
-//! Sending is claimed first ([`Issued::Issuing`]) and settled afterwards: a crash between the two
-//! sends again, under the same receipt number and Message-ID. A receipt is valid exactly while it
-//! is issued and no `seat-unavailable` is known.
+//! A receipt must never be sent without a claim ([`Issued::Issuing`]). After a crash between the
+//! claim and the commit it is sent again, with the same receipt number and Message-ID. A receipt is
+//! valid exactly while it is issued and no `seat-unavailable` is known.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -20,90 +20,83 @@ use super::{
     seat::Seating,
 };
 
-/// The most different requests that are remembered under one booking id.
+/// The most different requests that are kept under one booking id.
 pub const REQUESTS_MAX: usize = 8;
 
-/// What receipt knows about a booking: one stored row.
+/// What the receipt role knows about one booking: one stored row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
-    /// What was asked for, by digest: two requests under one id must not depend on their order.
+    /// What was asked for, by digest. All requests under the id are kept, so that the outcome does
+    /// not depend on their order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<Digest, Wanted>,
     /// The request whose seats were booked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub booked: Option<Digest>,
-    /// The request that was paid, and when.
+    /// The request that was paid, and when, by the clock of payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<(Digest, Timestamp)>,
-    /// There is no seat: closes an open receipt, voids one that went out.
+    /// Whether a `seat-unavailable` has come. If so, a receipt that was not claimed is never sent,
+    /// and one that was sent is void.
     #[serde(default)]
     pub seat_unavailable: bool,
-    /// Whether the receipt went out.
     #[serde(default)]
     pub issued: Issued,
-    /// Whether the passengers were erased: a request that comes again brings nobody back. This
-    /// alone says so, whatever names stand in the requests.
+    /// Whether the passengers were erased, which a request that is delivered again does not undo.
+    /// Only this field says so; the names in `requests` do not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
 }
 
-/// What a receipt is about, as the request had it. The payment token is not kept.
+/// The part of a request that the receipt needs. The payment token is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// The seats.
     pub seating: Seating,
-    /// Who flies, and where the receipt goes.
     pub passenger: Passenger,
-    /// What it cost.
     pub amount: Money,
 }
 
-/// Whether the receipt went out.
+/// Whether the receipt was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Issued {
-    /// Nobody tried.
+    /// Sending was never claimed.
     #[default]
     No,
-    /// Somebody may have sent it.
+    /// Sending is claimed: the receipt may have been sent.
     Issuing {
-        /// The request it names.
+        /// The request that the receipt is for.
         digest: Digest,
     },
-    /// It was sent, at least once.
+    /// The receipt was sent, at least once.
     Yes {
-        /// The request it names.
+        /// The request that the receipt is for.
         digest: Digest,
     },
 }
 
-/// A receipt, complete. The same booking always gives the same receipt.
+/// A complete receipt. The same booking always gives the same receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// Receipt number: `R-` and twelve characters in groups of four.
+    /// `R-` and twelve characters in groups of four.
     pub number: String,
-    /// The booking.
     pub booking: BookingId,
-    /// The seats.
     pub seating: Seating,
-    /// To whom it goes.
     pub to: Addressee,
-    /// What they cost.
     pub amount: Money,
     /// When the money was taken, by the clock of payment.
     pub paid_at: Timestamp,
 }
 
-/// To whom a receipt goes.
+/// The addressee of a receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Addressee {
-    /// To who flies.
     Known(Passenger),
-    /// To nobody: name and address were erased.
+    /// Name and address were erased.
     Erased,
 }
 
-/// The mail went out.
+/// The answer that the mail was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent;
 
@@ -139,7 +132,8 @@ impl Rules for Receipts {
                 let paid = join.paid.or(Some((event.digest, event.time)));
                 go_on(before, Join { paid, ..join }, event, answers, now)
             }
-            // Not ours to act on. Listed, so that a new event must be placed here to compile.
+            // Receipt does not act on these. They are listed, so that a new event does not compile
+            // until it is placed here.
             Data::SeatReleased { .. }
             | Data::PaymentFailed { .. }
             | Data::PaymentRefunded(_)
@@ -149,9 +143,9 @@ impl Rules for Receipts {
 }
 
 impl Join {
-    /// With what a request says; `None` when there are too many already.
+    /// The same with one more request; `None` when there are too many requests already.
     fn requested(mut self, digest: Digest, request: &Request) -> Option<Join> {
-        // The one that seats or payment accepted always has room.
+        // There is always room for the request that seats or payment accepted.
         let accepted = self.booked == Some(digest) || self.paid.is_some_and(|(it, _)| it == digest);
         let full = self.requests.len() >= REQUESTS_MAX && !accepted;
         if let Entry::Vacant(place) = self.requests.entry(digest) {
@@ -168,13 +162,14 @@ impl Join {
         Some(self)
     }
 
-    /// The request that was asked for, booked and paid, if there is one.
+    /// The digest for which the request, the seats and the payment are all known, if there is one.
     fn joined(&self) -> Option<Digest> {
         let (paid, _) = self.paid?;
         (self.booked == Some(paid) && self.requests.contains_key(&paid)).then_some(paid)
     }
 
-    /// Whether nothing but a `seat-unavailable` can matter any more: sent, or closed.
+    /// Whether only a `seat-unavailable` can still matter, since the receipt was sent or never will
+    /// be.
     fn ended(&self) -> bool {
         match self.issued {
             Issued::Yes { .. } => true,
@@ -183,9 +178,9 @@ impl Join {
         }
     }
 
-    /// The same without the passengers' names and addresses; none while a receipt may still be
-    /// sent, unless it is known that the booking `has_ended` without one, which receipt need not
-    /// hear.
+    /// The same without the passengers' names and addresses. `None` while a receipt may still be
+    /// sent. `has_ended` says that the booking has ended without a receipt, which this role does
+    /// not always hear of.
     #[must_use]
     pub fn erased(&self, has_ended: bool) -> Option<Join> {
         let over = self.ended() || has_ended;
@@ -199,13 +194,13 @@ impl Join {
         Some(erased)
     }
 
-    /// Whether there is a receipt that counts.
+    /// Whether there is a valid receipt.
     #[must_use]
     pub fn valid(&self) -> bool {
-        matches!(self.issued, Issued::Yes { .. }) && !self.seat_unavailable
+        is_valid(matches!(self.issued, Issued::Yes { .. }), self.seat_unavailable)
     }
 
-    /// The receipt that was or is being issued.
+    /// The receipt that was sent or is being sent; `None` when sending was never claimed.
     #[must_use]
     pub fn receipt(&self, booking: &BookingId) -> Option<Receipt> {
         let (Issued::Issuing { digest } | Issued::Yes { digest }) = self.issued else {
@@ -227,8 +222,16 @@ impl Join {
     }
 }
 
-/// What stands in a row where a passenger was erased. It means nothing by itself: somebody may be
-/// called so. Versions before this one take it for the sign of an erased passenger (A32).
+/// The one definition of a valid receipt: it was sent, and the seats were lost neither before nor
+/// after.
+#[must_use]
+pub const fn is_valid(sent: bool, seats_lost: bool) -> bool {
+    sent && !seats_lost
+}
+
+/// What a row contains in the place of an erased passenger. It means nothing by itself, since a
+/// passenger could have this name. Older versions take it for the sign of an erased passenger
+/// (failure matrix, A32).
 fn placeholder() -> Passenger {
     Passenger { name: "erased".to_owned(), email: "erased@erased.invalid".to_owned() }
 }
@@ -240,7 +243,7 @@ fn no_seat(join: Join) -> Next {
     Step::become_row(Join { seat_unavailable: true, ..join })
 }
 
-/// One more fact is known, and it is no `seat-unavailable`.
+/// The next step after one more fact, which is not a `seat-unavailable`.
 fn go_on(
     before: Option<&Join>,
     join: Join,
@@ -249,7 +252,8 @@ fn go_on(
     now: Timestamp,
 ) -> Next {
     match join.issued {
-        // Somebody claimed it and may have died: send again, also when the seat is gone meanwhile.
+        // An earlier delivery claimed it and may have died before it settled. Sends again, even if
+        // the seat has been lost meanwhile, since the receipt may be out already.
         Issued::Issuing { digest } => match (answers, join.receipt(&event.booking)) {
             ([], Some(receipt)) => Step::Ask { claim: None, effect: receipt },
             ([Sent, ..], Some(receipt)) => {
@@ -275,8 +279,8 @@ fn go_on(
     }
 }
 
-/// `R-4F7K-9QXM-2DTA`: sixty bits of the booking's identity in Crockford's base 32, so that it can
-/// be read out on the telephone.
+/// A number such as `R-4F7K-9QXM-2DTA`: sixty bits of the booking's identity in Crockford's base
+/// 32, which can be read out on the telephone without mistakes.
 fn number(booking: &BookingId) -> String {
     const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let bits = booking.derive("receipt-number").as_u128();

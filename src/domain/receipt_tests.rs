@@ -3,10 +3,11 @@
 use super::*;
 use crate::domain::{decision::Key, testing::*};
 
-/// Plays a story from the beginning: each row is what comes in and what receipt sends and says.
+/// Plays a story from the beginning. Each row says what comes in, and what receipt then sends and
+/// announces.
 ///
-/// What comes is an event and, after each `>`, what happens while the mail is being sent: another
-/// delivery, or `crash`. A mail that nothing happens to is sent.
+/// What comes in is an event. After each `>` follows what happens while the mail is being sent:
+/// another delivery, or `crash`. Without a `crash`, the mail is sent.
 #[track_caller]
 fn check(story: &[impl AsRef<str> + std::fmt::Debug], ends: &str) -> World<Receipts> {
     let mut world = World::new(Receipts);
@@ -37,7 +38,7 @@ fn deliver(world: &mut World<Receipts>, comes: &str, heard: &mut Vec<String>) {
     heard.extend(Some(told).filter(|it| !it.is_empty()));
 }
 
-/// Everything that a receipt says, except what is the same in all of them.
+/// Everything that a receipt says, except for what is the same in all of them.
 fn tell_receipt(receipt: &Receipt) -> String {
     let Receipt { number, booking: _, seating, to, amount, paid_at } = receipt;
     let Addressee::Known(passenger) = to else { panic!("nobody was erased") };
@@ -47,7 +48,7 @@ fn tell_receipt(receipt: &Receipt) -> String {
     format!("mail to {} for {seats} paid @{}", passenger.name, seconds(*paid_at))
 }
 
-/// How ada's booking stands, and whether its receipt counts.
+/// The state of ada's booking. Also checks whether its receipt is valid.
 fn stands(world: &World<Receipts>) -> String {
     let Some(join) = world.rows.get(&Key::Booking(id("ada"))) else {
         return "nothing".to_owned();
@@ -74,25 +75,26 @@ const BR: &str = "BR ada/1 12A 12B";
 const SB: &str = "SB ada/1 12A 12B";
 const PO: &str = "PO ada/1 @5";
 const NO_SEAT: &str = "SU ada/1 expired 12A 12B";
-/// What is heard when the receipt goes out.
+/// What is sent and announced when the receipt goes out.
 const SENT: &str = "mail to Ada 1 for 12A, 12B paid @5, RI ada/1";
 const PO_SENDS: &str = "PO ada/1 @5 => mail to Ada 1 for 12A, 12B paid @5, RI ada/1";
 const PO_DIES: &str = "PO ada/1 @5 > crash => mail to Ada 1 for 12A, 12B paid @5, unanswered";
 
-/// The facts in this order, the one at `last` being heard with `says`, the others with nothing.
+/// A story of these facts in this order: the fact at `last` leads to `says`, the others to nothing.
 fn story(facts: &[&str], last: usize, says: &str) -> Vec<String> {
     let mut story: Vec<String> = facts.iter().map(|it| (*it).to_owned()).collect();
     story[last] += &format!(" => {says}");
     story
 }
 
+/// Failure matrix: B1, B2, E1, E2, E14.
 #[test]
-fn b1_b2_e1_e2_e14_any_order_and_any_repetition_sends_one_receipt_with_one_content() {
+fn any_order_and_any_repetition_sends_one_receipt_with_one_content() {
     for order in orders(&[BR, SB, PO]) {
         check(&order[..1], "waiting");
         check(&order[..2], "waiting");
         check(&story(&order, 2, SENT), "valid/1");
-        // each fact again, at each position behind it
+        // Repeats each fact at each later position.
         for repeated in 0..3 {
             for place in repeated + 1..=3 {
                 let mut all = order.clone();
@@ -104,8 +106,9 @@ fn b1_b2_e1_e2_e14_any_order_and_any_repetition_sends_one_receipt_with_one_conte
     }
 }
 
+/// Failure matrix: A24, A25, B2, B7.
 #[test]
-fn a24_a25_b2_b7_nothing_but_a_lost_seat_matters_to_a_receipt_that_was_sent() {
+fn nothing_but_a_lost_seat_matters_to_a_receipt_that_was_sent() {
     let before = check(&[BR, SB, PO_SENDS], "valid/1").text();
     for event in [every("ada", 1), every("ada", 2)].concat() {
         if !event.starts_with("SU") {
@@ -115,8 +118,9 @@ fn a24_a25_b2_b7_nothing_but_a_lost_seat_matters_to_a_receipt_that_was_sent() {
     }
 }
 
+/// Failure matrix: A24, A25.
 #[test]
-fn a24_a25_every_event_is_a_no_op_when_the_receipt_is_closed_or_void() {
+fn every_event_is_a_no_op_when_the_receipt_is_closed_or_void() {
     let finals: [(&[&str], &str); 3] = [
         (&[NO_SEAT], "closed"),
         (&[BR, SB, NO_SEAT], "closed"),
@@ -131,8 +135,9 @@ fn a24_a25_every_event_is_a_no_op_when_the_receipt_is_closed_or_void() {
     }
 }
 
+/// Failure matrix: E4.
 #[test]
-fn e4_events_that_are_not_for_receipt_change_nothing_in_any_state() {
+fn events_that_are_not_for_receipt_change_nothing_in_any_state() {
     let open: [(&[&str], &str); 3] =
         [(&[], "nothing"), (&[BR, SB], "waiting"), (&[BR, SB, PO_DIES], "issuing/1")];
     let theirs = |it: &String| !["BR", "SB", "SU", "PO"].contains(&&it[..2]);
@@ -143,53 +148,58 @@ fn e4_events_that_are_not_for_receipt_change_nothing_in_any_state() {
     }
 }
 
+/// Failure matrix: E3.
 #[test]
-fn e3_the_last_two_at_once_write_one_row_and_the_loser_sees_it() {
+fn the_last_two_at_once_write_one_row_and_the_loser_sees_it() {
     let world = check(&[BR], "waiting");
     let one = [Key::Booking(id("ada"))];
     for fact in [SB, PO] {
         let event = said(fact);
         assert_eq!(written(&event.booking, &world.decide(&event, &[], at(0.0))), one);
     }
-    // and when both hold the claim, one of them settles
+    // When both deliveries have the claim, one of them settles.
     let mail = SENT.replace(", RI ada/1", "");
     let twice = format!("{PO} > {PO} => {mail}, {SENT}");
     check(&[BR, SB, &twice], "valid/1");
 }
 
+/// Failure matrix: E4.
 #[test]
-fn e4_a_failed_payment_at_any_position_never_has_a_receipt() {
+fn a_failed_payment_at_any_position_never_has_a_receipt() {
     for order in orders(&[BR, SB, "PF ada/1 declined"]) {
         check(&order, "waiting");
     }
 }
 
+/// Failure matrix: E5.
 #[test]
-fn e5_a_lost_seat_before_the_receipt_closes_it_for_good() {
+fn a_lost_seat_before_the_receipt_closes_it_for_good() {
     for order in orders(&[BR, SB, PO, NO_SEAT]) {
         if order[3] != NO_SEAT {
             check(&order, "closed");
         }
     }
-    // whichever request it answers
+    // The lost seat may answer another request.
     let other = "SU ada/2 conflict 12A";
     check(&[BR, SB, other, PO], "closed");
 }
 
+/// Failure matrix: E6.
 #[test]
-fn e6_seats_and_payment_without_a_request_wait() {
+fn seats_and_payment_without_a_request_wait() {
     check(&[SB, PO], "waiting");
     check(&story(&[SB, PO, BR], 2, SENT), "valid/1");
 }
 
+/// Failure matrix: E8.
 #[test]
-fn e8_a_crash_after_the_claim_sends_the_same_receipt_again() {
+fn a_crash_after_the_claim_sends_the_same_receipt_again() {
     for order in orders(&[BR, SB, PO]) {
         let died = SENT.replace("RI ada/1", "unanswered");
         let crash = format!("{} > crash => {died}", order[2]);
         let begun = [order[0], order[1], &crash, &crash];
         check(&begun, "issuing/1");
-        // whatever redelivery comes first
+        // Any of the three messages may be redelivered first.
         for again in [BR, SB, PO] {
             let sends = format!("{again} => {SENT}");
             check(&[&begun[..], &[&sends, order[2]]].concat(), "valid/1");
@@ -197,31 +207,35 @@ fn e8_a_crash_after_the_claim_sends_the_same_receipt_again() {
     }
 }
 
+/// Failure matrix: E8.
 #[test]
-fn e8_a_receipt_that_is_being_sent_names_its_request_whatever_else_comes() {
+fn a_receipt_that_is_being_sent_names_its_request_whatever_else_comes() {
     for other in ["BR ada/2 12C", "SB ada/2 12C", "PO ada/2 @9"] {
         check(&story(&[BR, SB, PO_DIES, other], 3, SENT), "valid/1");
     }
 }
 
+/// Failure matrix: E10.
 #[test]
-fn e10_a_lost_seat_after_the_receipt_makes_it_void() {
+fn a_lost_seat_after_the_receipt_makes_it_void() {
     for reason in ["expired", "conflict", "lightning"] {
         let no_seat = format!("SU ada/1 {reason} 12A 12B");
         check(&[BR, SB, PO_SENDS, &no_seat, &no_seat], "void/1");
     }
 }
 
+/// Failure matrix: E10.
 #[test]
-fn e10_a_receipt_that_is_being_sent_is_finished_and_void_when_the_seat_is_lost() {
+fn a_receipt_that_is_being_sent_is_finished_and_void_when_the_seat_is_lost() {
     let meanwhile = format!("{PO} > {NO_SEAT} => {SENT}");
     check(&[BR, SB, &meanwhile], "void/1");
     check(&[BR, SB, PO_DIES, NO_SEAT, NO_SEAT], "issuing void/1");
     check(&[BR, SB, PO_DIES, NO_SEAT, PO_SENDS], "void/1");
 }
 
+/// Failure matrix: B3, E12.
 #[test]
-fn b3_e12_only_facts_about_one_request_join() {
+fn only_facts_about_one_request_join() {
     let apart: [&[&str]; 4] = [
         &[BR, "SB ada/2 12A", "PO ada/2 @5"],
         &[BR, "SB ada/1 12A", "PO ada/2 @5"],
@@ -231,11 +245,11 @@ fn b3_e12_only_facts_about_one_request_join() {
     for order in apart.into_iter().flat_map(orders) {
         check(&order, "waiting");
     }
-    // the first of each stands: seats and payment decide once
+    // The first event of each type stands, since seats and payment decide once.
     let others = ["SB ada/2 12C", "PO ada/2 @9"];
     check(&[BR, SB, others[0], PO_SENDS], "valid/1");
     check(&story(&[BR, PO, others[1], SB], 3, SENT), "valid/1");
-    // two requests, and seats and payment agree on the second
+    // Of two requests, seats and payment both accepted the second.
     let mail = "mail to Ada 2 for 12C paid @5, RI ada/2";
     for order in orders(&[BR, "BR ada/2 12C", "SB ada/2 12C", "PO ada/2 @5"]) {
         let last = order.iter().rposition(|it| *it != BR).unwrap();
@@ -243,8 +257,9 @@ fn b3_e12_only_facts_about_one_request_join() {
     }
 }
 
+/// Failure matrix: B3.
 #[test]
-fn b3_requests_under_one_id_are_remembered_up_to_a_limit() {
+fn requests_under_one_id_are_remembered_up_to_a_limit() {
     let mut story: Vec<String> = (1..=9).map(|it| format!("BR ada/{it} 12A")).collect();
     story.push(story[3].clone());
     story[REQUESTS_MAX] += " => set aside";
@@ -267,7 +282,7 @@ fn a_passenger_is_erased_from_every_request_once_no_receipt_can_follow() {
         let (before, after) = (stored(over), stored(over).erased(false).unwrap());
         let text = serde_json::to_string(&after).unwrap();
         assert!(!text.contains("Ada") && !text.contains("ada@"), "{text}");
-        // Nothing else changed: what comes now is as much a no-op as before.
+        // Nothing else has changed, so the same events are still no-ops.
         assert_eq!(
             (after.issued, after.booked, after.paid),
             (before.issued, before.booked, before.paid)
@@ -275,7 +290,8 @@ fn a_passenger_is_erased_from_every_request_once_no_receipt_can_follow() {
         assert_eq!(after.requests.len(), before.requests.len());
         assert_eq!(after.erased(false), Some(after));
     }
-    // Waiting, or being sent (E13: perhaps it never can be): when somebody knows that it has ended.
+    // A receipt that waits, or is being sent (which may never succeed: failure matrix, E13), is
+    // erased only when it is known that the booking has ended.
     for open in [&[BR, SB][..], &[BR, SB, PO_DIES]] {
         let open = stored(open);
         assert_eq!(open.erased(false), None);
@@ -283,16 +299,17 @@ fn a_passenger_is_erased_from_every_request_once_no_receipt_can_follow() {
         let sent = erased.receipt(&id("ada"));
         assert!(sent.is_none_or(|it| it.to == Addressee::Erased), "{erased:?}");
     }
-    // A request that comes later brings nobody back.
+    // A request that comes later does not bring the passenger back.
     let late = Join { erased: true, ..Join::default() };
     let Data::BookingRequested(request) = said(BR).data else { unreachable!() };
     let text = format!("{:?}", serde_json::to_string(&late.requested(said(BR).digest, &request)));
     assert!(text.contains("erased.invalid") && !text.contains("Ada"), "{text}");
 }
 
-/// Rows as they were written before there was an [`Addressee`]: the name alone is nobody's sign.
+/// In rows from before [`Addressee`] existed, the name alone does not mean that it was erased.
+/// Failure matrix: A32.
 #[test]
-fn a32_who_was_erased_is_told_by_the_row_and_not_by_a_name() {
+fn who_was_erased_is_told_by_the_row_and_not_by_a_name() {
     let row = check(&[BR, SB, PO_SENDS], "valid/1").rows[&Key::Booking(id("ada"))].clone();
     let mut row = serde_json::to_value(row).unwrap();
     let requests = row["requests"].as_object_mut().unwrap();
@@ -307,7 +324,7 @@ fn a32_who_was_erased_is_told_by_the_row_and_not_by_a_name() {
     assert!(matches!(to(&row), Addressee::Known(it) if it.name == "erased"));
     row["erased"] = true.into();
     assert_eq!(to(&row), Addressee::Erased);
-    // And an older version finds what it looks for in a row of this one.
+    // An older version finds the placeholder that it looks for in a row of this version.
     let join: Join = serde_json::from_value(row.clone()).unwrap();
     assert_eq!(serde_json::to_value(join.erased(false).unwrap()).unwrap(), row);
 }
@@ -337,9 +354,10 @@ fn a_receipt_number_can_be_read_out_and_belongs_to_one_booking() {
     }
 }
 
-/// What becomes of the receipt, in each ending that receipt hears of.
+/// The state of the receipt, in each ending that receipt hears of.
+/// Failure matrix: section G.
 #[test]
-fn g_one_receipt_none_or_one_and_void() {
+fn one_receipt_none_or_one_and_void() {
     let endings: [(&[&str], &str); 7] = [
         (&[BR, SB, PO_SENDS], "valid/1"),
         (&[BR, SB], "waiting"),

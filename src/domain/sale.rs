@@ -1,7 +1,8 @@
 //! When a departure can be booked: until it leaves, and not too far ahead.
 //!
-//! The time is that of the service that decides, whatever a message says of its own. Clocks of two
-//! replicas that differ are of no harm: a decision is made once, by one of them, and kept.
+//! The time is that of the service that decides; the time that a message names must never be used.
+//! The clocks of two replicas may differ, but that is fine, since only one of them makes the
+//! decision, and the decision is kept.
 
 use jiff::{
     Span, Timestamp,
@@ -12,30 +13,31 @@ use serde::Deserialize;
 
 use super::Expected;
 
-/// How many days ahead a schedule sells that does not say it. Airlines open a flight some 360 days
-/// before it leaves.
+/// How many days ahead a schedule sells when it does not say so. Airlines open a flight about 360
+/// days before it leaves.
 pub const DAYS_AHEAD_DEFAULT: u16 = 400;
-/// The most days ahead that a schedule may sell: each departure may have a row for each of its
-/// seats.
+/// The most days ahead that a schedule may sell. There is a bound because each departure may add a
+/// row for each of its seats to the store.
 pub const DAYS_AHEAD_MAX: u16 = 3660;
 
-/// The zone in which a day is over last: a departure without a zone leaves no later than there.
+/// The time zone in which a day ends last. A departure without a zone is on sale until it has left
+/// even there.
 const LAST_ZONE: Offset = offset(-12);
-/// The zone in which a day begins first.
+/// The time zone in which a day begins first.
 const FIRST_ZONE: Offset = offset(14);
 
 /// Which departures are on sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sells {
-    /// Those of every day, past ones too: to try things out, since who may ask for seats can then
-    /// fill the store without an end.
+    /// The departures of every day, including the past. Only for trying things out, since a client
+    /// can then fill the store without a limit.
     AnyDay,
-    /// Those that have not left, up to so many days after today.
+    /// Departures that have not left, up to this many days after today.
     DaysAhead(DaysAhead),
 }
 
-/// 0 to [`DAYS_AHEAD_MAX`] days.
+/// A number of days from 0 to [`DAYS_AHEAD_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "i64")]
 pub struct DaysAhead(u16);
@@ -68,31 +70,31 @@ impl Sells {
     }
 }
 
-/// When a flight leaves, by the clock on the wall of its airport.
+/// When a flight leaves, by the local time of its airport.
 ///
-/// What the schedule leaves open is taken so that nothing is refused too early: without a zone the
-/// departure is that of the last place on earth, and today is that of the first.
+/// When the schedule names no time zone, nothing is refused too early: the departure is then
+/// computed in the zone where a day ends last, and today in the zone where a day begins first.
 #[derive(Clone, Copy, Debug)]
 pub struct Departure<'a> {
     /// The local day.
     pub day: Date,
     /// The local time.
     pub at: WallTime,
-    /// Where; none when the schedule does not say.
+    /// The time zone of the airport; `None` when the schedule does not name it.
     pub zone: Option<&'a Zone>,
 }
 
 impl Departure<'_> {
     fn has_left(self, now: Timestamp) -> bool {
         let local = self.day.to_datetime(self.at.0);
-        // The later one, where clocks are turned: of a time that they show twice, and of one that
-        // they leave out.
+        // When clocks change, a local time can occur twice or not at all. Both times the later
+        // instant counts, so that nothing is refused too early.
         let leaves = match self.zone {
             Some(Zone(zone)) => zone.to_ambiguous_timestamp(local).later(),
             None => LAST_ZONE.to_timestamp(local),
         };
-        // The first and the last hours of the calendar are no instants: their day is judged
-        // instead.
+        // The first and last hours of the calendar cannot be converted to an instant. Compares the
+        // days instead.
         leaves.map_or_else(|_| self.day < self.today(now), |it| it <= now)
     }
 
@@ -105,7 +107,7 @@ impl Departure<'_> {
     }
 }
 
-/// The time that a clock on the wall shows, to the minute.
+/// A local time of day, to the minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct WallTime(Time);
@@ -114,7 +116,7 @@ impl WallTime {
     /// Reads exactly `HH:MM`.
     ///
     /// # Errors
-    /// When it has another form or a day has no such time.
+    /// When the text has another form, or a day has no such time.
     pub fn parse(text: &str) -> Result<Self, Expected> {
         const WANTED: Expected = Expected("a time of day as HH:MM, 00:00 to 23:59");
         let form = text.len() == 5 && text.as_bytes().get(2) == Some(&b':');
@@ -130,7 +132,7 @@ impl TryFrom<String> for WallTime {
     }
 }
 
-/// A time zone of the IANA database that is compiled in.
+/// A time zone of the IANA database, which is compiled in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Zone(TimeZone);
@@ -139,7 +141,7 @@ impl Zone {
     /// Finds a zone by its name, such as `Europe/Vienna`.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When there is no zone with that name.
     pub fn parse(name: &str) -> Result<Self, Expected> {
         let zone = TimeZone::get(name).ok().filter(|it| !it.is_unknown());
         zone.map(Zone).ok_or(Expected("a time zone of the IANA database such as Europe/Vienna"))
@@ -157,8 +159,8 @@ impl TryFrom<String> for Zone {
 mod tests {
     use super::*;
 
-    /// Whether a schedule that sells `days` ahead sells a departure such as
-    /// `2027-03-01 07:25 Europe/Lisbon` at an instant.
+    /// Whether a schedule that sells `days` ahead sells the departure, such as
+    /// `2027-03-01 07:25 Europe/Lisbon`, at the instant `now`.
     #[track_caller]
     fn sold(days: i64, departure: &str, now: &str) -> bool {
         let mut words = departure.split(' ');
@@ -171,25 +173,26 @@ mod tests {
 
     /// Each row: a departure, the last instant at which it is sold, and the first at which it is
     /// not.
+    /// Failure matrix: I9.
     #[test]
-    fn i9_a_departure_is_sold_until_it_leaves_by_the_clock_of_its_airport() {
+    fn a_departure_is_sold_until_it_leaves_by_the_clock_of_its_airport() {
         for (departure, last, left) in [
             // winter and summer in Lisbon
             ("2027-03-01 07:25 Europe/Lisbon", "2027-03-01T07:24:59.999Z", "2027-03-01T07:25:00Z"),
             ("2027-07-01 07:25 Europe/Lisbon", "2027-07-01T06:24:59.999Z", "2027-07-01T06:25:00Z"),
-            // the first zone on earth is a day ahead of Greenwich, the last one behind
+            // the first time zone is most of a day ahead of Greenwich, the last one behind
             ("2027-03-01 00:30 Pacific/Kiritimati", "2027-02-28T10:29:59Z", "2027-02-28T10:30:00Z"),
             ("2027-03-01 23:30 Pacific/Pago_Pago", "2027-03-02T10:29:59Z", "2027-03-02T10:30:00Z"),
-            // not a whole hour
+            // an offset that is not a whole hour
             ("2027-03-01 12:00 Asia/Kathmandu", "2027-03-01T06:14:59Z", "2027-03-01T06:15:00Z"),
-            // on 28 March 2027 clocks in Vienna go from 02:00 to 03:00: what they leave out is
-            // later
+            // on 28 March 2027 clocks in Vienna go from 02:00 to 03:00: a skipped time means the
+            // later instant
             ("2027-03-28 01:59 Europe/Vienna", "2027-03-28T00:58:59Z", "2027-03-28T00:59:00Z"),
             ("2027-03-28 02:30 Europe/Vienna", "2027-03-28T01:29:59Z", "2027-03-28T01:30:00Z"),
             ("2027-03-28 03:00 Europe/Vienna", "2027-03-28T00:59:59Z", "2027-03-28T01:00:00Z"),
-            // on 31 October from 03:00 to 02:00: what they show twice is the second
+            // on 31 October from 03:00 to 02:00: a time that occurs twice means the second
             ("2027-10-31 02:30 Europe/Vienna", "2027-10-31T01:29:59Z", "2027-10-31T01:30:00Z"),
-            // nobody says where: nowhere on earth has the clock shown it before
+            // no zone is named: the last zone on earth counts
             ("2027-03-01 07:25", "2027-03-01T19:24:59Z", "2027-03-01T19:25:00Z"),
         ] {
             assert!(sold(DAYS_AHEAD_DEFAULT.into(), departure, last), "{departure} at {last}");
@@ -200,8 +203,9 @@ mod tests {
 
     /// Each row: days ahead, a departure, the last instant at which it is not sold yet, the first
     /// at which it is.
+    /// Failure matrix: I9.
     #[test]
-    fn i9_a_day_is_sold_from_its_airports_midnight_so_many_days_before() {
+    fn a_day_is_sold_from_its_airports_midnight_so_many_days_before() {
         for (days, departure, early, first) in [
             (0, "2027-03-01 12:00 UTC", "2027-02-28T23:59:59Z", "2027-03-01T00:00:00Z"),
             (1, "2027-03-01 12:00 UTC", "2027-02-27T23:59:59Z", "2027-02-28T00:00:00Z"),
@@ -213,7 +217,7 @@ mod tests {
                 "2027-02-28T10:00:00Z",
             ),
             (30, "2027-07-31 12:00 Europe/Vienna", "2027-06-30T21:59:59Z", "2027-06-30T22:00:00Z"),
-            // nobody says where: somewhere on earth it is that day
+            // no zone is named: the first zone on earth counts
             (30, "2027-03-31 12:00", "2027-02-28T09:59:59Z", "2027-02-28T10:00:00Z"),
         ] {
             assert!(!sold(days, departure, early), "{departure}, {days} days ahead, at {early}");
@@ -221,8 +225,9 @@ mod tests {
         }
     }
 
+    /// Failure matrix: I9.
     #[test]
-    fn i9_a_schedule_that_does_not_say_it_sells_400_days_ahead() {
+    fn a_schedule_that_does_not_say_it_sells_400_days_ahead() {
         let now = "2027-03-01T12:00:00Z".parse().unwrap();
         let zone = Zone::parse("UTC").unwrap();
         let at = WallTime::parse("12:00").unwrap();

@@ -1,5 +1,7 @@
-//! Which flights there are, which seats they have, when these can be booked and for how much. Read
-//! once at start; holds are not in it, so loading it again never touches one.
+//! Which flights there are, which seats they have, when these can be booked and at what price.
+//!
+//! A schedule is read once, at start. It must never contain holds, so that loading another schedule
+//! cannot change one.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +20,8 @@ use super::{
     seat::{FlightNo, SeatId, Seating},
 };
 
-/// The schedule that is built in: a few flights that fly every day, and can be booked for any day,
-/// so that no example in a document goes stale.
+/// The built-in schedule: a few flights that fly every day and can be booked for any day, so that
+/// no example in a document goes out of date.
 const SAMPLE: &str = include_str!("sample-flights.json");
 
 /// The flights, and which of their departures are on sale.
@@ -29,28 +31,28 @@ pub struct Schedule {
     sells: Sells,
 }
 
-/// One flight number: where it goes, when, and what its cabin looks like.
+/// One flight number: its airports, its departures and its cabin.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flight {
     flight: FlightNo,
-    /// Where from, as an airport code.
+    /// The airport code of the departure.
     pub from: String,
-    /// Where to, as an airport code.
+    /// The airport code of the destination.
     pub to: String,
-    /// Local time of departure.
+    /// The local time of departure.
     departs: WallTime,
-    /// Where that time is local.
+    /// The time zone of that local time.
     #[serde(default, deserialize_with = "said")]
     zone: Option<Zone>,
-    /// The days of the week it flies on; absent means every day.
+    /// The days of the week on which it flies; absent means every day.
     #[serde(default)]
     days: Vec<Day>,
-    /// The only dates it flies on; absent means any.
+    /// The only dates on which it flies; absent means any.
     #[serde(default)]
     dates: Vec<Date>,
     cabin: Cabin,
-    /// What its seats cost; absent means whatever a request says.
+    /// What its seats cost; absent means any amount that a request names.
     #[serde(default, deserialize_with = "said")]
     fares: Option<Fares>,
 }
@@ -70,11 +72,11 @@ enum Day {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cabin {
-    /// Rows 1 to this.
+    /// The number of the last row; the first is row 1.
     rows: u16,
     /// The letters of a row, such as `ABCDEF`.
     letters: String,
-    /// Seats that are not there, such as those of row 13.
+    /// Seats that do not exist, such as those of row 13.
     #[serde(default)]
     without: Vec<SeatId>,
 }
@@ -87,7 +89,7 @@ struct File {
     flights: Vec<Flight>,
 }
 
-/// Reads a field that may be left out, and not be `null`: that could be a fare that got lost.
+/// Reads a field that may be absent but not `null`, since a `null` could be a fare that got lost.
 fn said<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
     it: D,
 ) -> Result<Option<T>, D::Error> {
@@ -97,16 +99,16 @@ fn said<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
 /// Why a schedule cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    /// It is not JSON of the right shape.
+    /// The text is not JSON of the expected form.
     #[error("not a schedule: {0}")]
     Shape(#[from] serde_json::Error),
-    /// A flight number stands twice.
+    /// A flight number is listed twice.
     #[error("flight {0} is listed twice")]
     Twice(FlightNo),
-    /// A cabin has no seat, or one that cannot be.
+    /// A cabin has no seats, or impossible ones.
     #[error("flight {0} has an impossible cabin: {1}")]
     Cabin(FlightNo, Expected),
-    /// Fares that do not fit the cabin.
+    /// The fares of a flight do not fit its cabin.
     #[error("the fares of flight {0}: {1}")]
     Fares(FlightNo, FaresError),
 }
@@ -116,8 +118,8 @@ impl Schedule {
     /// `docs/flights.json` is an example, and `docs/OPERATIONS.md` says what each field means.
     ///
     /// # Errors
-    /// When it is not of that form, a flight stands twice, a cabin is impossible, or fares do not
-    /// fit their cabin.
+    /// When the text has another form, a flight is listed twice, a cabin is impossible, or fares do
+    /// not fit their cabin.
     pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
         let file: File = serde_json::from_str(text)?;
         let mut flights = BTreeMap::new();
@@ -135,15 +137,16 @@ impl Schedule {
         Ok(Schedule { flights, sells: file.sells })
     }
 
-    /// The schedule that is built in.
+    /// The built-in schedule.
     #[must_use]
     pub fn sample() -> Schedule {
         Schedule::parse(SAMPLE).expect("the sample schedule is tested")
     }
 
-    /// What the schedule says at `now` to a wish for seats at a price: nothing, or why it cannot
-    /// be, and for which seats. What can never be comes before what cannot be today, and both
-    /// before the price: who asks is told what no other amount would mend.
+    /// Why the schedule refuses these seats at this price at the time `now`, and which of the seats
+    /// it refuses; `None` when it sells them. What can never be booked is checked first, then what
+    /// is not on sale now, and the price last, so that a client is never told to correct the amount
+    /// of a booking that no amount would make possible.
     #[must_use]
     pub fn refusal(
         &self,
@@ -179,7 +182,7 @@ impl Schedule {
 }
 
 impl Flight {
-    /// Whether the schedule says what its seats cost. If not, a request does.
+    /// Whether the schedule says what its seats cost. If not, a request names any amount.
     #[must_use]
     pub fn has_fares(&self) -> bool {
         self.fares.is_some()

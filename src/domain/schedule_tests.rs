@@ -1,8 +1,8 @@
-//! What a schedule says to a wish, and which schedules are none.
+//! What a schedule answers to a request for seats, and which schedules are refused.
 
 use super::*;
 
-/// A price that no schedule is asked about here.
+/// A price for flights without fares, which accept any amount.
 const ANY: &str = "EUR 129.00";
 
 fn wish(flight: &str, date: &str, seats: &[&str]) -> Seating {
@@ -17,12 +17,12 @@ fn at(now: &str) -> Timestamp {
     now.parse().unwrap()
 }
 
-/// What a schedule says on 1 February 2027 at noon in Greenwich.
+/// What a schedule answers on 1 February 2027 at noon in Greenwich.
 fn refusal(schedule: &Schedule, wanted: &Seating, amount: &str) -> Option<(NoSeat, Vec<SeatId>)> {
     schedule.refusal(wanted, Money::parse(amount).unwrap(), at("2027-02-01T12:00:00Z"))
 }
 
-/// A schedule with one flight, XX1 at 06:00, every day, with what a case adds.
+/// A schedule with one flight, XX1 at 06:00 every day, and the fields that a case adds.
 fn schedule(more: &str, flight: &str) -> Result<Schedule, ScheduleError> {
     Schedule::parse(&format!(
         r#"{{{more}"flights":[{{"flight":"XX1","from":"A","to":"B","departs":"06:00",{flight}
@@ -39,8 +39,9 @@ fn the_sample_sells_any_day_so_no_example_goes_stale() {
     }
 }
 
+/// Failure matrix: I8.
 #[test]
-fn i8_one_flight_of_the_sample_has_fares_and_the_others_take_what_they_get() {
+fn one_flight_of_the_sample_has_fares_and_the_others_take_what_they_get() {
     let sample = Schedule::sample();
     let with: Vec<&str> =
         sample.flights().filter(|(_, it)| it.has_fares()).map(|it| it.0.as_str()).collect();
@@ -54,8 +55,9 @@ fn i8_one_flight_of_the_sample_has_fares_and_the_others_take_what_they_get() {
     assert_eq!(said("WA241", &["8K", "9A"], "EUR 2428.00"), None);
 }
 
+/// Failure matrix: B5.
 #[test]
-fn b5_an_unknown_flight_or_seat_is_an_answer() {
+fn an_unknown_flight_or_seat_is_an_answer() {
     let sample = Schedule::sample();
     let (reason, _) = refusal(&sample, &wish("ZZ999", "2027-03-01", &["12A"]), ANY).unwrap();
     assert_eq!(reason, NoSeat::UnknownFlight);
@@ -75,20 +77,21 @@ fn days_dates_and_missing_seats_are_kept_to() {
     assert_eq!(refusal("2027-03-01", "13A"), Some(NoSeat::UnknownSeat));
 }
 
+/// Failure matrix: I9.
 #[test]
-fn i9_a_schedule_sells_what_has_not_left_and_is_not_too_far_ahead() {
+fn a_schedule_sells_what_has_not_left_and_is_not_too_far_ahead() {
     let said = |more, flight, date: &str| {
         let schedule = schedule(more, flight).unwrap();
         refusal(&schedule, &wish("XX1", date, &["1A"]), ANY).map(|it| it.0)
     };
     let (not, thirty, any) =
         (Some(NoSeat::NotOnSale), r#""sells":{"days_ahead":30},"#, r#""sells":"any_day","#);
-    // it leaves at 06:00: twelve hours later in the last zone on earth, which is not yet over
+    // It leaves at 06:00 of the last zone on earth, which is twelve hours later in Greenwich.
     assert_eq!(said("", "", "2027-02-01"), None);
     assert_eq!(said("", r#""zone":"UTC","#, "2027-02-01"), not);
     assert_eq!(said("", r#""zone":"Pacific/Pago_Pago","#, "2027-02-01"), None);
     assert_eq!(said("", "", "2027-01-31"), not);
-    // 400 days ahead; it is a day later already in the first zone on earth
+    // 400 days ahead of today in the first zone on earth, where it is already a day later
     assert_eq!(said("", r#""zone":"UTC","#, "2028-03-07"), None);
     assert_eq!(said("", r#""zone":"UTC","#, "2028-03-08"), not);
     assert_eq!(said("", "", "2028-03-08"), None);
@@ -100,8 +103,9 @@ fn i9_a_schedule_sells_what_has_not_left_and_is_not_too_far_ahead() {
     }
 }
 
+/// Failure matrix: I8, I9.
 #[test]
-fn i8_i9_what_can_never_be_is_said_before_the_day_and_the_day_before_the_price() {
+fn what_can_never_be_is_said_before_the_day_and_the_day_before_the_price() {
     let fares = r#""zone":"UTC","fares":{"currency":"EUR","rows":[{"from":1,"to":20,"minor":5}]},"#;
     let schedule = schedule("", fares).unwrap();
     let said = |flight, date, seat, amount| {

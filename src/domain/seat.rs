@@ -1,4 +1,5 @@
-//! Flights and the seats on them.
+//! Flight numbers, days and seats as a request writes them. Whether such a flight or seat exists is
+//! for [`schedule`](super::schedule) to say.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use super::Expected;
 /// The most seats one booking may have.
 pub const SEATS_MAX: usize = 9;
 
-/// One seat of an aircraft, such as `12A`. Orders by row, then letter.
+/// One seat of an aircraft, such as `12A`. Seats are ordered by row, then by letter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SeatId {
@@ -17,10 +18,10 @@ pub struct SeatId {
 }
 
 impl SeatId {
-    /// Reads a row from 1 to 999 and a letter from A to K.
+    /// Reads a row from 1 to 999 followed by a letter from A to K.
     ///
     /// # Errors
-    /// When it has another form.
+    /// When the text has another form.
     pub fn parse(text: &str) -> Result<Self, Expected> {
         const WANTED: Expected =
             Expected("a seat such as 12A: a row from 1 to 999, a letter from A to K");
@@ -80,10 +81,11 @@ impl From<SeatId> for String {
 pub struct FlightNo(String);
 
 impl FlightNo {
-    /// Reads an airline's 2 or 3 letters or digits, 1 to 4 digits, and perhaps a letter.
+    /// Reads an airline code of 2 or 3 capital letters or digits, a number of 1 to 4 digits, and an
+    /// optional capital letter.
     ///
     /// # Errors
-    /// When it has another form.
+    /// When the text has another form.
     pub fn parse(text: &str) -> Result<Self, Expected> {
         const WANTED: Expected = Expected("a flight such as WA117");
         let body = text.strip_suffix(|it: char| it.is_ascii_uppercase()).unwrap_or(text).as_bytes();
@@ -95,7 +97,6 @@ impl FlightNo {
         if fits { Ok(FlightNo(text.to_owned())) } else { Err(WANTED) }
     }
 
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -121,24 +122,23 @@ impl From<FlightNo> for String {
     }
 }
 
-/// Reads exactly `YYYY-MM-DD`, past days too: which days are on sale is for the schedule to say.
+/// Reads exactly `YYYY-MM-DD`. Past days are accepted: the schedule says which days are on sale.
 ///
 /// # Errors
-/// When it has another form or is not a day.
+/// When the text has another form, or there is no such day.
 pub fn parse_date(text: &str) -> Result<Date, Expected> {
     const WANTED: Expected = Expected("a day as YYYY-MM-DD");
     let date: Date = text.parse().map_err(|_| WANTED)?;
     if text.len() == 10 && date.to_string() == text { Ok(date) } else { Err(WANTED) }
 }
 
-/// Seats on one departure: what a booking wants, holds or loses. The seats are distinct and sorted.
+/// Seats on one departure, which a booking wants, holds or loses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seating {
-    /// The flight.
     pub flight: FlightNo,
-    /// Local day of departure.
+    /// The local day of the departure.
     pub date: Date,
-    /// The seats, sorted.
+    /// Sorted, each seat once.
     pub seats: Vec<SeatId>,
 }
 
@@ -150,7 +150,7 @@ impl Seating {
     }
 }
 
-/// `12A, 12B`
+/// The seats as text for people: `12A, 12B`.
 #[must_use]
 pub fn seat_list(seats: &[SeatId]) -> String {
     seats.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")

@@ -1,8 +1,10 @@
-//! Seats: holds what is asked for, confirms it when it is paid, frees it when it is not.
+//! The rules of seats: hold what a request asks for, confirm it when it is paid, and free it when
+//! the payment failed.
 //!
-//! A decision is made once a booking and kept for good: [`Hold::Confirmed`], [`Hold::Refused`] and
-//! [`Hold::Released`] are never left. A seat's row names its holder and nothing else, so that a
-//! seat is only ever freed by comparing the holder with the booking that lets go (C8).
+//! A decision about a booking is made once and kept for good: a booking never leaves
+//! [`Hold::Confirmed`], [`Hold::Refused`] or [`Hold::Released`]. The row of a seat names its holder
+//! and nothing else. A seat must never be freed without comparing its holder with the booking that
+//! lets it go (failure matrix, C8).
 
 use std::convert::Infallible;
 
@@ -23,38 +25,37 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Row {
-    /// How a booking stands.
     Booking(Hold),
-    /// Who has a seat.
     Seat {
-        /// The holder; none when the seat is free again.
+        /// The booking that holds the seat; `None` when the seat is free again.
         holder: Option<BookingId>,
     },
 }
 
-/// How a booking stands with seats.
+/// The state of one booking in the seats role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Hold {
-    /// Paid before the request came.
+    /// The payment came before the request.
     Paid {
         /// The request that was paid.
         digest: Digest,
     },
-    /// Held until it is paid, or the payment fails, or it is older than the limit and wanted.
+    /// The seats are held until the payment succeeds or fails, or until the hold is older than the
+    /// limit and another booking wants a seat.
     Held(Held),
-    /// Paid: the seats are the booking's. Final.
+    /// Paid: the seats belong to the booking. Final.
     Confirmed {
-        /// The request it confirms.
+        /// The request that was paid.
         digest: Digest,
-        /// The seats.
         seating: Seating,
     },
-    /// No seat, for good. Final.
+    /// The booking gets no seats. Final.
     Refused {
-        /// The request it answers.
+        /// The request that was refused.
         digest: Digest,
-        /// Whose request took the hold over, and so announced it.
+        /// The booking whose request took the hold over. The memo of that request has the
+        /// announcement.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         taken_over_by: Option<BookingId>,
     },
@@ -65,17 +66,16 @@ pub enum Hold {
     },
 }
 
-/// A hold that can still go either way.
+/// A hold that is not decided yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// The request it answers.
+    /// The request whose seats are held.
     pub digest: Digest,
-    /// The seats.
     pub seating: Seating,
-    /// Since when, by the wall clock of seats: other processes read it, and restarted hosts, which
-    /// have no steady clock in common.
+    /// When the hold began, by the wall clock of seats. A steady clock will not do: other processes
+    /// read this time, also after a restart of the host, and they have no steady clock in common.
     pub since: Timestamp,
-    /// The trace its outcome belongs to, whoever causes it.
+    /// The trace of the request, which the outcome belongs to even if another event causes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
@@ -83,7 +83,6 @@ pub struct Held {
 /// The rules of seats.
 #[derive(Clone, Debug)]
 pub struct Seats {
-    /// Which seats there are, when they are on sale, and for how much.
     pub schedule: Schedule,
     /// An unpaid hold older than this may be taken over by another request.
     pub hold_limit: SignedDuration,
@@ -103,7 +102,8 @@ impl Rules for Seats {
             Data::BookingRequested(request) => self.requested(rows, hold, event, request, now),
             Data::PaymentOk(_) => paid(rows, hold, event, now),
             Data::PaymentFailed { .. } => failed(rows, hold, event, now),
-            // Not ours to act on. Listed, so that a new event must be placed here to compile.
+            // Seats does not act on these. They are listed, so that a new event does not compile
+            // until it is placed here.
             Data::SeatBooked(_)
             | Data::SeatUnavailable { .. }
             | Data::SeatReleased { .. }
@@ -142,9 +142,10 @@ impl Seats {
         }
     }
 
-    /// Holds all the seats or none. A seat counts as free when nobody has it, or when its holder
-    /// has not paid and its hold is older than the limit. What the schedule refuses, paid or not,
-    /// is refused before a seat's row is read: who names a wrong price is not told who sits where.
+    /// Holds all the seats or none. A seat counts as free when it has no holder, or when its holder
+    /// has not paid and the hold is older than the limit. What the schedule refuses is refused
+    /// before a seat's row is read, whether it is paid or not, so that a request with a wrong price
+    /// cannot find out which seats are taken.
     fn book(
         &self,
         rows: &Rows<Row>,
@@ -180,7 +181,8 @@ impl Seats {
                         displaced.push((rival, held));
                     }
                 }
-                // It let go between our reading the seat and our reading it: see who has it now.
+                // The rival let the seat go after the seat's row was read and before its own row
+                // was. Reads the seat again, to see who holds it now.
                 Some(Hold::Refused { .. } | Hold::Released { .. }) => {
                     moved_on.push(Key::seat(wanted, *seat));
                 }
@@ -195,7 +197,7 @@ impl Seats {
         if !taken.is_empty() {
             return refuse(event, &wanted.with(taken), NoSeat::Taken, now);
         }
-        // All that a displaced booking holds is freed, also the seats that nobody asked for.
+        // A displaced booking loses all its seats, including those that this request does not want.
         let theirs = displaced.iter().flat_map(|(_, held)| keys(&held.seating));
         let unread = rows.unread(theirs);
         if !unread.is_empty() {
@@ -205,7 +207,7 @@ impl Seats {
     }
 }
 
-/// Holds the seats for the event's booking, and ends every displaced one for good.
+/// Holds the seats for the event's booking, and refuses every displaced booking for good.
 fn take(
     rows: &Rows<Row>,
     event: &Event,
@@ -254,7 +256,8 @@ fn paid(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) ->
             let confirmed = Hold::Confirmed { digest: held.digest, seating: held.seating.clone() };
             Step::become_row(Row::Booking(confirmed))
         }
-        // Paid for another request than the one that holds the seats: nobody gets them.
+        // The payment is for another request than the one whose seats are held: this booking gets
+        // no seats.
         Some(Hold::Held(held)) => release(rows, event, held, |about| {
             let refused = Hold::Refused { digest: held.digest, taken_over_by: None };
             let seating = held.seating.clone();
@@ -285,7 +288,7 @@ fn failed(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) 
             (released, Event::outcome(RoleName::Seats, about, now, data))
         }),
         Some(Hold::Paid { .. }) => Step::SetAside(
-            "payment-failed for a booking whose payment-ok was seen: the first stands".to_owned(),
+            "payment-failed after payment-ok for the same booking: the payment stands".to_owned(),
         ),
         Some(Hold::Confirmed { .. } | Hold::Refused { .. } | Hold::Released { .. }) => {
             Step::Nothing
@@ -293,8 +296,8 @@ fn failed(rows: &Rows<Row>, hold: Option<&Hold>, event: &Event, now: Timestamp) 
     }
 }
 
-/// Frees what the booking holds, and ends it as `end` says. Never looks at the digest of the event:
-/// what takes back is not gated.
+/// Frees what the booking holds, and ends the booking as `end` says. Does not compare the digest of
+/// the event: freeing seats is always allowed.
 fn release(
     rows: &Rows<Row>,
     event: &Event,
@@ -311,7 +314,7 @@ fn release(
     Step::Settle(Decision { own: Row::Booking(hold), others, announce: vec![said] })
 }
 
-/// No seat, for good. Whatever this booking may have held before is not touched: it held nothing.
+/// Refuses the booking for good. No seat's row changes, since the booking never held a seat.
 fn refuse(event: &Event, seating: &Seating, reason: NoSeat, now: Timestamp) -> Next {
     let refused = Hold::Refused { digest: event.digest, taken_over_by: None };
     let data = Data::SeatUnavailable { reason, seating: seating.clone() };
@@ -323,7 +326,8 @@ fn keys(seating: &Seating) -> impl Iterator<Item = Key> {
     seating.seats.iter().map(|it| Key::seat(seating, *it))
 }
 
-/// The seats of `seating` that `booking` really has, as free rows (C8: a seat sold again is left).
+/// Free rows for those seats of `seating` that `booking` really holds. A seat that now belongs to
+/// another booking is left alone (failure matrix, C8).
 fn freed(rows: &Rows<Row>, booking: &BookingId, seating: &Seating) -> Vec<(Key, Row)> {
     let theirs = |it: &&SeatId| holder(rows, seating, **it) == Some(booking);
     let free = |it: &SeatId| (Key::seat(seating, *it), Row::Seat { holder: None });

@@ -1,20 +1,22 @@
 //! The table of seats in `docs/RULES.md`, and rows B, C and G of the failure matrix.
+//!
+//! One file: its stories share one notation.
 
 use super::*;
 use crate::domain::testing::*;
 
-/// The limit of a hold: at `@900` it is not older than that, at `@901` it is.
+/// The limit of a hold. A hold from `@0` is within the limit at `@900` and older at `@901`.
 const LIMIT: SignedDuration = SignedDuration::from_secs(900);
 
-/// Plays a story from the beginning: each row is what comes in (`@` says when, by the clock of
-/// seats) and what is announced. `ends` tells the bookings' rows.
+/// Plays a story from the beginning. Each row says what comes in (`@` is the time, by the clock of
+/// seats) and what is announced. `ends` describes the rows of the bookings.
 #[track_caller]
 fn check(story: &[&str], ends: &str) -> World<Seats> {
     let mut world = World::new(Seats { schedule: Schedule::sample(), hold_limit: LIMIT });
     for it in story {
         let (comes, says) = row(it);
         let mut event = said(comes);
-        // The clock of who says it is nothing to go by.
+        // The publisher's time must not matter, so it is a wrong one.
         let now = std::mem::replace(&mut event.time, at(-86_400.0));
         let told = world.deliver(&event, now, &mut |_, never| match *never {});
         assert_eq!(told, says, "{comes}");
@@ -52,7 +54,8 @@ fn list(seating: &Seating) -> String {
     seating.seats.iter().map(|it| format!(" {it}")).collect()
 }
 
-/// Invariant H1, both ways round: so a story need not tell the rows of its seats.
+/// Checks invariant H1 of the failure matrix in both directions, so that a story need not describe
+/// the rows of the seats.
 fn a_seat_has_one_holder_and_a_holder_its_seats(world: &World<Seats>) {
     let mut theirs = std::collections::BTreeMap::new();
     for (key, row) in &world.rows {
@@ -80,7 +83,7 @@ const NEVER_HELD: &str = "PF ada/1 declined => SR ada/1 never_held";
 const BOB: &str = "BR bob/2 12A => SB bob/2 12A";
 const TAKEN_OVER: &str = "BR bob/2 12A @901 => SB bob/2 12A, SU ada/1 expired 12A";
 
-/// One story to each final state, with what its row says.
+/// Stories that end in a final state, each with the row that it leaves.
 const FINAL: [(&[&str], &str); 7] = [
     (&[HELD, PAID], "ada confirmed/1 12A"),
     (&[PAID, HELD], "ada confirmed/1 12A"),
@@ -91,8 +94,9 @@ const FINAL: [(&[&str], &str); 7] = [
     (&[HELD, RELEASED], "ada released/1"),
 ];
 
+/// Failure matrix: A24, A25, B7, C7, C9, C23.
 #[test]
-fn a24_a25_b7_c7_c9_c23_every_event_is_a_no_op_in_a_final_state() {
+fn every_event_is_a_no_op_in_a_final_state_of_seats() {
     for (story, ends) in FINAL {
         let before = check(story, ends).text();
         for event in [every("ada", 1), every("ada", 2)].concat() {
@@ -115,20 +119,23 @@ fn events_that_are_not_for_seats_change_nothing_in_any_state() {
     }
 }
 
+/// Failure matrix: B1, B2.
 #[test]
-fn b1_b2_a_repeated_request_is_a_no_op() {
+fn a_repeated_request_is_a_no_op() {
     for again in ["BR ada/1 12A", "BR ada/1 12A again", "BR ada/1 12A @9999"] {
         check(&[HELD, again], "ada held/1 12A");
     }
 }
 
+/// Failure matrix: B3.
 #[test]
-fn b3_another_request_under_the_id_of_a_hold_is_set_aside() {
+fn another_request_under_the_id_of_a_hold_is_set_aside() {
     check(&[HELD, "BR ada/2 12B => set aside"], "ada held/1 12A");
 }
 
+/// Failure matrix: B3.
 #[test]
-fn b3_a_payment_of_another_request_frees_the_seats_for_good() {
+fn a_payment_of_another_request_frees_the_seats_for_good() {
     check(
         &[
             "BR ada/1 12A 12B => SB ada/1 12A 12B",
@@ -140,15 +147,17 @@ fn b3_a_payment_of_another_request_frees_the_seats_for_good() {
     );
 }
 
+/// Failure matrix: B3.
 #[test]
-fn b3_a_request_other_than_the_paid_one_is_set_aside_and_the_paid_one_has_its_seats() {
+fn a_request_other_than_the_paid_one_is_set_aside_and_the_paid_one_has_its_seats() {
     let other = "BR ada/1 12A 12B => set aside";
     check(&["PO ada/2", other, other], "ada paid/2");
     check(&["PO ada/2", other, "BR ada/2 12C => SB ada/2 12C"], "ada confirmed/2 12C");
 }
 
+/// Failure matrix: B5.
 #[test]
-fn b5_an_unknown_flight_or_seat_is_an_answer_that_names_what_is_missing() {
+fn an_unknown_flight_or_seat_is_an_answer_that_names_what_is_missing() {
     for refused in [
         "BR ada/1 ZZ999 12A 12B => SU ada/1 unknown_flight ZZ999 12A 12B",
         "BR ada/1 12A 13A 99A => SU ada/1 unknown_seat 13A 99A",
@@ -158,8 +167,9 @@ fn b5_an_unknown_flight_or_seat_is_an_answer_that_names_what_is_missing() {
     }
 }
 
+/// Failure matrix: B6.
 #[test]
-fn b6_a_taken_seat_among_free_ones_refuses_all_and_names_only_the_missing() {
+fn a_taken_seat_among_free_ones_refuses_all_and_names_only_the_missing() {
     check(
         &[
             "BR bob/2 12B => SB bob/2 12B",
@@ -170,8 +180,9 @@ fn b6_a_taken_seat_among_free_ones_refuses_all_and_names_only_the_missing() {
     );
 }
 
+/// Failure matrix: C1, C2, C17.
 #[test]
-fn c1_c2_c17_free_seats_are_held_and_taken_ones_refused_for_good() {
+fn free_seats_are_held_and_taken_ones_refused_for_good() {
     check(
         &[
             BOB,
@@ -189,9 +200,11 @@ fn the_same_seat_of_another_flight_is_another_seat() {
     check(&[HELD, "BR bob/2 WA118 12A => SB bob/2 WA118 12A"], "ada held/1 12A, bob held/2 12A");
 }
 
-/// Two workers decide on the same rows: what both want to write, only one of them can.
+/// Two workers decide on the same rows. They must write a row in common, so that only one of them
+/// can commit.
+/// Failure matrix: C3, C6, C14.
 #[test]
-fn c3_c6_c14_racing_decisions_write_a_row_in_common() {
+fn racing_decisions_write_a_row_in_common() {
     let nobody: (&[&str], &str) = (&[], "");
     let ada: (&[&str], &str) = (&[HELD], "ada held/1 12A");
     for ((story, ends), one, other, both) in [
@@ -213,8 +226,9 @@ fn c3_c6_c14_racing_decisions_write_a_row_in_common() {
     }
 }
 
+/// Failure matrix: C4, C7.
 #[test]
-fn c4_c7_a_decline_frees_the_seats_once() {
+fn a_decline_frees_the_seats_once() {
     check(
         &[
             "BR ada/1 12A 12B => SB ada/1 12A 12B",
@@ -226,26 +240,31 @@ fn c4_c7_a_decline_frees_the_seats_once() {
     );
 }
 
+/// Failure matrix: C4.
 #[test]
-fn c4_a_decline_frees_whatever_request_it_answers() {
+fn a_decline_frees_whatever_request_it_answers() {
     check(&[HELD, "PF ada/2 declined => SR ada/1 payment_failed 12A"], "ada released/1");
 }
 
+/// Failure matrix: C5, C22.
 #[test]
-fn c5_c22_a_decline_before_the_request_never_holds() {
+fn a_decline_before_the_request_never_holds() {
     check(&[NEVER_HELD], "ada released/1");
     check(&[NEVER_HELD, "BR ada/1 12A"], "ada released/1");
     check(&[NEVER_HELD, "BR ada/2 12A"], "ada released/1");
 }
 
+/// Failure matrix: C8.
 #[test]
-fn c8_a_duplicate_decline_leaves_a_resold_seat_alone() {
+fn a_duplicate_decline_leaves_a_resold_seat_alone() {
     check(&[HELD, RELEASED, BOB, "PF ada/1 declined"], "ada released/1, bob held/2 12A");
 }
 
-/// Cannot come to be, and would be the worst there is: so the holder is compared as well.
+/// The state of this test should be impossible, but freeing the seat would be the worst outcome of
+/// all, so the holder is compared.
+/// Failure matrix: C8.
 #[test]
-fn c8_a_seat_is_freed_only_from_its_holder() {
+fn a_seat_is_freed_only_from_its_holder() {
     for comes in ["PF ada/1 declined", "PO ada/2", "BR eve/3 12B @901"] {
         let mut world = check(&["BR ada/1 12A 12B => SB ada/1 12A 12B"], "ada held/1 12A 12B");
         let seat = Key::Seat("WA117/2027-03-01/12A".to_owned());
@@ -257,8 +276,9 @@ fn c8_a_seat_is_freed_only_from_its_holder() {
     }
 }
 
+/// Failure matrix: C10.
 #[test]
-fn c10_an_unpaid_hold_can_be_taken_over_when_it_is_older_than_the_limit() {
+fn an_unpaid_hold_can_be_taken_over_when_it_is_older_than_the_limit() {
     for early in ["@0", "@899", "@900", "@-5", "@-31536000"] {
         let bob = format!("BR bob/2 12A {early} => SU bob/2 taken 12A");
         check(&[HELD, &bob], "ada held/1 12A, bob refused/2");
@@ -269,8 +289,9 @@ fn c10_an_unpaid_hold_can_be_taken_over_when_it_is_older_than_the_limit() {
     }
 }
 
+/// Failure matrix: C10.
 #[test]
-fn c10_a_take_over_frees_all_seats_of_the_displaced_booking() {
+fn a_take_over_frees_all_seats_of_the_displaced_booking() {
     check(
         &[
             "BR ada/1 12A 12B 12C => SB ada/1 12A 12B 12C",
@@ -279,7 +300,7 @@ fn c10_a_take_over_frees_all_seats_of_the_displaced_booking() {
         ],
         "ada refused/1 by bob, bob held/2 12B 12D, eve held/3 12A 12C",
     );
-    // and once, however many of its seats are wanted
+    // It is displaced once, even if several of its seats are wanted.
     check(
         &[
             "BR ada/1 12A 12B 12C => SB ada/1 12A 12B 12C",
@@ -289,8 +310,9 @@ fn c10_a_take_over_frees_all_seats_of_the_displaced_booking() {
     );
 }
 
+/// Failure matrix: C10.
 #[test]
-fn c10_two_holders_are_displaced_at_once_and_a_hold_is_young_again() {
+fn two_holders_are_displaced_at_once_and_a_hold_is_young_again() {
     check(
         &[
             "BR ada/1 12A 12B => SB ada/1 12A 12B",
@@ -306,8 +328,9 @@ fn c10_two_holders_are_displaced_at_once_and_a_hold_is_young_again() {
     );
 }
 
+/// Failure matrix: C10.
 #[test]
-fn c10_nobody_is_displaced_when_one_of_the_seats_cannot_be_had() {
+fn nobody_is_displaced_when_one_of_the_seats_cannot_be_had() {
     check(
         &[
             HELD,
@@ -320,8 +343,9 @@ fn c10_nobody_is_displaced_when_one_of_the_seats_cannot_be_had() {
     );
 }
 
+/// Failure matrix: C10.
 #[test]
-fn c10_nine_seats_of_nine_holders_of_nine_fit_one_transaction() {
+fn nine_seats_of_nine_holders_of_nine_fit_one_transaction() {
     const ROW: &str = "5A 5B 5C 5D 5E 5F 5G 5H 5J";
     let (mut story, mut ends) = (Vec::new(), Vec::new());
     for letter in "ABCDEFGHJ".chars() {
@@ -339,7 +363,7 @@ fn c10_nine_seats_of_nine_holders_of_nine_fit_one_transaction() {
     assert_eq!((rows, said), (1 + 9 + 81, 1 + 9));
     let expired = |it: &Event| tell(it).contains(" expired WA240 ");
     assert!(decision.announce[1..].iter().all(expired));
-    // and it ends as it should
+    // The whole story ends as expected.
     let said: Vec<String> = decision.announce.iter().map(tell).collect();
     let taken_over = format!("BR z/2 WA240 {ROW} @901 => {}", said.join(", "));
     let all = [&story[..], &[&taken_over]].concat();
@@ -347,9 +371,10 @@ fn c10_nine_seats_of_nine_holders_of_nine_fit_one_transaction() {
     check(&all, &format!("{ends} refused/1 by z, z held/2 {ROW}"));
 }
 
-/// `tell` compares the whole event; here it is said once more in plain words.
+/// `tell` compares whole events, so other tests cover this as well; this one says it plainly.
+/// Failure matrix: C10.
 #[test]
-fn c10_a_displaced_booking_keeps_its_digest_and_trace() {
+fn a_displaced_booking_keeps_its_digest_and_trace() {
     let world = check(&[HELD], "ada held/1 12A");
     let Step::Settle(decision) = world.decide(&said("BR bob/2 12A"), &[], at(901.0)) else {
         panic!("not settled")
@@ -365,16 +390,18 @@ fn c10_a_displaced_booking_keeps_its_digest_and_trace() {
     );
 }
 
+/// Failure matrix: C11.
 #[test]
-fn c11_a_paid_hold_is_confirmed_and_never_expires() {
+fn a_paid_hold_is_confirmed_and_never_expires() {
     check(
         &[HELD, PAID, PAID, "BR bob/2 12A @99999 => SU bob/2 taken 12A"],
         "ada confirmed/1 12A, bob refused/2",
     );
 }
 
+/// Failure matrix: C12.
 #[test]
-fn c12_a_payment_before_the_request_is_remembered() {
+fn a_payment_before_the_request_is_remembered() {
     check(&[PAID, PAID, "PO ada/2"], "ada paid/1");
     check(&[PAID, "BR ada/1 12A 12B => SB ada/1 12A 12B"], "ada confirmed/1 12A 12B");
     let taken = "BR ada/1 12A 12B => SU ada/1 taken 12A";
@@ -383,8 +410,9 @@ fn c12_a_payment_before_the_request_is_remembered() {
     check(&[BOB, PAID, over], "ada confirmed/1 12A 12B, bob refused/2 by ada");
 }
 
+/// Failure matrix: C13.
 #[test]
-fn c13_an_expired_hold_that_nobody_took_is_still_a_hold() {
+fn an_expired_hold_that_nobody_took_is_still_a_hold() {
     check(&[HELD, "PO ada/1 @9999"], "ada confirmed/1 12A");
     let failed = "PF ada/1 declined @9999 => SR ada/1 payment_failed 12A";
     check(&[HELD, failed], "ada released/1");
@@ -392,23 +420,26 @@ fn c13_an_expired_hold_that_nobody_took_is_still_a_hold() {
     check(&[HELD, other], "ada held/1 12A, bob held/2 12B");
 }
 
+/// Failure matrix: C13.
 #[test]
-fn c13_a_payment_after_a_take_over_comes_too_late() {
+fn a_payment_after_a_take_over_comes_too_late() {
     let over = [HELD, TAKEN_OVER, "PO ada/1 @902"];
     check(&over, "ada refused/1 by bob, bob held/2 12A");
 }
 
+/// Failure matrix: C15.
 #[test]
-fn c15_of_two_contradictory_payments_the_first_stands() {
+fn of_two_contradictory_payments_the_first_stands() {
     check(&[PAID, "PF ada/1 declined => set aside"], "ada paid/1");
     check(&[PAID, "PF ada/2 declined => set aside", HELD], "ada confirmed/1 12A");
     check(&[HELD, PAID, "PF ada/1 declined"], "ada confirmed/1 12A");
     check(&[NEVER_HELD, PAID], "ada released/1");
 }
 
-/// What becomes of the seat, whatever comes first. The end is told without what others do.
+/// The state of the booking after every order of its facts, when no other booking interferes.
+/// Failure matrix: section G.
 #[test]
-fn g_the_seat_ends_the_same_in_every_order_and_however_often() {
+fn the_seat_ends_the_same_in_every_order_and_however_often() {
     let (br, po, pf) = ("BR ada/1 12A", "PO ada/1", "PF ada/1 declined");
     for (facts, ends) in [
         ([br, po, br], "ada confirmed/1 12A"),

@@ -1,11 +1,12 @@
 //! The table of status in `docs/RULES.md`, and rows B, F and G of the failure matrix.
 
 use super::*;
-use crate::domain::{decision::Key, testing::*};
+use crate::domain::{decision::Key, event::Kind, testing::*};
 
-/// Plays the facts in every order, each of them again at the end, and holds all of them to one
-/// answer: `phase`, then ` final`, ` conflict`, and `; event from role since seconds` for each
-/// thing that is waited for. `@` in a fact is when it was said.
+/// Plays the facts in every order, repeats each of them at the end, and expects the same standing
+/// every time: the phase, then ` final`, ` conflict`, and `; event from role since seconds` for
+/// each
+/// event that is waited for. `@` in a fact is the time when it was published.
 #[track_caller]
 fn check(facts: &[&str], stands: &str) -> Record {
     let mut orders = orders(facts).into_iter();
@@ -17,7 +18,7 @@ fn check(facts: &[&str], stands: &str) -> Record {
     record
 }
 
-/// The row that these facts leave. Hearing them again in the same order changes nothing.
+/// The row that these facts leave. Checks that hearing them again changes nothing.
 fn fold(facts: &[&str]) -> Record {
     let mut world = World::new(Statuses);
     let events: Vec<Event> = facts.iter().map(|it| said(it)).collect();
@@ -53,7 +54,7 @@ const NEVER: &str = "PF ada/1 seat_unavailable @6";
 const RF: &str = "RF ada/1 @7";
 const RI: &str = "RI ada/1 @8";
 
-/// The table of `docs/RULES.md` once more: the first line all of whose facts are there.
+/// The table of `docs/RULES.md`. The first line that has all its facts is the right one.
 const TABLE: [(&[&str], Phase, bool); 10] = [
     (&[PO, "PF"], Phase::Inconsistent, true),
     (&[RF], Phase::Refunded, true),
@@ -67,9 +68,10 @@ const TABLE: [(&[&str], Phase, bool); 10] = [
     (&[SB, PO], Phase::Confirmed, false),
 ];
 
-/// Every set of facts there can be, whether or not it can come to be.
+/// Tests every set of facts, including those that should be impossible.
+/// Failure matrix: F1.
 #[test]
-fn f1_every_set_of_facts_stands_as_the_first_line_of_the_table_that_fits() {
+fn every_set_of_facts_stands_as_the_first_line_of_the_table_that_fits() {
     let facts = [BR, SB, SU, SR, PO, RF, RI];
     let mut told = 0;
     for set in 0..1_u32 << facts.len() {
@@ -86,10 +88,10 @@ fn f1_every_set_of_facts_stands_as_the_first_line_of_the_table_that_fits() {
             if let Some((_, phase, ends)) = lines.find(|(all, _, _)| all.iter().all(there)) {
                 assert_eq!((standing.phase, standing.is_final), (*phase, *ends), "{chosen:?}");
             } else {
-                // Waiting for whichever of request, seats and payment is missing.
+                // It waits for those of request, seats and payment that are missing.
                 let seats = there(&SB) || (there(&SR) && !there(&PO));
                 let parts = [(there(&BR), "booking-requested"), (seats, "seat-booked")];
-                // Seats only frees what a failed payment tells it to: that is what is missing then.
+                // Seats frees seats only after a failed payment, so that event is missing.
                 let money = if there(&SR) && !there(&PO) { "payment-failed" } else { "payment-ok" };
                 let parts = parts.into_iter().chain([(there(&PO), money)]);
                 let missing: Vec<_> = parts.filter(|it| !it.0).map(|it| it.1).collect();
@@ -105,16 +107,18 @@ fn f1_every_set_of_facts_stands_as_the_first_line_of_the_table_that_fits() {
     assert_eq!(told, 128 * 3 - 1);
 }
 
+/// Failure matrix: F1, B1.
 #[test]
-fn f1_b1_order_and_repetition_do_not_matter() {
+fn order_and_repetition_do_not_matter() {
     check(&[BR, SB, PO, RI], "completed final");
     check(&[BR, SB, SU, PO, RF, RI], "refunded final");
     check(&[BR, SB, SR, SU, PO, PF], "inconsistent final");
 }
 
-/// A25, A40: also when the clock of status stands elsewhere than when it was heard first.
+/// The clock of status may have been set forward or back since the fact was first heard (A40).
+/// Failure matrix: A25.
 #[test]
-fn a25_a_fact_that_is_heard_again_under_a_clock_that_stepped_changes_nothing() {
+fn a_fact_that_is_heard_again_under_a_clock_that_stepped_changes_nothing() {
     let mut world = World::new(Statuses);
     for fact in [BR, SB, PO, RI] {
         world.deliver(&said(fact), at(7777.0), &mut |_, never| match *never {});
@@ -126,8 +130,9 @@ fn a25_a_fact_that_is_heard_again_under_a_clock_that_stepped_changes_nothing() {
     }
 }
 
+/// Failure matrix: B2.
 #[test]
-fn b2_a_request_sent_twice_is_one_fact_whichever_is_heard_first() {
+fn a_request_sent_twice_is_one_fact_whichever_is_heard_first() {
     let waits = "; payment-ok from payment since 1";
     let record = check(&[BR, "BR ada/1 12A @9 again", SB], &format!("seat_booked{waits}"));
     assert_eq!(record.timeline().len(), 2);
@@ -138,19 +143,21 @@ fn b2_a_request_sent_twice_is_one_fact_whichever_is_heard_first() {
     assert_eq!(again, record);
 }
 
-/// I4: what it waits for, it waits for since its own request.
+/// The waiting time begins with the booking's own request (failure matrix, I4).
 #[test]
 fn a_strangers_request_does_not_say_since_when_a_booking_waits() {
     let other = "BR ada/2 12B @0";
     check(&[other, BR, SB], "seat_booked conflict; payment-ok from payment since 1");
     check(&[BR, other, PO], "paid conflict; seat-booked from seats since 1");
-    // While neither was answered, since one was heard of: anybody may say any time.
+    // Before one of them is answered, it waits since the first was heard, since a client may write
+    // any time.
     let waits = "; seat-booked from seats since 7777; payment-ok from payment since 7777";
     check(&[BR, other], &format!("requested conflict{waits}"));
 }
 
+/// Failure matrix: B3.
 #[test]
-fn b3_two_requests_under_one_id_are_flagged_and_change_no_phase() {
+fn two_requests_under_one_id_are_flagged_and_change_no_phase() {
     let other = "BR ada/2 12B @9";
     for (facts, stands) in [
         (&[BR, SB, PO, RI][..], "completed final conflict"),
@@ -161,14 +168,15 @@ fn b3_two_requests_under_one_id_are_flagged_and_change_no_phase() {
     ] {
         check(&[facts, &[other]].concat(), stands);
     }
-    // seats took one, payment the other
+    // Seats accepted one request, payment the other.
     let apart = ["SB ada/1 12A @2", "PO ada/2 @5", "SU ada/1 conflict 12A @6", "RF ada/2 @7"];
     check(&apart, "refunded final conflict");
     check(&apart[..3], "refund_pending conflict; payment-refunded from payment since 6");
 }
 
+/// Failure matrix: B3.
 #[test]
-fn b3_facts_under_one_id_are_kept_up_to_a_limit() {
+fn facts_under_one_id_are_kept_up_to_a_limit() {
     let mut world = World::new(Statuses);
     for request in 1..=REQUESTS_MAX + 1 {
         let told =
@@ -182,22 +190,24 @@ fn b3_facts_under_one_id_are_kept_up_to_a_limit() {
     assert_eq!(world.text(), full);
 }
 
+/// Failure matrix: F2.
 #[test]
-fn f2_an_older_fact_after_a_final_one_is_history() {
+fn an_older_fact_after_a_final_one_is_history() {
     let without = check(&[SB, PO, RI], "completed final");
     let with = check(&[SB, PO, RI, BR], "completed final");
     let kinds = |it: &Record| it.timeline().iter().map(|it| it.kind).collect::<Vec<_>>();
     let all = [Kind::BookingRequested, Kind::SeatBooked, Kind::PaymentOk, Kind::ReceiptSent];
     assert_eq!((kinds(&without), kinds(&with)), (all[1..].to_vec(), all.to_vec()));
-    // told in the order of the clocks, and in that of a booking's life where they agree
+    // The facts have the order of their times, and at equal times the order of a booking's life.
     let told = check(&["BR ada/1 12A @5", PO, SB, RI], "completed final");
     assert_eq!(kinds(&told), [all[1], all[0], all[2], all[3]]);
     check(&[BR, SU, NEVER, SB, SR], "seat_unavailable final");
     check(&[SU, PO, RF, SB, BR, RI], "refunded final");
 }
 
+/// Failure matrix: F4.
 #[test]
-fn f4_what_is_known_without_the_request_is_told_with_what_is_missing() {
+fn what_is_known_without_the_request_is_told_with_what_is_missing() {
     let request = "booking-requested from client since";
     let seats = "seat-booked from seats since";
     let money = "payment-ok from payment since";
@@ -206,20 +216,22 @@ fn f4_what_is_known_without_the_request_is_told_with_what_is_missing() {
     check(&[PF], "payment_failed; seat-released from seats since 6");
     check(&[BR], &format!("requested; {seats} 1; {money} 1"));
     check(&[BR, SB], &format!("seat_booked; {money} 1"));
-    // since the request, whatever other clocks say
+    // It waits since the request, whatever the times of other events.
     check(&["BR ada/1 12A @4", SB], &format!("seat_booked; {money} 4"));
     check(&[BR, PO], &format!("paid; {seats} 1"));
     check(&[RI], &format!("requested; {request} 8; {seats} 8; {money} 8"));
     check(&[SR], &format!("payment_failed; {request} 4; payment-failed from payment since 4"));
 }
 
+/// Failure matrix: E6.
 #[test]
-fn e6_seats_and_payment_without_a_request_wait_for_the_receipt() {
+fn seats_and_payment_without_a_request_wait_for_the_receipt() {
     check(&[SB, PO], "confirmed; receipt-sent from receipt since 5");
 }
 
+/// Failure matrix: F5.
 #[test]
-fn f5_a_failed_payment_waits_for_the_seats_to_be_released() {
+fn a_failed_payment_waits_for_the_seats_to_be_released() {
     let waits = "payment_failed; seat-released from seats since 6";
     check(&[BR, PF], waits);
     check(&[BR, SB, PF], waits);
@@ -227,8 +239,9 @@ fn f5_a_failed_payment_waits_for_the_seats_to_be_released() {
     check(&[PF, "SR ada/1 never_held @7", BR], "payment_failed final");
 }
 
+/// Failure matrix: F6.
 #[test]
-fn f6_no_seat_and_no_payment_fact_is_not_final() {
+fn no_seat_and_no_payment_fact_is_not_final() {
     let waits = "seat_unavailable; payment-failed from payment since 3";
     check(&[SU], waits);
     check(&[BR, SU], waits);
@@ -249,23 +262,26 @@ fn f6c_no_seat_and_a_failed_payment_leave_nothing_to_undo() {
     }
 }
 
+/// Failure matrix: F7.
 #[test]
-fn f7_paid_without_a_seat_waits_for_the_refund() {
+fn paid_without_a_seat_waits_for_the_refund() {
     let waits = "refund_pending; payment-refunded from payment since";
     check(&[BR, SU, PO], &format!("{waits} 5"));
     check(&[BR, SB, PO, RI, "SU ada/1 expired 12A @9"], &format!("{waits} 9"));
     check(&[BR, SU, PO, RF], "refunded final");
 }
 
+/// Failure matrix: F8.
 #[test]
-fn f8_paid_and_booked_waits_for_the_receipt_since_the_later_of_the_two() {
+fn paid_and_booked_waits_for_the_receipt_since_the_later_of_the_two() {
     check(&[BR, SB, PO], "confirmed; receipt-sent from receipt since 5");
     check(&[BR, "SB ada/1 12A @6.5", PO], "confirmed; receipt-sent from receipt since 6.5");
     check(&[BR, SB, PO, RI], "completed final");
 }
 
+/// Failure matrix: F9.
 #[test]
-fn f9_paid_and_not_paid_is_never_hidden() {
+fn paid_and_not_paid_is_never_hidden() {
     for more in [&[BR][..], &[SU], &[SB, RI], &[RF], &[SR, SU, RF]] {
         for failed in [PF, NEVER] {
             check(&[&[PO, failed], more].concat(), "inconsistent final");
@@ -273,9 +289,10 @@ fn f9_paid_and_not_paid_is_never_hidden() {
     }
 }
 
-/// It cannot come to be, since payment decides once; but clocks must not decide it either.
+/// This should be impossible, since payment decides once; but a clock must not decide it either.
+/// Failure matrix: F9.
 #[test]
-fn f9_of_two_failures_the_line_of_the_table_decides_and_not_a_clock() {
+fn of_two_failures_the_line_of_the_table_decides_and_not_a_clock() {
     for (declined, never) in [("@1", "@2"), ("@2", "@1")] {
         let declined = format!("PF ada/1 declined {declined}");
         let never = format!("PF ada/2 seat_unavailable {never}");
@@ -283,8 +300,9 @@ fn f9_of_two_failures_the_line_of_the_table_decides_and_not_a_clock() {
     }
 }
 
+/// Failure matrix: section G.
 #[test]
-fn g_every_ending_comes_out_in_every_order() {
+fn every_ending_comes_out_in_every_order() {
     let expired = "SU ada/1 expired 12A @901";
     let since = "payment-refunded from payment since";
     for (facts, stands) in [
@@ -313,8 +331,9 @@ fn g_every_ending_comes_out_in_every_order() {
     }
 }
 
+/// Failure matrix: section G.
 #[test]
-fn g_a_request_that_the_parser_refused_is_rejected_unless_another_was_not() {
+fn a_request_that_the_parser_refused_is_rejected_unless_another_was_not() {
     let refused = Rejection { time: at(0.5), reason: "seats: expected a seat".to_owned() };
     let rejected = Record::default().rejecting(refused.clone()).unwrap();
     assert_eq!(rejected.rejecting(refused.clone()), None, "nothing is written for it");
@@ -322,7 +341,7 @@ fn g_a_request_that_the_parser_refused_is_rejected_unless_another_was_not() {
     assert_eq!(tell_standing(&rejected.standing()), "rejected final");
     let known = fold(&[BR, SB, PO]).rejecting(refused.clone()).unwrap();
     assert_eq!(tell_standing(&known.standing()), tell_standing(&fold(&[BR, SB, PO]).standing()));
-    // and it stays with the row when a fact comes
+    // The refusal stays in the row when a fact comes.
     let mut world = World::new(Statuses);
     world.rows.insert(Key::Booking(id("ada")), rejected);
     world.deliver(&said(BR), at(0.0), &mut |_, never| match *never {});
@@ -350,7 +369,7 @@ fn a_row_is_listed_by_phase_newest_fact_and_whether_it_is_open() {
         at_ms: at(newest).as_millisecond(),
         open,
     };
-    // By when it was heard: a client may say what time it likes.
+    // The time is that of hearing, since a client may write any time.
     assert_eq!(listing(&[BR, PO, SB]), row("confirmed", 7777.0, true));
     assert_eq!(listing(&[RI, PO, SB]), row("completed", 7777.0, false));
     let refused = Rejection { time: at(9.0), reason: "seats: expected a seat".to_owned() };

@@ -1,8 +1,10 @@
-//! What the tables of the roles' tests are written in, and what drives a decision to its end.
+//! The notation of the tables in the roles' tests, and a small engine that drives a decision to its
+//! end. It must never contain a rule.
 //!
 //! An event is a line such as `BR ada/1 12A 12B` or `SU ada/1 taken 12A`: its type, its booking,
-//! the number of the request it is or answers, and what else it says. What a role announces is told
-//! in the same words, so that a case is a row: what came in, what was said.
+//! the number of the request that it is or answers, and further details. What a role announces is
+//! written in the same notation, so that a test case is one row: what came in and what was
+//! announced.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +20,16 @@ use super::{
     seat::{FlightNo, SeatId, Seating, parse_date},
 };
 
-/// The types of events, in the order of [`Kind::ALL`], as the rules write them.
+/// The types of events in the order of [`Kind::ALL`], abbreviated as in `docs/RULES.md`.
 const CODES: [&str; 8] = ["BR", "SB", "SU", "SR", "PO", "PF", "RF", "RI"];
-/// What is not worth saying in every line.
+/// The flight and the amount of a line that names none.
 const FLIGHT: &str = "WA117";
 const AMOUNT: &str = "EUR 129.00";
-/// The receipt number of `ada`. It must never change: a receipt is sent again under its number.
+/// The receipt number of `ada`. It must never change, since a receipt that is sent again has the
+/// same number.
 pub(crate) const ADAS_RECEIPT: &str = "R-J3RS-45VZ-YPM6";
-/// The most rounds of reading a decision may need: seats, holders, the holders' seats.
+/// The most rounds of reading that a decision may need: the booking, its seats, their holders, and
+/// the holders' seats.
 const READS_MAX: usize = 4;
 
 pub(crate) fn id(name: &str) -> BookingId {
@@ -66,8 +70,8 @@ pub(crate) fn refund(booking: &str, amount: &str) -> Refund {
     Refund { refund, charge, amount: money(amount) }
 }
 
-/// Reads an event: `TYPE booking/request`, then in any order what it says: a flight, seats, a
-/// reason, an amount, `@seconds` for its time, `again` for a request sent under another event id.
+/// Reads an event: `TYPE booking/request`, then in any order a flight, seats, a reason, an amount,
+/// `@seconds` for its time, or `again` for a request that is sent under another event id.
 pub(crate) fn said(text: &str) -> Event {
     let mut words = text.split_whitespace();
     let code = words.next().unwrap();
@@ -136,8 +140,8 @@ pub(crate) fn said(text: &str) -> Event {
     event
 }
 
-/// Tells an outcome in the words of [`said`], and holds it to them: whatever the line does not say
-/// (source, id, trace, flight, amount, receipt number) is as in every other line.
+/// Writes an outcome in the notation of [`said`], and checks that the line says everything: what it
+/// does not name (source, id, trace, flight, amount, receipt number) must have its usual value.
 pub(crate) fn tell(event: &Event) -> String {
     let code = CODES[Kind::ALL.iter().position(|it| *it == event.kind()).unwrap()];
     let mut words = vec![format!("{code} {}/{}", event.booking, request_number(event.digest))];
@@ -166,7 +170,7 @@ pub(crate) fn tell(event: &Event) -> String {
     text
 }
 
-/// Splits a row of a story at its ` => `: what comes in, and what is heard then, if anything.
+/// Splits a row of a story at its ` => ` into what comes in and what is announced, if anything.
 pub(crate) fn row(text: &str) -> (&str, &str) {
     text.split_once(" => ").unwrap_or((text, ""))
 }
@@ -196,14 +200,15 @@ pub(crate) fn orders<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
     all
 }
 
-/// A role and its rows, without memos: a redelivery is put through the rules again.
+/// A role and its rows, without memos, so that the rules decide a redelivery again.
 #[derive(Clone)]
 pub(crate) struct World<R: Rules> {
     pub(crate) rules: R,
     pub(crate) rows: BTreeMap<Key, R::State>,
 }
 
-/// The outside: answers, or not. It may see to it that something else happens meanwhile.
+/// The outside world: answers an effect, or does not answer. It may change the world meanwhile, as
+/// another delivery would.
 pub(crate) type Outside<'a, R> =
     dyn FnMut(&mut World<R>, &<R as Rules>::Effect) -> Option<<R as Rules>::Answer> + 'a;
 
@@ -212,8 +217,8 @@ impl<R: Rules + Clone> World<R> {
         World { rules, rows: BTreeMap::new() }
     }
 
-    /// The next step, with all that it wants to read. It writes only what it has read: that is what
-    /// the store compares versions of.
+    /// The next step after all reads. Checks that the step writes only rows that were read, since
+    /// the store compares the versions of these.
     pub(crate) fn decide(
         &self,
         event: &Event,
@@ -236,14 +241,16 @@ impl<R: Rules + Clone> World<R> {
                     assert!(!keys.is_empty() && rows.unread(keys.clone()) == keys, "{keys:?}");
                     wanted = keys;
                 }
-                Step::Ask { .. } | Step::Nothing | Step::Settle(_) | Step::SetAside(_) => return step,
+                Step::Ask { .. } | Step::Nothing | Step::Settle(_) | Step::SetAside(_) => {
+                    return step;
+                }
             }
         }
         panic!("more than {READS_MAX} rounds of reading");
     }
 
-    /// Delivers `event` and says how it ended: what was announced, `set aside`, or `unanswered`
-    /// when the outside did not answer or the delivery died asking.
+    /// Delivers `event` and returns how it ended: what was announced, `set aside`, or `unanswered`
+    /// when the outside did not answer or the delivery died before the answer.
     pub(crate) fn deliver(
         &mut self,
         event: &Event,
@@ -251,12 +258,13 @@ impl<R: Rules + Clone> World<R> {
         outside: &mut Outside<'_, R>,
     ) -> String {
         let mut answers = Vec::new();
-        // After an effect it is decided with the rows as they were when it was asked for.
+        // After an effect, decides with the rows as they were when the effect was asked for.
         let mut seen: Option<World<R>> = None;
         loop {
             let step = seen.as_ref().unwrap_or(self).decide(event, &answers, now);
-            let conflicts =
-                |seen: &World<R>| written(&event.booking, &step).iter().any(|it| !self.agrees(seen, it));
+            let conflicts = |seen: &World<R>| {
+                written(&event.booking, &step).iter().any(|it| !self.agrees(seen, it))
+            };
             if seen.as_ref().is_some_and(conflicts) {
                 seen = None;
                 continue;
@@ -289,13 +297,13 @@ impl<R: Rules + Clone> World<R> {
         }
     }
 
-    /// Whether a row is the same there: what the store compares versions for.
+    /// Whether a row is the same in `there`. The store compares versions for this purpose.
     fn agrees(&self, there: &World<R>, key: &Key) -> bool {
         let text = |it: &World<R>| it.rows.get(key).map(|it| serde_json::to_string(it).unwrap());
         text(self) == text(there)
     }
 
-    /// Keeps rows as a store does: as text.
+    /// Writes rows as text and reads them back, as a store does.
     fn write(&mut self, rows: impl IntoIterator<Item = (Key, R::State)>) {
         for (key, row) in rows {
             let text = serde_json::to_string(&row).unwrap();
@@ -303,15 +311,15 @@ impl<R: Rules + Clone> World<R> {
         }
     }
 
-    /// All rows as text, to be compared.
+    /// All rows as text, for comparisons.
     pub(crate) fn text(&self) -> String {
         let rows = self.rows.iter();
         rows.map(|(key, row)| format!("{key} {}\n", serde_json::to_string(row).unwrap())).collect()
     }
 }
 
-/// The rows that a step for this booking writes, sorted. Two steps that write a row in common cannot
-/// both be kept.
+/// The rows that a step for this booking writes, sorted. Two concurrent steps that write the same
+/// row cannot both be committed.
 pub(crate) fn written<S, E>(booking: &BookingId, step: &Step<S, E>) -> Vec<Key> {
     let own = Key::Booking(booking.clone());
     let mut keys: Vec<Key> = match step {

@@ -1,4 +1,5 @@
-//! The payment provider, as payment needs it. [`simulated`] is the one that is built in.
+//! The seam to a payment provider. A gateway must never charge a booking twice. [`simulated`] is
+//! the only one that is built in.
 
 pub mod simulated;
 
@@ -11,25 +12,30 @@ use crate::domain::{
     request::PaymentToken,
 };
 
-/// The answer to a charge: both are answers, neither is an error.
+/// The answer to a charge. A refusal is an answer, too, and not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Charged {
-    /// The money was taken.
     Yes(Charge),
-    /// It was not, for good.
+    /// Nothing was charged, and asking again would not change that.
     No(NoCharge),
 }
 
-/// A payment provider. Charges and refunds are keyed by the booking: the same call again gives the
-/// same answer and moves no money.
+/// A payment provider. Charges and refunds are idempotent: the same call again gives the same
+/// answer and moves no money.
 pub trait Gateway: Send + Sync + 'static {
-    /// The charge of a booking, if there is one, however long ago.
+    /// The charge of a booking, if there is one, however old it is.
+    ///
+    /// # Errors
+    /// See [`GatewayError`].
     fn find(
         &self,
         booking: &BookingId,
     ) -> impl Future<Output = Result<Option<Charge>, GatewayError>> + Send;
 
-    /// Takes the money. Idempotency key: the booking id.
+    /// Charges `amount`. The idempotency key is the booking id.
+    ///
+    /// # Errors
+    /// See [`GatewayError`]. The money may have been taken all the same.
     fn charge(
         &self,
         booking: &BookingId,
@@ -37,7 +43,10 @@ pub trait Gateway: Send + Sync + 'static {
         amount: Money,
     ) -> impl Future<Output = Result<Charged, GatewayError>> + Send;
 
-    /// Gives it back. Idempotency key: the booking id and `:refund`.
+    /// Refunds `charge`. The idempotency key is the booking id followed by `:refund`.
+    ///
+    /// # Errors
+    /// See [`GatewayError`]. The money may have been given back all the same.
     fn refund(
         &self,
         booking: &BookingId,
@@ -48,13 +57,12 @@ pub trait Gateway: Send + Sync + 'static {
 /// Why there is no answer. The money may have moved all the same.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// It took too long.
     #[error("the gateway did not answer in time")]
     TimedOut,
-    /// It answered that it will not do this, and asking again will not help.
+    /// The gateway will not do this, and asking again does not help.
     #[error("the gateway refuses: {0}")]
     Refused(&'static str),
-    /// It could not be reached, or failed.
+    /// The gateway could not be reached, or failed.
     #[error("the gateway could not be asked")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
 }

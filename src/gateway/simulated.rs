@@ -1,18 +1,19 @@
-//! A payment provider over a store. The token says how a charge ends:
+//! A simulated payment provider, which keeps its rows in a store. It must never be used for real
+//! money. The token decides how a charge ends:
 //!
 //! | token | ending |
 //! |---|---|
 //! | `tok_visa` | charged |
 //! | `tok_declined` | declined |
-//! | `tok_insufficient_funds` | declined for want of funds |
+//! | `tok_insufficient_funds` | declined, because the card has not enough money |
 //! | `tok_timeout_then_ok` | charged, but the first answer comes too late |
 //! | any other | declined |
 //!
-//! What it knows of a booking is one row, `gateway/<booking>`: its answers by idempotency key, and
-//! a ledger with one line for each movement of money; a charge made twice would stand there twice.
-//! The row is written if it has not changed, so all processes over one store are one provider, and
-//! it survives the death of any of them. A fake: with `--store dynamodb` its rows are in payment's
-//! own table, where a real provider would have nothing.
+//! What it knows about a booking is one row, `gateway/<booking>`. The row has the answers by
+//! idempotency key, and a ledger with one line for each movement of money, so that a second charge
+//! would show. Writes are conditional, so all processes that use the same store see the same
+//! provider, and it survives the death of any of them. With `--store dynamodb` its rows are in the
+//! table of payment, where a real provider would have none.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -30,33 +31,31 @@ use crate::{
     store::{Commit, Store, StoreError, Write},
 };
 
-/// What the key of a booking's row begins with.
+/// The prefix of the keys of its rows.
 const ROW: &str = "gateway/";
-/// How often a row that changed meanwhile is read again.
+/// How often a row is read again after a conflict.
 const CONFLICTS_MAX: u32 = 16;
 
-/// A movement of money, as the ledger has it.
+/// A movement of money in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
     /// `charge` or `refund`.
     pub movement: String,
-    /// The booking it was made for.
     pub booking: BookingId,
-    /// The provider's reference.
+    /// The provider's id of the charge or refund.
     pub reference: String,
-    /// How much.
     pub amount: Money,
 }
 
-/// The provider over a store of rows.
+/// The simulated provider, with its rows in a store.
 #[derive(Clone, Debug)]
 pub struct SimulatedGateway<S> {
     rows: S,
-    /// How long the late answer of `tok_timeout_then_ok` keeps its caller waiting.
+    /// How long `tok_timeout_then_ok` makes its caller wait before the time-out.
     patience: Duration,
 }
 
-/// What the provider knows of one booking.
+/// What the provider knows about one booking.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Account {
     /// By idempotency key.
@@ -64,7 +63,7 @@ struct Account {
     ledger: Vec<Line>,
 }
 
-/// A question and its answer, for good.
+/// A question and its answer, which never changes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Answered {
     asked: String,
@@ -87,8 +86,8 @@ struct Line {
 }
 
 impl<S: Store> SimulatedGateway<S> {
-    /// The provider whose rows are in `rows`. `patience`: how long a caller waits before a late
-    /// answer counts as none.
+    /// The provider whose rows are in `rows`. `patience` is how long a caller has to wait before a
+    /// late answer becomes a time-out.
     pub fn new(rows: S, patience: Duration) -> SimulatedGateway<S> {
         SimulatedGateway { rows, patience }
     }
@@ -96,12 +95,12 @@ impl<S: Store> SimulatedGateway<S> {
     /// Every movement of money of one booking, in order.
     ///
     /// # Errors
-    /// When its row cannot be read.
+    /// When the booking's row cannot be read.
     pub async fn ledger_of(&self, booking: &BookingId) -> Result<Vec<Movement>, GatewayError> {
         Ok(self.account(booking).await?.1.movements(booking))
     }
 
-    /// The booking's row, and the version it has.
+    /// The version and the contents of the booking's row.
     async fn account(&self, booking: &BookingId) -> Result<(u64, Account), GatewayError> {
         let key = key(booking);
         let Some(row) = self.rows.read(vec![key.clone()]).await?.pop().flatten() else {
@@ -110,8 +109,9 @@ impl<S: Store> SimulatedGateway<S> {
         Ok((row.version, parse(&key, &row.body)?))
     }
 
-    /// The answer under `key`: the one that was given before, or what `decide` does now. The same
-    /// key with another question is refused. True with an answer that is new.
+    /// The answer under the idempotency key `key`, and whether it is new. If there is no answer
+    /// yet,
+    /// `decide` gives one. The same key with another question is refused.
     async fn answer(
         &self,
         booking: &BookingId,
@@ -136,12 +136,12 @@ impl<S: Store> SimulatedGateway<S> {
             let body = serde_json::to_string(&account)
                 .map_err(|it| GatewayError::Unreachable(Box::new(it)))?;
             let write = Write { key: self::key(booking), read_version, body, listing: None };
-            // Whoever else asked under this key meanwhile has the answer for both.
+            // On a conflict, another process may have answered the same question: reads it again.
             if self.rows.commit(vec![write]).await? == Commit::Done {
                 return Ok((answer, true));
             }
         }
-        Err(GatewayError::Unreachable("others kept changing the row".into()))
+        Err(GatewayError::Unreachable("other processes kept changing the row".into()))
     }
 }
 
@@ -177,7 +177,7 @@ impl<S: Store> Gateway for SimulatedGateway<S> {
         match answer {
             Answer::Charged(charge) => Ok(Charged::Yes(charge)),
             Answer::Declined(reason) => Ok(Charged::No(reason)),
-            Answer::Refunded(_) => Err(GatewayError::Refused("an answer that no charge wrote")),
+            Answer::Refunded(_) => Err(GatewayError::Refused("not an answer to a charge")),
         }
     }
 
@@ -196,7 +196,7 @@ impl<S: Store> Gateway for SimulatedGateway<S> {
         match self.answer(booking, &key, &asked, decide).await?.0 {
             Answer::Refunded(refund) => Ok(refund),
             Answer::Charged(_) | Answer::Declined(_) => {
-                Err(GatewayError::Refused("an answer that no refund wrote"))
+                Err(GatewayError::Refused("not an answer to a refund"))
             }
         }
     }
@@ -219,15 +219,15 @@ impl Account {
     }
 }
 
-/// The movements of money in these rows, key and row: for audits.
+/// The movements of money in these rows (keys and bodies), for audits.
 ///
 /// # Errors
-/// When a row is not the provider's.
+/// When a row was not written by this provider.
 pub fn movements(rows: Vec<(String, String)>) -> Result<Vec<Movement>, GatewayError> {
     let mut found = Vec::new();
     for (key, body) in rows {
         let booking = key.strip_prefix(ROW).and_then(|it| BookingId::parse(it).ok());
-        let booking = booking.ok_or(GatewayError::Refused("a row of no booking"))?;
+        let booking = booking.ok_or(GatewayError::Refused("a row belongs to no booking"))?;
         found.extend(parse(&key, &body)?.movements(&booking));
     }
     Ok(found)
@@ -242,12 +242,13 @@ pub fn key(booking: &BookingId) -> String {
 fn parse(key: &str, body: &str) -> Result<Account, GatewayError> {
     let unreadable = |it| format!("the row `{key}` cannot be read: {it}").into();
     serde_json::from_str(body).map_err(|it: serde_json::Error| {
-        // Where, never what: serde's own words could quote the row.
+        // Says where the error is, and not what serde says about it, since that could quote the
+        // row.
         GatewayError::Unreachable(unreadable(format!("line {} column {}", it.line(), it.column())))
     })
 }
 
-/// A reference that follows from the key, so that a run with a seed can be repeated.
+/// A reference that is derived from the key, so that a run with the same seed gives the same one.
 fn reference(kind: &str, key: &str) -> String {
     let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, key.as_bytes()).simple().to_string();
     format!("{kind}_{}", &id[..24])

@@ -1,4 +1,5 @@
-//! `GET /canaries/{id}`: which hops of a canary status knows of.
+//! `GET /canaries/{id}`: which hops of a canary status knows of. Only reads what the consumer of
+//! status has stored.
 
 use std::sync::Arc;
 
@@ -16,20 +17,19 @@ use tracing::error;
 use crate::{
     domain::canary::{CanaryId, Sighting},
     roles::StatusRole,
-    runtime::{UnitOfWork, Chain, sightings},
+    runtime::{Chain, UnitOfWork, sightings},
     store::Store,
 };
 
-/// What is known of a canary. One never seen has no hops: it may be on its way.
+/// The hops of a canary that status knows of. An unknown canary has none: it may be on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CanaryView {
-    /// Its id.
     pub canary: CanaryId,
-    /// The hops it made.
+    /// Which role heard the canary on which topic, and when.
     pub hops: Vec<Sighting>,
 }
 
-/// The route that tells canaries.
+/// The route of canaries.
 pub fn canaries<S: Store>(work: Arc<UnitOfWork<StatusRole, S>>) -> Router {
     Router::new().route("/canaries/{id}", get(one::<S>)).with_state(work)
 }
@@ -45,7 +45,7 @@ async fn one<S: Store>(
     match sightings(work.store(), canary).await {
         Ok(hops) => Json(CanaryView { canary, hops }).into_response(),
         Err(error) => {
-            error!(error = %Chain(&error), "could not answer a question about a canary");
+            error!(error = %Chain(&error), "could not read a canary for an HTTP request");
             let problem = json!({"error": "the store of canaries cannot be read just now"});
             (StatusCode::SERVICE_UNAVAILABLE, Json(problem)).into_response()
         }

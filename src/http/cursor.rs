@@ -1,5 +1,5 @@
-//! Where a list of bookings goes on, as text for a query: what a server said, or what a client made
-//! up.
+//! The cursor of a list of bookings: the text with which a client asks for the next page. A client
+//! may make one up, so it must never give access to more than the list itself shows.
 
 use std::{fmt, str::FromStr};
 
@@ -8,12 +8,11 @@ use crate::{
     store::Place,
 };
 
-/// What stands before a booking's id in its row's key.
+/// The beginning of the key of a booking's row.
 const BOOKING: &str = "booking/";
 
-/// After which booking a list goes on: `1772357400000.paid.b-1`. Clients are told that it means
-/// nothing. It is a place among times, not a right: one that was made up shows no more than a list
-/// shows anyway.
+/// The place after which a list continues, such as `1772357400000.paid.b-1`. Clients must not rely
+/// on its form. It is a place among times and no permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     at_ms: i64,
@@ -21,13 +20,13 @@ pub struct Cursor {
     id: BookingId,
 }
 
-/// It is not what a list said.
+/// The text is no cursor that a list can have given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected the `next` of a list, as it was said")]
+#[error("expected the `next` of a list, unchanged")]
 pub struct NoCursor;
 
 impl Cursor {
-    /// Of a booking's row; none of another one.
+    /// The cursor for a row; `None` if the row is not that of a booking.
     #[must_use]
     pub fn of(place: &Place) -> Option<Cursor> {
         Some(Cursor {
@@ -37,7 +36,7 @@ impl Cursor {
         })
     }
 
-    /// As the store knows it.
+    /// The same place, as the store names it.
     #[must_use]
     pub fn place(&self) -> Place {
         let (phase, key) = (self.phase.to_string(), format!("{BOOKING}{}", self.id));
@@ -62,7 +61,7 @@ impl FromStr for Cursor {
             phase: Phase::of_name(phase).ok_or(NoCursor)?,
             id: BookingId::parse(id).map_err(|_| NoCursor)?,
         };
-        // One time has one text: `+7`, `007` and `-0` are nobody's.
+        // Each time has exactly one text: no list gives `+7`, `007` or `-0`.
         if cursor.to_string() == text { Ok(cursor) } else { Err(NoCursor) }
     }
 }

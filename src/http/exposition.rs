@@ -1,5 +1,5 @@
-//! `/metrics` in the two text formats there are, each under its own name: OpenMetrics for who asks
-//! for it, the classic one of Prometheus for everybody else.
+//! `/metrics` in two text formats: OpenMetrics if the client asks for it, otherwise the classic
+//! format of Prometheus. The content type must always name the format that is sent.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -19,7 +19,7 @@ const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; ch
 const CLASSIC: &str = "text/plain";
 const CLASSIC_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What a cache must know.
+/// Tells caches that the answer depends on the `Accept` header.
 const VARIES: (HeaderName, &str) = (VARY, "accept");
 
 pub(super) async fn exposition(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
@@ -33,7 +33,7 @@ pub(super) async fn exposition(State(metrics): State<Metrics>, headers: HeaderMa
     }
 }
 
-/// Whether an `Accept` names OpenMetrics, and likes it no less than the classic format.
+/// Whether an `Accept` header names OpenMetrics and prefers it, or likes both formats equally.
 fn wants_open_metrics(accept: &str) -> bool {
     let weight = |wanted: &str| {
         accept.split(',').find_map(|it| {
@@ -46,8 +46,8 @@ fn wants_open_metrics(accept: &str) -> bool {
     weight(OPEN_METRICS).is_some_and(|it| it > 0.0 && it >= weight(CLASSIC).unwrap_or(0.0))
 }
 
-/// OpenMetrics in the classic format: there a counter is typed under the name that its samples
-/// have, and the text has no end mark.
+/// Converts OpenMetrics to the classic format: there, the type of a counter is declared under the
+/// name that its samples have, and there is no `# EOF`.
 fn classic(text: &str) -> String {
     let of_type = |line: &'static str| {
         move |it: &str| it.strip_prefix("# TYPE ")?.strip_suffix(line).map(str::to_owned)
@@ -59,7 +59,7 @@ fn classic(text: &str) -> String {
             let (name, rest) = line.strip_prefix(word)?.split_once(' ')?;
             counters.contains(name).then(|| format!("{word}{name}_total {rest}"))
         });
-        // Writing to a text does not fail.
+        // Writing to a String does not fail.
         let _ = writeln!(classic, "{}", named.as_deref().unwrap_or(line));
     }
     classic
@@ -78,7 +78,7 @@ mod tests {
             ("text/html,application/xhtml+xml,*/*;q=0.8", false),
             ("application/openmetrics-text", true),
             ("Application/OpenMetrics-Text; version=1.0.0; charset=utf-8", true),
-            // As Prometheus 3 asks, and OpenTelemetry's receiver.
+            // The header of Prometheus 3, and of OpenTelemetry's receiver.
             (
                 "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
                  application/openmetrics-text;version=0.0.1;q=0.4,\

@@ -1,4 +1,5 @@
-//! What a service answers over HTTP: `/health` and `/metrics`, and status its bookings.
+//! The HTTP server of a service: `/health` and `/metrics`, and for status its bookings and
+//! canaries. It only reads, and it must never take anything that the consumer needs.
 
 mod canaries;
 mod cursor;
@@ -27,9 +28,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{domain::RoleName, metrics::Metrics, runtime::Pulse};
 
-/// `/health`: 200 while the poll loop lives and the stores are the ones that were opened, 503 and
-/// why when not. `/metrics`: OpenMetrics or the classic text format. `stores` says what is wrong
-/// with them, at each question.
+/// The routes that every service has. `/health` answers 200 while the poll loop works and the
+/// stores are the ones that were opened, and otherwise 503 with the reason. `/metrics` answers in
+/// OpenMetrics or in the classic text format. `stores` is called at each `/health`, and returns
+/// what is wrong with the stores, if anything is.
 pub fn vital_signs(
     role: RoleName,
     pulse: Pulse,
@@ -58,7 +60,7 @@ async fn health(State(Vital { role, pulse, stores }): State<Vital>) -> impl Into
     (code, Json(serde_json::json!({"role": role, "health": health})))
 }
 
-/// Every error is JSON, whoever makes it: a route, what reads the path before it, or nobody.
+/// Gives every error a JSON body, also those that axum answers by itself.
 async fn errors_as_json(answer: Response) -> Response {
     let code = answer.status();
     let json = answer.headers().get(CONTENT_TYPE).is_some_and(|it| it == "application/json");
@@ -76,8 +78,8 @@ async fn errors_as_json(answer: Response) -> Response {
     (code, Json(serde_json::json!({"error": problem}))).into_response()
 }
 
-/// Serves until told to stop, then lets open requests finish. Every error is JSON, also of what is
-/// no request.
+/// Serves until `stop` is cancelled, then lets open requests finish. Every error is JSON, even the
+/// answer to bytes that are no HTTP request.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     server::serve(listener, router.layer(map_response(errors_as_json)), stop).await;
 }

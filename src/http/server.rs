@@ -1,5 +1,5 @@
-//! Serves HTTP beside the consumer, and never at its cost: connections take file descriptors and
-//! memory, and a service that has none left can neither receive nor delete.
+//! Serves HTTP beside the consumer. It must never starve the consumer: connections need file
+//! descriptors and memory, and a service that has none left can neither receive nor delete.
 
 use std::{
     collections::BTreeMap,
@@ -23,22 +23,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::unreadable::WithWords;
+use super::unreadable::{BUFFER_BYTES_MAX, WithWords};
 
-/// The most connections at once. When there are as many and another comes, one of them is closed:
-/// the oldest that is in no handler, so that a probe that asks at once is answered at once.
+/// The most connections at once. When another one comes, one is closed: the oldest that is in no
+/// handler. So a probe that sends its request at once is always answered.
 const CONNECTIONS_MAX: usize = 64;
-/// How long a client may take to send the header of a request, and be idle before the next one.
+/// How long a client may take to send the header of a request, and how long it may be idle before
+/// the next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most bytes of a header, and of what is read or written at a time.
-pub(super) const BUFFER_BYTES_MAX: usize = 16 * 1024;
-/// How long the requests that are open may take when the service stops.
+/// How long open requests may take to finish when the service stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
-/// The pause after a connection could not be taken: there are no descriptors, and others end
-/// meanwhile.
+/// The pause after a connection could not be accepted for lack of file descriptors. Other
+/// connections may end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The connections there are, the oldest first. A connection counts until it is closed.
+/// The open connections, the oldest first. A connection counts until it is closed.
 #[derive(Clone, Debug, Default)]
 struct Connections(Arc<Mutex<Open>>);
 
@@ -54,7 +53,7 @@ struct Connection {
     in_handler: Arc<AtomicBool>,
 }
 
-/// A connection in the list, for as long as this lives.
+/// Keeps a connection in the list; drop it to remove the connection.
 struct Listed {
     connections: Connections,
     number: u64,
@@ -68,7 +67,7 @@ impl Drop for Listed {
 }
 
 impl Connections {
-    /// Adds one, for which there is room.
+    /// Adds a connection. The caller has made room for it.
     fn add(&self) -> Listed {
         let mut open = self.lock();
         open.begun += 1;
@@ -77,10 +76,10 @@ impl Connections {
         Listed { connections: self.clone(), number, connection }
     }
 
-    /// Closes one connection after the other until there is room for another.
+    /// Closes connections, one at a time, until there is room for another.
     async fn make_room(&self) {
         while !self.has_room() {
-            // The one that has to go goes when its task comes round.
+            // The task of the connection that was told to close needs its turn.
             tokio::task::yield_now().await;
         }
     }
@@ -91,7 +90,7 @@ impl Connections {
             return true;
         }
         let staying = || open.there.values().filter(|it| !it.close.is_cancelled());
-        // One at a time: as many as are too many are on their way out already.
+        // If enough connections are closing already, no other one is told to.
         if staying().count() >= CONNECTIONS_MAX {
             let resting = staying().find(|it| !it.in_handler.load(Ordering::Relaxed));
             if let Some(it) = resting.or_else(|| staying().next()) {
@@ -106,7 +105,7 @@ impl Connections {
     }
 }
 
-/// The router, which says whether it is at work.
+/// The router of one connection, which records whether a handler is running.
 struct Watched {
     router: TowerToHyperService<Router>,
     in_handler: Arc<AtomicBool>,
@@ -129,7 +128,7 @@ impl Service<Request<Incoming>> for Watched {
     }
 }
 
-/// Serves until told to stop, then lets open requests finish.
+/// Serves until `stop` is cancelled, then lets open requests finish.
 pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let (connections, tasks) = (Connections::default(), TaskTracker::new());
     let mut short = false;
@@ -137,24 +136,24 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
         match accepted {
             Ok((stream, _)) => {
                 if std::mem::take(&mut short) {
-                    info!("connections are taken again");
+                    info!("accepting connections again");
                 }
                 connections.make_room().await;
                 let listed = connections.add();
                 tasks.spawn(attend(stream, router.clone(), listed, stop.clone()));
-                // Whoever has come has its turn before the next one comes.
+                // Lets the new connection's task run before the next connection is accepted.
                 tokio::task::yield_now().await;
             }
             Err(error) => {
-                // Once, however long it lasts: what comes in by itself may come in often.
+                // Logged once, however long this lasts: clients may connect very often.
                 if !std::mem::replace(&mut short, true) {
-                    warn!(%error, "could not take a connection");
+                    warn!(%error, "could not accept a connection");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    // Who comes now is refused, and does not wait for nobody.
+    // From here on, new connections are refused, instead of waiting in the queue of the listener.
     drop(listener);
     tasks.close();
     tasks.wait().await;
@@ -169,9 +168,9 @@ async fn attend(stream: TcpStream, router: Router, listed: Listed, stop: Cancell
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(WithWords::new(TokioIo::new(stream)), service);
     let mut connection = pin!(connection);
-    // How it ends is the client's business.
+    // Errors of a connection are ignored: they concern only its client.
     tokio::select! {
-        // First what has come in already.
+        // Serves what has arrived already before it looks at the tokens.
         biased;
         _ = connection.as_mut() => {}
         () = close.cancelled() => {}

@@ -1,4 +1,5 @@
-//! `GET /bookings/{id}` and `GET /bookings`.
+//! `GET /bookings/{id}` and `GET /bookings`, which read the rows of status. They must never write:
+//! only an event may change what status says.
 
 use std::sync::Arc;
 
@@ -25,13 +26,13 @@ use crate::{
         status::{Phase, Record},
     },
     roles::StatusRole,
-    runtime::{UnitOfWork, Chain, StoredRow, look_up},
+    runtime::{Chain, StoredRow, UnitOfWork, look_up},
     store::{Find, Store},
 };
 
-/// How many bookings a list has unless it is asked for.
+/// How many bookings a page has, unless the client asks for another number.
 const LIMIT_DEFAULT: usize = 50;
-/// How many it can have.
+/// The most bookings that a page can have.
 const LIMIT_MAX: usize = 500;
 
 struct Desk<S> {
@@ -50,8 +51,8 @@ impl<S> Clone for Desk<S> {
     }
 }
 
-/// The routes that tell bookings. One whose newest fact is older than `stuck_after` and that is not
-/// at its end counts as stuck.
+/// The routes of bookings. A booking counts as stuck if it has not ended and its newest fact is
+/// older than `stuck_after`.
 pub fn bookings<S: Store>(
     work: Arc<UnitOfWork<StatusRole, S>>,
     clock: Clock,
@@ -102,7 +103,7 @@ async fn list<S: Store>(
 ) -> Response {
     let Ok(Query(wish)) = wish else {
         return bad_request(
-            "expected phase=, limit= (1 to 500), order= (newest or stalest) and after= (a list's next)",
+            "expected phase=, limit= (1 to 500), order= (newest or stalest), after= (the next of a list)",
         );
     };
     let limit = wish.limit.unwrap_or(LIMIT_DEFAULT);
@@ -146,7 +147,7 @@ fn bad_request(problem: &str) -> Response {
 }
 
 fn unavailable(error: &(dyn std::error::Error + 'static)) -> Response {
-    error!(error = %Chain(error), "could not answer a question about bookings");
+    error!(error = %Chain(error), "could not read bookings for an HTTP request");
     let problem = json!({"error": "the store of bookings cannot be read just now"});
     (StatusCode::SERVICE_UNAVAILABLE, Json(problem)).into_response()
 }

@@ -1,5 +1,6 @@
-//! What is no request at all never reaches the router: hyper answers it by itself, with a status
-//! and no body. Here that answer gets one, like every other error.
+//! Gives a JSON body to the answers that hyper makes by itself. Bytes that are no HTTP request
+//! never reach the router: hyper answers them with a status and without a body. An answer of the
+//! router must pass unchanged.
 
 use std::{
     io,
@@ -9,16 +10,17 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::server::BUFFER_BYTES_MAX;
+/// The most bytes of a header, and the size of the buffers of a connection.
+pub(super) const BUFFER_BYTES_MAX: usize = 16 * 1024;
 
-/// A connection on which an error without a body is written as JSON.
+/// A connection that adds a JSON body to an error without one.
 ///
-/// hyper writes the head of an answer at the beginning of a write, and after its own answer it
-/// closes the connection. No error of the router is without a body.
+/// This relies on three facts: hyper begins a write with the head of an answer, it closes the
+/// connection after an answer of its own, and every error of the router has a body.
 #[derive(Debug)]
 pub(super) struct WithWords<T> {
     inner: T,
-    /// What is written instead of hyper's own answer, and how much of it has been.
+    /// The bytes that replace hyper's own answer, and how many of them are written.
     instead: Option<(Vec<u8>, usize)>,
 }
 
@@ -28,12 +30,12 @@ impl<T> WithWords<T> {
     }
 }
 
-/// The answer in place of one of hyper's own; none for every other beginning of a write.
+/// The answer that replaces one of hyper's own; `None` for all other bytes.
 fn instead_of(written: &[u8]) -> Option<Vec<u8>> {
     if !written.starts_with(b"HTTP/1.") {
         return None;
     }
-    // One head, and nothing behind it.
+    // Exactly one head, and nothing behind it.
     let head = str::from_utf8(written).ok()?.strip_suffix("\r\n\r\n")?;
     if head.contains("\r\n\r\n") {
         return None;
@@ -92,7 +94,7 @@ impl<T: Write + Unpin> Write for WithWords<T> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // hyper's own answer is one slice alone.
+        // An answer of hyper's own is always a single slice.
         match slices {
             [only] => self.poll_write(context, only),
             _ => Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, slices),
@@ -130,7 +132,7 @@ mod tests {
             // The answer to a HEAD.
             "HTTP/1.1 404 Not Found\r\ncontent-length: 44\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
-            // Of a router, on a connection that goes on.
+            // An answer of the router, on a connection that stays open.
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 400 Bad Request\r\n\
              connection: close\r\ncontent-length: 0\r\n\r\n",

@@ -1,4 +1,5 @@
-//! A booking as the status service tells it, and as `booking show` reads it.
+//! The JSON of a booking, as the status service writes it and `booking show` reads it. A field may
+//! be added, but must never be renamed or removed: programs rely on it.
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -7,70 +8,68 @@ use crate::domain::{
     event::Kind,
     ids::{BookingId, Digest},
     money::Money,
+    receipt,
     seat::{FlightNo, SeatId},
     status::{CLIENT, Fact, Phase, Record, Rejection, Waiting},
 };
 
-/// Why nothing is told of a request: another one under the same id was answered, or none was yet
-/// and there are several.
+/// The reason of an entry that shows no details of a request: another request with the same id was
+/// answered, or there are several and none was answered yet.
 const NOT_ANSWERED: &str = "not_answered";
-/// Why nothing is told of an outcome: it is of another request under the same id.
+/// The reason of an entry that shows no details of an outcome: the outcome belongs to another
+/// request with the same id.
 const OTHER_REQUEST: &str = "other_request";
 /// The phase of a booking that status has not seen.
 pub const UNKNOWN: &str = "unknown";
 /// The type of an entry about a request that was refused.
 const REJECTED: &str = "rejected";
-/// Who said what may have been said by anybody.
+/// The source of an entry that anybody may have sent.
 const UNVERIFIED: &str = "unverified";
 
 /// How one booking stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookingView {
-    /// Its id.
     pub booking_id: BookingId,
-    /// The headline.
     pub phase: Phase,
-    /// Whether it is an ending.
+    /// Whether the booking has ended: no event is expected any more.
     #[serde(rename = "final")]
     pub is_final: bool,
-    /// Whether different requests were seen under this id.
+    /// Whether different requests were made with this id.
     pub conflict: bool,
-    /// The digest of the request that was answered, which all of this is about. Whoever sent a
-    /// request can tell by it whether it was theirs; none while several wait for an answer.
+    /// The digest of the request that was answered, which this view is about. By it a client can
+    /// tell whether that was its own request. `None` while several requests wait for an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_digest: Option<Digest>,
-    /// Whether it has waited for longer than the limit.
+    /// Whether the booking has had no new fact for longer than the limit, and has not ended.
     pub stuck: bool,
-    /// What it waits for, from whom, since when.
+    /// The events that the booking waits for, from which service and since when.
     pub waiting_for: Vec<Waiting>,
-    /// The flight, if any fact names it.
+    /// The flight, if a fact names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flight: Option<FlightNo>,
-    /// Local day of departure.
+    /// The local day of departure, if a fact names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
-    /// The seats.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seats: Vec<SeatId>,
-    /// The receipt, if one went out.
+    /// The receipt, if one was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptView>,
-    /// Why requests under this id were refused. Anybody may have sent them, also beside a booking
-    /// that goes on: their entries in the timeline are then of nobody that was verified.
+    /// Why requests with this id were refused. Anybody may have sent them, even while another
+    /// request with this id goes on; then the source of their entries is `unverified`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<String>,
-    /// Every fact known, in the order in which they were said.
+    /// All known facts and refusals, in the order in which they happened.
     pub timeline: Vec<Entry>,
-    /// When status heard the newest of them: the answer may lag.
+    /// When status heard the newest fact. What happened later is not in this view.
     pub as_of: Option<Timestamp>,
 }
 
-/// A receipt that went out.
+/// A receipt that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptView {
-    /// Receipt number.
     pub number: String,
-    /// False when the seats were lost after it went out.
+    /// False if the seats were lost after the receipt was sent.
     pub valid: bool,
 }
 
@@ -80,30 +79,31 @@ pub struct Entry {
     /// The event's type, or `rejected`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it was said, by the clock of who said it.
+    /// The time that the event states, by the clock of its publisher.
     pub time: Timestamp,
-    /// When status heard it: of what a client said, which may say any time.
+    /// When status heard the event. Only for the events of clients, which may state any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Timestamp>,
-    /// Who said it: the service that publishes such events, or `client`; `unverified` where it may
-    /// have been anybody else.
+    /// The service that publishes events of this type, or `client`. `unverified` if anybody else
+    /// may have sent it.
     pub source: String,
-    /// Why, where the event says why.
+    /// The reason that the event gives, or why its details are not shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The seats it names.
+    /// The seats that the event names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seats: Vec<SeatId>,
-    /// The money it names.
+    /// The amount that the event names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
-    /// The receipt it names.
+    /// The number of the receipt that the event names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
 }
 
 impl BookingView {
-    /// Tells a record, at a time, with what counts as too long.
+    /// The view of a record at the time `now`. The booking counts as stuck if its newest fact is
+    /// older than `stuck_after` and it has not ended.
     #[must_use]
     pub fn of(
         id: &BookingId,
@@ -134,7 +134,8 @@ impl BookingView {
             flight: seating.map(|it| it.flight.clone()),
             date: seating.map(|it| it.date),
             seats: seating.map(|it| it.seats.clone()).unwrap_or_default(),
-            receipt: number.map(|number| ReceiptView { number, valid: !lost }),
+            receipt: number
+                .map(|number| ReceiptView { number, valid: receipt::is_valid(true, lost) }),
             rejections: record.rejections().map(|it| it.reason.clone()).collect(),
             timeline,
             as_of,
@@ -143,7 +144,7 @@ impl BookingView {
 }
 
 impl BookingView {
-    /// Whether any role has answered a request under this id.
+    /// Whether any role has answered a request with this id.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         let request = Kind::BookingRequested.topic();
@@ -157,7 +158,7 @@ impl Entry {
         let source = match publisher {
             None => CLIENT,
             Some(role) if fact.source == role.source() => role.source(),
-            // Rows of version 0.1 may have facts whose source nobody compared.
+            // Version 0.1 did not check the source of a fact, and its rows are still read.
             Some(_) => UNVERIFIED,
         };
         let entry = Entry {
@@ -202,11 +203,11 @@ impl Entry {
 /// The answer to `GET /bookings`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Listing {
-    /// The bookings, in the order that was asked for.
+    /// The bookings, in the order that the query asked for.
     pub bookings: Vec<Line>,
-    /// What to give as `after=` to go on; none when this was the end. A booking that has news
-    /// meanwhile moves to where its new time is: among the newest it may be told twice, or not on
-    /// what is left.
+    /// The value of `after=` for the next page; `None` at the end of the list. A booking that has
+    /// news between two pages moves to the place of its new time, so it may be listed twice or be
+    /// missing from the pages that are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -214,20 +215,18 @@ pub struct Listing {
 /// One line of a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
-    /// Its id.
     pub booking_id: BookingId,
-    /// The headline.
     pub phase: Phase,
-    /// Whether it is an ending.
+    /// Whether the booking has ended.
     #[serde(rename = "final")]
     pub is_final: bool,
-    /// Whether different requests were seen under this id.
+    /// Whether different requests were made with this id.
     pub conflict: bool,
-    /// Whether it has waited for longer than the limit.
+    /// Whether the booking has had no new fact for longer than the limit, and has not ended.
     pub stuck: bool,
-    /// When status heard its newest fact.
+    /// When status heard the newest fact.
     pub as_of: Option<Timestamp>,
-    /// Whom it waits for.
+    /// The events that the booking waits for, from which service and since when.
     pub waiting_for: Vec<Waiting>,
 }
 

@@ -1,8 +1,8 @@
-//! Each receipt is a file, `<number>.eml`, that any mail program opens. Sent again it replaces
-//! itself; it is there whole or not at all.
+//! Writes each receipt as a file, `<number>.eml`, which any mail program can open. A receipt that
+//! is sent again replaces its file. A file must never be visible before it is complete.
 //!
-//! One thread writes. What waits when it comes round is flushed together, as far as the folder
-//! goes; more threads would wait for each other, for the folder.
+//! One thread writes. It flushes the folder once for all receipts that wait; several threads would
+//! wait for each other to flush the folder.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -21,14 +21,14 @@ use crate::{domain::receipt::Receipt, durability::Durability};
 /// The most letters that are flushed together.
 const GROUP_MAX: usize = 64;
 
-/// A folder of receipts.
+/// Writes receipts to a folder. Copies share the thread that writes.
 #[derive(Clone, Debug)]
 pub struct FolderMailer {
     from: Mailbox,
     letters: mpsc::UnboundedSender<Letter>,
 }
 
-/// A letter that waits to be written, and who waits for it.
+/// A letter to be written, and the channel for the answer.
 #[derive(Debug)]
 struct Letter {
     name: String,
@@ -37,19 +37,21 @@ struct Letter {
 }
 
 impl FolderMailer {
-    /// Writes to this folder, which is made if it is not there. `from` is the sender, such as
-    /// `Receipts <receipts@example.com>`.
+    /// Starts to write to `folder`, which is created if it does not exist. `from` is the sender,
+    /// such as `Receipts <receipts@example.com>`.
     ///
     /// # Errors
-    /// When `from` is no sender, the folder cannot be made, or the machine gives no thread.
+    /// When `from` is not a valid sender, or the folder cannot be created, or the thread cannot be
+    /// started.
     pub fn open(folder: &Path, from: &str, durability: Durability) -> io::Result<FolderMailer> {
         let from = from.parse().map_err(|it| io::Error::new(io::ErrorKind::InvalidInput, it))?;
-        // What lies in it is for its owner alone; a folder that is there keeps its mode.
+        // Only the owner may read receipts. An existing folder keeps its mode.
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        // Not bounded here: whoever sends waits, and there are no more of them than deliveries.
+        // The channel needs no bound: every sender waits for its answer, so there are never more
+        // letters than deliveries in flight.
         let (letters, waiting) = mpsc::unbounded_channel();
         let folder = folder.to_owned();
-        // It ends with the last copy of the mailer, after what was handed in.
+        // The thread ends after the last copy of the mailer is dropped and all letters are written.
         std::thread::Builder::new()
             .name("mail".to_owned())
             .spawn(move || work(&folder, waiting, durability))?;
@@ -57,25 +59,24 @@ impl FolderMailer {
     }
 }
 
-/// Keeps an eye on the thread that writes.
+/// Watches the thread that writes receipts.
 #[derive(Clone, Debug)]
 pub struct Watch(mpsc::WeakUnboundedSender<Letter>);
 
 impl Watch {
-    /// Why nothing is written any more, in words for `/health`, if that is so.
+    /// Why no receipt is written any more, as a text for `/health`; `None` while the thread works.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let died = self.0.upgrade().is_some_and(|it| it.is_closed());
         died.then(|| {
-            "the thread that writes receipts died of a bug, which the log tells above; the service has to \
-             be started again"
+            "the thread that writes receipts died of a bug (see the log above); restart the service"
                 .to_owned()
         })
     }
 }
 
 impl FolderMailer {
-    /// What keeps an eye on it.
+    /// The watch over the thread that writes.
     #[must_use]
     pub fn watch(&self) -> Watch {
         Watch(self.letters.downgrade())
@@ -88,15 +89,15 @@ impl Mailer for FolderMailer {
         let failed = |source| MailError::Failed { number: receipt.number.clone(), source };
         let (written, answer) = oneshot::channel();
         let letter = Letter { name: format!("{}.eml", receipt.number), text, written };
-        self.letters.send(letter).map_err(|_| failed("nobody writes any more".into()))?;
+        self.letters.send(letter).map_err(|_| failed("the thread that writes ended".into()))?;
         answer.await.map_err(|it| failed(it.into()))?.map_err(|it| failed(it.into()))
     }
 }
 
-/// Removes a receipt; false when it is not there.
+/// Removes a receipt; false when it does not exist.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// When it exists and cannot be removed.
 pub fn remove(folder: &Path, number: &str) -> io::Result<bool> {
     match fs::remove_file(folder.join(format!("{number}.eml"))) {
         Ok(()) => Ok(true),
@@ -105,23 +106,25 @@ pub fn remove(folder: &Path, number: &str) -> io::Result<bool> {
     }
 }
 
-/// Each step is taken for all of them before the next: most file systems flush at once what was
-/// written before the first is flushed. A letter that fails does so alone.
+/// Writes letters until the channel is closed. Takes each step for all waiting letters before the
+/// next step, since on most file systems the first flush also flushes the files that were written
+/// before it. A letter that fails does not affect the others.
 fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Letter>, durability: Durability) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-        // Whose effect timed out asks again: on a slow disk those would be written for nobody.
+        // An effect that timed out will be asked for again. On a slow disk, such letters would
+        // take up all the time.
         group.retain(|it| !it.written.is_closed());
         let drafts: Vec<_> = group.iter().map(|it| draft(folder, &it.text)).collect();
         drafts.iter().flatten().for_each(|it| durability.begin_flush(it.as_file()));
         let drafts: Vec<_> = drafts.into_iter().map(|it| flushed(it?, durability)).collect();
         let placed: Vec<_> =
             drafts.into_iter().zip(&group).map(|(it, of)| place(it?, folder, &of.name)).collect();
-        // Until now a power failure could take the names away.
+        // Before the folder is flushed, a power failure could still remove the names of the files.
         let kept = File::open(folder).and_then(|it| durability.flush(&it));
         for (letter, placed) in group.drain(..).zip(placed) {
             let kept = kept.as_ref().map_err(|it| io::Error::new(it.kind(), it.to_string()));
-            // Who has stopped waiting for an answer was cancelled.
+            // A sender that no longer waits for the answer was cancelled.
             drop(letter.written.send(placed.and(kept.copied())));
         }
     }
@@ -154,11 +157,11 @@ mod tests {
         let mailer = FolderMailer { from, letters };
         let watch = mailer.watch();
         assert_eq!(watch.problem(), None);
-        // What a thread that panics lets go.
+        // A thread that panics drops its receiver.
         drop(waiting);
         assert!(watch.problem().unwrap().contains("died of a bug"));
         drop(mailer);
-        assert_eq!(watch.problem(), None, "a service that ends is not ill");
+        assert_eq!(watch.problem(), None, "a service that ends has no problem");
     }
 
     #[test]

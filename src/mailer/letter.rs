@@ -1,4 +1,5 @@
-//! A receipt as an e-mail: the same receipt gives the same bytes.
+//! A receipt as an e-mail. The same receipt must always give the same bytes, so nothing here may be
+//! random or depend on the time.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -27,7 +28,7 @@ struct Html<'a> {
     it: &'a Parts<'a>,
 }
 
-/// What a receipt says, as it is printed.
+/// The texts that a receipt shows.
 struct Parts<'a> {
     number: &'a str,
     booking: &'a str,
@@ -40,10 +41,10 @@ struct Parts<'a> {
     paid: String,
 }
 
-/// The e-mail, ready to be sent.
+/// The complete e-mail.
 ///
 /// # Errors
-/// When the addresses or the text make no e-mail.
+/// When the passenger was erased, or the addresses or texts are not possible in an e-mail.
 pub(super) fn compose(receipt: &Receipt, from: &Mailbox) -> Result<Vec<u8>, MailError> {
     write(receipt, from)
         .map_err(|source| MailError::Unwritable { number: receipt.number.clone(), source })
@@ -54,7 +55,7 @@ fn write(
     from: &Mailbox,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let Addressee::Known(passenger) = &receipt.to else {
-        return Err("the passenger was erased: there is nobody to send it to".into());
+        return Err("the passenger was erased, so the receipt has no addressee".into());
     };
     let paid = receipt.paid_at.to_zoned_datetime(TimeZone::UTC);
     let parts = Parts {
@@ -79,7 +80,7 @@ fn write(
         .message_id(Some(format!("<{}@{domain}>", receipt.number)))
         .date(UNIX_EPOCH + Duration::from_millis(paid_ms))
         .multipart(
-            // A boundary of our own: a random one would make another e-mail each time.
+            // The default boundary is random and would make a different e-mail each time.
             MultiPart::builder()
                 .kind(MultiPartKind::Alternative)
                 .boundary(format!("=_{}", receipt.number))
@@ -89,9 +90,11 @@ fn write(
     Ok(message.formatted())
 }
 
-/// The address as every mail server takes it: a domain in another script as `xn--…`.
+/// The address in a form that every mail server accepts: a domain in another script becomes
+/// `xn--…`.
 fn in_ascii(address: &Address) -> Result<Address, Box<dyn std::error::Error + Send + Sync>> {
-    // As it was written: it is in the Message-ID, which stays the same when it is sent again.
+    // A domain in ASCII must not be changed in any way: it is part of the Message-ID, which has to
+    // stay the same.
     if address.domain().is_ascii() {
         return Ok(address.clone());
     }

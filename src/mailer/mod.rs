@@ -1,4 +1,5 @@
-//! Sending a receipt. [`folder`] writes each as an e-mail file.
+//! The seam to mail: sends receipts. A mailer must never report success before the receipt is out.
+//! [`folder`], which writes each receipt as an e-mail file, is the only one that is built in.
 
 pub mod folder;
 mod letter;
@@ -7,34 +8,33 @@ use std::{error::Error, future::Future};
 
 use crate::domain::receipt::Receipt;
 
-/// The sender of receipts unless one is given.
+/// The sender of receipts unless another one is set.
 pub const DEFAULT_SENDER: &str = "Booking <receipts@booking.example>";
 
-/// Sends receipts. The same receipt sent again has the same number and Message-ID, so that who gets
-/// both can tell that they are one.
+/// Sends receipts. A receipt that is sent again has the same number and Message-ID, so that its
+/// addressee can tell that both are the same.
 pub trait Mailer: Send + Sync + 'static {
-    /// Sends it; when this returns, it is out.
+    /// Sends the receipt, which is out when this returns.
+    ///
+    /// # Errors
+    /// See [`MailError`]. After [`MailError::Failed`] the receipt may be out all the same.
     fn send(&self, receipt: &Receipt) -> impl Future<Output = Result<(), MailError>> + Send;
 }
 
-/// Why a receipt did not go out, or nobody knows whether it did.
+/// Why a receipt was not sent, or it is not known whether it was. `number` is its receipt number.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// It cannot be written as an e-mail.
+    /// Sending it again does not help.
     #[error("receipt {number} cannot be written as an e-mail")]
     Unwritable {
-        /// Receipt number.
         number: String,
-        /// What is wrong.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// It did not go out this time.
+    /// Sending it again may help.
     #[error("receipt {number} could not be sent")]
     Failed {
-        /// Receipt number.
         number: String,
-        /// What went wrong.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },

@@ -1,5 +1,6 @@
-//! The four roles: the pure rules of [`crate::domain`] with what they need from outside. A role
-//! decides nothing here, and can neither publish nor delete: that is the runtime's.
+//! The four roles: the pure rules of [`crate::domain`], and what they need from outside. A role
+//! adds no decision to the rules, and must never publish or delete a message, which only the
+//! runtime does.
 
 mod payment;
 mod receipt;
@@ -19,13 +20,14 @@ use crate::domain::decision::Rules;
 
 /// One service, as the runtime sees it.
 pub trait Role: Send + Sync + 'static {
-    /// What it decides.
     type Rules: Rules;
 
-    /// Its rules.
     fn rules(&self) -> &Self::Rules;
 
-    /// Does outside what the rules ask for. Keyed by the booking: asked twice, it is done once.
+    /// Does what the rules ask of the outside. It must be idempotent, with the booking as the key.
+    ///
+    /// # Errors
+    /// See [`EffectError`]. The effect may have happened all the same.
     fn perform(
         &self,
         effect: &<Self::Rules as Rules>::Effect,
@@ -35,25 +37,19 @@ pub trait Role: Send + Sync + 'static {
 /// Why an outside effect has no answer that the rules could go on with.
 #[derive(Debug, thiserror::Error)]
 pub enum EffectError {
-    /// Nothing is known: the same must be asked again.
+    /// It is not known whether the effect happened. The same effect has to be asked for again.
     #[error("no answer from {from} to {asked}")]
     NoAnswer {
-        /// Who was asked.
         from: &'static str,
-        /// What was asked.
         asked: &'static str,
-        /// What went wrong.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// It will not be done, however often it is asked: a person has to look.
+    /// Asking again does not help: a person has to look.
     #[error("{from} refuses {asked}")]
     Refused {
-        /// Who was asked.
         from: &'static str,
-        /// What was asked.
         asked: &'static str,
-        /// What was said.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },

@@ -1,4 +1,5 @@
-//! Payment asks the gateway.
+//! The payment role: asks the gateway for charges and refunds. It must never ask for a charge a
+//! second time without looking for the first.
 
 use super::{EffectError, Role};
 use crate::{
@@ -6,7 +7,7 @@ use crate::{
     gateway::{Charged, Gateway, GatewayError},
 };
 
-/// The service that takes the money.
+/// The service that charges and refunds, with its gateway.
 #[derive(Clone, Debug)]
 pub struct PaymentRole<G>(pub G);
 
@@ -20,7 +21,8 @@ impl<G: Gateway> Role for PaymentRole<G> {
     async fn perform(&self, effect: &Effect) -> Result<Answer, EffectError> {
         match effect {
             Effect::Charge { booking, token, amount, asked_before } => {
-                // A gateway forgets keys sooner than a queue redelivers: after a first try, look.
+                // A gateway may forget its idempotency keys before a queue redelivers, so after a
+                // first attempt it is asked for the charge.
                 if *asked_before
                     && let Some(charge) = self.0.find(booking).await.map_err(failed("a look-up"))?
                 {
@@ -39,7 +41,8 @@ impl<G: Gateway> Role for PaymentRole<G> {
     }
 }
 
-/// A time-out or a line that is down may be asked again; what the gateway refuses may not.
+/// After a time-out or a lost connection the same can be asked again. After a refusal that does not
+/// help.
 fn failed(asked: &'static str) -> impl Fn(GatewayError) -> EffectError {
     let from = "the gateway";
     move |error| match error {

@@ -1,4 +1,4 @@
-//! Receipt asks the mailer.
+//! The receipt role: asks the mailer to send. It must never send to a passenger who was erased.
 
 use super::{EffectError, Role};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     mailer::{MailError, Mailer},
 };
 
-/// The service that sends the receipt.
+/// The service that sends receipts, with its mailer.
 #[derive(Clone, Debug)]
 pub struct ReceiptRole<M>(pub M);
 
@@ -20,7 +20,7 @@ impl<M: Mailer> Role for ReceiptRole<M> {
     async fn perform(&self, effect: &Receipt) -> Result<Sent, EffectError> {
         let (from, asked) = ("the mailer", "a receipt");
         if effect.to == Addressee::Erased {
-            let source = "the passenger was erased: there is nobody to send it to".into();
+            let source = "the passenger was erased, so the receipt has no addressee".into();
             return Err(EffectError::Refused { from, asked, source });
         }
         self.0.send(effect).await.map(|()| Sent).map_err(|error| match error {

@@ -1,11 +1,12 @@
-//! Seats needs nothing from outside.
+//! The seats role. Its rules ask nothing of the outside, so its effects must stay impossible to
+//! make (`Infallible`).
 
 use std::convert::Infallible;
 
 use super::{EffectError, Role};
 use crate::domain::seats::Seats;
 
-/// The service that books the seats.
+/// The service that holds, confirms and frees seats.
 #[derive(Clone, Debug)]
 pub struct SeatsRole(pub Seats);
 

@@ -1,11 +1,12 @@
-//! Status needs nothing from outside, and remembers what was refused.
+//! The status role. Its rules ask nothing of the outside, so its effects must stay impossible to
+//! make (`Infallible`).
 
 use std::convert::Infallible;
 
 use super::{EffectError, Role};
 use crate::domain::status::Statuses;
 
-/// The service that says how a booking stands.
+/// The service that keeps the status of every booking.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusRole;
 

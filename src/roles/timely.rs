@@ -1,4 +1,5 @@
-//! A limit to how long the outside may take. What takes longer has no answer, and is asked again.
+//! A time limit for effects. An effect that takes longer has no answer, and is asked for again. It
+//! must never count as refused.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub struct Timely<R> {
 }
 
 impl<R> Timely<R> {
-    /// `role`, with at most `limit` for each effect.
+    /// Gives each effect of `role` at most `limit`.
     pub fn new(role: R, limit: Duration) -> Timely<R> {
         Timely { role, limit }
     }
@@ -33,8 +34,8 @@ impl<R: Role> Role for Timely<R> {
         let answer = tokio::time::timeout(self.limit, self.role.perform(effect)).await;
         answer.unwrap_or_else(|elapsed| {
             Err(EffectError::NoAnswer {
-                from: "the outside",
-                asked: "what was asked within --effect-timeout",
+                from: "the gateway or the mailer",
+                asked: "a request within --effect-timeout",
                 source: Box::new(elapsed),
             })
         })

@@ -1,7 +1,7 @@
-//! How long messages waited on the queue. SQS says by its own clock when each was sent. What
-//! that clock says now is reckoned: what the wall clock of this host said when it started, and what
-//! the steady clock has counted since. So nothing that happens to the wall clock later makes a
-//! backlog, or hides one.
+//! Measures how long messages waited on the queue. SQS says when each message was sent, by its own
+//! clock. The present time of that clock is estimated: the wall clock of this host at the start,
+//! plus the time that the steady clock has counted since. The wall clock must never be read again
+//! later, so that a step of it can neither feign a backlog nor hide one.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,27 +10,28 @@ use std::{
 
 use crate::{bus::Delivery, clock::Clock};
 
-/// What is known of the clock of SQS, and of the queue.
+/// An estimate of the clock of SQS, which the messages of each receive improve.
 #[derive(Debug)]
 pub(super) struct Ages(Mutex<Known>);
 
 #[derive(Debug)]
 struct Known {
-    /// What the clock of SQS said when the steady one was at zero, in milliseconds since 1970.
+    /// The time by the clock of SQS when the steady clock was at zero, in milliseconds since 1970.
     zero_ms: i64,
-    /// When a receive last found nothing, by the steady clock.
+    /// When a receive last found the queue empty, by the steady clock.
     empty: Option<Duration>,
 }
 
 impl Ages {
-    /// The clocks of SQS and of this host agree, until a message says otherwise.
+    /// Assumes that the clocks of SQS and of this host agree, until a message shows otherwise.
     pub(super) fn new(clock: &Clock) -> Ages {
         let zero_ms = clock.now().as_millisecond() - milliseconds(clock.steady());
         Ages(Mutex::new(Known { zero_ms, empty: None }))
     }
 
-    /// How long the oldest of what a receive brought was on the queue; `now` is the steady clock's.
-    /// One that was given back waited for itself, not for us: its age says nothing of the queue.
+    /// How long the oldest message of one receive was on the queue. `now` is by the steady clock.
+    /// Messages that were given back before do not count: they were hidden for their own delay, so
+    /// their age says nothing about the queue.
     pub(super) fn waited(&self, deliveries: &[Delivery], now: Duration) -> Duration {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sent_ms = |it: &Delivery| it.incoming.sent_at.as_millisecond();
@@ -39,14 +40,15 @@ impl Ages {
             return Duration::ZERO;
         };
         let now_ms = milliseconds(now);
-        // Nothing is received before it was sent: this host's clock was behind at the start.
+        // A message cannot be received before it was sent. If it seems so, the clock of this host
+        // was behind at the start.
         known.zero_ms = known.zero_ms.max(newest_ms.saturating_sub(now_ms));
         let first = deliveries.iter().filter(|it| it.incoming.attempt <= 1);
         let Some(oldest_ms) = first.map(sent_ms).min() else { return Duration::ZERO };
         let waited_ms = known.zero_ms.saturating_add(now_ms).saturating_sub(oldest_ms);
         let waited = Duration::from_millis(u64::try_from(waited_ms).unwrap_or(0));
-        // Nothing on the queue is older than the last receive that found it empty, however far this
-        // host's clock was ahead.
+        // No message on the queue is older than the last receive that found the queue empty,
+        // however far the clock of this host was ahead.
         waited.min(known.empty.map_or(Duration::MAX, |it| now.saturating_sub(it)))
     }
 }
@@ -62,7 +64,7 @@ mod tests {
     use super::*;
     use crate::{bus::ReceiptHandle, wire::Incoming};
 
-    /// SQS, and a host whose clock was so far ahead of it at the start.
+    /// SQS, and a host whose clock may differ from that of SQS.
     struct Bench {
         ages: Ages,
         host: Clock,
@@ -81,7 +83,7 @@ mod tests {
             self.host.advance(Duration::from_secs(s));
         }
 
-        /// What is said of a receive that brings these, in seconds: by attempt and age.
+        /// What [`Ages::waited`] says of messages with these attempts and ages, in seconds.
         fn waited(&self, these: &[(u32, i64)]) -> u64 {
             let delivery = |(attempt, age_s): &(u32, i64)| Delivery {
                 incoming: Incoming {
@@ -108,8 +110,9 @@ mod tests {
         assert_eq!(bench.waited(&[(2, 90)]), 0);
     }
 
+    /// Failure matrix: A40.
     #[test]
-    fn a40_a_clock_that_steps_makes_no_backlog_and_hides_none() {
+    fn a_clock_that_steps_makes_no_backlog_and_hides_none() {
         for step in [-YEAR, YEAR, SignedDuration::from_secs(-5)] {
             let bench = bench(SignedDuration::ZERO);
             bench.host.step(step);

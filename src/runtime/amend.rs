@@ -1,4 +1,5 @@
-//! What a person changes in a row by hand, outside the unit of work. Never announces anything.
+//! Changes a booking's row by hand, outside the unit of work: for commands such as `erase`. It must
+//! never announce anything.
 
 use super::{WorkError, error::CONFLICTS_MAX, view::View};
 use crate::{
@@ -20,9 +21,9 @@ pub enum Amended<T> {
     Unknown,
 }
 
-/// Changes a booking's row. `change` returns the new state, or `None` to refuse. Memos and claim
-/// stay, without what a client wrote as source and id. If a service changes the row at the same
-/// time, the row is read again and `change` is asked again.
+/// Changes the state of a booking's row. `change` returns the new state, or `None` to refuse. Memos
+/// and claim stay, but a source and id that a client wrote are replaced by their hash. If a service
+/// changes the row at the same time, this reads the row again and calls `change` again.
 ///
 /// # Errors
 /// When the store failed, the row cannot be read, or services kept changing it.

@@ -1,5 +1,9 @@
-//! One message: decoded, dealt with, and what it announces sent. The one place where failure becomes
-//! a verdict. Knows no queue: whoever brings messages files the verdicts.
+//! The attendant: takes one message from its bytes to its verdict. It decodes the message, runs the
+//! unit of work, and sends what was announced. This is the only place where a failure becomes a
+//! verdict.
+//!
+//! It must never know a queue. Its caller brings the messages and acts on the verdicts, so that a
+//! worker, a Lambda function or a test can be that caller.
 
 use std::{error::Error, panic::AssertUnwindSafe, sync::Arc};
 
@@ -7,9 +11,9 @@ use futures_util::FutureExt;
 use tracing::{Instrument, Span, info, warn};
 
 use super::{
-    UnitOfWork, WorkError, CANARY, Chain, Depends, Lease, LeaseLost, Outcome,
+    CANARY, Chain, Depends, Lease, LeaseLost, Outcome, UnitOfWork, WorkError,
     error::CONFLICTS_MAX,
-    reading::{Read, Readers, ReadingFailed},
+    reading::{Opened, Readers, ReadingFailed, name_of, span_of},
 };
 use crate::{
     bus::{BusError, Outbox},
@@ -23,10 +27,10 @@ use crate::{
     metrics::Metrics,
     roles::{EffectError, Role},
     store::Store,
-    wire::{self, CanaryKey, Incoming, Intake, Origin, Refusal},
+    wire::{self, CanaryKey, Content, Incoming, Intake, Origin, Refusal},
 };
 
-/// A role's unit of work over one message at a time, and where its announcements go.
+/// Deals with one message at a time, for one role.
 #[derive(Debug)]
 pub struct Attendant<R, S, O> {
     work: Arc<UnitOfWork<R, S>>,
@@ -36,16 +40,18 @@ pub struct Attendant<R, S, O> {
     metrics: Metrics,
 }
 
-/// How a message ended. The only three ways there are, unless its time is over first.
+/// What has to be done with a message. Every message ends in one of the first three ways, unless
+/// its lease is over first.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Everything it caused is committed and sent: it may be deleted. With what it needed for that.
+    /// Everything that the message caused is committed and sent, so it may be deleted. Names the
+    /// dependencies that were used, and so are known to work.
     Done(Vec<Depends>),
-    /// Not now: it must come again. With what failed, unless it was only bad luck, and why.
+    /// The message must be delivered again. Names the dependency that failed, if one did, and why.
     Retry(Option<Depends>, Box<dyn Error + Send + Sync>),
-    /// Not ever: a person should look at it.
+    /// The message can never be dealt with, and a person should look at it.
     Poison(Poison),
-    /// Its lease was over first: it belongs to whoever receives it next.
+    /// The lease was over first. The message belongs to its next receiver.
     Lost,
 }
 
@@ -54,95 +60,106 @@ pub enum Verdict {
 pub struct Poison {
     /// The class of the problem, as dead letters and metrics name it.
     pub class: &'static str,
-    /// Where, and what was expected; never a value.
+    /// Where in the message the problem is, and what was expected there. Never a value, since that
+    /// may be personal data.
     pub reason: String,
-    /// The booking it is about, if that could be made out.
+    /// The booking that the message is about, if that could be read.
     pub booking: Option<BookingId>,
-    /// Where it came from, as far as that could be read.
+    /// Where the message came from, as far as that could be read.
     pub origin: Origin,
 }
 
 /// A message that was attended to.
 #[derive(Debug)]
 pub struct Attended {
-    /// How it ended.
     pub verdict: Verdict,
-    /// As logs and metrics name its event, if it could be made out.
+    /// The name of the event in logs and metrics, if it could be read.
     pub event: Option<&'static str>,
-    /// What log lines about it stand in.
+    /// The span of this delivery, for further log lines about it.
     pub span: Span,
 }
 
-/// A handler met a bug.
+/// The handler of a message panicked.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("this service has a bug: see the panic in the log before this line")]
 struct Panicked;
 
 impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
-    /// Attends to messages with `book` and sends what they announce by `outbox`. `intake` says what
-    /// is taken for an event.
+    /// An attendant that deals with messages by `work` and sends what they announce by `outbox`.
+    /// `intake` says which messages are accepted as events.
     pub fn new(work: Arc<UnitOfWork<R, S>>, outbox: O, intake: Intake, metrics: Metrics) -> Self {
         Attendant { work, outbox, intake, readers: Readers::default(), metrics }
     }
 
-    /// The same with canaries that were made with this key; without one they are dropped.
+    /// The same attendant, which accepts canaries made with this key. Without a key, all canaries
+    /// are dropped.
     #[must_use]
     pub fn with_canaries(self, key: CanaryKey) -> Self {
         Attendant { intake: self.intake.and_canaries(Some(key)), ..self }
     }
 
-    /// What it works on.
+    /// The unit of work that deals with the events.
     pub fn work(&self) -> &UnitOfWork<R, S> {
         &self.work
     }
 
-    /// What it counts in.
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Deals with one message. When it returns [`Verdict::Done`], everything the message caused is
-    /// committed and sent; dropped at any moment, it leaves nothing half done that the same message
-    /// does not finish when it comes again.
+    /// Deals with one message. After [`Verdict::Done`], everything that the message caused is
+    /// committed and sent. This future may be dropped at any moment: whatever is unfinished then,
+    /// the redelivery of the message finishes.
     ///
-    /// Nothing is committed or sent once the lease is over.
+    /// Once the lease is over, nothing is committed or sent.
+    ///
+    /// A panic of the handler is caught here and becomes [`Verdict::Retry`].
     pub async fn attend(&self, incoming: &Incoming, lease: &Lease) -> Attended {
-        let reading = self.readers.read(incoming, &self.intake, Read::of);
-        let read = tokio::select! {
-            // First the reading: of what is small it is over at once.
+        let reading = self.readers.read(incoming, &self.intake, wire::open);
+        let opened = tokio::select! {
+            // Poll the reading first: a small message is read at the first poll.
             biased;
-            read = reading => read.unwrap_or_else(Read::Failed),
+            opened = reading => opened,
             () = lease.lost() => {
                 return Attended { verdict: Verdict::Lost, event: None, span: Span::current() };
             }
         };
-        let span = read.span(R::Rules::ROLE, incoming.attempt);
-        let event = read.named();
+        let span = span_of(&opened, R::Rules::ROLE, incoming.attempt);
+        let event = name_of(&opened);
         let attended = async {
             tokio::select! {
-                // First of all whether it is still ours: work in hand is dropped before its next
+                // Poll the lease first, so that a handler without one is dropped before its next
                 // step.
                 biased;
                 () = lease.lost() => Verdict::Lost,
-                verdict = self.judge(incoming, read, lease) => verdict,
+                verdict = self.judge(incoming, opened, lease) => verdict,
             }
         };
         let verdict = attended.instrument(span.clone()).await;
         Attended { verdict, event, span }
     }
 
-    async fn judge(&self, incoming: &Incoming, read: Read, lease: &Lease) -> Verdict {
+    async fn judge(&self, incoming: &Incoming, opened: Opened, lease: &Lease) -> Verdict {
         let judging = async {
-            match read {
-                Read::Event(event) => self.deal_with(incoming, &event, lease).await,
-                Read::Canary(canary) => Ok(self.attend_to_canary(incoming, &canary).await),
-                Read::StrangeCanary => Ok(self.drop_canary()),
-                Read::Refused(refusal) => Ok(self.refuse(incoming, *refusal).await),
-                Read::Failed(bug) => Ok(Verdict::Retry(None, bug.into())),
+            match opened {
+                Ok(Content::Event(event)) => self.deal_with(incoming, &event, lease).await,
+                Ok(Content::Canary(canary)) => {
+                    lease.check()?;
+                    Ok(self.attend_to_canary(incoming, &canary).await)
+                }
+                Ok(Content::StrangeCanary) => Ok(self.drop_canary()),
+                Ok(Content::Refused(refusal)) => {
+                    lease.check()?;
+                    Ok(self.refuse(incoming, *refusal).await)
+                }
+                Err(bug) => {
+                    self.metrics.handler_panicked();
+                    Ok(Verdict::Retry(None, bug.into()))
+                }
             }
         };
-        // What is shared is whole at every step: a handler that is dropped at any of them leaves no
-        // more.
+        // Unwind safe: a handler may be dropped at any await, so everything it shares with others
+        // is consistent there, and its own state is dropped with it.
         let judged = AssertUnwindSafe(judging).catch_unwind().await.unwrap_or_else(|_| {
             self.metrics.handler_panicked();
             Ok(Verdict::Retry(None, Panicked.into()))
@@ -150,7 +167,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         judged.unwrap_or(Verdict::Lost)
     }
 
-    /// Commits and sends; nothing more once the lease is over.
+    /// Commits the decision about an event and sends what it announces. Stops before the next
+    /// commit or send once the lease is over.
     async fn deal_with(
         &self,
         incoming: &Incoming,
@@ -193,8 +211,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         Ok(Verdict::Done(needed))
     }
 
-    /// A message that is no event. Who keeps such things remembers a refused request first, so that
-    /// its client can be told.
+    /// Sets aside a message that is not a valid event. If it was meant as a request, the role that
+    /// records refused requests does so first, so that the client can be told.
     async fn refuse(&self, incoming: &Incoming, refusal: Refusal) -> Verdict {
         let reason = refusal.flaw.to_string();
         if let Some(booking) = refusal.requested() {
@@ -218,11 +236,11 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         Verdict::Poison(Poison { class, reason, booking, origin })
     }
 
-    /// Does a role's duty by a canary.
+    /// Does with a canary what this role has to do with it.
     async fn attend_to_canary(&self, incoming: &Incoming, canary: &Canary) -> Verdict {
         match canary.duty(R::Rules::ROLE, self.work.clock().now()) {
             Duty::Keep(seen) => match self.work.keep_sighting(canary.id, seen).await {
-                Ok(()) => info!(hop = %seen.hop, "canary kept"),
+                Ok(()) => info!(hop = %seen.hop, "canary recorded"),
                 Err(error) => return Verdict::Retry(depends(&error), error.into()),
             },
             Duty::Tell(seen) => {
@@ -231,25 +249,25 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
                 for message in answers.unwrap_or_default() {
                     match self.outbox.send(incoming, &message).await {
                         Ok(()) => self.metrics.published(CANARY),
-                        // Waiting will not help, and `booking check` tells that no answer came.
+                        // A retry would not help, and `booking check` reports the missing answer.
                         Err(error @ BusError::Refused { .. }) => {
-                            warn!(error = %Chain(&error), "canary not told");
+                            warn!(error = %Chain(&error), "could not report a canary");
                         }
-                        // Bookings must not stop for it: the breaker is not told.
+                        // The breaker is not told, since bookings must not stop for a canary.
                         Err(error @ BusError::Failed { .. }) => {
                             return Verdict::Retry(None, error.into());
                         }
                     }
                 }
-                info!(hop = %seen.hop, "canary told");
+                info!(hop = %seen.hop, "canary reported");
             }
             Duty::Nothing => {}
         }
         Verdict::Done(Vec::new())
     }
 
-    /// One that no operator sent, or that no key can tell from such: nothing is caused by it. A log
-    /// line for the first, second, fourth, … of them: a client decides how many there are.
+    /// Drops a canary that was not made with the key of this service. It has no effect. Since any
+    /// client can send any number of these, only the first, second, fourth, eighth … is logged.
     fn drop_canary(&self) -> Verdict {
         let dropped = self.metrics.canary_dropped();
         if dropped.is_power_of_two() {
@@ -260,7 +278,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     }
 }
 
-/// What a failure is a failure of. Who merely lost too many races depends on nothing that is down.
+/// The dependency that an error blames. None is to blame for a lost race or a lost lease.
 fn depends(error: &WorkError) -> Option<Depends> {
     match error {
         WorkError::Effect(_) => Some(Depends::Outside),

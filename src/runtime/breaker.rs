@@ -1,9 +1,10 @@
-//! Stops polling while a dependency is down: messages then wait on their queue, where waiting costs
-//! nothing, instead of being received again and again until SQS moves them to the dead-letter
-//! queue.
+//! The breaker: stops polling while a dependency is down. Messages then wait on their queue, where
+//! waiting costs nothing. Otherwise they would be received again and again, until SQS moves them to
+//! the dead-letter queue.
 //!
-//! Opens after several deliveries in a row that had to be given back; after a pause one delivery
-//! at a time is tried, and the breaker closes by itself when one that needs it goes through.
+//! The breaker opens when several deliveries in a row had to be given back because of the same
+//! dependency. After a pause it lets one delivery at a time through, as a trial. It closes when a
+//! delivery that needs the dependency succeeds; it must never need a person or a restart for that.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -13,47 +14,35 @@ use std::{
 use tokio::sync::Notify;
 
 use super::delay::pause;
+use crate::domain::named;
 
-/// So many deliveries in a row must fail before polling stops. One publish request that fails fails
-/// all that left with it: then one request is enough, and the first that works closes it again.
+/// How many deliveries in a row must fail before polling stops. A single publish request may be
+/// enough, since it carries several messages and fails all of their deliveries. Then the first
+/// trial that works closes the breaker again.
 const FAILURES_MAX: u32 = 5;
 /// How long other pollers wait while one delivery is being tried.
 const TRIAL_WAIT: Duration = Duration::from_millis(500);
 
-/// What a delivery depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depends {
-    /// The role's own store.
-    Store,
-    /// The gateway, or the mailer.
-    Outside,
-    /// The topics.
-    Topics,
-}
-
-impl Depends {
-    /// All there are.
-    pub const ALL: [Depends; 3] = [Depends::Store, Depends::Outside, Depends::Topics];
-
-    /// As metrics and logs name it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Depends::Store => "store",
-            Depends::Outside => "outside",
-            Depends::Topics => "topics",
-        }
+named! {
+    /// A dependency of a delivery.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Depends {
+        /// The role's own store.
+        Store = "store",
+        /// The gateway, or the mailer.
+        Outside = "outside",
+        Topics = "topics",
     }
 }
 
 /// What a failure did to the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trip {
-    /// It was counted: polling goes on, or had stopped already.
+    /// It was counted. Whether polling has stopped is as before.
     Counted,
     /// Polling stops now.
     Opens,
-    /// It was the one delivery that was being tried: polling stays stopped, for longer.
+    /// The failed delivery was the trial. Polling stays stopped, for longer.
     StaysOpen,
 }
 
@@ -61,21 +50,21 @@ pub enum Trip {
 #[derive(Debug, Default)]
 pub struct Breaker {
     state: Mutex<State>,
-    /// Wakes whoever waits for it to close.
+    /// Wakes the pollers that rest until the breaker closes.
     closed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Failures in a row of what failed last: a delivery that does not need it says nothing about
-    /// it.
+    /// How many deliveries in a row failed because of `failing`. Deliveries that do not need it are
+    /// not counted, since they say nothing about it.
     failures: u32,
     failing: Option<Depends>,
-    /// How often in a row it opened.
+    /// How often in a row the breaker opened, trials that failed included.
     opened: u32,
-    /// Until when nothing is received, by the steady clock; none when closed.
+    /// Until when nothing is received, by the steady clock. `None` while the breaker is closed.
     until: Option<Duration>,
-    /// Whether one delivery is being tried.
+    /// Whether a trial delivery is in flight.
     trying: bool,
     why: String,
 }
@@ -83,24 +72,18 @@ struct State {
 /// Whether a receive may begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// As many as there are permits.
+    /// It may, for as many messages as there are permits.
     Closed,
-    /// One message, to see whether it works again. Tell the breaker how it went.
-    Trial {
-        /// What failed last.
-        why: String,
-    },
-    /// None, for so long; and why.
-    Open {
-        /// How long to wait before asking again.
-        wait: Duration,
-        /// What failed last.
-        why: String,
-    },
+    /// It may, for one message, to find out whether the dependency has recovered. The caller must
+    /// tell the breaker how that went. `why` is the last failure.
+    Trial { why: String },
+    /// It may not: ask again after `wait`. `why` is the last failure.
+    Open { wait: Duration, why: String },
 }
 
 impl Breaker {
-    /// A delivery had to be given back because of what it depends on. `now` is the steady clock's.
+    /// Records that a delivery had to be given back because of the dependency `on`. `now` is by the
+    /// steady clock.
     pub fn failed(
         &self,
         on: Depends,
@@ -123,7 +106,8 @@ impl Breaker {
         if open { Trip::StaysOpen } else { Trip::Opens }
     }
 
-    /// What polling has stopped for, and why; none while it goes on.
+    /// The dependency for which polling has stopped, and the last failure. `None` while the breaker
+    /// is closed.
     #[must_use]
     pub fn open(&self) -> Option<(Depends, String)> {
         let state = self.lock();
@@ -131,7 +115,8 @@ impl Breaker {
         Some((state.failing?, state.why.clone()))
     }
 
-    /// A delivery went through that needed all of these. True when polling goes on now.
+    /// Records that a delivery succeeded which needed all of these. True when this closed the
+    /// breaker.
     pub fn worked(&self, needed: &[Depends]) -> bool {
         let mut state = self.lock();
         if !state.failing.is_some_and(|it| needed.contains(&it)) {
@@ -147,11 +132,10 @@ impl Breaker {
         was_open
     }
 
-    /// Waits for `pause`. If the breaker is open now, it stops waiting as soon as the breaker
-    /// closes.
+    /// Waits for `pause`. If the breaker is open now, returns as soon as it closes.
     pub async fn rest(&self, pause: impl Future<Output = ()>) {
         let closed = self.closed.notified();
-        // Whoever closes it after this wakes us.
+        // Created before the check below, so that no close in between is missed.
         if self.lock().until.is_none() {
             return pause.await;
         }
@@ -162,7 +146,7 @@ impl Breaker {
         }
     }
 
-    /// The trial brought no message: try again with the next receive.
+    /// Records that the trial brought no message or was dropped. The next receive is a trial.
     pub fn untried(&self) {
         self.lock().trying = false;
     }
@@ -204,8 +188,9 @@ mod tests {
             .any(|it| it == Trip::Opens)
     }
 
+    /// Failure matrix: A21.
     #[test]
-    fn a21_it_opens_after_failures_in_a_row_and_says_why() {
+    fn it_opens_after_failures_in_a_row_and_says_why() {
         let breaker = Breaker::default();
         assert!(!fail(&breaker, 4, at(0)));
         assert_eq!(breaker.gate(at(0)), Gate::Closed);
@@ -215,8 +200,9 @@ mod tests {
         );
     }
 
+    /// Failure matrix: A21.
     #[test]
-    fn a21_one_that_works_in_between_keeps_it_closed() {
+    fn one_that_works_in_between_keeps_it_closed() {
         let breaker = Breaker::default();
         for _ in 0..10 {
             assert!(!fail(&breaker, 4, at(0)));
@@ -225,8 +211,9 @@ mod tests {
         assert_eq!(breaker.gate(at(0)), Gate::Closed);
     }
 
+    /// Failure matrix: A21.
     #[test]
-    fn a21_what_does_not_need_it_says_nothing_about_it() {
+    fn what_does_not_need_it_says_nothing_about_it() {
         let breaker = Breaker::default();
         fail(&breaker, 4, at(0));
         assert!(!breaker.worked(&[Depends::Store, Depends::Topics]));
@@ -236,8 +223,9 @@ mod tests {
         assert_eq!(breaker.gate(at(60)), trial(), "and the next one is tried");
     }
 
+    /// Failure matrix: A21.
     #[test]
-    fn a21_after_a_pause_one_delivery_is_tried_and_closes_it() {
+    fn after_a_pause_one_delivery_is_tried_and_closes_it() {
         let breaker = Breaker::default();
         fail(&breaker, 5, at(0));
         assert_eq!(breaker.gate(at(60)), trial());
@@ -248,8 +236,9 @@ mod tests {
         assert_eq!((breaker.gate(at(60)), breaker.open()), (Gate::Closed, None));
     }
 
+    /// Failure matrix: A21.
     #[test]
-    fn a21_a_trial_that_fails_opens_it_for_longer() {
+    fn a_trial_that_fails_opens_it_for_longer() {
         let breaker = Breaker::default();
         fail(&breaker, 5, at(0));
         let mut now = 60;

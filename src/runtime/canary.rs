@@ -1,5 +1,5 @@
-//! Where canaries are kept, by status: in rows of their own. They never meet a rule or a booking's
-//! row.
+//! The rows in which the status role records the hops of canaries. They must never touch a
+//! booking's row, and no rule ever sees them.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::{
     store::{Commit, Store, Write},
 };
 
-/// The last canary that went through a hop, of those that share a place.
+/// The content of one row: the latest canary that made this hop, of all that share the row.
 #[derive(Serialize, Deserialize)]
 struct Nest {
     canary: CanaryId,
@@ -23,18 +23,18 @@ struct Nest {
 }
 
 impl<R: Role, S: Store> UnitOfWork<R, S> {
-    /// Remembers that a canary made a hop, unless a later one made it already. The first word
-    /// counts.
+    /// Records that a canary made a hop. If a later canary has made the hop already, or if the hop
+    /// of this canary is recorded already, the row stays as it is.
     ///
     /// # Errors
-    /// When the store failed, or others kept changing the row.
+    /// When the store failed, or other deliveries kept changing the row.
     pub async fn keep_sighting(&self, canary: CanaryId, seen: Sighting) -> Result<(), WorkError> {
         let key = key(canary, seen.hop);
         for _ in 0..=CONFLICTS_MAX {
             let row = self.store().read(vec![key.clone()]).await?.pop().flatten();
             let kept = row.as_ref().and_then(|it| read(&it.body));
             let now = self.clock().now();
-            if kept.is_some_and(|it| it.canary >= canary && !it.canary.is_ahead_of(now)) {
+            if kept.is_some_and(|it| !canary.replaces(it.canary, now)) {
                 return Ok(());
             }
             let body = serde_json::to_string(&Nest { canary, seen });
@@ -49,8 +49,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
     }
 }
 
-/// The hops a canary has made so far, as far as they are known and no later canary took their
-/// place.
+/// The recorded hops of a canary. Those that a later canary has overwritten are missing.
 ///
 /// # Errors
 /// When the store failed.
@@ -63,12 +62,12 @@ pub async fn sightings(store: &impl Store, canary: CanaryId) -> Result<Vec<Sight
     Ok(kept.filter(|it| it.canary == canary).map(|it| it.seen).collect())
 }
 
-/// `canary/7/seat-booked/receipt`: a row a hop, so that hops do not race each other.
+/// `canary/7/seat-booked/receipt`: each hop has its own row, so that hops do not race each other.
 fn key(canary: CanaryId, Hop { topic, role }: Hop) -> String {
     format!("canary/{}/{topic}/{role}", canary.slot())
 }
 
-/// A row that cannot be read is as good as none: it is written anew.
+/// A row that cannot be read counts as missing, and is overwritten.
 fn read(body: &str) -> Option<Nest> {
     serde_json::from_str(body).ok()
 }

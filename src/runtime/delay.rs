@@ -1,30 +1,31 @@
-//! How long to wait before trying again. The only place that uses `backoff`, for its arithmetic
-//! alone: jitter comes from our own seed, time from our own clock.
+//! Computes how long to wait before trying again. This is the only place that uses the crate
+//! `backoff`, and only for its arithmetic. It must never use that crate's jitter or clock: jitter
+//! comes from our own seed, and time from our own clock.
 
 use std::time::Duration;
 
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 
-/// The longest a message is given back for. SQS would take 12 hours.
+/// The longest time for which a message that is given back stays hidden. SQS accepts 12 hours.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(900);
-/// The longest pause between two receives that fail.
+/// The longest pause after a receive that fails.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
 
-/// How long a message stays hidden after its `attempt`-th receive failed: full jitter over
-/// 2^attempt seconds, at most 15 minutes.
+/// How long a message stays hidden that is given back at its `attempt`-th delivery: a random time
+/// of up to 2^attempt seconds (full jitter), at most 15 minutes.
 pub fn give_back_delay(attempt: u32, jitter: &mut fastrand::Rng) -> Duration {
     let ceiling = nth(growing(Duration::from_secs(2), GIVE_BACK_MAX), attempt);
     ceiling.mul_f64(jitter.f64())
 }
 
-/// How long to wait after the `failures`-th receive in a row that failed: at least half of a
-/// ceiling that doubles up to 20 s, so that a broken account is not asked in a hot loop.
+/// How long to wait after the `failures`-th failed receive in a row: at least half of a ceiling
+/// that doubles from 0.2 s up to 20 s, so that a broken account is not asked in a hot loop.
 pub fn pause(failures: u32, jitter: &mut fastrand::Rng) -> Duration {
     let ceiling = nth(growing(Duration::from_millis(200), PAUSE_MAX), failures);
     ceiling.mul_f64(0.5 + jitter.f64() / 2.0)
 }
 
-/// Doubles from `first` to `most`, for ever: whoever asks has his own bound.
+/// Delays that double from `first` to `most` and never end. The caller bounds their number.
 fn growing(first: Duration, most: Duration) -> ExponentialBackoff {
     ExponentialBackoffBuilder::new()
         .with_initial_interval(first)
@@ -35,7 +36,7 @@ fn growing(first: Duration, most: Duration) -> ExponentialBackoff {
         .build()
 }
 
-/// The `n`-th delay, from 1. It grows no more after a few dozen.
+/// The `n`-th delay, counted from 1. All delays have reached their maximum long before the 40th.
 fn nth(mut delays: ExponentialBackoff, n: u32) -> Duration {
     let mut delay = Duration::ZERO;
     for _ in 0..n.clamp(1, 40) {
@@ -48,8 +49,9 @@ fn nth(mut delays: ExponentialBackoff, n: u32) -> Duration {
 mod tests {
     use super::*;
 
+    /// Failure matrix: A23.
     #[test]
-    fn a23_the_delay_grows_with_the_receive_count_up_to_a_cap() {
+    fn the_delay_grows_with_the_receive_count_up_to_a_cap() {
         let mut jitter = fastrand::Rng::with_seed(1);
         for (attempt, ceiling_s) in [(1, 2), (2, 4), (3, 8), (9, 512), (10, 900), (60, 900)] {
             let delays: Vec<Duration> =
@@ -60,8 +62,9 @@ mod tests {
         }
     }
 
+    /// Failure matrix: A31.
     #[test]
-    fn a31_a_receive_that_fails_is_never_followed_by_a_hot_loop() {
+    fn a_receive_that_fails_is_never_followed_by_a_hot_loop() {
         let mut jitter = fastrand::Rng::with_seed(1);
         for failures in 1..50 {
             let pause = pause(failures, &mut jitter);

@@ -1,47 +1,46 @@
-//! Why an event could not be dealt with this time.
+//! The error of the unit of work, and the bounds after which it gives up. No error may quote a row
+//! or a message.
 
 use super::LeaseLost;
 use crate::{roles::EffectError, store::StoreError, wire::TooLarge};
 
-/// How often a version conflict is answered by deciding again before the event is given back.
+/// How often an event is decided again after a version conflict, before it is given back.
 pub(super) const CONFLICTS_MAX: u32 = 16;
-/// How often a decision may ask for more rows or an effect: more than any rule does.
+/// How many steps one decision may take. No rule takes nearly as many.
 pub(super) const STEPS_MAX: u32 = 16;
 
-/// Why an event could not be dealt with this time. Nothing is half done: the same event must come
-/// again.
+/// Why an event could not be dealt with this time. Nothing is half done, and dealing with the event
+/// again continues the work.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// The store failed.
     #[error("could not use the store")]
     Store(#[from] StoreError),
-    /// An outside effect had no answer.
+    /// An outside effect had no answer, or was refused.
     #[error("could not finish the outside effect")]
     Effect(#[from] EffectError),
-    /// The lease on the delivery is over.
     #[error("stopped before the next commit")]
     Lease(#[from] LeaseLost),
-    /// Other deliveries kept changing the same rows.
+    /// Other commits kept changing the same rows.
     #[error("gave up after {CONFLICTS_MAX} version conflicts")]
     Contended,
-    /// A stored row is not what this binary writes.
+    /// A stored row cannot be read, or a new one cannot be written as JSON.
     #[error("the row `{key}` cannot be read")]
     Row {
-        /// The row's key.
         key: String,
-        /// Where in the row. The words of serde are not kept: they could quote the row.
+        /// The place in the row. The message of serde is dropped, since it could quote the row.
         #[source]
         source: Unreadable,
     },
-    /// An outcome is larger than SNS takes. Nothing was committed.
+    /// An outcome is larger than SNS accepts. Nothing was committed.
     #[error("could not announce the outcome")]
     TooLarge(#[from] TooLarge),
-    /// The rules asked for more than they ever should.
-    #[error("the rules did not come to an end after {STEPS_MAX} steps")]
+    /// The rules never reached a final step. This is a bug.
+    #[error("the rules reached no final step after {STEPS_MAX} steps")]
     Endless,
 }
 
-/// Where a row stopped being readable.
+/// The place in a row where it stopped being readable.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{category:?} error at line {line} column {column}")]
 pub struct Unreadable {

@@ -1,35 +1,35 @@
-//! What is done with a verdict: deleted, given back or set aside; and what the breaker learns of it.
+//! Acts on a verdict: deletes the message, gives it back or sets it aside, and tells the breaker.
+//! It must never change a verdict.
 
 use std::error::Error;
 
 use tracing::{Instrument, error, info, warn};
 
 use super::{
-    Attended, Breaker, Chain, Depends, Ended, Lease, Poison, Trip, Verdict, Worker,
+    Attended, Chain, Depends, Ended, InFlight, Lease, Poison, Trip, Verdict, Worker,
     delay::give_back_delay,
 };
 use crate::{
     bus::{BusError, DeadLetter, Delivery, Outbox, Queue},
     domain::decision::Rules,
-    metrics::Metrics,
     roles::Role,
     store::Store,
 };
 
-/// The most bytes of one attribute of a dead letter.
+/// Attributes of a dead letter are cut off after this many bytes.
 const ATTRIBUTE_BYTES_MAX: usize = 1024;
 
 impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
-    /// Attends to one delivery and files its verdict.
-    pub async fn attend(&self, delivery: Delivery) -> Ended {
-        let _in_hand = Counted::new(self.metrics(), &self.breaker);
+    /// Attends to one delivery and acts on its verdict. The delivery counts as in flight until this
+    /// returns or is dropped.
+    pub async fn attend(&self, delivery: Delivery, _: &InFlight) -> Ended {
         let limits = &self.limits;
         let lease = Lease::new(self.work().clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
         let attended = self.attendant.attend(&delivery.incoming, &lease).await;
         let Attended { verdict, event, span } = attended;
         let filing = async {
-            // What could not be read was dropped with its time, and nobody counts it twice.
+            // The lease may end after the verdict, too. Then the message is not ours to delete.
             tokio::select! {
                 biased;
                 () = lease.lost() => self.let_go(&delivery, &lease).await,
@@ -53,7 +53,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 if self.breaker.worked(&needed) {
                     self.pulse.resume();
                     self.tell_breaker();
-                    info!(breaker = "closed", "works again: polling goes on");
+                    info!(breaker = "closed", "dependency recovered, polling resumes");
                 }
                 (Ended::Done, "done", self.queue.delete(handle).await)
             }
@@ -71,19 +71,23 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             Verdict::Lost => return self.let_go(delivery, lease).await,
         };
         if let Err(error) = filed {
-            warn!(error = %Chain(&error), "verdict not filed: expect a redelivery");
+            warn!(
+                error = %Chain(&error),
+                "could not act on the verdict; SQS will redeliver the message"
+            );
         }
         (ended, word)
     }
 
-    /// The copy first: dying in between leaves the message twice, never lost.
+    /// Copies the message to the dead-letter queue, then deletes it. If the process dies in
+    /// between, the message exists twice, but is never lost.
     async fn bury(&self, delivery: &Delivery, letter: &DeadLetter) -> Result<(), BusError> {
         self.queue.set_aside(delivery, letter).await?;
         self.queue.delete(&delivery.receipt_handle).await
     }
 
-    /// Tells the breaker what failed. An alarm counts the lines that say `breaker = "open"`
-    /// (terraform/alarms.tf): one when it opens, one for each trial that fails.
+    /// Tells the breaker what failed. An alarm counts the log lines with `breaker = "open"`
+    /// (terraform/alarms.tf): one when the breaker opens, and one for each trial that fails.
     fn trip(&self, on: Option<Depends>, cause: &(dyn Error + 'static)) {
         let Some(on) = on else { return };
         let (why, now) = (Chain(cause).to_string(), self.work().clock().steady());
@@ -92,19 +96,19 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             Trip::Counted => {}
             Trip::Opens => error!(
                 breaker = "open",
-                on, why, "too many failures in a row: polling stops until one goes through"
+                on, why, "too many failures in a row: polling stops until a delivery succeeds"
             ),
             Trip::StaysOpen => {
                 warn!(
                     breaker = "open",
-                    on, why, "the one that was tried failed: polling stays stopped"
+                    on, why, "the trial delivery failed: polling stays stopped"
                 );
             }
         }
         self.tell_breaker();
     }
 
-    /// Shows the breaker as it is now.
+    /// Copies the state of the breaker to its metrics.
     pub(super) fn tell_breaker(&self) {
         let open = self.breaker.open().map(|(on, _)| on);
         for on in Depends::ALL {
@@ -112,42 +116,25 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         }
     }
 
-    /// Its time is over. At the cap the message is still ours to give back; else it is somebody's.
+    /// Drops a delivery whose lease is over. If its heartbeat stopped at the cap, the message is
+    /// still hidden and can be given back. Otherwise another receiver may have it already.
     async fn let_go(&self, delivery: &Delivery, lease: &Lease) -> (Ended, &'static str) {
         if lease.at_cap() {
             let after = give_back_delay(delivery.incoming.attempt, &mut self.jitter());
-            error!(after_s = after.as_secs(), "worked on for too long: dropped and given back");
+            error!(
+                after_s = after.as_secs(),
+                "handler took longer than the heartbeat cap: dropped, message given back"
+            );
             self.give_back(&delivery.receipt_handle, after).await;
         } else {
-            warn!("visibility timeout over: dropped, the redelivery goes on where it stood");
+            warn!("visibility timeout over: handler dropped, the redelivery continues its work");
         }
         (Ended::Lost, "lost")
     }
 }
 
-/// One more delivery in hand, for as long as this lives: also when its handler is dropped or
-/// panics.
-struct Counted<'a> {
-    metrics: &'a Metrics,
-    breaker: &'a Breaker,
-}
-
-impl<'a> Counted<'a> {
-    fn new(metrics: &'a Metrics, breaker: &'a Breaker) -> Counted<'a> {
-        metrics.in_hand.inc();
-        Counted { metrics, breaker }
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.metrics.in_hand.dec();
-        // A trial that ended without a word leaves the next one its turn.
-        self.breaker.untried();
-    }
-}
-
-/// Nine attributes at most; SQS takes ten.
+/// The copy of a message for the dead-letter queue. It has at most nine attributes, and SQS accepts
+/// ten.
 fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
     let clip = |text: &str| {
         let end = text.floor_char_boundary(ATTRIBUTE_BYTES_MAX.min(text.len()));
@@ -160,7 +147,7 @@ fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
         ("message_id", clip(&delivery.message_id)),
         ("attempt", delivery.incoming.attempt.to_string()),
     ];
-    // Only a raw delivery has it, and there it says what the body may not.
+    // Only a raw delivery has this attribute, and its body may not tell the type.
     attributes.extend(delivery.incoming.kind_attribute.as_deref().map(|it| ("type", clip(it))));
     let booking = poison.booking.map(|it| it.as_str().to_owned());
     attributes.extend(booking.map(|it| ("booking", it)));

@@ -1,9 +1,11 @@
-//! How long a delivery is ours: SQS hides it from others for its visibility timeout, and a
-//! heartbeat makes that longer while somebody works on it, up to a cap.
+//! Leases: how long a delivery is ours. SQS hides the message from other receivers for its
+//! visibility timeout. The heartbeat extends that while a handler works on the message, up to a
+//! cap.
 //!
-//! A lease that is over stops its handler before the next commit or publish. That is a courtesy to
-//! whoever got the message next, not what correctness rests on: a commit is conditional on the rows
-//! it read, and announcing twice announces the same.
+//! A lease that is over stops its handler before the next commit or publish. This is racy, given
+//! that the lease may end right after the check, but that is fine: a commit is conditional on the
+//! rows it read, and two deliveries of one message announce the same. Correctness must never depend
+//! on a lease; it only saves work that would be done twice.
 
 use std::{
     collections::BTreeMap,
@@ -21,24 +23,25 @@ use crate::{
     clock::Clock,
 };
 
-/// One delivery's time.
+/// The lease of one delivery.
 #[derive(Debug)]
 pub struct Lease {
     clock: Clock,
-    /// Until when it is ours, in milliseconds of the steady clock.
+    /// When the visibility timeout ends, in milliseconds of the steady clock.
     until_ms: AtomicU64,
-    /// When the heartbeat gives up, by the steady clock.
+    /// When the heartbeat stops extending it, by the steady clock.
     cap: Duration,
     over: CancellationToken,
 }
 
-/// The delivery is not ours any more: somebody else may be working on it.
+/// The lease is over: another receiver may be working on the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the visibility timeout is over: the message belongs to whoever receives it next")]
+#[error("the visibility timeout is over: the message belongs to its next receiver")]
 pub struct LeaseLost;
 
 impl Lease {
-    /// Ours for `visibility` from now on; the heartbeat may extend it for `cap` in all.
+    /// A lease that ends `visibility` from now. The heartbeat may extend it to at most `cap` from
+    /// now.
     #[must_use]
     pub fn new(clock: &Clock, visibility: Duration, cap: Duration) -> Lease {
         let now = clock.steady();
@@ -50,27 +53,28 @@ impl Lease {
         }
     }
 
-    /// Never over: for who works without a queue.
+    /// A lease that never ends, for callers without a queue.
     #[must_use]
     pub fn endless(clock: &Clock) -> Lease {
         Lease::new(clock, Duration::from_secs(1 << 32), Duration::from_secs(1 << 32))
     }
 
-    /// Whether it is still ours.
+    /// Checks that the lease is not over.
     ///
     /// # Errors
-    /// When its time is over, or SQS said that it is somebody else's.
+    /// When its time is over, or SQS said that the receipt handle is no longer valid.
     pub fn check(&self) -> Result<(), LeaseLost> {
         if self.over.is_cancelled() || self.is_past() { Err(LeaseLost) } else { Ok(()) }
     }
 
-    /// Whether it was worked on for as long as it may be.
+    /// Whether the delivery has been worked on for as long as the cap allows.
     #[must_use]
     pub fn at_cap(&self) -> bool {
         self.clock.steady() >= self.cap
     }
 
-    /// Returns when it is over.
+    /// Returns when a heartbeat has ended the lease. A lease that merely ran out shows only in
+    /// [`Lease::check`].
     pub async fn lost(&self) {
         self.over.cancelled().await;
     }
@@ -89,13 +93,13 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The leases of all deliveries in hand.
+/// The leases of all deliveries in flight.
 #[derive(Debug, Default)]
 pub struct Leases {
     held: Mutex<BTreeMap<ReceiptHandle, Arc<Lease>>>,
 }
 
-/// A lease in the list, for as long as this lives.
+/// A lease that the heartbeat keeps, for as long as this value lives.
 #[derive(Debug)]
 pub struct Held<'a> {
     leases: &'a Leases,
@@ -119,26 +123,25 @@ impl Drop for Held<'_> {
 /// What one heartbeat did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beat {
-    /// Leases that were made longer.
+    /// How many leases were extended.
     pub extended: usize,
-    /// Leases that turned out to be over.
+    /// How many leases turned out to be over.
     pub lost: usize,
 }
 
 impl Leases {
-    /// Adds a lease to what the heartbeat keeps.
+    /// Adds a lease to those that the heartbeat keeps, until the returned value is dropped.
     pub fn hold(&self, handle: &ReceiptHandle, lease: Lease) -> Held<'_> {
         let lease = Arc::new(lease);
         self.lock().insert(handle.clone(), Arc::clone(&lease));
         Held { leases: self, handle: handle.clone(), lease }
     }
 
-    /// Extends every lease of which a third is used up, all in one call, and ends those that are at
-    /// their cap or that SQS says are not ours.
+    /// Extends every lease that has less than two thirds of `visibility` left, all in one call.
+    /// Ends the leases that are at their cap or whose receipt handle SQS does not accept.
     ///
     /// # Errors
-    /// When SQS could not be asked: the leases then run out by themselves unless the next beat
-    /// works.
+    /// When SQS could not be asked. The leases then run out unless the next heartbeat works.
     pub async fn beat(&self, queue: &impl Queue, visibility: Duration) -> Result<Beat, BusError> {
         let due_below = visibility * 2 / 3;
         let mut due = Vec::new();
@@ -155,7 +158,8 @@ impl Leases {
             return Ok(beat);
         }
         let handles: Vec<ReceiptHandle> = due.iter().map(|(handle, _)| handle.clone()).collect();
-        // From before the call: SQS counts from when it hears of it, so this is never too long.
+        // Computed before the call. SQS counts from when it gets the request, so this is never too
+        // late.
         let until_ms = milliseconds(due[0].1.clock.steady().saturating_add(visibility));
         let ours = queue.extend(&handles, visibility).await?;
         for ((_, lease), ours) in due.iter().zip(ours) {
@@ -171,7 +175,7 @@ impl Leases {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ReceiptHandle, Arc<Lease>>> {
-        // Every change of the list is whole before anything can panic.
+        // No code that could panic runs while the map is half changed.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

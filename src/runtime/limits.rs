@@ -1,34 +1,35 @@
-//! Every bound of the consumer, with its unit, and the rules between them.
+//! Every bound of a worker, and the rules between the bounds. A worker must never start with bounds
+//! that contradict each other.
 
 use std::time::Duration;
 
 use crate::bus::RECEIVE_MAX;
 
-/// The bounds of one consumer.
+/// The bounds of one worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long a receive waits for the first message; at most 20 s.
+    /// How long a receive waits for the first message. SQS accepts at most 20 s.
     pub long_poll: Duration,
-    /// How long a received message is hidden from others.
+    /// The visibility timeout: how long a received message stays hidden from other receivers.
     pub visibility: Duration,
-    /// How long one delivery may be worked on, its visibility timeout extended again and again.
+    /// How long one delivery may be worked on in all, visibility extensions included.
     pub heartbeat_cap: Duration,
     /// How long an outside effect may take.
     pub effect_timeout: Duration,
-    /// How long work in hand may take after SIGTERM.
+    /// How long the messages in flight may take after SIGTERM.
     pub drain: Duration,
-    /// The most deliveries that are worked on at once.
-    pub in_hand_max: usize,
-    /// How many receives may be open at once.
+    /// The most deliveries in flight.
+    pub in_flight_max: usize,
+    /// The most receives that are open at the same time.
     pub pollers: usize,
-    /// How long a message may wait to be received together with others; zero for not at all.
+    /// How long a message may wait to be received together with others. Zero means not at all.
     pub latency_target: Duration,
 }
 
-/// What must be left of the visibility timeout when an effect has timed out.
+/// How much of the visibility timeout must be left when an effect times out.
 pub(super) const MARGIN: Duration = Duration::from_secs(2);
 
-/// The bounds of how long a delete waits for others.
+/// The bounds of how long a delete waits for others to share its request.
 const DELETES_LINGER_MIN: Duration = Duration::from_millis(20);
 const DELETES_LINGER_MAX: Duration = Duration::from_secs(1);
 
@@ -40,68 +41,69 @@ impl Default for Limits {
             heartbeat_cap: Duration::from_secs(600),
             effect_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(25),
-            in_hand_max: 64,
+            in_flight_max: 64,
             pollers: 4,
             latency_target: Duration::from_millis(100),
         }
     }
 }
 
-/// Two settings that cannot both be.
+/// Two settings that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{rule}: {left} is {left_value:?}, {right} is {right_value:?}")]
 pub struct Contradiction {
-    /// What has to hold.
+    /// The rule that they violate.
     pub rule: &'static str,
-    /// One setting.
+    /// The flag of the setting that is too small.
     pub left: &'static str,
-    /// Its value.
     pub left_value: Duration,
-    /// The other.
+    /// The flag of the setting that it must exceed.
     pub right: &'static str,
-    /// Its value.
     pub right_value: Duration,
 }
 
 impl Limits {
-    /// How long a delete waits for others to leave with. Nobody waits for a delete: the message is
-    /// done with and hidden. Twice the pauses, so that one receive's deletes leave with the next
-    /// one's; what dies meanwhile is delivered again, and known. Hardly at all when so few may be
-    /// in hand that they never fill a batch: each holds a permit until it is deleted.
+    /// How long a delete waits for others to share its request.
+    ///
+    /// Waiting costs little, since the message is finished and hidden. Should the process die
+    /// meanwhile, the message is delivered again, and its memo is found. The wait is twice as long
+    /// as the longest pause between receives, so that the deletes of one receive leave together
+    /// with those of the next. But it is as short as possible when `in_flight_max` is smaller than
+    /// a batch: each delete holds a permit until it has left, so no batch could ever fill up.
     #[must_use]
     pub fn deletes_linger(&self) -> Duration {
-        if self.in_hand_max < RECEIVE_MAX {
+        if self.in_flight_max < RECEIVE_MAX {
             return DELETES_LINGER_MIN;
         }
         (self.latency_target * 2).clamp(DELETES_LINGER_MIN, DELETES_LINGER_MAX)
     }
 
-    /// How long a message must at least be hidden for an outside effect to end in time.
+    /// The shortest visibility timeout in which an outside effect can end in time.
     #[must_use]
     pub fn visibility_min(&self) -> Duration {
         self.effect_timeout + MARGIN
     }
 
-    /// Holds the bounds against each other.
+    /// Checks the rules between the bounds.
     ///
     /// # Errors
-    /// Names both settings and their values when they contradict each other.
+    /// Names the first two settings that contradict each other, with their values.
     pub fn check(&self) -> Result<(), Contradiction> {
         let rules = [
             (
-                "draining must outlast an open receive",
+                "the drain limit must be longer than a long poll",
                 ("--drain", self.drain),
                 ("--long-poll", self.long_poll),
                 Duration::ZERO,
             ),
             (
-                "a message must stay hidden longer than an outside effect may take, with 2 s to spare",
+                "the visibility timeout must exceed the effect timeout by more than 2 s",
                 ("--visibility", self.visibility),
                 ("--effect-timeout", self.effect_timeout),
                 MARGIN,
             ),
             (
-                "the heartbeat may not give up before the first visibility timeout is over",
+                "the heartbeat cap must be longer than the visibility timeout",
                 ("--heartbeat-cap", self.heartbeat_cap),
                 ("--visibility", self.visibility),
                 Duration::ZERO,
@@ -122,9 +124,9 @@ mod tests {
 
     #[test]
     fn deletes_linger_by_the_latency_target_unless_they_would_hold_up_receives() {
-        let linger = |target_ms, in_hand_max| {
+        let linger = |target_ms, in_flight_max| {
             let latency_target = Duration::from_millis(target_ms);
-            let limits = Limits { latency_target, in_hand_max, ..Limits::default() };
+            let limits = Limits { latency_target, in_flight_max, ..Limits::default() };
             limits.deletes_linger().as_millis()
         };
         assert_eq!([0, 100, 500, 5000].map(|it| linger(it, 64)), [20, 200, 1000, 1000]);

@@ -1,13 +1,15 @@
-//! The one consumer: the same for all four roles.
+//! The runtime: turns a message into a committed decision. It is the same for all four roles, and
+//! must never contain a rule of one of them.
 //!
 //! ```text
-//! receive → decode → recall or decide → [claim → outside effect → decide] → one settle
-//!         → publish → delete
+//! receive → open → recall or decide → [claim → outside effect → decide] → settle
+//!         → send → delete
 //! ```
 //!
-//! Only the runtime publishes and deletes. A commit comes before every publish, every publish
-//! before the delete: dying anywhere in between leaves the message on its queue, and its redelivery
-//! finds the memo and says the same again.
+//! [`UnitOfWork`] goes from the decision to the commit, [`Attendant`] from a message to its
+//! verdict, [`Worker`] from a queue back to the queue. Only the runtime sends and deletes. It
+//! commits before it sends, and sends before it deletes. If the process dies anywhere in between,
+//! the message is still on its queue: the redelivery finds the memo and sends the same again.
 
 mod ages;
 mod amend;
@@ -17,6 +19,7 @@ mod canary;
 mod delay;
 mod error;
 mod filing;
+mod in_flight;
 mod lease;
 mod limits;
 mod pace;
@@ -35,21 +38,21 @@ pub use breaker::{Breaker, Depends, Gate, Trip};
 pub use canary::sightings;
 pub use delay::{give_back_delay, pause};
 pub use error::{Unreadable, WorkError};
+pub use in_flight::{InFlight, Received};
 pub use lease::{Beat, Lease, LeaseLost, Leases};
 pub use limits::{Contradiction, Limits};
 pub use preview::{Preview, preview};
 pub use pulse::{Health, Pulse};
-pub use receive::Received;
 pub use row::{Memo, StoredRow, look_up};
 pub use unit_of_work::{Outcome, UnitOfWork};
 pub use worker::{Ended, EndedByItself, Worker};
 
 use std::{error::Error, fmt};
 
-/// What a canary is called in logs and metrics.
+/// The name of all canaries in logs and metrics.
 const CANARY: &str = "canary";
 
-/// Prints an error and everything that caused it, on one line.
+/// Prints an error and all of its sources on one line.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {

@@ -1,7 +1,8 @@
-//! How eagerly the queue is asked. A receive that comes back full, or brings what has waited too
-//! long, is followed by another at once, and by one more poller; a short one by a pause, so that
-//! the next one finds more. Requests are what SQS charges for, and a pause is what they cost: no
-//! message waits longer than the target for it.
+//! Decides how eagerly the queue is polled. A receive that comes back full, or that brings a
+//! message which has waited too long, is followed by another one at once, and by one more poller. A
+//! receive that comes back short is followed by a pause, so that the next one finds more messages:
+//! SQS charges for requests, not for messages. A pause must never let a message wait longer than
+//! the latency target.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,10 +11,11 @@ use std::{
 
 use tokio::sync::watch;
 
-/// The pause after the first receive that comes back short; it doubles with each further one.
+/// The pause after the first receive that comes back short. It doubles with each further one.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
-/// A message that has waited so much longer than the target is part of a backlog: SQS often brings
-/// less than there is. Far more than the clocks of SQS and of this host differ by.
+/// A message that has waited longer than the target by this much is part of a backlog, even if the
+/// receive was short, since SQS often brings fewer messages than there are. It is far more than the
+/// clocks of SQS and of this host differ.
 const BEHIND_AFTER: Duration = Duration::from_secs(1);
 
 /// The pace of all pollers of one queue.
@@ -22,43 +24,45 @@ pub(super) struct Pace {
     target: Duration,
     pollers_min: usize,
     pollers_max: usize,
-    /// How many receives since the last one that found nothing came back short.
+    /// How many receives came back short since the last one that found nothing.
     short: Mutex<u32>,
     wanted: watch::Sender<usize>,
 }
 
 impl Pace {
-    /// No message waits longer than `target` to be received with others; zero receives eagerly, and
-    /// has one receive open while another is on its way back.
+    /// A pace for at most `pollers_max` pollers. No message waits longer than `target` to be
+    /// received together with others. A target of zero means no pauses and at least two pollers, so
+    /// that one receive is open while another is on its way back.
     pub(super) fn new(target: Duration, pollers_max: usize) -> Pace {
         let pollers_min = if target.is_zero() { 2.min(pollers_max) } else { 1 };
         let wanted = watch::Sender::new(pollers_min);
         Pace { target, pollers_min, pollers_max, short: Mutex::default(), wanted }
     }
 
-    /// Returns when poller `number`, from 0, is wanted. The first always is.
+    /// Returns when poller `number` is wanted. Poller 0 always is.
     pub(super) async fn turn(&self, number: usize) {
-        // Nobody but us has the sender, so this ends only when it is wanted.
+        // The sender lives in `self`, so this cannot end because the channel closed.
         let _ = self.wanted.subscribe().wait_for(|it| number < *it).await;
     }
 
-    /// How many pollers are wanted.
+    /// How many pollers are wanted now.
     pub(super) fn wanted(&self) -> usize {
         *self.wanted.borrow()
     }
 
-    /// How long the poller waits before its next receive, after one that asked for some and got
-    /// some, of which the oldest had been on the queue for `waited`.
+    /// How long a poller pauses before its next receive. Its last one asked for `asked` messages
+    /// and got `got`, of which the oldest was on the queue for `waited`.
     pub(super) fn after(&self, asked: usize, got: usize, waited: Duration) -> Duration {
         if got >= asked || waited > self.target + BEHIND_AFTER {
-            // Full is what a good pause brings, too: the next short one pauses as long as the last.
+            // A pause of the right length makes the next receive full, too. So `short` stays, and
+            // the next short receive is followed by a pause of the same length.
             self.want(|it| (it + 1).min(self.pollers_max));
             return Duration::ZERO;
         }
         self.want(|it| it.saturating_sub(1).max(self.pollers_min));
         let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
         if got == 0 {
-            // The long poll was pause enough.
+            // The long poll that brought nothing was a pause already.
             *short = 0;
             return Duration::ZERO;
         }
@@ -86,7 +90,7 @@ mod tests {
     fn short_receives_make_the_pause_grow_as_far_as_the_target_lets_it() {
         let pace = Pace::new(Duration::from_millis(100), 4);
         assert_eq!(pauses(&pace, [1, 1, 2, 4, 8, 9]), [10, 20, 40, 80, 100, 100]);
-        // One that found nothing begins anew.
+        // After a receive that found nothing, the pauses start again from the shortest.
         assert_eq!(pauses(&pace, [0, 2, 0, 4]), [0, 10, 0, 10]);
     }
 

@@ -1,6 +1,6 @@
-//! What one event would do to a role's rows, without doing it: for whoever wants to know before a
-//! dead letter goes back. Reads rows and asks the rules; commits nothing, publishes nothing, and
-//! has nobody outside to ask.
+//! Says what one event would do to a role's rows, so that an operator can know before redriving a
+//! dead letter. It reads rows and asks the rules. It must never commit, publish or ask for an
+//! effect.
 
 use jiff::Timestamp;
 
@@ -19,35 +19,22 @@ use crate::{
     wire::Message,
 };
 
-/// What would happen. `row` is the row of the event's booking as it stands now.
+/// What would happen. `row` is the present state of the booking's row, if there is one.
 #[derive(Debug)]
 pub enum Preview<R: Rules> {
-    /// It was dealt with long ago: the same would be announced again.
-    Recalled {
-        /// How the booking stands.
-        row: Option<R::State>,
-        /// What was announced.
-        messages: Vec<Message>,
-    },
-    /// Nothing would change, and nothing would be said.
-    Nothing {
-        /// How the booking stands.
-        row: Option<R::State>,
-    },
-    /// This would be asked outside first; what comes then depends on the answer.
+    /// The event was settled before, and these messages would be announced again.
+    Recalled { row: Option<R::State>, messages: Vec<Message> },
+    /// Nothing would change, and nothing would be announced.
+    Nothing { row: Option<R::State> },
+    /// This effect would be asked for first. What comes then depends on the answer.
     Asks(R::Effect),
-    /// This would be committed, and announced.
-    Settles {
-        /// How the booking stands.
-        row: Option<R::State>,
-        /// What would change.
-        decision: Decision<R::State>,
-    },
-    /// It would be set aside.
+    /// This decision would be committed and announced.
+    Settles { row: Option<R::State>, decision: Decision<R::State> },
+    /// The message would be moved to the dead-letter queue, for this reason.
     SetAside(String),
 }
 
-/// What the rules would do with `event` as the rows stand now.
+/// What the runtime would do with `event` as the rows are now.
 ///
 /// # Errors
 /// When the store failed, or a row cannot be read.

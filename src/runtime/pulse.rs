@@ -1,4 +1,5 @@
-//! Whether the poll loop lives: the age of the last receive that came back.
+//! The health of the poll loop: how long ago a receive last came back. It must never report a
+//! paused loop as dead, since a restart would not help against what it is paused for.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,18 +10,18 @@ use serde::Serialize;
 
 use crate::clock::Clock;
 
-/// The heartbeat of a poll loop. Copies share it.
+/// The health of one poll loop. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     state: Arc<Mutex<State>>,
     clock: Clock,
-    /// A loop whose last good receive is older than this is taken for dead.
+    /// The loop counts as dead when its last successful receive is older than this.
     age_max: Duration,
 }
 
 #[derive(Debug)]
 struct State {
-    /// By the steady clock, as all times here.
+    /// By the steady clock, as all times in this module.
     started: Duration,
     polled: Option<Duration>,
     failures: u32,
@@ -28,29 +29,28 @@ struct State {
     paused: Option<String>,
 }
 
-/// What `/health` says.
+/// The answer of `/health`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Health {
-    /// Whether the loop polls, or has not had the time to begin, and the store is the one that was
-    /// opened.
+    /// Whether the loop polls (or has only just started), and the store's files are still in place.
     pub healthy: bool,
-    /// Seconds since a receive came back; none before the first.
+    /// Seconds since a receive last came back. `None` before the first one.
     pub last_poll_age_s: Option<f64>,
-    /// Receives that failed in a row.
+    /// How many receives in a row have failed.
     pub failures: u32,
-    /// Why the last one failed.
+    /// Why the last receive failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// What is down, while polling has stopped because of it.
+    /// Why polling has stopped, while it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
-    /// What happened to the store's files. The loop does not know: who asks for its health looks.
+    /// What happened to the store's files. The loop does not know this; the HTTP server adds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 }
 
 impl Pulse {
-    /// A loop that is about to begin, and should poll at least every `age_max`.
+    /// The health of a loop that is about to begin, and that should poll at least every `age_max`.
     #[must_use]
     pub fn new(clock: &Clock, age_max: Duration) -> Pulse {
         let state = State {
@@ -63,13 +63,13 @@ impl Pulse {
         Pulse { state: Arc::new(Mutex::new(state)), clock: clock.clone(), age_max }
     }
 
-    /// A receive came back.
+    /// Records that a receive came back.
     pub fn beat(&self) {
         self.beat_while(None);
     }
 
-    /// A receive came back while polling has stopped but for one message at a time, and this is
-    /// why; none while it goes on.
+    /// Records that a receive came back. `paused` says why polling has stopped except for trials;
+    /// `None` if it has not.
     pub fn beat_while(&self, paused: Option<String>) {
         let mut state = self.lock();
         state.polled = Some(self.clock.steady());
@@ -78,21 +78,20 @@ impl Pulse {
         state.paused = paused;
     }
 
-    /// What polling had stopped for works again. Said at once: the next receive may take as long as
-    /// a long poll to come back.
+    /// Records that polling resumes. To be called as soon as the breaker closes, since the next
+    /// receive may take a whole long poll to come back.
     pub fn resume(&self) {
         self.lock().paused = None;
     }
 
-    /// Polling has stopped on purpose, and this is why: the loop lives, and a restart mends
-    /// nothing.
+    /// Records that polling is stopped on purpose, and why. The loop counts as alive.
     pub fn rest(&self, why: String) {
         let mut state = self.lock();
         state.polled = Some(self.clock.steady());
         state.paused = Some(why);
     }
 
-    /// A receive failed. Returns how many have in a row.
+    /// Records that a receive failed. Returns how many have failed in a row.
     pub fn miss(&self, problem: String) -> u32 {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
@@ -100,7 +99,7 @@ impl Pulse {
         state.failures
     }
 
-    /// How the loop is.
+    /// The present health of the loop.
     #[must_use]
     pub fn health(&self) -> Health {
         let state = self.lock();
@@ -133,8 +132,9 @@ mod tests {
         (Pulse::new(&clock, Duration::from_secs(60)), clock)
     }
 
+    /// Failure matrix: A30.
     #[test]
-    fn a30_a_loop_that_stopped_polling_is_not_healthy() {
+    fn a_loop_that_stopped_polling_is_not_healthy() {
         let (pulse, clock) = pulse();
         assert!(pulse.health().healthy);
         pulse.beat();
@@ -145,8 +145,9 @@ mod tests {
         assert_eq!((health.healthy, health.last_poll_age_s), (false, Some(61.0)));
     }
 
+    /// Failure matrix: A40.
     #[test]
-    fn a40_a_clock_that_steps_makes_no_dead_loop_healthy_and_no_live_one_dead() {
+    fn a_clock_that_steps_makes_no_dead_loop_healthy_and_no_live_one_dead() {
         let year = SignedDuration::from_hours(24 * 365);
         for step in [-year, year] {
             let (pulse, clock) = pulse();
@@ -171,8 +172,9 @@ mod tests {
         assert_eq!(pulse.health().paused, None);
     }
 
+    /// Failure matrix: A31.
     #[test]
-    fn a31_a_loop_that_never_could_poll_says_why() {
+    fn a_loop_that_never_could_poll_says_why() {
         let (pulse, _) = pulse();
         assert_eq!(pulse.miss("no such queue".to_owned()), 1);
         let health = pulse.health();

@@ -1,5 +1,5 @@
-//! What a delivery is, and on which thread that is found out: a role is one thread that polls,
-//! beats and answers `/health`, and no message may keep it.
+//! Reads the bytes of a message, on a thread where that may take its time. A role has one thread
+//! which polls, beats and answers `/health`, and no message may ever occupy it for long.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,46 +11,31 @@ use tracing::{Span, field, info_span};
 
 use super::CANARY;
 use crate::{
-    domain::{
-        RoleName,
-        canary::Canary,
-        event::{Event, Kind},
-        ids::BookingId,
-    },
-    wire::{self, Caught, Incoming, Intake, Refusal},
+    domain::{RoleName, event::Kind, ids::BookingId},
+    wire::{Content, Incoming, Intake},
 };
 
-/// The largest body that is read on the role's own thread, in bytes. What reading costs is at most
-/// linear in them (`cost_tests`), some ten nanoseconds each: so no message keeps that thread for
-/// more than a few hundred microseconds, or milliseconds on a fraction of a core. A booking in its
-/// envelope has two KiB at most and never changes threads, which would cost more than reading it.
+/// The largest body that is read on the role's own thread, in bytes.
+///
+/// The cost of reading is at most linear in the size of the body (see `cost_tests`), about ten
+/// nanoseconds a byte. So no message occupies that thread for more than a few hundred microseconds,
+/// or a few milliseconds on a fraction of a core. A booking in its envelope has at most 2 KiB. It
+/// never moves to another thread, which would cost more than reading it.
 const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
-/// How many larger bodies one role reads at once. One takes milliseconds, and only who sends what
-/// no booking needs waits for another: a flood of them takes one core and the memory of one
-/// message.
+/// How many larger bodies one role reads at the same time. Reading one takes milliseconds, and no
+/// booking needs such a body. A flood of them takes one core and the memory of one message.
 const READERS_MAX: usize = 1;
 
-/// What a delivery is.
-pub(super) enum Read {
-    Event(Box<Event>),
-    /// No rule and no row ever sees one.
-    Canary(Canary),
-    /// A canary that somebody else made.
-    StrangeCanary,
-    Refused(Box<Refusal>),
-    /// Nobody knows: our own mistake.
-    Failed(ReadingFailed),
-}
-
-/// A bug ended the reading of a message. It is given back and in the end set aside by SQS, so that
-/// it can be looked at and put back once the bug is mended.
+/// A bug ended the reading of a message. The message is given back, and after enough deliveries SQS
+/// moves it to the dead-letter queue, where it can be looked at and redriven once the bug is fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the message could not be read because of a bug: see the panic in the log before this line"
 )]
 pub(super) struct ReadingFailed;
 
-/// Who reads the bodies that are too large for the role's own thread.
+/// Reads the bodies of one role's messages. Its permits are for bodies that are too large for the
+/// role's own thread.
 #[derive(Debug)]
 pub(super) struct Readers(Arc<Semaphore>);
 
@@ -61,9 +46,9 @@ impl Default for Readers {
 }
 
 impl Readers {
-    /// What `work` makes of a delivery that came in by `intake`. A small one at once; a large one
-    /// on another thread, as soon as one is free. Without a runtime, so without other threads, all
-    /// at once.
+    /// Returns `work(incoming, intake)`. For a small body, `work` runs at once. For a large one, it
+    /// runs on another thread when its turn comes. Without a tokio runtime there is no other
+    /// thread, and it always runs at once.
     ///
     /// # Errors
     /// When `work` panics.
@@ -80,7 +65,7 @@ impl Readers {
         let turn = Arc::clone(&self.0).acquire_owned().await;
         let (incoming, intake) = (incoming.clone(), intake.clone());
         let reading = runtime.spawn_blocking(move || {
-            // Until it ends, also when nobody waits for it any more.
+            // Held until the reading ends, even if its future was dropped before.
             let _turn = turn;
             caught(|| work(&incoming, &intake))
         });
@@ -88,57 +73,46 @@ impl Readers {
     }
 }
 
-/// What panics while it reads has changed nothing yet.
+/// Runs `work` and catches its panic. Unwind safe, since reading changes nothing.
 fn caught<T>(work: impl FnOnce() -> T) -> Result<T, ReadingFailed> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| ReadingFailed)
 }
 
-impl Read {
-    pub(super) fn of(incoming: &Incoming, intake: &Intake) -> Read {
-        match wire::read_canary(incoming, intake) {
-            Some(Caught::Ours(canary)) => return Read::Canary(canary),
-            Some(Caught::Strange) => return Read::StrangeCanary,
-            None => {}
-        }
-        match wire::decode(incoming, intake) {
-            Ok(event) => Read::Event(event.into()),
-            Err(refusal) => Read::Refused(refusal.into()),
-        }
-    }
+/// What was read of a message: its content, unless a bug ended the reading.
+pub(super) type Opened = Result<Content, ReadingFailed>;
 
-    /// As logs and metrics name it, if it could be made out.
-    pub(super) fn named(&self) -> Option<&'static str> {
-        match self {
-            Read::Event(event) => Some(event.kind().topic()),
-            Read::Canary(_) | Read::StrangeCanary => Some(CANARY),
-            Read::Refused(refusal) => refusal.kind.map(Kind::topic),
-            Read::Failed(ReadingFailed) => None,
-        }
+/// The name of the event in logs and metrics, if it could be read.
+pub(super) fn name_of(opened: &Opened) -> Option<&'static str> {
+    match opened {
+        Ok(Content::Event(event)) => Some(event.kind().topic()),
+        Ok(Content::Canary(_) | Content::StrangeCanary) => Some(CANARY),
+        Ok(Content::Refused(refusal)) => refusal.kind.map(Kind::topic),
+        Err(ReadingFailed) => None,
     }
+}
 
-    /// What every log line about it says. An id that a client made up may be anything, so it is
-    /// only told when it has the form of a booking id.
-    pub(super) fn span(&self, role: RoleName, attempt: u32) -> Span {
-        let harmless = |it: &&str| BookingId::parse(it).is_ok();
-        let canary;
-        let (id, booking) = match self {
-            Read::Event(it) => (Some(&*it.cause.id), Some(&it.booking)),
-            Read::Canary(it) => {
-                canary = it.id.to_string();
-                (Some(&*canary), None)
-            }
-            Read::Refused(it) => (None, it.requested()),
-            Read::StrangeCanary | Read::Failed(ReadingFailed) => (None, None),
-        };
-        info_span!(
-            "delivery",
-            role = %role,
-            event.kind = self.named(),
-            event.id = id.filter(harmless),
-            booking.id = booking.map(field::display),
-            delivery.attempt = attempt,
-        )
-    }
+/// The span of one delivery, for every log line about it. A client may choose any text as an event
+/// id, so the id is logged only if it has the form of a booking id.
+pub(super) fn span_of(opened: &Opened, role: RoleName, attempt: u32) -> Span {
+    let harmless = |it: &&str| BookingId::parse(it).is_ok();
+    let canary;
+    let (id, booking) = match opened {
+        Ok(Content::Event(it)) => (Some(&*it.cause.id), Some(&it.booking)),
+        Ok(Content::Canary(it)) => {
+            canary = it.id.to_string();
+            (Some(&*canary), None)
+        }
+        Ok(Content::Refused(it)) => (None, it.requested()),
+        Ok(Content::StrangeCanary) | Err(ReadingFailed) => (None, None),
+    };
+    info_span!(
+        "delivery",
+        role = %role,
+        event.kind = name_of(opened),
+        event.id = id.filter(harmless),
+        booking.id = booking.map(field::display),
+        delivery.attempt = attempt,
+    )
 }
 
 #[cfg(test)]
@@ -195,7 +169,7 @@ mod tests {
         assert_eq!(read, Poll::Ready(Ok(thread::current().id())));
     }
 
-    /// Whether the role's own thread went on while a message was read.
+    /// Whether the role's own thread did other work while a message was read.
     static WENT_ON: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
     #[tokio::test]
@@ -228,7 +202,7 @@ mod tests {
             });
             reading.await
         };
-        // As when a lease is lost: what was begun goes on, and keeps its turn.
+        // As when a lease is lost: a reading that has begun continues, and keeps its permit.
         tokio::select! { biased; _ = read() => {}, () = tokio::task::yield_now() => {} }
         let all = futures_util::future::join_all((0..32).map(|_| read())).await;
         assert!(all.iter().all(Result::is_ok));

@@ -1,33 +1,25 @@
-//! One receive: whether it may begin, what it brings, and how long to rest after it.
+//! One receive: whether the breaker allows it, what it brings, and how long to rest afterwards. It
+//! must never begin a receive that the breaker forbids.
 
 use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Chain, Gate, Worker, delay::pause};
+use super::{Chain, Gate, Received, Worker, delay::pause};
 use crate::{
-    bus::{Delivery, InHand, Outbox, Queue},
+    bus::{Outbox, Queue},
     roles::Role,
     store::Store,
 };
 
-/// A receive that brings nothing takes a long poll, or there is none where it goes: some emulators
-/// and proxies answer at once. Then the next one waits until this time has passed, however often
-/// SQS ends a long poll early.
+/// The shortest time from one receive that brings nothing to the next receive. An empty long poll
+/// takes longer by itself, but some emulators and proxies answer at once.
 const EMPTY_MIN: Duration = Duration::from_secs(1);
 
-/// What one receive brought.
-#[derive(Debug)]
-pub struct Received {
-    /// Each counted as in hand, until what is beside it is dropped.
-    pub deliveries: Vec<(Delivery, InHand)>,
-    /// How long to rest before the next receive.
-    pub rest: Duration,
-}
-
 impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
-    /// One receive of at most `max`, if the breaker lets it; and how long to rest before the next
-    /// one. For whoever is in charge of the order of things and yet wants the worker's own pace.
+    /// Receives at most `max` messages, if the breaker allows it, and says how long to rest before
+    /// the next receive. Public for tests that control the order of events and still need the pace
+    /// of the worker.
     pub async fn receive(&self, max: usize) -> Received {
         let (max, trial) = match self.breaker.gate(self.work().clock().steady()) {
             Gate::Closed => (max, false),
@@ -45,8 +37,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         }
         match received {
             Ok(deliveries) => {
-                // The loop lives, also when nothing comes to be tried. The breaker may have opened
-                // or closed since this receive began: how it is now is what counts.
+                // The loop is alive even if no message came. The breaker may have opened or closed
+                // since this receive began, so ask it again.
                 self.pulse.beat_while(self.breaker.open().map(|(_, why)| why));
                 let now = self.work().clock().steady();
                 let rest = match deliveries.len() {
@@ -55,8 +47,9 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 };
                 let waited = self.ages.waited(&deliveries, now);
                 let rest = rest.max(self.pace.after(max, deliveries.len(), waited));
-                let deliveries = deliveries.into_iter().map(|it| (it, self.queue.in_hand()));
-                // All of the hands, before the first begins: whoever batches waits for all.
+                let deliveries = deliveries.into_iter().map(|it| (it, self.in_flight()));
+                // Count all of them before the first handler begins: the first message to leave has
+                // to know how many others could join its batch.
                 Received { deliveries: deliveries.collect(), rest }
             }
             Err(error) => {
@@ -68,13 +61,13 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         }
     }
 
-    /// Waits for `pause`, as long as a receive said. If polling has stopped, it stops waiting as
-    /// soon as polling goes on.
+    /// Waits for `pause`, which should be as long as [`Received::rest`] says. If the breaker is
+    /// open, this returns as soon as the breaker closes.
     pub async fn rest(&self, pause: impl Future<Output = ()>) {
         self.breaker.rest(pause).await;
     }
 
-    /// How many receives may be open at once, as the queue is now.
+    /// How many pollers the present backlog needs.
     pub fn pollers_wanted(&self) -> usize {
         self.pace.wanted()
     }

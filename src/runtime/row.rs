@@ -1,5 +1,6 @@
-//! The format of a stored row: the role's state, and in a booking's row its memos and its claim.
-//! Rows of every version since 0.1 are read, and what an older binary needs is still written.
+//! The format of a stored row: the role's state and, in a booking's row, its memos and its claim.
+//! This must never stop reading the rows of any version since 0.1, nor stop writing what an older
+//! binary needs.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -16,7 +17,7 @@ use crate::{
     wire::Message,
 };
 
-/// A stored row.
+/// A stored row, as its JSON text has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredRow<T> {
     /// The role's state.
@@ -24,21 +25,21 @@ pub struct StoredRow<T> {
     /// The event that claimed an effect whose outcome is not decided yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) claim: Option<Claimant>,
-    /// What was announced, by cause. A cause that announced nothing has no memo.
+    /// One memo for each cause that announced something.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub memos: Vec<Memo>,
 }
 
 impl<T: DeserializeOwned> StoredRow<T> {
     /// # Errors
-    /// When the row is not what this binary writes.
+    /// When this binary cannot read the row.
     pub(super) fn parse(key: &str, row: &Versioned) -> Result<StoredRow<T>, WorkError> {
         serde_json::from_str(&row.body)
             .map_err(|it| WorkError::Row { key: key.to_owned(), source: Unreadable::from(it) })
     }
 }
 
-/// The row of a booking with its memos, if there is one.
+/// Reads the row of a booking, if there is one.
 ///
 /// # Errors
 /// When the store failed, or the row cannot be read.
@@ -51,37 +52,36 @@ pub async fn look_up<T: DeserializeOwned>(
     row.map(|it| StoredRow::parse(&key, &it)).transpose()
 }
 
-/// What one cause announced.
+/// The messages that one cause announced.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Memo {
-    /// The type of the event that was dealt with. Source and id alone do not identify it: a client
-    /// chooses those of its request, and ids of outcomes can be computed. Rows of version 0.1 have
-    /// no type, and are found by source and id.
+    /// The type of the event that was settled. Source and id alone do not identify it: a client
+    /// chooses those of its request, and could choose those of an outcome, which can be computed.
+    /// Memos of version 0.1 have no type, and are found by source and id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
-    /// The source and id of the event that was dealt with.
+    /// The source and id of the event that was settled.
     pub cause: Cause,
-    /// The digest of the request that the event was or answered. The same cause with another
-    /// digest is a conflict (failure matrix, B3).
+    /// The digest of the request that the event belongs to. The same cause with another digest is
+    /// a conflict (failure matrix, B3).
     pub digest: Digest,
-    /// The event that had claimed the effect that this event settled, if it was another event: it
-    /// announces the same.
+    /// The event that had claimed the effect, if another event settled it. Both announce the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claim: Option<Claimant>,
     announced: Vec<Announced>,
 }
 
-/// An event that claimed an effect. Its message stays on the queue until the outcome was published.
+/// An event that claimed an effect. Its message stays on the queue until the outcome is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claimant {
-    /// As in [`Memo`].
+    /// As [`Memo::kind`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
     cause: Cause,
     digest: Digest,
 }
 
-/// The text of an event, as it was and will be published.
+/// One event that was announced, with the exact text that every delivery publishes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Announced {
     kind: Kind,
@@ -93,7 +93,7 @@ impl Claimant {
         Claimant { kind: Some(event.kind()), cause: event.cause.clone(), digest: event.digest }
     }
 
-    /// Replaces what a client wrote as source and id by its hash.
+    /// Replaces the source and id by their hash, if a client wrote them.
     pub(super) fn hide_client(&mut self) {
         hide_client(self.kind, &mut self.cause);
     }
@@ -104,7 +104,7 @@ impl Claimant {
 }
 
 impl Memo {
-    /// The memo of an event that settles what `claim` had claimed.
+    /// The memo of `event`, which settles the effect that `claim` had claimed.
     pub(super) fn of(event: &Event, claim: Option<Claimant>, messages: &[Message]) -> Memo {
         let announced = |it: &Message| {
             let text = RawValue::from_string(it.body.clone()).expect("an encoded event is JSON");
@@ -119,25 +119,26 @@ impl Memo {
         }
     }
 
-    /// Replaces what a client wrote as source and id by its hash, in rows of version 0.1.
+    /// Replaces every source and id that a client wrote by its hash. Only rows of version 0.1 have
+    /// them as plain text.
     pub(super) fn hide_client(&mut self) {
         hide_client(self.kind, &mut self.cause);
         self.claim.iter_mut().for_each(Claimant::hide_client);
     }
 
-    /// The events that announce this when they come again: type, cause and the digest of the
-    /// request. The last one's message is there until it was announced.
+    /// The events whose redelivery announces these messages: type, cause and the digest of the
+    /// request. The message of the last one stays on its queue until they are published.
     pub fn causes(&self) -> impl Iterator<Item = (Option<Kind>, &Cause, Digest)> {
         let claim = self.claim.iter().map(|it| (it.kind, &it.cause, it.digest));
         std::iter::once((self.kind, &self.cause, self.digest)).chain(claim)
     }
 
-    /// Whether this event announces it when it comes again, if its request is the same.
+    /// Whether `event` has the type and cause of this memo. Its request may be another one.
     pub(super) fn is_of(&self, event: &Event) -> bool {
         self.causes().any(|(kind, cause, _)| is_event(kind, cause, event))
     }
 
-    /// Whether this event announces it when it comes again.
+    /// Whether `event` was settled by this memo, so that it announces the same messages again.
     pub(super) fn answers(&self, event: &Event) -> bool {
         let same = |(kind, cause, digest): (_, &Cause, _)| {
             is_event(kind, cause, event) && digest == event.digest
@@ -153,17 +154,17 @@ impl Memo {
     }
 }
 
-/// Whether an event is the one with this type and cause. Its request may still be another.
+/// Whether `event` has this type and cause. Its request may be another one.
 fn is_event(kind: Option<Kind>, cause: &Cause, event: &Event) -> bool {
     kind.is_none_or(|it| it == event.kind()) && (*cause == event.cause || is_plain(cause, event))
 }
 
-/// Whether it is the cause of a client's event as rows of version 0.1 have it, in plain text.
+/// Whether `cause` is the plain text, as in rows of version 0.1, of the client's cause of `event`.
 fn is_plain(cause: &Cause, event: &Event) -> bool {
     event.cause.source.is_empty() && Cause::of_client(&cause.source, &cause.id) == event.cause
 }
 
-/// Replaces a client's source and id by their hash.
+/// Replaces the source and id of a client's event by their hash.
 fn hide_client(kind: Option<Kind>, cause: &mut Cause) {
     let ours = RoleName::ALL.iter().any(|it| it.source() == cause.source);
     let clients = kind.is_none_or(|it| it.publisher().is_none()) && !ours;

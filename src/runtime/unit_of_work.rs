@@ -1,13 +1,15 @@
-//! The unit of work: what one event does to a role's rows, done once and kept for good.
+//! The unit of work: decides one event over a role's rows, once, and commits the decision. It must
+//! never publish, and never commit an announcement without its memo.
 //!
-//! A booking's row holds its memos: what each cause announced, complete with ids and times. State
-//! and memo are committed together, so a redelivery finds the memo and announces the same events
-//! without deciding again. SQS redelivery is the relay; there is no second loop.
+//! A booking's row holds its memos: for each event that caused something, the messages that it
+//! announced, complete with ids and times. State and memo are committed together. A redelivery
+//! finds the memo and announces the same messages without deciding again. So the memos are an
+//! outbox whose relay is the redelivery of SQS, and there is no second loop that publishes.
 //!
-//! The task that claimed an effect may die, and another event may be the one that settles it. The
-//! event that settles may be a late duplicate whose message is gone, so the memo is kept under the
-//! claiming event too: the message of the claiming event is on its queue until the outcome was
-//! published.
+//! The process may die after it claimed an effect, and then another event may be the one that
+//! settles the effect. The message of that other event may be gone already, so no redelivery of it
+//! would publish the memo. But the message of the claiming event stays on its queue until the
+//! outcome is published. Therefore the memo can be found under the claiming event too.
 
 use super::{
     Lease, WorkError,
@@ -27,10 +29,10 @@ use crate::{
     wire::{self, Message},
 };
 
-/// What is set aside when an event comes with the id of another one.
+/// Why an event is set aside that has the id of another event.
 pub(super) const OTHER_REQUEST: &str = "the same event id with different content";
 
-/// A role's rules over its rows.
+/// The rules and effects of one role, over the rows in its store.
 #[derive(Debug)]
 pub struct UnitOfWork<R, S> {
     role: R,
@@ -38,7 +40,7 @@ pub struct UnitOfWork<R, S> {
     clock: Clock,
 }
 
-/// How an event ended.
+/// How dealing with an event ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The event is committed, now or by an earlier delivery, and these messages are to be
@@ -48,24 +50,24 @@ pub enum Outcome {
         messages: Vec<Message>,
         /// Whether they come from the memo of an earlier delivery.
         recalled: bool,
-        /// How many version conflicts were met on the way.
+        /// How many version conflicts this delivery met.
         conflicts: u32,
-        /// How many answers the outside gave on the way.
+        /// How many outside effects this delivery asked for and got an answer to.
         answers: usize,
     },
-    /// Nothing was changed; a person should look.
+    /// Nothing was changed, for this reason. A person should look at the message.
     SetAside(String),
 }
 
 type State<R> = <<R as Role>::Rules as Rules>::State;
 
 impl<R: Role, S: Store> UnitOfWork<R, S> {
-    /// The rules of `role` over the rows of `store`.
+    /// A unit of work over the rows in `store`. `clock` is used for decisions and for leases.
     pub fn new(role: R, store: S, clock: Clock) -> Self {
         UnitOfWork { role, store, clock }
     }
 
-    /// The clock that decisions and leases go by.
+    /// The clock of decisions and leases.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -75,22 +77,22 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
         &self.store
     }
 
-    /// Deals with one event: once it returns what to announce, all of it is committed.
+    /// Deals with one event. When this returns [`Outcome::Announce`], the decision is committed.
     ///
-    /// May be called for the same event any number of times, also at once: it is decided once, and
-    /// every later call announces what the first one decided.
+    /// This may be called for the same event any number of times, and concurrently. The event is
+    /// decided once, and every call announces what was decided then.
     ///
     /// # Errors
-    /// When it could not be dealt with this time. What was claimed stays claimed; the same event
-    /// must come again.
+    /// When the event could not be dealt with this time. A claim that was committed stays, and the
+    /// event must be dealt with again.
     pub async fn attend(&self, event: &Event) -> Result<Outcome, WorkError> {
         self.attend_under(event, &Lease::endless(&self.clock)).await
     }
 
-    /// As [`UnitOfWork::attend`], and commits nothing once the lease is over.
+    /// As [`UnitOfWork::attend`], but commits nothing once the lease is over.
     ///
     /// # Errors
-    /// Also when the lease is over.
+    /// As [`UnitOfWork::attend`], and when the lease is over.
     pub async fn attend_under(&self, event: &Event, lease: &Lease) -> Result<Outcome, WorkError> {
         let mut answers = Vec::new();
         let mut conflicts = 0;
@@ -103,7 +105,12 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
             let mut view = View::<State<R>>::read(&self.store, own).await?;
             match view.recall(event) {
                 Some(Recalled::Messages(messages)) => {
-                    return Ok(Outcome::Announce { messages, recalled: true, conflicts, answers: 0 });
+                    return Ok(Outcome::Announce {
+                        messages,
+                        recalled: true,
+                        conflicts,
+                        answers: 0,
+                    });
                 }
                 Some(Recalled::OtherRequest) => {
                     return Ok(Outcome::SetAside(OTHER_REQUEST.to_owned()));
@@ -130,7 +137,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                                 continue 'read;
                             }
                         }
-                        // What changed meanwhile is found out when this is settled.
+                        // If a row changes meanwhile, the commit that settles this is a conflict.
                         answers.push(self.role.perform(&effect).await?);
                         continue;
                     }
@@ -153,7 +160,8 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
         }
     }
 
-    /// Commits a decision and its memo in one transaction; none when a row had changed meanwhile.
+    /// Commits a decision and its memo in one transaction. `None` when another commit has changed
+    /// one of the rows since they were read.
     async fn settle(
         &self,
         view: &mut View<State<R>>,
@@ -161,8 +169,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
         decision: Decision<State<R>>,
     ) -> Result<Option<Vec<Message>>, WorkError> {
         let Decision { own, others, announce } = decision;
-        let messages: Vec<Message> =
-            announce.iter().map(wire::encode).collect::<Result<_, _>>()?;
+        let messages: Vec<Message> = announce.iter().map(wire::encode).collect::<Result<_, _>>()?;
         let mut writes = vec![view.settle::<R::Rules>(own, event, &messages)?];
         for (key, state) in others {
             writes.push(view.write::<R::Rules>(key, state)?);
@@ -173,7 +180,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
         })
     }
 
-    /// Remembers a request that the parser refused, if this role's rules keep such things.
+    /// Records a request that the parser refused, if this role's rules record such requests.
     ///
     /// # Errors
     /// When the store failed, or other deliveries kept changing the row.

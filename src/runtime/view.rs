@@ -1,4 +1,5 @@
-//! The rows that one decision reads and writes: each is written over the version that was read.
+//! The rows that one decision reads and writes. Each is written over the version that was read; a
+//! row must never be written without the memos that were read with it.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +18,14 @@ use crate::{
     wire::Message,
 };
 
-/// The rows that were read for one decision, and what is needed to write them again.
+/// The rows that were read for one decision, with everything that is needed to write them.
 pub(super) struct View<T> {
     own: Key,
     pub(super) rows: Rows<T>,
     beside: BTreeMap<Key, Beside>,
 }
 
-/// What a row is stored with beside its state.
+/// The parts of a stored row that are not its state.
 #[derive(Clone, Default)]
 struct Beside {
     version: u64,
@@ -32,16 +33,16 @@ struct Beside {
     memos: Vec<Memo>,
 }
 
-/// What a memo says of an event that was dealt with before.
+/// What the memos of a booking say about an event that was settled before.
 pub(super) enum Recalled {
-    /// The same event: it announces these.
+    /// The event is the same, and announced these messages.
     Messages(Vec<Message>),
-    /// An event with the same type and id, but another request.
+    /// The settled event has the same type and id, but belongs to another request.
     OtherRequest,
 }
 
 impl<T: DeserializeOwned> View<T> {
-    /// The row of a booking, to begin a decision with.
+    /// A view of one row, the booking's own. Every decision begins with it.
     ///
     /// # Errors
     /// When the store failed, or the row cannot be read.
@@ -82,7 +83,7 @@ impl<T> View<T> {
         self.rows.get(&self.own)
     }
 
-    /// What the booking's row remembers of `event`; `None` if it was never settled.
+    /// What the memos in the booking's row say about `event`. `None` if they do not know it.
     pub(super) fn recall(&self, event: &Event) -> Option<Recalled> {
         let memos = &self.beside.get(&self.own)?.memos;
         if let Some(memo) = memos.iter().find(|it| it.answers(event)) {
@@ -91,7 +92,7 @@ impl<T> View<T> {
         memos.iter().any(|it| it.is_of(event)).then_some(Recalled::OtherRequest)
     }
 
-    /// Replaces what a client wrote as source and id in the booking's row by its hash.
+    /// Replaces every source and id that a client wrote by its hash, in the booking's row.
     pub(super) fn hide_client(&mut self) {
         if let Some(beside) = self.beside.get_mut(&self.own) {
             beside.claim.iter_mut().for_each(Claimant::hide_client);
@@ -103,7 +104,7 @@ impl<T> View<T> {
 /// Each of these builds the conditional write of a row with its memos, and updates this view as if
 /// the write were committed. After a conflict, discard the view and read again.
 impl<T: Serialize> View<T> {
-    /// The write of the booking's own row, which says that `event` is about to ask for an effect.
+    /// The write of the booking's own row that claims an effect for `event`.
     ///
     /// # Errors
     /// When the row cannot be written as text.
@@ -117,8 +118,7 @@ impl<T: Serialize> View<T> {
         self.write::<R>(key, own)
     }
 
-    /// The write of the booking's own row after `event` was decided, with the memo of what it
-    /// announces.
+    /// The write of the booking's own row that settles `event`, with the memo of `messages`.
     ///
     /// # Errors
     /// As [`View::claim`].
@@ -137,7 +137,7 @@ impl<T: Serialize> View<T> {
         self.write::<R>(key, own)
     }
 
-    /// The write of any row's state. Its memos and its claim stay.
+    /// The write of a new state of any row. Its memos and its claim stay.
     ///
     /// # Errors
     /// As [`View::claim`].

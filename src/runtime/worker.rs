@@ -1,4 +1,5 @@
-//! Receives, gives every delivery its verdict, and stops gracefully.
+//! The worker: one role at work on its queue. It receives, hands every delivery to the attendant
+//! and drains before it ends. It must never decide anything, and never publish.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,25 +10,26 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    Attendant, Beat, UnitOfWork, Breaker, Chain, Leases, Limits, Pulse, Received, ages::Ages, pace::Pace,
+    Attendant, Beat, Breaker, Chain, InFlight, Leases, Limits, Pulse, Received, UnitOfWork,
+    ages::Ages, pace::Pace,
 };
 use crate::{
-    bus::{BusError, Delivery, InHand, Outbox, Queue, RECEIVE_MAX, ReceiptHandle},
+    bus::{BusError, Delivery, Outbox, Queue, RECEIVE_MAX, ReceiptHandle},
     metrics::Metrics,
     roles::Role,
     store::Store,
     wire::CanaryKey,
 };
 
-/// How many heartbeats there are in a visibility timeout: one may fail and another still be in
+/// How many heartbeats there are in one visibility timeout. If one fails, the next one is still in
 /// time.
 const HEARTBEATS_PER_VISIBILITY: u32 = 4;
 
-/// How long a receive waits until it may bring as many messages as it can.
+/// How long a poller waits for enough permits to receive a full batch.
 const PERMITS_PATIENCE: Duration = Duration::from_millis(50);
 
 /// One role at work on its queue.
@@ -38,32 +40,34 @@ pub struct Worker<Q, R, S, O> {
     pub(super) limits: Limits,
     pub(super) pulse: Pulse,
     pub(super) leases: Leases,
-    pub(super) breaker: Breaker,
+    pub(super) breaker: Arc<Breaker>,
     pub(super) pace: Pace,
     pub(super) ages: Ages,
     jitter: Mutex<fastrand::Rng>,
 }
 
-/// How one delivery ended, for whoever steps the worker.
+/// How one delivery ended, as [`Worker::step`] reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Deleted.
+    /// The message was deleted.
     Done,
-    /// Given back.
+    /// The message was given back, and SQS will deliver it again.
     Retry,
-    /// Moved to the dead-letter queue.
+    /// The message was moved to the dead-letter queue.
     Poison,
-    /// Its visibility timeout was over first: it is whoever's who receives it next.
+    /// The visibility timeout was over first. The message belongs to its next receiver.
     Lost,
 }
 
-/// A part of a worker that goes on until it is told to stop has ended. Why stands in the log.
+/// A part of the worker that must run until it is told to stop has ended before. The reason is a
+/// panic, which is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} of the worker ended by itself: see the panic in the log before this line")]
 pub struct EndedByItself(pub(crate) &'static str);
 
 impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
-    /// Attends to what comes on `queue`; `seed` sets the jitter.
+    /// A worker that receives from `queue` and lets `attendant` deal with each message. `seed` is
+    /// the seed of the jitter.
     pub fn new(
         queue: Q,
         attendant: Attendant<R, S, O>,
@@ -78,7 +82,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             limits,
             pulse,
             leases: Leases::default(),
-            breaker: Breaker::default(),
+            breaker: Arc::default(),
             pace: Pace::new(limits.latency_target, limits.pollers),
             ages,
             jitter: Mutex::new(fastrand::Rng::with_seed(seed)),
@@ -87,23 +91,31 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         worker
     }
 
-    /// The same with canaries that were made with this key; without one they are dropped.
+    /// The same worker, which accepts canaries made with this key. Without a key, all canaries are
+    /// dropped.
     #[must_use]
     pub fn with_canaries(self, key: CanaryKey) -> Self {
         Worker { attendant: self.attendant.with_canaries(key), ..self }
     }
 
-    /// What it works on.
+    /// The unit of work of this worker's role.
     pub fn work(&self) -> &UnitOfWork<R, S> {
         self.attendant.work()
+    }
+
+    /// The guard for one more delivery.
+    #[must_use]
+    pub fn in_flight(&self) -> InFlight {
+        let gauge = self.metrics().in_flight.clone();
+        InFlight::new(gauge, Arc::clone(&self.breaker), self.queue.joiner())
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
         self.attendant.metrics()
     }
 
-    /// Receives at most `max` without waiting and attends to each in turn. For whoever wants to be
-    /// in charge of the order of things: demo, stories, simulation.
+    /// Receives at most `max` messages without waiting, and attends to one after the other. The
+    /// demo, the stories and the simulation use this to control the order of events.
     ///
     /// # Errors
     /// When the receive fails.
@@ -111,61 +123,60 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let deliveries = self.queue.receive(max, Duration::ZERO, self.limits.visibility).await?;
         let mut ended = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
-            ended.push(self.attend(delivery).await);
+            ended.push(self.attend(delivery, &self.in_flight()).await);
         }
         Ok(ended)
     }
 
-    /// Works until told to stop, and then as long as the drain limit lets it.
+    /// Works until `stop` is cancelled, then drains, for at most the drain limit.
     ///
-    /// Returns early, when what is in hand is finished, if a part of it ended by itself: then it is
-    /// no worker any more.
+    /// After `stop`, no new receive begins. A receive that is open may still return, and the
+    /// messages that it brings are given back at once. Messages in flight are finished. A handler
+    /// that has not finished at the drain limit is dropped before its next step, and its message is
+    /// given back: the redelivery continues where the handler stopped.
     ///
-    /// On `stop`: no new receive begins; an open one is left to return, and what it brings is given
-    /// back at once; work in hand is finished. What is not finished at the drain limit is dropped
-    /// before its next step and given back: its redelivery goes on where it stood.
+    /// If a poller or the heartbeat ends by itself, the worker drains in the same way and returns
+    /// an error.
     ///
     /// # Errors
-    /// With the part that ended by itself.
+    /// Names the part that ended by itself.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), EndedByItself> {
-        let permits = Arc::new(Semaphore::new(self.limits.in_hand_max));
-        let in_hand = TaskTracker::new();
+        let permits = Arc::new(Semaphore::new(self.limits.in_flight_max));
+        let in_flight = || self.metrics().in_flight.get();
         let cut = CancellationToken::new();
         let at_rest = CancellationToken::new();
         let mut heartbeat = tokio::spawn(Arc::clone(&self).keep_leases(at_rest.clone()));
         let mut pollers = JoinSet::new();
         for number in 0..self.limits.pollers.max(1) {
             let worker = Arc::clone(&self);
-            let (permits, in_hand) = (Arc::clone(&permits), in_hand.clone());
-            pollers.spawn(worker.poll(number, permits, in_hand, stop.clone(), cut.clone()));
+            let permits = Arc::clone(&permits);
+            pollers.spawn(worker.poll(number, permits, stop.clone(), cut.clone()));
         }
         let told = tokio::select! {
             biased;
             () = stop.cancelled() => Ok(()),
-            // Nobody tells them to end before that: they had a bug.
+            // They end only after `stop`. If one ends before, it has a bug.
             _ = pollers.join_next() => Err(EndedByItself("a receive")),
             _ = &mut heartbeat => Err(EndedByItself("the heartbeat")),
         };
         stop.cancel();
         info!(
-            in_hand = in_hand.len(),
-            "stopping: waits for the receives that are open, at most {:?}, and for work in hand, at most {:?}; \
+            in_hand = in_flight(),
+            "stopping: waits up to {:?} for open receives, and up to {:?} for messages in flight; \
              a second signal ends it at once",
             self.limits.long_poll.min(self.limits.drain),
             self.limits.drain,
         );
         let finished = async {
             while pollers.join_next().await.is_some() {}
-            in_hand.close();
-            in_hand.wait().await;
+            self.drained(&permits).await;
         };
         if tokio::time::timeout(self.limits.drain, finished).await.is_err() {
-            warn!(in_hand = in_hand.len(), "drain limit reached: giving back what is left");
+            warn!(in_hand = in_flight(), "drain limit reached: giving back what is left");
             cut.cancel();
             pollers.shutdown().await;
-            in_hand.close();
-            // Bounded: each has only its message to give back.
-            let _ = tokio::time::timeout(self.limits.effect_timeout, in_hand.wait()).await;
+            // This is short: each task has only its message to give back.
+            let _ = tokio::time::timeout(self.limits.effect_timeout, self.drained(&permits)).await;
         }
         at_rest.cancel();
         if !heartbeat.is_finished() {
@@ -175,7 +186,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         told
     }
 
-    /// Extends the visibility timeout of what is in hand, until nothing is.
+    /// Extends the visibility timeouts of the messages in flight, until none is left.
     async fn keep_leases(self: Arc<Self>, at_rest: CancellationToken) {
         let every = self.limits.visibility / HEARTBEATS_PER_VISIBILITY;
         while at_rest.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
@@ -183,47 +194,53 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         }
     }
 
-    /// One heartbeat: for whoever steps the worker, too.
+    /// One heartbeat. Public because the simulation steps the worker by hand.
     pub async fn heartbeat(&self) -> Beat {
         match self.leases.beat(&self.queue, self.limits.visibility).await {
             Ok(beat) => beat,
             Err(error) => {
-                warn!(error = %Chain(&error), "no heartbeat: leases run out unless the next one works");
+                warn!(error = %Chain(&error), "heartbeat failed: leases run out unless the next one works");
                 Beat::default()
             }
         }
     }
 
-    /// One receive after another, never for more than there are permits.
+    /// Receives again and again, never more messages than there are free permits.
     async fn poll(
         self: Arc<Self>,
         number: usize,
         permits: Arc<Semaphore>,
-        in_hand: TaskTracker,
         stop: CancellationToken,
         cut: CancellationToken,
     ) {
-        let a_receive = u32::try_from(self.limits.in_hand_max.min(RECEIVE_MAX)).unwrap_or(u32::MAX);
+        let a_receive =
+            u32::try_from(self.limits.in_flight_max.min(RECEIVE_MAX)).unwrap_or(u32::MAX);
         let wanted = async || {
             self.pace.turn(number).await;
             free_permits(&permits, a_receive).await
         };
         while let Some(Some(mut free)) = stop.run_until_cancelled(wanted()).await {
-            // Not cancelled by `stop`: what SQS hands to a receive that went away stays hidden.
+            // `stop` does not cancel this: the messages of a cancelled receive would stay hidden
+            // for their whole visibility timeout.
             let Received { deliveries, rest } = self.receive(free.len()).await;
-            for (delivery, hand) in deliveries {
-                let held = (free.pop(), hand);
+            for (delivery, in_flight) in deliveries {
+                // A receive brings no more than was asked for, so this waits for nothing.
+                let permit = match free.pop() {
+                    Some(it) => it,
+                    None => Arc::clone(&permits).acquire_owned().await.expect("never closed"),
+                };
+                let in_flight = in_flight.with(permit);
                 let worker = Arc::clone(&self);
                 if stop.is_cancelled() {
-                    // At the same time, so that all go back in one request.
-                    in_hand.spawn(async move {
+                    // Concurrently, so that all messages go back in one request.
+                    tokio::spawn(async move {
                         worker.give_back(&delivery.receipt_handle, Duration::ZERO).await;
-                        drop(held);
+                        drop(in_flight);
                     });
                     continue;
                 }
                 let cut = cut.clone();
-                in_hand.spawn(async move { worker.attend_until(delivery, cut, held).await });
+                tokio::spawn(async move { worker.attend_until(delivery, cut, in_flight).await });
             }
             drop(free);
             if !rest.is_zero() {
@@ -232,21 +249,24 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         }
     }
 
-    async fn attend_until(
-        &self,
-        delivery: Delivery,
-        cut: CancellationToken,
-        _held: (Option<OwnedSemaphorePermit>, InHand),
-    ) {
+    async fn attend_until(&self, delivery: Delivery, cut: CancellationToken, in_flight: InFlight) {
         let handle = delivery.receipt_handle.clone();
-        if cut.run_until_cancelled(self.attend(delivery)).await.is_none() {
+        if cut.run_until_cancelled(self.attend(delivery, &in_flight)).await.is_none() {
             self.give_back(&handle, Duration::ZERO).await;
         }
+        // Not before: a worker has drained when every guard is gone, and then its process ends.
+        drop(in_flight);
+    }
+
+    /// Returns when no delivery is in flight, which is when every permit is back.
+    async fn drained(&self, permits: &Semaphore) {
+        let all = u32::try_from(self.limits.in_flight_max).unwrap_or(u32::MAX);
+        let _ = permits.acquire_many(all).await;
     }
 
     pub(super) async fn give_back(&self, handle: &ReceiptHandle, after: Duration) {
         if let Err(error) = self.queue.give_back(handle, after).await {
-            debug!(error = %Chain(&error), "could not give back: it comes again by itself");
+            debug!(error = %Chain(&error), "could not return the message; SQS will redeliver it");
         }
     }
 
@@ -255,9 +275,9 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     }
 }
 
-/// As many permits as one receive can use: it costs the same for one message as for ten. Who waits
-/// for them in vain for a moment makes do with what there is, at least one, so that a few slow
-/// messages hold up nobody. None when there will be no more.
+/// Takes as many permits as one receive can use, since a receive costs the same for one message as
+/// for ten. If they are not all free within [`PERMITS_PATIENCE`], takes whatever is free (at least
+/// one), so that a few slow messages cannot stop receiving. `None` once the semaphore is closed.
 async fn free_permits(permits: &Arc<Semaphore>, wanted: u32) -> Option<Vec<OwnedSemaphorePermit>> {
     let all = Arc::clone(permits).acquire_many_owned(wanted);
     if let Ok(all) = tokio::time::timeout(PERMITS_PATIENCE, all).await {

@@ -1,5 +1,6 @@
-//! Which beginning a store comes from. A store that is not there must never read as one that is
-//! empty, so a store is made by one act only, which writes this into it: who opens it looks for it.
+//! The identity of a store, which tells a store that was lost from one that never had any rows. A
+//! missing store must never be read as an empty one, so a store is created by one command only,
+//! which writes an identity into it, and every service checks the identity when it opens its store.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::RoleName;
 
-/// The stores of a deployment.
+/// One of the stores of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The rows of a role.
@@ -18,7 +19,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// What it is called in files and messages.
+    /// Its name in files and messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,7 +28,7 @@ impl Part {
         }
     }
 
-    /// Whose it is.
+    /// The role that uses it.
     #[must_use]
     pub const fn role(self) -> RoleName {
         match self {
@@ -48,36 +49,34 @@ impl fmt::Display for Part {
     }
 }
 
-/// How a store came by its identity.
+/// How a store got its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// By `booking init`, when it was made.
+    /// From `booking init`, which created the store.
     Begun,
-    /// It was written by a version that knew no identities, and taken over.
+    /// The store was created by a version without identities, and taken over later.
     Adopted,
 }
 
-/// Whose a store is, for good.
+/// The identity of a store. It never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Text", into = "Text")]
 pub struct Identity {
-    /// The same in all stores that began together.
+    /// The same in all stores that were created together.
     pub deployment: Uuid,
-    /// Which of them this one is.
     pub part: Part,
-    /// How it came by it.
     pub origin: Origin,
 }
 
 impl Identity {
-    /// As it is stored.
+    /// The text that is stored.
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("three short texts")
     }
 
-    /// Reads what [`Identity::to_text`] wrote.
+    /// Reads the text of [`Identity::to_text`]; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Identity> {
         serde_json::from_str(text).ok()

@@ -1,4 +1,5 @@
-//! Rows in memory, gone with the process: for benchmarks and tests, to see what the rest costs.
+//! Rows in memory, which are lost with the process. For benchmarks and tests only: a benchmark with
+//! this store shows what everything but the store costs. A service must never use it.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +9,7 @@ use std::{
 use super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write};
 use crate::domain::decision::Listing;
 
-/// A role's rows. Copies share them.
+/// The rows of one role. Copies share them.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(Arc<Mutex<BTreeMap<String, Row>>>);
 
@@ -20,7 +21,8 @@ struct Row {
 
 impl Memory {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Row>> {
-        // Every commit looks before it writes, and then nothing can panic.
+        // A commit checks everything before its first write, and no write can panic. So the rows
+        // are whole even if a thread panicked with the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -44,7 +46,7 @@ impl Store for Memory {
         Ok(Commit::Done)
     }
 
-    /// Looks at every row: what is kept in memory is little.
+    /// Looks at every row, which is fast enough, since tests keep few rows in memory.
     async fn list(
         &self,
         find: Find,

@@ -1,7 +1,8 @@
-//! Where a role keeps its rows. Two verbs: read rows, and commit rows that have not changed since.
+//! Where a role keeps its rows. A store has three operations: read rows, commit rows if they have
+//! not changed since they were read, and list rows by phase or age.
 //!
-//! A store does not look inside a row: what a booking's row holds besides its state is the
-//! runtime's business. Every store passes the one contract suite in `tests/it`.
+//! A store must never look inside a row; the runtime decides what a row contains. Every store
+//! passes the same contract suite in `tests/it`.
 
 pub mod dynamodb;
 mod identity;
@@ -19,20 +20,18 @@ use crate::domain::decision::Listing;
 pub struct Versioned {
     /// Counts the writes to the row, from 1.
     pub version: u64,
-    /// The row.
     pub body: String,
 }
 
-/// A row to be written if it still has the version that was read.
+/// The conditional write of a row: it takes place only if the row still has the version that was
+/// read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// The row's key.
     pub key: String,
-    /// The version it was read with; 0 when there was no such row.
+    /// The version that was read; 0 when there was no such row.
     pub read_version: u64,
-    /// The row.
     pub body: String,
-    /// How else it can be found.
+    /// The index entry of the row; `None` when the row is not listed.
     pub listing: Option<Listing>,
 }
 
@@ -41,58 +40,67 @@ pub struct Write {
 pub enum Commit {
     /// All rows are written, durably.
     Done,
-    /// A row had changed meanwhile: nothing was written.
+    /// A row had changed since it was read. Nothing was written.
     Conflict,
 }
 
 /// Which rows to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Find {
-    /// Those of one phase, or all, newest first.
-    Newest {
-        /// The phase.
-        phase: Option<String>,
-    },
-    /// Those that still wait for something, the one that waits longest first.
+    /// The rows of one phase, or of all phases, newest first.
+    Newest { phase: Option<String> },
+    /// The rows that still wait for something, the one that waits longest first.
     Stalest,
 }
 
-/// Where a row stood in a list. What comes after it is the same whatever was written meanwhile, but
-/// for rows that were written themselves: they stand where their new time is.
+/// The place of a row in a list, after which the list can be continued. Writes to other rows do not
+/// change what comes after it. A row that is written moves to the place of its new time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The time it is listed under, in milliseconds since 1970.
+    /// The time under which the row is listed, in milliseconds since 1970.
     pub at_ms: i64,
-    /// The phase it is listed under.
+    /// The phase under which the row is listed.
     pub phase: String,
-    /// Its key: many rows may have one time. Their order is the store's own, and always the same.
+    /// The key of the row, since several rows may have the same time. Each store has an order of
+    /// its own for these, which is always the same.
     pub key: String,
 }
 
 /// A part of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Keys and rows, in the order that was asked for.
+    /// Keys and bodies, in the order that was asked for.
     pub rows: Vec<(String, String)>,
-    /// After what the list goes on; none when this was its end.
+    /// The place after which the list continues; `None` at its end.
     pub next: Option<Place>,
 }
 
-/// A role's rows.
+/// The rows of one role.
 pub trait Store: Send + Sync + 'static {
-    /// The rows of these keys, in their order, as of the newest commit.
+    /// The rows of these keys, in the order of the keys, as of the newest commit. `None` stands for
+    /// a row that does not exist.
+    ///
+    /// # Errors
+    /// When the store cannot be read; see [`StoreError`].
     fn read(
         &self,
         keys: Vec<String>,
     ) -> impl Future<Output = Result<Vec<Option<Versioned>>, StoreError>> + Send;
 
-    /// Writes all of these rows, or none because one has changed. When it says done, the rows
-    /// survive a power failure.
+    /// Writes all of these rows, or none of them when one has changed since it was read. After
+    /// [`Commit::Done`], the rows survive a power failure, if the store was opened for that.
+    ///
+    /// # Errors
+    /// When it is not known that the rows were written; see [`StoreError`]. They may still have
+    /// been written, so a caller reads again.
     fn commit(&self, writes: Vec<Write>)
     -> impl Future<Output = Result<Commit, StoreError>> + Send;
 
-    /// At most `limit` rows that have a listing: those that come after `after`, or the first. Costs
-    /// what it brings, however far into the list that is.
+    /// At most `limit` listed rows, from the beginning or after the place `after`. The cost depends
+    /// on the number of rows that are returned, not on the place in the list.
+    ///
+    /// # Errors
+    /// When the store cannot be read; see [`StoreError`].
     fn list(
         &self,
         find: Find,
@@ -101,40 +109,32 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
 
-/// Why a store could not do it.
+/// Why an operation of a store failed. `place` is the file or the table.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file or the table is not what it should be: a person has to look.
+    /// The file or the table cannot be used as it is, and a person has to look. Trying again does
+    /// not help.
     #[error("cannot use the store `{place}`: {problem}")]
-    Unusable {
-        /// Which.
-        place: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The file is not what was written: its disk, or somebody, has damaged it.
+    Unusable { place: String, problem: String },
+    /// The file no longer has the contents that were written: a disk or another program has damaged
+    /// it.
     #[error("the store `{place}` is damaged: restore it from its backup (could not {operation})")]
     Damaged {
-        /// What was tried.
         operation: &'static str,
-        /// Which file.
         place: String,
-        /// What its reader found.
         #[source]
         source: std::sync::Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// It did not work this time.
+    /// The operation failed this time. Trying again may help.
     #[error("could not {operation} in `{place}`")]
     Failed {
-        /// What was tried.
         operation: &'static str,
-        /// Which file or table.
         place: String,
-        /// What went wrong; shared, because one failed transaction fails many commits.
+        /// Shared, because one failed transaction fails many commits.
         #[source]
         source: std::sync::Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The thread that writes has ended: the process is stopping.
+    /// The thread that writes has ended: the process is stopping, or the thread died of a bug.
     #[error("the store is closed")]
     Closed,
 }

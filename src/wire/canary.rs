@@ -1,10 +1,13 @@
-//! A canary as text: a CloudEvent with a schema of its own, which no event ever has. Whoever does
-//! not know canaries refuses it as an unknown version, and decides nothing by it.
+//! The wire format of canaries: a CloudEvent with a schema of its own, which no event ever has. A
+//! binary that does not know canaries refuses one as an unknown version. A canary must never be
+//! taken for an event, nor an event for a canary.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{CanaryKey, Incoming, Intake, Message, canary_key::Signed};
+use super::{
+    CanaryKey, Incoming, Intake, Message, canary_key::Signed, envelope::Envelope, json::Fields,
+};
 use crate::{
     domain::{
         RoleName,
@@ -14,17 +17,17 @@ use crate::{
     topics,
 };
 
-/// What a canary has as `dataschema`. It ends in another major version than every event's.
+/// The `dataschema` of a canary. No event has this major version.
 const SCHEMA: &str = "urn:booking:canary:0";
 
-/// A canary on its way to a topic, made with the key that the services have.
+/// A new canary, to be published on `topic`. `key` has to be the key that the services have.
 #[must_use]
 pub fn canary(id: CanaryId, topic: Kind, time: Timestamp, key: &CanaryKey) -> Message {
     text(id, topic, "check", time, None, key)
 }
 
-/// What a role says when it has heard a canary: on every topic of its own that status hears, so
-/// that one of them is enough.
+/// The messages by which a role reports that it has heard a canary: one for each of its own topics
+/// that status hears. One of them is enough.
 #[must_use]
 pub fn canary_heard(id: CanaryId, seen: &Sighting, key: &CanaryKey) -> Vec<Message> {
     let role = seen.hop.role;
@@ -62,35 +65,37 @@ fn text(
     Message { kind: topic, body: event.to_string() }
 }
 
-/// What calls itself a canary.
+/// A message that claims to be a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caught {
-    /// Made by who has the key.
+    /// It was made with the key of this service.
     Ours(Canary),
-    /// Made by somebody else, or for another topic, or there is no key: nobody acts on it.
+    /// It was made with another key or for another topic, or this service has no key. No service
+    /// acts on it.
     Strange,
 }
 
-/// The canary in a message that came in by `intake`, if it is one.
+/// Reads a message as a canary, if it claims to be one. `intake` has the key.
 ///
-/// A canary that somebody takes from a queue and sends again before it is too old is only one that
-/// comes twice: nothing of it can be changed, and the first word counts.
+/// An attacker may copy a canary from a queue and send it again before it is too old. That is only
+/// a duplicate: no part of it can be changed, and the first sighting counts.
 #[must_use]
 pub fn read_canary(incoming: &Incoming, intake: &Intake) -> Option<Caught> {
-    // Bookings are not to be read twice for it. Enveloped too, the name stands there as it is.
+    // Avoids reading every booking twice. The schema has no character that JSON would escape, so an
+    // envelope contains it unchanged.
     if !incoming.body.contains(SCHEMA) {
         return None;
     }
-    let outer: Value = serde_json::from_str(&incoming.body).ok()?;
-    let enveloped = outer["TopicArn"].as_str().filter(|_| outer.get("specversion").is_none());
-    let (event, topic) = match enveloped {
-        Some(arn) => {
-            let event: Value = serde_json::from_str(outer["Message"].as_str()?).ok()?;
-            (event, intake.topic(arn).ok()?)
+    let outer = Fields::parse(&incoming.body).ok()?;
+    let (event, topic) = match Envelope::of(&outer) {
+        Some(envelope) => {
+            let event: Value = serde_json::from_str(&envelope.message().ok()?).ok()?;
+            (event, envelope.topic(intake).ok()?)
         }
         None => {
-            let topic = Kind::of_topic(outer["type"].as_str()?)?;
-            (outer, Some(topic).filter(|it| intake.takes_raw(*it))?)
+            let event: Value = serde_json::from_str(&incoming.body).ok()?;
+            let topic = Kind::of_topic(event["type"].as_str()?)?;
+            (event, Some(topic).filter(|it| intake.takes_raw(*it))?)
         }
     };
     if event["specversion"] != "1.0" || event["dataschema"] != SCHEMA {
@@ -108,14 +113,14 @@ pub fn read_canary(incoming: &Incoming, intake: &Intake) -> Option<Caught> {
         None => None,
     };
     let id = CanaryId::parse(event["canary"].as_str()?).ok()?;
-    // The topic is the one it came from, not the one that it names.
+    // The signed topic is the one that the message came from, not the one that it names.
     let signed = Signed { id, topic, heard: told.map(|it| it.hop), time };
     let code = event["canarycode"].as_str().unwrap_or_default();
     if !intake.canary_key().is_some_and(|key| key.made(code, &signed)) {
         return Some(Caught::Strange);
     }
-    // Only the role itself may publish there, so it is its own word. Else it is a canary like
-    // others.
+    // Only the role itself may publish on its own topics, so there the report is genuine. On any
+    // other topic this counts as a canary without a report.
     let told = told.filter(|it: &Sighting| topics::heard_by_status(it.hop.role).contains(&topic));
     Some(Caught::Ours(Canary { id, topic, told }))
 }
@@ -162,7 +167,7 @@ mod tests {
         let seen = Caught::Ours(Canary { id: id(), topic: Kind::SeatBooked, told: None });
         assert_eq!(read_canary(&incoming(said.body.clone()), &intake()), Some(seen));
         assert_eq!(read_canary(&enveloped(Kind::SeatBooked, &said.body), &intake()), Some(seen));
-        // Sent again on another topic, it is nobody's.
+        // Sent again on another topic, its code does not match.
         let strayed = read_canary(&enveloped(Kind::PaymentOk, &said.body), &intake());
         assert_eq!(strayed, Some(Caught::Strange));
     }
@@ -224,8 +229,9 @@ mod tests {
         }
     }
 
+    /// Failure matrix: A32.
     #[test]
-    fn a32_who_does_not_know_canaries_refuses_one_before_its_data_is_looked_at() {
+    fn who_does_not_know_canaries_refuses_one_before_its_data_is_looked_at() {
         for topic in Kind::ALL {
             let said = canary(id(), topic, Timestamp::UNIX_EPOCH, &key());
             let refusal = decode(&enveloped(topic, &said.body), &intake()).unwrap_err();

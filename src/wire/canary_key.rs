@@ -1,4 +1,5 @@
-//! The key that a canary of an operator is known by.
+//! The secret key that marks a canary as one that an operator sent. It must never be printed or
+//! logged.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -9,28 +10,28 @@ use crate::domain::{
     event::Kind,
 };
 
-/// The fewest bytes of a key: as many as the code it makes has.
+/// The shortest key, in bytes: as long as the codes that are made with it.
 const KEY_BYTES_MIN: usize = 32;
-/// The most bytes of a key: a longer one is something else.
+/// The longest key, in bytes. A longer text is surely not meant as a key.
 const KEY_BYTES_MAX: usize = 4096;
 
-/// What `booking check --canary` and the four services have in common, and nobody else. Prints as
-/// nothing: it must not reach a log.
+/// The secret that only `booking check --canary` and the four services share. `Debug` does not show
+/// it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CanaryKey(Box<[u8]>);
 
-/// What of a canary its code is about. All that any role acts on: a code for one topic, hop or id
-/// is no code for another.
+/// The parts of a canary that its code covers: everything that any role acts on. A code for one
+/// topic, hop, id or time does not match another.
 pub(super) struct Signed<'a> {
     pub(super) id: CanaryId,
     pub(super) topic: Kind,
     pub(super) heard: Option<Hop>,
-    /// As it stands in the event.
+    /// The text of the event's `time`.
     pub(super) time: &'a str,
 }
 
 impl CanaryKey {
-    /// Takes the text of a key file or a variable, without the white space around it.
+    /// Reads the text of a key file or an environment variable. White space around it is ignored.
     ///
     /// # Errors
     /// When it is shorter than 32 bytes, or longer than 4096.
@@ -49,7 +50,8 @@ impl CanaryKey {
         code.iter().map(|it| format!("{it:02x}")).collect()
     }
 
-    /// Whether this is the code, in a time that says nothing about how far it is right.
+    /// Whether `code` is right. Takes constant time, so that an attacker cannot learn how much of a
+    /// guess is right.
     pub(super) fn made(&self, code: &str, signed: &Signed<'_>) -> bool {
         let pair = |it: &[u8]| {
             let text = std::str::from_utf8(it).ok()?;
@@ -64,7 +66,7 @@ impl CanaryKey {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         let heard = heard.map(|it| it.to_string()).unwrap_or_default();
-        // Only the last part is free text, so no two canaries have one text.
+        // Only the last part is free text, so different canaries have different texts.
         mac.update(format!("booking-canary-1\n{id}\n{topic}\n{heard}\n{time}").as_bytes());
         mac
     }

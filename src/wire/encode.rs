@@ -1,4 +1,4 @@
-//! Event to text.
+//! Writes an event as text. It must never return a text that SNS or a queue would refuse.
 
 use serde::Serialize;
 use serde_json::json;
@@ -10,20 +10,20 @@ use crate::domain::{
     seat::{SeatId, Seating},
 };
 
-/// The largest event that is published, in bytes, escaped as it arrives inside the SNS envelope:
-/// below the 256 KiB that SNS publishes and a queue holds, with room for envelope and attributes.
+/// The largest event that is published, in bytes, counted with the escapes that it has inside the
+/// SNS envelope. It is below the 256 KiB that SNS publishes and that a queue holds, with room for
+/// the envelope and the attributes.
 pub const EVENT_BYTES_MAX: usize = 240 * 1024;
 
-/// An event that SNS would not take, or that would not fit into a queue afterwards.
+/// The event is larger than SNS accepts, or than a queue accepts from SNS.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{kind} would arrive as {bytes} bytes, more than the {EVENT_BYTES_MAX} that an event may have: the \
-     envelope of SNS has two for each quotation mark and each backslash"
+    "{kind} would arrive as {bytes} bytes, more than the {EVENT_BYTES_MAX} that an event may have: \
+     the SNS envelope escapes each quotation mark and each backslash"
 )]
 pub struct TooLarge {
-    /// Its type.
     pub kind: Kind,
-    /// Its size, as it would arrive.
+    /// The size inside the SNS envelope, escapes included.
     pub bytes: usize,
 }
 
@@ -45,7 +45,7 @@ struct CloudEvent<'a> {
     data: Body<'a>,
 }
 
-/// `data` by type, as `topics/` has it.
+/// The `data` of each type, as the schemas in `topics/` describe it.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
@@ -70,11 +70,11 @@ enum Body<'a> {
     },
 }
 
-/// The text of an event, ready to be published.
+/// Writes an event as the message to be published.
 ///
 /// # Errors
-/// When it is larger than SNS takes: found out here, before anything is committed, so that no row
-/// can be stuck with an event that never leaves (A39).
+/// When the message is larger than SNS accepts. This is found here, before anything is committed,
+/// so that no row can hold an event that can never be sent (failure matrix, A39).
 pub fn encode(event: &Event) -> Result<Message, TooLarge> {
     let kind = event.kind();
     let request = kind == Kind::BookingRequested;
@@ -92,7 +92,7 @@ pub fn encode(event: &Event) -> Result<Message, TooLarge> {
         data: body(&event.data),
     };
     let body = serde_json::to_string(&cloud_event).expect("strings and integers are always JSON");
-    // Nothing more than doubles.
+    // Escaping at most doubles the size, so a short text need not be counted.
     if body.len() > EVENT_BYTES_MAX / 2 {
         let bytes = arriving_bytes(&body);
         if bytes > EVENT_BYTES_MAX {
@@ -102,7 +102,7 @@ pub fn encode(event: &Event) -> Result<Message, TooLarge> {
     Ok(Message { kind, body })
 }
 
-/// The size of JSON inside a string of an envelope, in bytes.
+/// The size of a JSON text inside a string of the SNS envelope, in bytes.
 fn arriving_bytes(json: &str) -> usize {
     json.len() + json.bytes().filter(|it| matches!(it, b'"' | b'\\')).count()
 }
@@ -122,7 +122,7 @@ fn body(data: &Data) -> Body<'_> {
     }
 }
 
-/// The `data` of a booking request, as a client writes it. Holds the payment token.
+/// The `data` of a booking request, as a client writes it. It holds the payment token.
 #[must_use]
 pub fn request_data(request: &Request) -> serde_json::Value {
     let Seating { flight, date, seats } = &request.seating;

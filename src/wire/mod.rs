@@ -1,51 +1,87 @@
-//! Events as text: CloudEvents 1.0 in structured JSON mode, inside an SNS envelope or raw. Knows no
-//! bus: what brings a message and takes one away is built on this.
+//! The wire format: events as CloudEvents 1.0 in structured JSON mode, inside an SNS envelope or
+//! raw. This module must never know a bus; the bus is built on it.
 //!
-//! What a service may rely on: [`decode()`] gives an event whose every part was checked, or a
-//! [`Refusal`] that says where and what was expected and never quotes the message.
+//! [`decode()`] returns an event whose every part was checked, or a [`Refusal`] that says where the
+//! problem is and what was expected there. A refusal must never quote the message.
 
-mod asked;
+mod attributes;
 mod canary;
 mod canary_key;
+mod data;
 mod decode;
+mod digest;
 mod encode;
+mod envelope;
+mod fast_digest;
 mod intake;
-mod node;
-mod plain;
+mod json;
+mod refusal;
 mod schema;
 
-pub use asked::read_request;
 pub use canary::{Caught, canary, canary_heard, read_canary};
 pub use canary_key::CanaryKey;
-pub use decode::{Origin, Refusal, Why, decode, digest, origin};
+pub use data::read_request;
+pub use decode::decode;
+pub use digest::digest;
 pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};
+pub use envelope::{Origin, origin};
 pub use intake::Intake;
-pub use node::Flaw;
+pub use json::Flaw;
+pub use refusal::{Refusal, Why};
 
 use jiff::Timestamp;
 
-use crate::domain::event::Kind;
+use crate::domain::{
+    canary::Canary,
+    event::{Event, Kind},
+};
 
-/// A message as it came in, whatever brought it.
+/// A message as it was received, from SQS or any other source.
 #[derive(Clone, Debug)]
 pub struct Incoming {
-    /// The text, enveloped or raw.
+    /// The text of the message, with or without an SNS envelope.
     pub body: String,
     /// The message attribute `type`, which only a raw delivery has.
     pub kind_attribute: Option<String>,
-    /// When it was put on the queue.
+    /// When the message was put on the queue.
     pub sent_at: Timestamp,
-    /// How often it was received, this time included.
+    /// How often the message was received, this time included.
     pub attempt: u32,
 }
 
-/// An event's text on its way out.
+/// An event as it is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Which topic, and the SNS message attribute `type`.
+    /// The type of the event. It names the topic, and is the SNS message attribute `type`.
     pub kind: Kind,
-    /// A CloudEvent in structured JSON mode.
+    /// The CloudEvent in structured JSON mode.
     pub body: String,
+}
+
+/// What a message turned out to be.
+#[derive(Debug)]
+pub enum Content {
+    Event(Box<Event>),
+    /// A canary that an operator sent. No rule and no booking's row ever sees one.
+    Canary(Canary),
+    /// A canary that was not made with the key of this service.
+    StrangeCanary,
+    /// Not a valid event, and why.
+    Refused(Box<Refusal>),
+}
+
+/// Opens a message: its envelope, its CloudEvent and its data. `intake` says what is accepted. The
+/// cost is at most linear in the size of the message.
+#[must_use]
+pub fn open(incoming: &Incoming, intake: &Intake) -> Content {
+    match read_canary(incoming, intake) {
+        Some(Caught::Ours(canary)) => Content::Canary(canary),
+        Some(Caught::Strange) => Content::StrangeCanary,
+        None => match decode(incoming, intake) {
+            Ok(event) => Content::Event(event.into()),
+            Err(refusal) => Content::Refused(refusal.into()),
+        },
+    }
 }
 
 /// The major version of every schema in `topics/`.

@@ -1,7 +1,8 @@
-//! What an event says about itself: the media type of its data and the version of its schema.
+//! Reads what an event says about itself: the media type of its data and the version of its schema.
+//! Unknown forms must never be accepted.
 
-/// Whether a media type is JSON: a subtype `json` or one that ends in `+json`, in any case and with
-/// any parameters. `application/jsonl` and `application/json-seq` are other formats.
+/// Whether a media type is JSON: its subtype is `json` or ends in `+json`, in upper or lower case,
+/// with any parameters. `application/jsonl` and `application/json-seq` are other formats.
 pub(super) fn is_json(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let Some((kind, subtype)) = essence.split_once('/') else { return false };
@@ -10,13 +11,13 @@ pub(super) fn is_json(media_type: &str) -> bool {
     is_token(kind) && is_token(subtype) && json
 }
 
-/// What a type or subtype consists of (RFC 9110).
+/// Whether a type or subtype may contain this byte (RFC 9110).
 fn is_token_byte(it: u8) -> bool {
     it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it)
 }
 
-/// The major version of a schema: the last segment of its path or name is `MAJOR[.MINOR[.PATCH]]`,
-/// with or without a `v` before it. `None` when it ends in anything else.
+/// The major version of a schema. The last segment of its path or name has to be
+/// `MAJOR[.MINOR[.PATCH]]`, with or without a `v` before it; otherwise this is `None`.
 pub(super) fn major_version(schema: &str) -> Option<u32> {
     let last = schema.trim_end_matches('/').rsplit(['/', ':']).next()?;
     let version = last.strip_prefix('v').unwrap_or(last);

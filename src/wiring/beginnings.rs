@@ -1,6 +1,6 @@
-//! How stores begin, and how they are told from ones that are lost. A store is made here and
-//! nowhere else, by one act that somebody asked for; a service that finds none of its own does not
-//! start.
+//! Creates the stores of a deployment, and checks the stores that a service finds. A store is
+//! created here and nowhere else, when an operator runs `booking init`. A service must never create
+//! one: a lost store would then read as an empty one, and every seat would be sold again.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -12,7 +12,10 @@ use std::{
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::{gateway_file, receipts_folder, store_file, stores::file_fault};
+use super::{
+    faults::file_fault,
+    places::{gateway_file, receipts_folder, store_file},
+};
 use crate::{
     domain::RoleName,
     durability::Durability,
@@ -20,10 +23,10 @@ use crate::{
     store::{Identity, Origin, Part, StoreError, dynamodb::DynamoDb, sqlite::Engine},
 };
 
-/// Who may look into a folder that is made here: its owner.
+/// The mode of folders that are created here: only their owner may use them.
 const FOLDER_MODE: u32 = 0o700;
 
-/// The file of a part in a data folder.
+/// The file of a part of the data in a data folder.
 fn file_of(data: &Path, part: Part) -> PathBuf {
     match part {
         Part::Rows(role) => store_file(data, role),
@@ -35,24 +38,25 @@ fn file_of(data: &Path, part: Part) -> PathBuf {
 fn parts(role: RoleName) -> &'static [Part] {
     match role {
         RoleName::Seats => &[Part::Rows(RoleName::Seats)],
-        // The ledger first: dying in between leaves no payments without it.
+        // The ledger is created first: if the process dies in between, there is no payments file
+        // without a ledger.
         RoleName::Payment => &[Part::Ledger, Part::Rows(RoleName::Payment)],
         RoleName::Receipt => &[Part::Rows(RoleName::Receipt)],
         RoleName::Status => &[Part::Rows(RoleName::Status)],
     }
 }
 
-/// A deployment's id: new at each beginning.
+/// A new id for a deployment. Stores that are created together share it.
 #[must_use]
 pub fn new_deployment() -> Uuid {
     Uuid::now_v7()
 }
 
-/// Makes the data folder if it is not there, for its owner alone, whatever the umask. One that is
-/// there keeps the mode that its owner gave it: it may have other things in it.
+/// Creates the data folder if it does not exist, with access for its owner only, whatever the umask
+/// is. An existing folder keeps its mode, since it may contain other things.
 ///
 /// # Errors
-/// When it cannot be made.
+/// If the folder cannot be created.
 pub fn make_folder(data: &Path) -> Result<(), Fault> {
     let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(data);
     made.map_err(|it| {
@@ -60,11 +64,11 @@ pub fn make_folder(data: &Path) -> Result<(), Fault> {
     })
 }
 
-/// Makes the stores of these roles in a data folder, as one deployment: the explicit act. Returns
-/// the files. Nothing that is there is touched, and when anything is there nothing is made.
+/// Creates the stores of these roles in a data folder, as one deployment, and returns the files. An
+/// existing store is never touched, and if there is one, nothing is created.
 ///
 /// # Errors
-/// When one of the stores, or a receipt, is there already; or when one cannot be made.
+/// If one of the stores or a receipt exists already, or if a file cannot be created.
 pub fn begin(
     data: &Path,
     roles: &[RoleName],
@@ -76,7 +80,7 @@ pub fn begin(
     taken.retain(|it| it.exists());
     let receipts = receipts_folder(data);
     let sends = roles.contains(&RoleName::Receipt);
-    // Receipts that were sent are of a business that has begun.
+    // Receipts show that this deployment has begun.
     if sends && fs::read_dir(&receipts).is_ok_and(|mut it| it.next().is_some()) {
         taken.push(receipts.clone());
     }
@@ -106,21 +110,22 @@ fn has_begun(taken: &[PathBuf]) -> Fault {
     let names: Vec<String> = taken.iter().map(|it| it.display().to_string()).collect();
     let (names, is) = (names.join(", "), if taken.len() == 1 { "is" } else { "are" });
     Fault::No(format!(
-        "{names} {is} there already: nothing was begun and nothing was touched. What is lost is \
-         restored from its backup, not begun again; a role that never ran here begins alone: booking \
-         init ROLE"
+        "{names} {is} there already: nothing was created and nothing was touched. Restore a lost \
+         store from its backup instead of creating it again. For a role that never ran here, use \
+         booking init ROLE"
     ))
 }
 
-/// Opens the file of a role that has begun. One of a version that knew no identities is taken over.
+/// Opens the file of a role that has begun. A file of a version without identities is taken over:
+/// it gets one.
 ///
 /// # Errors
-/// When it is not there, or is not this role's.
+/// If the file does not exist, or belongs to another role.
 pub(super) fn open_begun(data: &Path, role: RoleName) -> Result<Engine, Fault> {
     let part = Part::Rows(role);
     let engine = open_part(data, part)?;
     let Some(identity) = engine.identity().map_err(|it| file_fault(&it))? else {
-        // The ledger may have been taken over before the process died.
+        // An earlier process may have taken over the ledger and died before it got here.
         let ledger = match role {
             RoleName::Payment if gateway_file(data).exists() => {
                 let ledger = open_part(data, Part::Ledger)?;
@@ -143,21 +148,21 @@ pub(super) fn open_begun(data: &Path, role: RoleName) -> Result<Engine, Fault> {
     Ok(engine)
 }
 
-/// Finds out that payment's rows and the ledger of its gateway began together, before anything is
-/// asked of anybody.
+/// Checks that payment's rows and the ledger of its gateway belong to one deployment, before
+/// anything else is done.
 ///
 /// # Errors
-/// When one of them is not there, or they did not.
-pub(super) fn agree(data: &Path) -> Result<(), Fault> {
+/// If one of them does not exist, or if they belong to different deployments.
+pub(crate) fn agree(data: &Path) -> Result<(), Fault> {
     open_begun(data, RoleName::Payment)?;
     open_ledger(data)?;
     Ok(())
 }
 
-/// Opens the ledger of the simulated gateway that began together with payment's rows.
+/// Opens the ledger of the simulated gateway that belongs to payment's rows.
 ///
 /// # Errors
-/// When it is not there, or began with other rows.
+/// If the ledger does not exist, or belongs to another deployment.
 pub(super) fn open_ledger(data: &Path) -> Result<Engine, Fault> {
     let rows = open_part(data, Part::Rows(RoleName::Payment))?;
     let rows = rows.identity().map_err(|it| file_fault(&it))?;
@@ -184,8 +189,8 @@ fn open_part(data: &Path, part: Part) -> Result<Engine, Fault> {
     opened.map_err(|it| file_fault(&it))
 }
 
-/// What to do about a store that is not where it should be: whether it is lost or has not begun,
-/// nobody but a person knows.
+/// The fault for a store that is missing. Only a person knows whether it is lost or was never
+/// created, so the text says what to do in either case.
 fn not_there(data: &Path, part: Part, error: &io::Error) -> Fault {
     let (file, role) = (file_of(data, part), part.role());
     let why = if error.kind() == io::ErrorKind::NotFound {
@@ -196,21 +201,21 @@ fn not_there(data: &Path, part: Part, error: &io::Error) -> Fault {
     let beside = parts(role).iter().map(|it| file_of(data, *it)).find(|it| it.exists());
     let what_now = match beside {
         Some(beside) => format!(
-            "{} is, so it was lost or moved: restore both from one backup. To begin anew, which \
-             forgets who was charged, move that one away too and then say: {}",
+            "But {} is there, so this file was lost or moved: restore both from one backup. To begin \
+             anew, which forgets who was charged, move that file away too and run: {}",
             beside.display(),
             init(role, data)
         ),
         None => format!(
-            "If {role} has run before, this is not where its data is, or it was lost: give the right \
-             --data, or restore it. If this is the beginning, say so once: {}",
+            "If {role} has run before, its data is elsewhere or was lost: use the right --data, or \
+             restore it. If this is the beginning, run once: {}",
             init(role, data)
         ),
     };
     Fault::Config(format!("{} (--data) {why}. {what_now}", file.display()))
 }
 
-/// The command that begins a role in a folder.
+/// The command that creates the store of a role in a folder.
 fn init(role: RoleName, data: &Path) -> String {
     match data.to_str() {
         Some("data") => format!("booking init {role}"),
@@ -226,12 +231,13 @@ fn adopt(engine: &Engine, file: &Path, wanted: Identity) -> Result<(), Fault> {
     info!(
         file = %file.display(),
         deployment = %given.deployment,
-        "took over a store of a version that knew no identities"
+        "took over a store of a version without identities"
     );
     is_part(file, &given, wanted.part)
 }
 
-/// A file of another role is refused by its role; the ledger's is payment's.
+/// Refuses a file that is another part of the data. Needed beside the check of the role that SQLite
+/// files have, since the ledger has the role of payment.
 fn is_part(file: &Path, found: &Identity, part: Part) -> Result<(), Fault> {
     if found.part == part {
         return Ok(());
@@ -253,8 +259,8 @@ fn strangers(
         None => "of no known deployment".to_owned(),
     };
     Fault::Config(format!(
-        "{} is {}, but {} is {}: they did not begin together, so who was charged in one is not known \
-         in the other. Put back the one that belongs here, or give another --data",
+        "{} is {}, but {} is {}: they were not created together, so one does not know what was \
+         charged in the other. Restore the file that belongs here, or use another --data",
         file.display(),
         of(found),
         beside.display(),
@@ -262,10 +268,11 @@ fn strangers(
     ))
 }
 
-/// Refuses a table that nobody has begun: one that was deleted and made anew is empty, too.
+/// Refuses a table that was not marked by `booking init`: a table that was deleted and created
+/// again is empty as well.
 ///
 /// # Errors
-/// When it has no identity, or another role's.
+/// If the table has no identity, or that of another role.
 pub(super) fn has_identity(table: &DynamoDb, prefix: &str, role: RoleName) -> Result<(), Fault> {
     let part = Part::Rows(role);
     let Some(found) = table.identity() else {
@@ -274,9 +281,9 @@ pub(super) fn has_identity(table: &DynamoDb, prefix: &str, role: RoleName) -> Re
             it => format!(" --prefix {it}"),
         };
         return Err(Fault::Config(format!(
-            "nobody has begun the table `{}`: it has no row `identity`. If {role} has run before, the \
+            "the table `{}` was not begun: it has no row `identity`. If {role} has run before, the \
              table was lost and made anew: restore it. If this is the beginning, or the first start \
-             since a version that knew no identities, say so once: booking init {role} --store \
+             after a version without identities, run once: booking init {role} --store \
              dynamodb{prefix}",
             table.table()
         )));
@@ -284,11 +291,12 @@ pub(super) fn has_identity(table: &DynamoDb, prefix: &str, role: RoleName) -> Re
     is_part(Path::new(table.table()), found, part)
 }
 
-/// Says that these roles' tables begin, as one deployment. Rows of a version that knew no
-/// identities are kept.
+/// Marks the tables of these roles as one deployment. Rows of a version without identities are
+/// kept.
 ///
 /// # Errors
-/// When one has begun already, before anything is written; or when one cannot be written.
+/// If one of the tables is marked already, in which case nothing is written; or if one cannot be
+/// written.
 pub async fn begin_tables(tables: &[(RoleName, DynamoDb)], deployment: Uuid) -> Result<(), Fault> {
     let begun = tables.iter().filter(|(_, it)| it.identity().is_some());
     let begun: Vec<PathBuf> = begun.map(|(_, it)| PathBuf::from(it.table())).collect();
@@ -302,15 +310,16 @@ pub async fn begin_tables(tables: &[(RoleName, DynamoDb)], deployment: Uuid) -> 
     Ok(())
 }
 
-/// Makes the receipts folder if it is not there. It is an outside, as a mail server would be:
-/// nothing is decided by what lies in it, and a receipt that is sent again has the same name.
+/// Creates the receipts folder if it does not exist. Unlike a store, it may be created at any time:
+/// it stands for a mail server, nothing is decided by its contents, and a receipt that is sent
+/// again has the same name.
 ///
 /// # Errors
-/// When it cannot be made.
-pub(super) fn receipts(data: &Path) -> Result<PathBuf, Fault> {
+/// If the folder cannot be created.
+pub(crate) fn receipts(data: &Path) -> Result<PathBuf, Fault> {
     let folder = receipts_folder(data);
     if !folder.exists() {
-        warn!(folder = %folder.display(), "made the receipts folder: what was sent before is not in it");
+        warn!(folder = %folder.display(), "created the receipts folder: earlier receipts are not in it");
     }
     make_folder(&folder)?;
     Ok(folder)

@@ -1,4 +1,5 @@
-//! Secrets, from a file or a variable and from nowhere else.
+//! Reads the canary key from a file or from a variable. A secret must never be taken from the
+//! command line, and never be printed.
 
 use std::io::{self, Read};
 
@@ -6,19 +7,19 @@ use crate::{config::CanaryArgs, fault::Fault, wire::CanaryKey};
 
 /// The variable that holds the key itself.
 const VARIABLE: &str = "BOOKING_CANARY_KEY";
-/// A file with more bytes than this is no key.
+/// The most bytes that are read from the file.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
 
-/// The key of canaries, if there is one.
+/// The key that canaries are made with, if one is set.
 ///
 /// # Errors
-/// When it cannot be read or is too short, or when it is given twice.
+/// If the key cannot be read, is too short, or is set twice.
 pub fn canary_key(args: &CanaryArgs) -> Result<Option<CanaryKey>, Fault> {
     let given = std::env::var(VARIABLE).ok().filter(|it| !it.is_empty());
     let (text, place) = match (given, &args.canary_key_file) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
-            let twice = format!("{VARIABLE} and {VARIABLE}_FILE are both set: give one of them");
+            let twice = format!("{VARIABLE} and {VARIABLE}_FILE are both set: unset one of them");
             return Err(Fault::Config(twice));
         }
         (Some(key), None) => (key, VARIABLE.to_owned()),

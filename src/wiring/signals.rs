@@ -1,4 +1,5 @@
-//! What tells a service to stop.
+//! The signals that tell a service to stop. Must not stop anything itself: it only says that a
+//! signal came.
 
 use std::{future::Future, io, task::Poll};
 
@@ -7,21 +8,21 @@ use tracing::info;
 
 use crate::fault::Fault;
 
-/// The signals that ask a service to stop: SIGTERM, as ECS sends it, SIGINT, as a person does,
-/// SIGHUP and SIGQUIT, as a terminal does.
+/// The signals that ask a service to stop: SIGTERM, which ECS sends; SIGINT, which a person sends;
+/// SIGHUP and SIGQUIT, which a terminal sends.
 ///
-/// Listen before anything else is begun. What comes later is kept until it is asked for, and a
-/// process that is PID 1 of a container would not even be ended by what it does not listen to. What
-/// this process was begun to ignore, it ignores: `nohup` keeps it over the end of a terminal.
+/// Create this before anything else. A signal that comes later is kept until it is asked for. As
+/// PID 1 of a container, a process is not even ended by a signal that it does not listen to. SIGHUP
+/// and SIGQUIT stay ignored if the process was started so: `nohup` lets it outlive its terminal.
 #[derive(Debug)]
-pub(super) struct Signals(Vec<Signal>);
+pub(crate) struct Signals(Vec<Signal>);
 
 impl Signals {
-    /// Begins to listen.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// When the system does not let it.
-    pub(super) fn listen() -> Result<Signals, Fault> {
+    /// If the operating system refuses.
+    pub(crate) fn listen() -> Result<Signals, Fault> {
         let ignored = ignored();
         let terminal = [SignalKind::hangup(), SignalKind::quit()].into_iter();
         let terminal = terminal.filter(|it| !ignored.contains(&it.as_raw_value()));
@@ -30,8 +31,8 @@ impl Signals {
         all.map(Signals).map_err(|it| Fault::Config(format!("cannot listen to signals: {it}")))
     }
 
-    /// Returns with the next one, or with one that came since it was last asked.
-    pub(super) async fn next(&mut self) {
+    /// Returns at the next signal, or at once if one has come since the last call.
+    pub(crate) async fn next(&mut self) {
         std::future::poll_fn(|context| {
             let came = self.0.iter_mut().any(|it| it.poll_recv(context).is_ready());
             if came { Poll::Ready(()) } else { Poll::Pending }
@@ -39,8 +40,8 @@ impl Signals {
         .await;
     }
 
-    /// What comes of a start; none when it is told to stop first.
-    pub(super) async fn or<T>(
+    /// The result of `start`; `None` if a signal comes first.
+    pub(crate) async fn or<T>(
         &mut self,
         start: impl Future<Output = Result<T, Fault>>,
     ) -> Result<Option<T>, Fault> {
@@ -55,7 +56,8 @@ impl Signals {
     }
 }
 
-/// The numbers of the signals that this process was begun to ignore, where the system says that.
+/// The numbers of the signals that this process was started to ignore. Empty where the operating
+/// system does not say.
 fn ignored() -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));

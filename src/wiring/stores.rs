@@ -1,21 +1,25 @@
-//! Where a role's rows are, as `--store` says it.
+//! Opens the store that `--store` names. Must never create one: `beginnings` does that.
 
 use std::path::Path;
 
 use aws_config::SdkConfig;
 use tracing::warn;
 
-use super::{beginnings, existing_store_file, read_store};
+use super::{
+    beginnings,
+    faults::{file_fault, table_fault},
+    places::{existing_store_file, read_store},
+};
 use crate::{
     aws::Denied,
-    bus::aws::Names,
-    config::{PaymentArgs, ServiceArgs, StoreName},
+    aws::Names,
+    config::{ServiceArgs, StoreName},
     domain::RoleName,
     durability::Durability,
     fault::Fault,
     mailer::folder,
     metrics::RequestCount,
-    runtime::{WorkError, Chain},
+    runtime::{Chain, WorkError},
     store::{
         Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
         dynamodb::DynamoDb,
@@ -24,24 +28,24 @@ use crate::{
     },
 };
 
-/// What ECS tells every task in its environment.
+/// The variable that ECS sets for every task.
 const ECS_TASK: &str = "ECS_CONTAINER_METADATA_URI_V4";
 
-/// A role's rows, wherever they are.
+/// The store of a role, of any kind.
 #[derive(Debug)]
 pub enum AnyStore {
-    /// In a file, with a writer thread: for services.
+    /// A SQLite file with a writer thread: for services.
     File(Sqlite),
-    /// In a file, called in place: for commands.
+    /// A SQLite file that is used on the calling thread: for commands.
     Inline(Inline),
-    /// In a table.
+    /// A DynamoDB table.
     Table(DynamoDb),
-    /// In memory: for benchmarks.
+    /// Memory: for benchmarks.
     Memory(Memory),
 }
 
-/// A request of the SDK is large while it is on its way: boxed, so that not every delivery has room
-/// for one, and is moved with it.
+/// The futures of the table are boxed: a request of the SDK is large while it is in flight, and
+/// without a box the future of every delivery would have room for one and be moved with it.
 impl Store for AnyStore {
     async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
         match self {
@@ -76,19 +80,19 @@ impl Store for AnyStore {
     }
 }
 
-/// Keeps an eye on what a service keeps, or writes.
+/// Watches a store or a folder of a service, for `/health`.
 #[derive(Clone, Debug)]
 pub enum Eye {
-    /// On a file, by looking at it.
+    /// Looks at the file.
     File(Watch),
-    /// On a table, by what was last asked of it.
+    /// Knows how the last request to the table ended.
     Table(DynamoDb),
-    /// On the folder of receipts.
+    /// Looks at the folder of receipts.
     Receipts(folder::Watch),
 }
 
 impl Eye {
-    /// Why nothing is read or committed any more, if that is so.
+    /// Why the store can no longer be read or written, if that is so.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         match self {
@@ -103,8 +107,8 @@ impl AnyStore {
     /// Opens the store that a service works on.
     ///
     /// # Errors
-    /// When file or table is not there, has not begun, or cannot be used; or when it is a file on
-    /// the disk of an ECS task.
+    /// If the file or table does not exist, was not created by `booking init`, or cannot be used;
+    /// or if it would be a file on the disk of an ECS task.
     pub async fn of_service(
         args: &ServiceArgs,
         role: RoleName,
@@ -116,7 +120,7 @@ impl AnyStore {
                 if !args.sqlite_on_ecs && std::env::var_os(ECS_TASK).is_some() {
                     return Err(on_a_task());
                 }
-                with_thread(beginnings::open_begun(&args.data, role)?)
+                with_thread(beginnings::open_begun(&args.data.folder, role)?)
             }
             StoreName::Dynamodb => table(config, &args.aws.prefix, role, count).await,
             StoreName::Memory if std::env::var_os(ECS_TASK).is_some() => {
@@ -132,24 +136,25 @@ impl AnyStore {
         }
     }
 
-    /// Opens the store of a role's simulated gateway: a file of its own, or where the role has its
-    /// rows.
+    /// Opens the ledger of the simulated gateway: a file of its own, or the table or memory where
+    /// payment has its rows.
     ///
     /// # Errors
-    /// When the file is not there, cannot be used, or did not begin together with payment's.
-    pub fn of_gateway(&self, args: &PaymentArgs) -> Result<AnyStore, Fault> {
+    /// If the file does not exist, cannot be used, or belongs to another deployment than payment's
+    /// rows.
+    pub fn of_gateway(&self, args: &ServiceArgs) -> Result<AnyStore, Fault> {
         match self {
             AnyStore::Table(it) => return Ok(AnyStore::Table(it.clone())),
             AnyStore::Memory(it) => return Ok(AnyStore::Memory(it.clone())),
             AnyStore::File(_) | AnyStore::Inline(_) => {}
         }
-        with_thread(beginnings::open_ledger(&args.service.data)?)
+        with_thread(beginnings::open_ledger(&args.data.folder)?)
     }
 
-    /// Opens a role's rows, which must be there, for a command.
+    /// Opens the existing store of a role for a command that writes.
     ///
     /// # Errors
-    /// When they are not there or cannot be used.
+    /// If the store does not exist or cannot be used.
     pub async fn of_command(
         store: StoreName,
         data: &Path,
@@ -168,10 +173,10 @@ impl AnyStore {
         }
     }
 
-    /// Opens a role's rows to look at them, also while its service is at work.
+    /// Opens the store of a role for reading only. Its service may be running.
     ///
     /// # Errors
-    /// When they are not there or cannot be read.
+    /// If the store does not exist or cannot be read.
     pub async fn to_look_at(
         store: StoreName,
         data: &Path,
@@ -186,19 +191,20 @@ impl AnyStore {
         }
     }
 
-    /// Lets go of what rows were before, where that is kept beside them: a file's write-ahead log.
+    /// Removes earlier contents of rows from the write-ahead log of a SQLite file, so that erased
+    /// data is gone.
     ///
     /// # Errors
-    /// When others keep it in use.
+    /// If another process keeps the log in use.
     pub fn forget_what_was_written_over(&self) -> Result<(), Fault> {
         match self {
             AnyStore::Inline(it) => it.engine().empty_log().map_err(|it| Fault::unreachable(&it)),
-            // A table keeps rows only. A service's own file is not a command's to empty.
+            // A table has no log, and a service leaves its own log to SQLite.
             AnyStore::File(_) | AnyStore::Table(_) | AnyStore::Memory(_) => Ok(()),
         }
     }
 
-    /// What keeps an eye on a service's store; none for rows in memory, which cannot go away.
+    /// The eye on a service's store; `None` for memory, which cannot go away.
     #[must_use]
     pub fn eye(&self) -> Option<Eye> {
         match self {
@@ -208,8 +214,8 @@ impl AnyStore {
         }
     }
 
-    /// Whose turn it is when a command could not use the rows: a table may answer in a moment
-    /// unless IAM does not allow it, a file that cannot be read is damaged.
+    /// The fault of a command that could not use the store. A table may answer in a moment, unless
+    /// IAM denied the call; a file that cannot be read is damaged.
     #[must_use]
     pub fn fault(&self, error: &WorkError) -> Fault {
         match (self, error) {
@@ -242,39 +248,17 @@ async fn table(
     Ok(AnyStore::Table(opened))
 }
 
-/// Whose turn it is when a table cannot be used.
-#[must_use]
-pub fn table_fault(error: &StoreError) -> Fault {
-    match error {
-        StoreError::Unusable { .. } => Fault::config(error),
-        StoreError::Failed { .. } if Denied::is_behind(error) => Fault::config(error),
-        StoreError::Failed { .. } | StoreError::Damaged { .. } | StoreError::Closed => {
-            Fault::unreachable(error)
-        }
-    }
-}
-
-/// Whose turn it is when a file cannot be opened.
-pub(super) fn file_fault(error: &StoreError) -> Fault {
-    match error {
-        StoreError::Damaged { .. } => Fault::Internal(Chain(error).to_string()),
-        StoreError::Unusable { .. } | StoreError::Failed { .. } | StoreError::Closed => {
-            Fault::config(error)
-        }
-    }
-}
-
 fn out_of_reach(role: RoleName) -> Fault {
     Fault::Config(format!(
-        "rows of --store memory are in the process of {role}, out of this command's reach; name the \
-         store that has them: --store sqlite or --store dynamodb"
+        "with --store memory, the rows are in the process of {role}, where no command reaches them; \
+         use --store sqlite or --store dynamodb"
     ))
 }
 
 fn on_a_task() -> Fault {
     Fault::Config(format!(
-        "this is an ECS task ({ECS_TASK} is set): a SQLite file dies with its disk, and no other \
-         replica sees it; use --store dynamodb (if the folder outlives the task and there is never \
-         more than one: --sqlite-on-ecs)"
+        "this is an ECS task ({ECS_TASK} is set): a SQLite file is lost with the disk of the task, \
+         and no other replica sees it; use --store dynamodb (or --sqlite-on-ecs, if the folder \
+         outlives the task and there is never more than one)"
     ))
 }

@@ -1,15 +1,16 @@
-//! What was wanted, what was measured, and whether that is enough. The median decides.
+//! The acceptance lines: what is wanted, what was measured, and whether that is enough. The median
+//! decides. A limit must never be changed because a measurement missed it.
 
 use std::fs;
 
 use super::show;
 use crate::{
     place,
-    plan::Sizes,
     results::{Results, Spread},
+    sizes::Sizes,
 };
 
-/// One line.
+/// One acceptance line.
 pub struct Line {
     pub letter: char,
     what: String,
@@ -25,7 +26,7 @@ enum Limit {
 }
 
 impl Line {
-    /// None when it was not measured.
+    /// Whether the line is met. `None` if it was not measured.
     pub fn met(&self) -> Option<bool> {
         let median = self.measured?.median;
         Some(match self.limit {
@@ -40,7 +41,7 @@ pub fn binary_mb() -> anyhow::Result<f64> {
     Ok(fs::metadata(place::BOOKING)?.len() as f64 / 1e6)
 }
 
-/// All lines.
+/// All acceptance lines.
 pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
     use Limit::{AtLeast, AtMost};
     let get = |setting, name| results.get(setting, name);
@@ -157,7 +158,7 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
     Ok(lines.into_iter().map(line).collect())
 }
 
-/// The lines of one section.
+/// The table of the given lines.
 pub fn table(lines: &[&Line]) -> String {
     let mut text = String::from("| wanted | | measured | met |\n|---|---|---|---|\n");
     for it in lines {

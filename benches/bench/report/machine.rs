@@ -1,4 +1,5 @@
-//! Where it was measured, and with what.
+//! The table of the machine and the software of a report. It must never name the machine or its
+//! user.
 
 use std::{
     fs::{self, File},
@@ -9,7 +10,7 @@ use std::{
 
 use crate::{backend, place, results::percentile};
 
-/// How often the disk is asked.
+/// How many flushes are measured.
 const FLUSHES: usize = 200;
 
 pub fn table(took: Duration) -> anyhow::Result<String> {
@@ -43,7 +44,8 @@ fn version(program: &str) -> String {
     said.map_or("unknown".to_owned(), |it| String::from_utf8_lossy(&it.stdout).trim().to_owned())
 }
 
-/// What a commit that survives a power failure waits for: median and 99th percentile.
+/// The time of a write with a flush, for which each durable commit waits: median and 99th
+/// percentile.
 fn flush_ms() -> anyhow::Result<(f64, f64)> {
     let path = place::folder().join("flush");
     let mut file = File::create(&path)?;

@@ -1,5 +1,6 @@
-//! What is made of the figures: `target/bench/results.json` always, `docs/BENCHMARKS.md` after a
-//! whole run, and the same on the terminal after a part of one.
+//! The report: `target/bench/results.json` after each measurement, and `docs/BENCHMARKS.md` after a
+//! complete one. An incomplete measurement must never overwrite `docs/BENCHMARKS.md`; its report is
+//! printed.
 
 mod acceptance;
 mod machine;
@@ -9,15 +10,15 @@ use std::{fs, path::Path, time::Duration};
 
 use crate::{
     place,
-    plan::Sizes,
     results::{Results, Spread},
+    sizes::Sizes,
 };
 
 const METHOD: &str = include_str!("method.md");
-/// Measured while it was made, and not again by each run.
+/// Found with a profiler while the services were developed. No run measures it again.
 const PROFILE: &str = include_str!("profile.md");
 
-/// Writes the report. `whole`: everything was measured, as often as it should be.
+/// Writes the report. `whole` says that everything was measured, and as often as required.
 pub fn write(
     results: &Results,
     sizes: &Sizes,
@@ -39,14 +40,15 @@ pub fn write(
 
 fn text(results: &Results, sizes: &Sizes, runs: usize, took: Duration) -> anyhow::Result<String> {
     let mut text = String::from(
-        "# Benchmarks\n\nWritten by `just bench`, which installs what it needs and measures everything \
-         again.\n\n",
+        "# Benchmarks\n\n`just bench` writes this report. It installs what it needs, and measures \
+         everything again.\n\n",
     );
     let lines = acceptance::lines(results, sizes)?;
     let missed = lines.iter().filter(|it| it.met() == Some(false)).count();
     text.push_str(&format!(
-        "{} of {} acceptance lines are met. Figures are the median of {runs} runs and, in brackets, the \
-         least and the most; a figure without brackets was the same in all of them, or is measured once.\n\n",
+        "{} of {} acceptance lines are met. A figure is the median of {runs} runs, with the \
+         smallest and the largest in brackets. A figure without brackets was the same in all runs, \
+         or was measured once.\n\n",
         lines.iter().filter(|it| it.met() == Some(true)).count(),
         lines.len(),
     ));
@@ -67,7 +69,7 @@ fn text(results: &Results, sizes: &Sizes, runs: usize, took: Duration) -> anyhow
     Ok(text)
 }
 
-/// `12.3 [11.9–12.8]`, or a dash.
+/// A figure as `12.3 [11.9–12.8]`, or a dash if it was not measured.
 fn show(figure: Option<Spread>) -> String {
     let Some(Spread { median, min, max }) = figure else { return "–".to_owned() };
     if (max - min).abs() < f64::EPSILON {
@@ -76,7 +78,7 @@ fn show(figure: Option<Spread>) -> String {
     format!("{} [{}–{}]", number(median), number(min), number(max))
 }
 
-/// Three digits, more when they are before the point.
+/// A number with three significant digits, or more if the integer part is longer.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         it if it >= 100.0 => 0,

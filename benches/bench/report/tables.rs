@@ -1,18 +1,19 @@
-//! The tables, one a letter.
+//! The sections of the report, each with a letter and its tables. A table must never leave out a
+//! setting that was measured worse than the others.
 
 use booking::domain::RoleName;
 
 use super::{acceptance::binary_mb, show};
-use crate::{plan::Sizes, results::Results};
+use crate::{results::Results, sizes::Sizes};
 
-/// A part of the report.
+/// A section of the report.
 pub struct Section {
     pub letter: char,
     pub title: &'static str,
     pub text: String,
 }
 
-/// A column: its head, and the figure that is in it.
+/// A column: its title, and the name of its figure.
 type Column = (&'static str, &'static str);
 
 const TARGETS: [&str; 3] = ["0 ms", "100 ms", "500 ms"];
@@ -128,7 +129,7 @@ const STEADY_LOOP: [Column; 4] = [
     ("CPU s per 1,000", "cpu_s_per_1000"),
 ];
 
-/// A row a setting.
+/// A table with one row for each setting.
 fn table(results: &Results, settings: &[String], columns: &[Column]) -> String {
     let heads: Vec<&str> = columns.iter().map(|it| it.0).collect();
     let mut text = format!("| | {} |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
@@ -160,7 +161,7 @@ fn memory(results: &Results) -> anyhow::Result<String> {
     Ok(by_role(results, &rows) + &format!("\nThe stripped binary has {:.1} MB.\n", binary_mb()?))
 }
 
-/// A column a role; each row has a head, a setting and a figure.
+/// A table with one column for each role. A row has a title, a setting and a figure.
 fn by_role(results: &Results, rows: &[(&str, &str, &str)]) -> String {
     let mut text =
         String::from("| | seats | payment | receipt | status |\n|---|---|---|---|---|\n");

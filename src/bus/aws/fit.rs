@@ -1,15 +1,16 @@
-//! What fits beside a body that is set aside: the reason must never cost the message.
+//! Chooses the attributes of a dead letter that fit beside its body. A dead letter must never be
+//! refused by SQS because of its attributes: the body is what matters.
 
-/// How large a message may be on a queue, in bytes: as queues were made until 2025, and as SQS
-/// allows.
+/// The largest message that a queue holds, in bytes: for queues created until 2025, and for queues
+/// with the present maximum.
 const QUEUE_BYTES_MAX: [usize; 2] = [256 * 1024, 1024 * 1024];
-/// The name of an attribute's type, which counts as well.
+/// The data type of an attribute, whose name counts as part of the size.
 const TYPE: &str = "String";
-/// The one attribute of which a part is better than nothing.
+/// The only attribute that is useful even if it is cut off.
 const REASON: &str = "reason";
 
 /// The attributes that fit beside a body, in this order, and as much of the reason as fits then.
-/// The dead-letter queue takes at least as much as the queue that held the body.
+/// Relies on a dead-letter queue that holds messages at least as large as its queue does.
 pub(super) fn beside<'a>(
     body: &str,
     attributes: &'a [(&'static str, String)],
@@ -22,7 +23,7 @@ pub(super) fn beside<'a>(
     for (name, value) in others.into_iter().chain(reasons) {
         let left = room.saturating_sub(name.len() + TYPE.len());
         let end = if *name == REASON { value.floor_char_boundary(left) } else { value.len() };
-        // SQS takes no empty value.
+        // SQS refuses empty values.
         if end == 0 || end > left {
             continue;
         }

@@ -1,5 +1,6 @@
-//! The batch requests of SNS and SQS: each entry gets its own answer, since one that fails fails
-//! alone.
+//! The batch requests of SNS and SQS. Each entry gets its own answer, since SNS and SQS may refuse
+//! some entries of a batch and accept the others. An entry must never count as done unless the
+//! response says so.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -17,22 +18,21 @@ use aws_sdk_sqs::{
 
 use super::{
     super::{Answer, BusError, ReceiptHandle},
-    clients::{failure, said},
-    dead_letters::Dead,
-    seconds, stale,
+    failure::{failure, said},
+    message::{seconds, stale},
 };
-use crate::{aws::Right, domain::event::Kind};
+use crate::{aws::Right, domain::event::Kind, wire::Incoming};
 
-/// One queue, as its messages are deleted and given back.
+/// One queue, with the client that calls it.
 #[derive(Clone, Debug)]
-pub(super) struct Queue {
-    pub(super) sqs: aws_sdk_sqs::Client,
-    pub(super) name: String,
-    pub(super) url: String,
-    pub(super) arn: String,
+pub(crate) struct Queue {
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) arn: String,
 }
 
-/// One topic, as it is published to.
+/// One topic, with the client that calls it.
 #[derive(Clone, Debug)]
 pub(super) struct Topic {
     pub(super) sns: aws_sdk_sns::Client,
@@ -69,12 +69,12 @@ impl Topic {
 }
 
 impl Queue {
-    /// What a call to it needs.
-    pub(super) fn right(&self, action: &'static str) -> Right {
+    /// The IAM permission that a call to this queue needs.
+    pub(crate) fn right(&self, action: &'static str) -> Right {
         Right { action, resource: self.arn.clone() }
     }
 
-    pub(super) async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
+    pub(crate) async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
         let operation = "delete from";
         let right = self.right("sqs:DeleteMessage");
         let count = handles.len();
@@ -97,16 +97,16 @@ impl Queue {
         }
     }
 
-    /// Puts dead messages on it, as they are.
-    pub(super) async fn send(&self, messages: &[&Dead]) -> Vec<Answer> {
+    /// Puts messages that came from this queue back on it, unchanged.
+    pub(crate) async fn send(&self, messages: &[&Incoming]) -> Vec<Answer> {
         let operation = "put back on";
         let right = self.right("sqs:SendMessage");
         let mut send = self.sqs.send_message_batch().queue_url(&self.url);
-        for (at, dead) in messages.iter().enumerate() {
+        for (at, incoming) in messages.iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder().id(at.to_string());
-            let entry = entry.message_body(&dead.delivery.incoming.body);
-            // Only a raw delivery has it, and there it says what the body may not.
-            let entry = match &dead.delivery.incoming.kind_attribute {
+            let entry = entry.message_body(&incoming.body);
+            // Only a raw delivery has this attribute, and its body may not tell the type.
+            let entry = match &incoming.kind_attribute {
                 Some(kind) => entry.message_attributes("type", text(kind)),
                 None => entry,
             };
@@ -123,7 +123,7 @@ impl Queue {
     }
 
     pub(super) async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
-        let operation = "give back to";
+        let operation = "return messages to";
         let right = self.right("sqs:ChangeMessageVisibility");
         let count = handles.len();
         let changes = handles.iter().map(|(handle, after)| (handle, *after));
@@ -138,8 +138,9 @@ impl Queue {
     }
 }
 
-/// Hides or shows at most ten received messages; the entries' ids are their places.
-pub(super) async fn change_visibility(
+/// Changes the visibility timeout of at most ten received messages. The ids of the entries are
+/// their indices.
+pub(crate) async fn change_visibility(
     sqs: &aws_sdk_sqs::Client,
     url: &str,
     changes: impl Iterator<Item = (&ReceiptHandle, Duration)>,
@@ -157,7 +158,7 @@ pub(super) async fn change_visibility(
     change.set_entries(Some(entries)).send().await
 }
 
-/// A message attribute of SQS.
+/// A text as a message attribute of SQS.
 pub(super) fn text(value: &str) -> aws_sdk_sqs::types::MessageAttributeValue {
     aws_sdk_sqs::types::MessageAttributeValue::builder()
         .data_type("String")
@@ -166,7 +167,7 @@ pub(super) fn text(value: &str) -> aws_sdk_sqs::types::MessageAttributeValue {
         .expect("the data type is given")
 }
 
-/// The message attribute for filter policies.
+/// The SNS message attribute `type`, which filter policies can use.
 pub(super) fn kind_attribute(kind: Kind) -> MessageAttributeValue {
     MessageAttributeValue::builder()
         .data_type("String")
@@ -175,18 +176,17 @@ pub(super) fn kind_attribute(kind: Kind) -> MessageAttributeValue {
         .expect("the data type is given")
 }
 
-/// An entry that failed: its id, the code and what else is said.
+/// An entry that failed: its id, the error code and the error message.
 type Failed = (String, String, Option<String>);
 
-/// A later receive has taken the message over, or it is gone: what was asked has not been done to
-/// it.
+/// The receipt handle is no longer valid, and the request had no effect.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
-    "the receipt handle is no longer good: the message became visible again before it was dealt with, or is gone"
+    "the receipt handle is no longer valid: the message became visible again, or it was deleted"
 )]
 struct StaleHandle;
 
-/// The same, where a receipt handle that is no longer good is no failure.
+/// The same answers, but an invalid receipt handle counts as success.
 pub(super) fn stale_is_done(answers: Vec<Answer>) -> Vec<Answer> {
     let forgiven = |it: Answer| match it {
         Err(BusError::Failed { source, .. }) if source.is::<StaleHandle>() => Ok(()),
@@ -195,7 +195,7 @@ pub(super) fn stale_is_done(answers: Vec<Answer>) -> Vec<Answer> {
     answers.into_iter().map(forgiven).collect()
 }
 
-/// The answers of a batch, entry by entry: done is what was said to be done, and nothing else.
+/// The answers of a batch, entry by entry. An entry that the response does not mention has failed.
 fn each(
     count: usize,
     done: impl Iterator<Item = String>,
@@ -205,7 +205,7 @@ fn each(
     right: &Right,
 ) -> Vec<Answer> {
     let unsaid = |_| {
-        let source = "the answer does not say how this entry of the batch ended".into();
+        let source = "the response does not mention this entry of the batch".into();
         Err(BusError::Failed { operation, name: name.to_owned(), source })
     };
     let mut answers: Vec<Answer> = (0..count).map(unsaid).collect();
@@ -227,7 +227,7 @@ fn each(
     answers
 }
 
-/// The answers of a batch of which nothing is known but that it failed.
+/// The answers of a batch that failed as a whole: the same error for each entry.
 pub(super) fn all(count: usize, error: BusError) -> Vec<Answer> {
     let (operation, name, source, refused) = match error {
         BusError::Refused { operation, name, source } => (operation, name, source, true),
@@ -245,7 +245,7 @@ pub(super) fn all(count: usize, error: BusError) -> Vec<Answer> {
     (0..count).map(answer).collect()
 }
 
-/// One failure that many have met.
+/// One error that several entries share.
 #[derive(Clone, Debug)]
 struct Shared(Arc<dyn Error + Send + Sync>);
 
@@ -277,8 +277,9 @@ mod tests {
         Right { action: "sns:Publish", resource: "arn:aws:sns:r:1:seat-booked".to_owned() }
     }
 
+    /// Failure matrix: A12.
     #[test]
-    fn a12_a_batch_of_which_one_entry_failed_has_done_the_others() {
+    fn a_batch_of_which_one_entry_failed_has_done_the_others() {
         let failed = [failed("1", "InternalError"), failed("2", "AuthorizationError")];
         let (done, operation) = (done(&["3", "0"]), "publish to");
         let answers = each(4, done, failed.into_iter(), operation, "seat-booked", &right());
@@ -303,8 +304,9 @@ mod tests {
         assert!(answers.iter().all(Result::is_ok));
     }
 
+    /// Failure matrix: A10.
     #[test]
-    fn a10_an_entry_of_which_nothing_is_said_was_not_published() {
+    fn an_entry_of_which_nothing_is_said_was_not_published() {
         let failed = [failed("x", "InternalError")];
         let (done, operation) = (done(&["1"]), "publish to");
         let answers = each(2, done, failed.into_iter(), operation, "seat-booked", &right());
@@ -312,12 +314,13 @@ mod tests {
         assert!(matches!(answers[0], Err(BusError::Failed { .. })), "published again, not lost");
     }
 
+    /// Failure matrix: A10.
     #[test]
-    fn a10_a_handle_that_is_no_longer_good_is_no_failure_of_its_entry() {
+    fn a_handle_that_is_no_longer_good_is_no_failure_of_its_entry() {
         let failed = [failed("0", "ReceiptHandleIsInvalid"), failed("1", "InternalError")];
         let answers = each(3, done(&["2"]), failed.into_iter(), "delete from", "q", &right());
         let told = answers[0].as_ref().unwrap_err().source().unwrap().to_string();
-        assert!(told.contains("no longer good"), "whoever must know it is told: {told}");
+        assert!(told.contains("no longer valid"), "{told}");
         let answers = stale_is_done(answers);
         assert!(answers[0].is_ok() && answers[1].is_err() && answers[2].is_ok());
     }

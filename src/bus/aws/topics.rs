@@ -1,12 +1,16 @@
-//! Publishing: what a client of the choreography needs, and half of what a service does.
+//! The SNS topics of one account. Clients of the choreography publish with this, and services
+//! too. It must never receive anything.
 
 use super::{
-    super::{BusError, Message},
-    Clients, Home, Names,
-    clients::failure,
+    failure::failure,
     requests::{Topic, kind_attribute},
 };
-use crate::{aws::Right, domain::event::Kind};
+use crate::{
+    aws::{Clients, Home, Names, Right},
+    bus::BusError,
+    domain::event::Kind,
+    wire::Message,
+};
 
 /// The topics of one account.
 #[derive(Clone, Debug)]
@@ -34,10 +38,10 @@ impl AwsTopics {
         Topic { sns: self.sns.clone(), kind, name, arn }
     }
 
-    /// Publishes, and returns the SNS MessageId.
+    /// Publishes one message, and returns the SNS MessageId.
     ///
     /// # Errors
-    /// When SNS did not take it, or nobody knows whether it did.
+    /// When SNS refused the message, or it is unknown whether SNS accepted it.
     pub async fn publish(&self, message: &Message) -> Result<String, BusError> {
         let published = self
             .sns

@@ -1,6 +1,7 @@
-//! SNS and SQS in one process: for demo, tests and simulation. Behaves like standard queues do:
-//! fan-out in an envelope, visibility timeouts, receive counts, dead-letter queues, and no promise
-//! about order or single delivery. Everything it does follows from its clock and its seed.
+//! SNS and SQS in one process, for the demo, the tests and the simulation. It behaves as standard
+//! queues do: fan-out in an envelope, visibility timeouts, receive counts, dead-letter queues, and
+//! no promise about order or single delivery. It must never depend on anything but its clock and
+//! its seed, so that every run can be repeated.
 
 mod queue;
 mod requests;
@@ -24,15 +25,16 @@ use crate::{
     wire::{Incoming, Intake, Message},
 };
 
-/// What the ARNs of the topics begin with, before the prefix.
+/// The beginning of the ARNs of the topics, before the prefix.
 const HOME: &str = "arn:aws:sns:eu-central-1:000000000000:";
 
-/// How unkind the bus is. The default is as kind as SQS at its best.
+/// How badly the bus behaves, within the promises of standard queues. By default it behaves as well
+/// as SQS at its best.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unkindness {
-    /// Of a hundred messages, so many are put on a queue twice.
+    /// How many of a hundred messages are put on a queue twice.
     pub duplicates_percent: u8,
-    /// Whether a receive takes visible messages in any order.
+    /// Whether a receive takes visible messages in random order.
     pub shuffle: bool,
 }
 
@@ -40,7 +42,7 @@ pub struct Unkindness {
 #[derive(Clone, Debug)]
 pub struct Exchange {
     state: Arc<Mutex<State>>,
-    /// Who waits for a message, by queue.
+    /// Wakes the receives that wait for a message, by queue.
     arrived: Arc<BTreeMap<RoleName, Notify>>,
     subscribers: Arc<BTreeMap<Kind, Vec<RoleName>>>,
     clock: Clock,
@@ -61,13 +63,14 @@ struct State {
 /// A message on a dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct Dead {
-    /// The body, untouched.
+    /// The body, unchanged.
     pub body: String,
-    /// Why, in message attributes; none when SQS moved it after too many receives.
+    /// The message attributes, which say why. Empty if the queue moved the message after too many
+    /// receives.
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// The SNS envelope, around an event's text.
+/// The SNS envelope around the text of an event.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Envelope<'a> {
@@ -92,7 +95,7 @@ struct Attribute {
 }
 
 impl Exchange {
-    /// Topics, queues and subscriptions of `topics/`, under a prefix.
+    /// The topics, queues and subscriptions of `topics/`. Their names begin with `prefix`.
     #[must_use]
     pub fn new(clock: Clock, prefix: &str, seed: u64, unkindness: Unkindness) -> Exchange {
         let mut subscribers = BTreeMap::new();
@@ -118,13 +121,13 @@ impl Exchange {
         }
     }
 
-    /// What comes in from the topics of this exchange.
+    /// Accepts messages in an envelope from the topics of this exchange.
     #[must_use]
     pub fn intake(&self) -> Intake {
         Intake::enveloped(format!("{HOME}{}", self.prefix))
     }
 
-    /// The bus as one role sees it: its own queue, and every topic.
+    /// The bus of one role: its own queue, and all topics.
     #[must_use]
     pub fn bus(&self, role: RoleName) -> MemoryBus {
         MemoryBus { exchange: self.clone(), role }
@@ -145,7 +148,7 @@ impl Exchange {
             },
         };
         let envelope = serde_json::to_string(&envelope).expect("text is always JSON");
-        // One for all queues.
+        // All queues share one copy.
         let envelope: Arc<str> = envelope.into();
         let subscribers = self.subscribers.get(&kind).map_or(&[][..], Vec::as_slice);
         {
@@ -159,14 +162,14 @@ impl Exchange {
         message_id
     }
 
-    /// Puts a text on a role's queue as it is: a raw delivery.
+    /// Puts a text on a role's queue without an envelope, as raw message delivery does.
     pub fn put_raw(&self, role: RoleName, body: &str) {
         let now = self.clock.now();
         self.lock().put(role, &body.into(), now);
         self.arrived[&role].notify_one();
     }
 
-    /// What lies on a role's dead-letter queue.
+    /// The messages on a role's dead-letter queue.
     #[must_use]
     pub fn dead(&self, role: RoleName) -> Vec<Dead> {
         self.lock().dead.get(&role).cloned().unwrap_or_default()
@@ -178,7 +181,7 @@ impl Exchange {
         self.lock().queues[&role].len()
     }
 
-    /// When the next message can be received, over all queues; none when all are empty.
+    /// When the next message of any queue can be received. `None` when all queues are empty.
     #[must_use]
     pub fn next_visible(&self) -> Option<Timestamp> {
         self.lock().queues.values().filter_map(Queue::next_visible).min()
@@ -197,7 +200,7 @@ impl Exchange {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every change of the state is whole before anything can panic.
+        // No code that could panic runs while the state is half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -257,7 +260,7 @@ impl State {
     }
 }
 
-/// The bus of one role in one process.
+/// The bus of one role.
 #[derive(Clone, Debug)]
 pub struct MemoryBus {
     exchange: Exchange,
@@ -290,7 +293,8 @@ impl super::Queue for MemoryBus {
             let next = self.exchange.lock().queue(self.role).next_visible();
             let next = next.and_then(|it| Duration::try_from(it.duration_since(now)).ok());
             let pause = left.min(next.unwrap_or(left).max(Duration::from_millis(1)));
-            // What arrived since we looked has left word.
+            // A message that arrived since the check above has left a permit, so this returns at
+            // once.
             let arrived = self.exchange.arrived[&self.role].notified();
             let _ = tokio::time::timeout(pause, arrived).await;
         }

@@ -1,5 +1,5 @@
-//! One queue: messages by the order they came in, and which of them can be received now. Nothing
-//! that is asked of it takes longer when more lies on it.
+//! One queue: its messages in the order of arrival, and which of them can be received now. No
+//! operation may ever become slow because many messages are on the queue.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ pub(super) struct Queued {
     sent_at: Timestamp,
     visible_at: Timestamp,
     receives: u32,
-    /// How many receives the bus had had when this one was handed out: what makes a handle its own.
+    /// The number of this message's last hand-out, which makes each receipt handle unique.
     handed_out: u64,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Queued {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     messages: BTreeMap<u64, Queued>,
-    /// Every message, by when it can be received.
+    /// All messages, ordered by the time at which they can be received.
     visible: BTreeSet<(Timestamp, u64)>,
     put: u64,
     handed_out: u64,
@@ -46,22 +46,22 @@ impl Queue {
         self.messages.len()
     }
 
-    /// When the next message can be received.
+    /// When the next message can be received. `None` when the queue is empty.
     pub(super) fn next_visible(&self) -> Option<Timestamp> {
         self.visible.first().map(|it| it.0)
     }
 
-    /// The places of what can be received, the one that waits longest first.
+    /// The places of the messages that can be received, the longest visible first.
     pub(super) fn receivable(&self, now: Timestamp) -> impl Iterator<Item = u64> {
         self.visible.iter().take_while(move |it| it.0 <= now).map(|it| it.1)
     }
 
-    /// Whether what lies at a place was received too often already.
+    /// Whether the message at a place was received too often already.
     pub(super) fn exhausted(&self, place: u64, receives_max: u32) -> bool {
         self.messages.get(&place).is_some_and(|it| it.receives >= receives_max)
     }
 
-    /// Hands out what lies at a place, and hides it until then.
+    /// Hands out the message at a place, and hides it until `until`.
     pub(super) fn hand_out(&mut self, place: u64, until: Timestamp) -> Option<Delivery> {
         self.move_to(place, until);
         let it = self.messages.get_mut(&place)?;
@@ -79,21 +79,22 @@ impl Queue {
         })
     }
 
-    /// Deletes what this handle was given for, if it is still good.
+    /// Deletes the message of this handle, if the handle is still valid.
     pub(super) fn delete(&mut self, handle: &ReceiptHandle) {
         if let Some(place) = self.place(handle) {
             self.remove(place);
         }
     }
 
-    /// Shows what this handle was given for at another time, if the handle is still good.
+    /// Makes the message of this handle visible at `at`, if the handle is still valid.
     pub(super) fn show_at(&mut self, handle: &ReceiptHandle, at: Timestamp) {
         if let Some(place) = self.place(handle) {
             self.move_to(place, at);
         }
     }
 
-    /// Hides it for longer; false when it is not hidden any more, or the handle is no longer good.
+    /// Hides the message of this handle for `by` from `now`. False if the message is visible again
+    /// or the handle is no longer valid.
     pub(super) fn extend(
         &mut self,
         handle: &ReceiptHandle,
@@ -106,7 +107,7 @@ impl Queue {
         true
     }
 
-    /// The place that a handle names, if no later receive took it over.
+    /// The place of the message of a handle, if the handle is still valid.
     fn place(&self, handle: &ReceiptHandle) -> Option<u64> {
         let (place, handed_out) = handle.0.split_once('#')?;
         let (place, handed_out): (u64, u64) = (place.parse().ok()?, handed_out.parse().ok()?);
@@ -121,7 +122,7 @@ impl Queue {
         }
     }
 
-    /// Takes away what lies at a place.
+    /// Removes the message at a place.
     pub(super) fn remove(&mut self, place: u64) -> Option<Queued> {
         let it = self.messages.remove(&place)?;
         self.visible.remove(&(it.visible_at, place));

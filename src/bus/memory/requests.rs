@@ -1,4 +1,5 @@
-//! The memory bus behind the batching that the real one has, for tests and benches.
+//! Lets the memory bus be used behind the same batching as the bus on AWS, for tests and benches.
+//! It must never behave differently from the memory bus alone.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::domain::event::Kind;
 
-/// One entry after the other: each fails alone, as it does in a request of SNS or SQS.
+/// Handles one entry after the other, so that each can fail alone, as in a batch of SNS or SQS.
 impl Requests for MemoryBus {
     async fn publish(&self, kind: Kind, bodies: Vec<String>) -> Vec<Answer> {
         let publish = |body: String| {

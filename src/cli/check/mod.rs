@@ -1,33 +1,30 @@
-//! `booking check`: the live account against `topics/`, and on request a canary through every
-//! subscription. Observing reads only; comparing is pure.
+//! `booking check`: compares the live account with `topics/` and, if asked to, sends a canary
+//! through every subscription. It must never change the account: observing it only reads, and
+//! comparing is pure.
 
 mod canary;
-mod compare;
-mod policy;
-mod queues;
 mod tables;
 
 use clap::Args;
 use serde::Serialize;
 
-use self::{
-    canary::{Flight, HopReport, HopState},
-    compare::{Finding, compare},
-};
 use super::{
     Fault,
     config::{AccountArgs, AwsArgs, CanaryArgs, Span, StatusUrl, StoreArgs, StoreName},
     out, out_json,
-    show::{Desk, Reader},
-    terminal::line,
+    status_client::{Reader, StatusClient},
 };
 use crate::{
-    bus::aws::{
-        AwsTopics, Clients, Names,
-        account::{Account, QueueOf},
+    aws::{Clients, Names, QueueOf},
+    bus::aws::AwsTopics,
+    check::{
+        account::Account,
+        compare::{self, Finding, compare},
+        hops::{Flight, HopReport, HopState, judge},
     },
     domain::{RoleName, event::Kind},
     metrics::RequestCount,
+    printable::line,
     topics,
     wire::CanaryKey,
     wiring::{self, aws_fault},
@@ -42,16 +39,17 @@ pub struct CheckArgs {
     home: AccountArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// Send a marked event through every subscription too, and tell hop by hop where it arrived
+    /// Also send a marked event through every subscription, and show for each hop if it arrived
     ///
-    /// The services recognise it before they look at anything else: no booking, no seat and no
-    /// money is touched. It needs the key that they have: they drop a canary of anybody else. A
-    /// service that is older than canaries sets it aside as a dead letter.
+    /// The services recognise the event before they look at anything else, so no booking, no seat
+    /// and no money is touched. The command needs the key of the services: they drop a canary that
+    /// is signed with another key. A service that is older than canaries sets it aside as a dead
+    /// letter.
     #[arg(long)]
     canary: bool,
     #[command(flatten)]
     key: CanaryArgs,
-    /// How long the canary may take
+    /// How long to wait for the canary
     #[arg(long, default_value = "60s", value_name = "TIME", requires = "canary")]
     timeout: Span,
     #[command(flatten)]
@@ -61,32 +59,35 @@ pub struct CheckArgs {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The object that `--json` prints.
 #[derive(Serialize)]
 struct Report {
     well: bool,
     topics: usize,
     queues: usize,
     subscriptions: usize,
-    /// None are looked at unless `--store` says that there are some.
+    /// 0 unless `--store dynamodb` is given: otherwise the services have no tables.
     tables: usize,
     findings: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
     canary: Option<Flight>,
 }
 
-/// The key without which the services would drop what they are sent.
+/// The key that a canary is signed with. Without it the services would drop the canary.
 fn key(args: &CanaryArgs) -> Result<CanaryKey, Fault> {
-    let missing = "--canary needs the key that the services have, or they drop the canary: set \
-                   BOOKING_CANARY_KEY_FILE (--canary-key-file) to a file with it, or \
+    let missing = "--canary needs the key that the services have, since they drop any other canary: \
+                   set BOOKING_CANARY_KEY_FILE (--canary-key-file) to a file with the key, or \
                    BOOKING_CANARY_KEY to the key itself";
     wiring::canary_key(args)?.ok_or_else(|| Fault::Config(missing.to_owned()))
 }
 
-/// Compares, and sends the canary if asked to. Exit code 0 only if nothing was found.
+/// Compares the account, and sends the canary if asked to. Exit code 0 only if nothing was found.
 pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
-    let desk =
-        if args.canary { Some(Desk::new(&args.status, Reader::of(args.json))?) } else { None };
+    let desk = if args.canary {
+        Some(StatusClient::new(&args.status, Reader::of(args.json))?)
+    } else {
+        None
+    };
     let key = if args.canary { Some(key(&args.key)?) } else { None };
     let config = wiring::aws_config().await?;
     let clients = Clients::within_limits(&config, RequestCount::default()).map_err(aws_fault)?;
@@ -108,14 +109,14 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
         let (id, sent, seen) = match flown {
             Ok(it) => it,
             Err(fault) => {
-                // What is known already may be why.
+                // The findings so far may explain why the canary failed.
                 if !args.json && !findings.is_empty() {
                     out(&told(&findings))?;
                 }
                 return Err(fault);
             }
         };
-        let (hops, more) = canary::judge(&all, &sent, &seen, &findings, args.timeout.0);
+        let (hops, more) = judge(&all, &sent, &seen, &findings, args.timeout.0);
         findings.extend(more);
         flight = Some(Flight { canary: id, hops });
     }
@@ -165,7 +166,7 @@ impl Report {
 /// Each finding in four lines.
 fn told(findings: &[Finding]) -> String {
     let one = |it: &Finding| {
-        // The account says some of it, and adds no line.
+        // Parts of these texts come from the account, and must not add lines.
         let [subject, wrong, breaks, mend] =
             [&it.subject, &it.wrong, &it.breaks, &it.mend].map(|it| line(it));
         format!("{subject}\n  wrong:  {wrong}\n  breaks: {breaks}\n  mend:   {mend}\n\n")

@@ -1,10 +1,15 @@
-//! The tables, for an account whose services keep their rows in DynamoDB.
+//! Compares the DynamoDB tables of the services with what the services need. Reads the description
+//! of a table, and never a row.
 
 use aws_config::SdkConfig;
 
-use super::compare::{APPLY, Finding};
 use crate::{
-    bus::aws::Names, domain::RoleName, fault::Fault, store::dynamodb::Layout, wiring::table_fault,
+    aws::Names,
+    check::compare::{APPLY, Finding},
+    domain::RoleName,
+    fault::Fault,
+    store::dynamodb::Layout,
+    wiring::table_fault,
 };
 
 /// Everything that is wrong with the tables.
@@ -24,14 +29,14 @@ fn compare(role: RoleName, table: &str, seen: Option<&Layout>) -> Option<Finding
     let (wrong, breaks, mend) = match seen {
         None => (
             "it does not exist".to_owned(),
-            format!("{role} does not start: it has nowhere to keep what it decides"),
+            format!("{role} does not start: it has no place to keep its decisions"),
             format!("{APPLY} and store = \"dynamodb\""),
         ),
         Some(seen) if seen.keys != wanted.keys => (
             format!("its keys are {}, not {}", seen.keys, wanted.keys),
             format!("{role} can neither read nor write a row"),
-            "keys of a table cannot be changed: it is not ours, or was not made by terraform/; \
-             remove it if it is empty, and apply"
+            "the keys of a table cannot be changed: this one belongs to something else, or was not \
+             made by terraform/; delete it if it is empty, then run terraform apply"
                 .to_owned(),
         ),
         Some(seen) => {

@@ -4,27 +4,31 @@ use std::hint::black_box;
 
 use jiff::Timestamp;
 
-use super::{
-    mask,
-    show::page,
-    why::{Case, why},
-};
+use super::show::page;
 use crate::{
-    bus::aws::{Dead, Place},
+    aws::DeadQueue,
     cost_tests::{
         assert_linear, delivery, enveloped, intake,
         shapes::{Shape, any_unit, shapes},
     },
+    dead_letters::{
+        Dead, mask,
+        why::{Case, why},
+    },
 };
 
-/// Everything that `ls`, `show` and `redrive --dry-run` make of a message before its role's rules
-/// see it.
+/// Does everything that `ls`, `show` and `redrive --dry-run` do with a message before its role's
+/// rules see it.
 fn look(text: &str) {
     let attributes = ["class", "reason", "booking", "ErrorMessage", text]
         .map(|it| (it.to_owned(), text.to_owned()))
         .into();
-    let dead =
-        Dead { place: Place::Dlq, delivery: delivery(text.to_owned()), moved: false, attributes };
+    let dead = Dead {
+        place: DeadQueue::Dlq,
+        delivery: delivery(text.to_owned()),
+        moved: false,
+        attributes,
+    };
     let why = why(&dead, Some(10));
     let case = Case::new(dead, why, &intake());
     black_box(page(&case, "a queue", Timestamp::UNIX_EPOCH, false));
@@ -49,14 +53,14 @@ proptest::proptest! {
     }
 }
 
-/// Each text that is opened may hold as deep a value again, and each of its lines would stand as
-/// much further to the right: a page of gigabytes, and no stack that is deep enough.
+/// Each string that is opened may hold a value of the same depth again, whose lines would be
+/// indented further by that depth: the page would have gigabytes, and would overflow any stack.
 #[test]
 fn texts_within_texts_are_opened_twice_and_no_deeper() {
     let brackets = |inside: &str| format!("{}{inside}{}", "[".repeat(120), "]".repeat(120));
     let mut body = brackets("1,".repeat(10_000).trim_end_matches(','));
     for _ in 0..12 {
-        // What stands where a message does is opened.
+        // A string in the place of a message is opened.
         let inside = serde_json::to_string(&body).unwrap();
         body = format!("{{\"seats\":{},\"Message\":{inside}}}", brackets("0"));
     }

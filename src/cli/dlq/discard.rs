@@ -1,17 +1,22 @@
-//! `booking dlq drop`
+//! `booking dlq drop`: deletes dead letters for good. It must never delete a message that the
+//! operator has not chosen.
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::{Fault, Which, count, sweep::Act, walk};
-use crate::cli::out;
+use super::{
+    sweep::Act,
+    walk,
+    which::{Which, count},
+};
+use crate::{cli::terminal::print as out, fault::Fault};
 
 /// `booking dlq drop`
 #[derive(Debug, Args)]
 pub struct DropArgs {
     #[command(flatten)]
     which: Which,
-    /// Everything that died, whatever it is
+    /// All dead letters of the role
     #[arg(long, conflicts_with_all = ["booking", "message", "class"])]
     all: bool,
     /// Only count what would be deleted
@@ -19,11 +24,11 @@ pub struct DropArgs {
     dry_run: bool,
 }
 
-/// Deletes them, or counts them.
+/// Deletes the dead letters, or counts them.
 pub(super) async fn run(args: DropArgs, stop: &CancellationToken) -> Result<(), Fault> {
     let which = &args.which;
     if !which.chooses() && !args.all {
-        let said = "say which to delete: --class, --booking or --message; or --all of them";
+        let said = "choose what to delete with --class, --booking or --message; or --all";
         return Err(Fault::Usage(said.to_owned()));
     }
     let act = if args.dry_run { Act::Count } else { Act::Delete };

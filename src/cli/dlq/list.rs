@@ -1,4 +1,5 @@
-//! `booking dlq ls`
+//! `booking dlq ls`: one line for each dead letter. Must not keep the bodies, of which there may be
+//! a thousand.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -6,13 +7,19 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{Fault, out, out_json, show::now, timeline::length},
-    Case, Desk, Limit, Walked, Which, count, short,
-    why::Why,
+    walk::Walked,
+    which::{Desk, Limit, Which, count, short},
 };
 use crate::{
-    bus::aws::Place,
+    aws::DeadQueue,
+    cli::{
+        terminal::{print as out, print_json as out_json},
+        timeline::length,
+    },
+    clock::Clock,
+    dead_letters::why::{Case, Why},
     domain::{event::Kind, ids::BookingId},
+    fault::Fault,
 };
 
 /// `booking dlq ls`
@@ -27,21 +34,21 @@ pub struct LsArgs {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The object that `--json` prints.
 #[derive(Default, Serialize)]
 struct Listing {
     messages: Vec<Line>,
     total: usize,
-    /// Whether the limit was reached, so that there may be more.
+    /// Whether there may be more messages, because a limit was reached.
     more: bool,
 }
 
-/// What is told of a message. Its body is not kept: there may be a thousand.
+/// One dead letter in the list.
 #[derive(Serialize)]
 struct Line {
     queue: String,
     #[serde(skip)]
-    place: Place,
+    place: DeadQueue,
     message_id: String,
     sent_at: Timestamp,
     age_s: i64,
@@ -49,17 +56,17 @@ struct Line {
     booking: Option<BookingId>,
     #[serde(flatten)]
     why: Why,
-    /// How often it was received, this look included.
+    /// How often the message was received, including this time.
     received: u32,
 }
 
-/// Lists them.
+/// Lists the dead letters.
 pub(super) async fn run(args: LsArgs, stop: &CancellationToken) -> Result<(), Fault> {
     let which = &args.which;
     let mut all = Listing::default();
     for role in which.roles.iter() {
         let desk = which.desk(role).await?;
-        let (mut lines, now) = (Vec::new(), now());
+        let (mut lines, now) = (Vec::new(), Clock::Machine.now());
         let each = async |case| {
             lines.push(line(case, &desk, now));
             Ok(())
@@ -83,7 +90,7 @@ pub(super) async fn run(args: LsArgs, stop: &CancellationToken) -> Result<(), Fa
     Ok(())
 }
 
-/// A head, a line a message, a total.
+/// A heading, one line for each message, and a total.
 fn table(lines: &[Line], desk: &Desk, now: Timestamp, walked: &Walked) -> String {
     let mut text = row("AGE", "QUEUE", "MESSAGE", "EVENT", "BOOKING", "WHY");
     for it in lines {
@@ -99,14 +106,14 @@ fn table(lines: &[Line], desk: &Desk, now: Timestamp, walked: &Walked) -> String
         format!("{here} on {}", desk.letters.name(place))
     };
     let (total, beyond) = (count(lines.len()), walked.beyond());
-    let places = [on(Place::Dlq), on(Place::Undelivered)].join(", ");
+    let places = [on(DeadQueue::Dlq), on(DeadQueue::Undelivered)].join(", ");
     text.push_str(&format!("{total}: {places}{beyond}\n"));
     text
 }
 
 impl Line {
-    /// By which the oldest is the first.
-    fn age(&self) -> (Timestamp, Place, &str) {
+    /// The sort key, by which the oldest message comes first.
+    fn age(&self) -> (Timestamp, DeadQueue, &str) {
         (self.sent_at, self.place, &self.message_id)
     }
 }

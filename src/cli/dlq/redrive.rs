@@ -1,17 +1,25 @@
-//! `booking dlq redrive`
+//! `booking dlq redrive`: puts dead letters back on the role's queue, or says what that would do.
+//! A message must be on one of the two queues at any moment.
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Case, Fault, Limit, Which, about, count, rehearsal::RulesArgs, sweep::Act, walk,
-    words::Forecast,
+    rehearsal::RulesArgs,
+    sweep::Act,
+    walk,
+    which::{Limit, Which, about, count},
 };
-use crate::{cli::out, wiring::aws_fault};
+use crate::{
+    cli::terminal::print as out,
+    dead_letters::{why::Case, words::Forecast},
+    fault::Fault,
+    wiring::aws_fault,
+};
 
-/// What a role makes of a canary.
+/// What a role does with a canary.
 const CANARY: &str =
-    "a canary of `booking check`: its role tells status, if its key says so, and forgets it";
+    "a canary of `booking check`: if its key is right, the role reports it to status";
 
 /// `booking dlq redrive`
 #[derive(Debug, Args)]
@@ -20,10 +28,10 @@ pub struct RedriveArgs {
     which: Which,
     #[command(flatten)]
     limit: Limit,
-    /// However many there are; says a total instead of a line each
+    /// All messages, however many; prints a total instead of a line for each
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Only say what would happen; run it where the role's data is, or with --store dynamodb
+    /// Only print what would happen. Run it where the role's data is, or with --store dynamodb
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -36,7 +44,7 @@ impl RedriveArgs {
     }
 }
 
-/// Puts them back, or says what that would do.
+/// Puts the dead letters back, or says what that would do.
 pub(super) async fn run(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fault> {
     if args.dry_run { dry_run(args, stop).await } else { put_back(args, stop).await }
 }
@@ -77,7 +85,7 @@ fn line(case: &Case) -> String {
     format!("put back  {}  (was {}){again}", about(case), case.why.class)
 }
 
-/// Says what would happen. Reads queue and store, and changes neither.
+/// Prints what would happen. Reads the queues and the store, and changes neither.
 async fn dry_run(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fault> {
     let which = &args.which;
     let (mut found, mut poison) = (0, 0);

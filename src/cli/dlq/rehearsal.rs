@@ -1,43 +1,36 @@
-//! A role's rules over its stored rows, with nobody outside to ask: what a dry run is made of.
-
-use std::path::PathBuf;
+//! A dry run of one message: applies the role's rules to its stored rows. Must not write, and must
+//! not call a gateway or a mailer.
 
 use clap::Args;
 
-use super::{
-    super::{
-        Fault,
-        config::{Span, StoreArgs},
-    },
-    words::{Forecast, Tell, tell},
-};
 use crate::{
     clock::Clock,
+    config::{DataArgs, HoldArgs, StoreArgs},
+    dead_letters::words::{Forecast, Tell, tell},
     domain::{
         RoleName, event::Event, payment::Payments, receipt::Receipts, seats::Seats,
         status::Statuses,
     },
+    fault::Fault,
     runtime::preview,
     wiring::{self, AnyStore},
 };
 
-/// What the rules of a dry run need.
+/// The arguments of a dry run.
 #[derive(Debug, Args)]
 pub(super) struct RulesArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// Folder of the role's data, for --dry-run
-    #[arg(long, env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
-    data: PathBuf,
-    /// The schedule that `booking seats` has, for --dry-run of seats: a JSON file, or `sample`
+    #[command(flatten)]
+    data: DataArgs,
+    /// Schedule that `booking seats` uses, for --dry-run of seats: a JSON file, or `sample`
     #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE")]
     flights: Option<String>,
-    /// The hold limit that `booking seats` has, for --dry-run of seats
-    #[arg(long, env = "BOOKING_HOLD_LIMIT", default_value = "15m", value_name = "TIME")]
-    hold_limit: Span,
+    #[command(flatten)]
+    hold: HoldArgs,
 }
 
-/// One role, ready to be asked what it would do.
+/// The rules of one role, and its store to read from.
 pub(super) struct Rehearsal {
     rules: Rulebook,
     store: AnyStore,
@@ -51,30 +44,30 @@ enum Rulebook {
 }
 
 impl RulesArgs {
-    /// The role's rules over its rows, which are only read.
+    /// Opens the role's store, which is only read.
     pub(super) async fn rehearsal(&self, role: RoleName, prefix: &str) -> Result<Rehearsal, Fault> {
         let rules = match role {
             RoleName::Seats => {
                 let flights = self.flights.as_deref().ok_or_else(|| {
                     Fault::Config(
-                        "seats decides by the schedule: give the one that `booking seats` has with --flights"
+                        "a dry run of seats needs the schedule that `booking seats` has with --flights"
                             .to_owned(),
                     )
                 })?;
-                Rulebook::Seats(wiring::seats_rules(flights, self.hold_limit)?)
+                Rulebook::Seats(wiring::seats_rules(flights, self.hold.hold_limit)?)
             }
             RoleName::Payment => Rulebook::Payment,
             RoleName::Receipt => Rulebook::Receipt,
             RoleName::Status => Rulebook::Status,
         };
         let (config, store) = (wiring::aws_config().await?, self.store.store);
-        let store = AnyStore::to_look_at(store, &self.data, prefix, role, &config).await?;
+        let store = AnyStore::to_look_at(store, &self.data.folder, prefix, role, &config).await?;
         Ok(Rehearsal { rules, store })
     }
 }
 
 impl Rehearsal {
-    /// What would happen with the event as the rows stand now.
+    /// What the role would do with the event, given the rows that are stored now.
     pub(super) async fn of(&self, event: &Event) -> Result<Forecast, Fault> {
         match &self.rules {
             Rulebook::Seats(rules) => self.by(rules, event).await,

@@ -1,15 +1,22 @@
-//! `booking dlq show`
+//! `booking dlq show`: everything about a dead letter. A value may be printed only through
+//! [`mask`], except for a body that the operator asked to see with `--raw`.
 
 use clap::Args;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    super::{Fault, out, show::now, terminal::print_unmasked, timeline::length},
-    Case, Limit, Which, mask,
+use super::which::{Limit, Which};
+use crate::{
+    cli::{
+        terminal::{print as out, print_unmasked},
+        timeline::length,
+    },
+    clock::Clock,
+    dead_letters::{mask, why::Case},
+    fault::Fault,
 };
 
-/// The attributes whose values are no secret: ours, and those that SNS writes.
+/// The attributes whose values hold no secret: those that the services and SNS write.
 const KNOWN: [&str; 10] = [
     "ErrorCode",
     "ErrorMessage",
@@ -30,13 +37,13 @@ pub struct ShowArgs {
     which: Which,
     #[command(flatten)]
     limit: Limit,
-    /// Print bodies as they are, with all the names, addresses and card data that may be in them,
-    /// and whatever a terminal would obey: dangerous, never paste it anywhere
+    /// Print bodies unmasked, with all names, addresses and card data that may be in them, and with
+    /// characters that a terminal obeys. Dangerous: never paste this anywhere
     #[arg(long)]
     raw: bool,
 }
 
-/// Shows them.
+/// Shows the dead letters.
 pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), Fault> {
     let which = &args.which;
     let mut found = 0;
@@ -54,7 +61,7 @@ pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), 
         }
         found += cases.len();
         cases.sort_by(|one, other| one.age().cmp(&other.age()));
-        let now = now();
+        let now = Clock::Machine.now();
         for case in &cases {
             out(&page(case, desk.letters.name(case.dead.place), now, args.raw))?;
             if args.raw {
@@ -68,7 +75,7 @@ pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), 
     which.verdict(found)
 }
 
-/// Everything of one message, but for a body that is to be raw.
+/// Everything about one message. With `raw`, the caller prints the body itself.
 pub(super) fn page(case: &Case, queue: &str, now: Timestamp, raw: bool) -> String {
     let delivery = &case.dead.delivery;
     let age = length(now.duration_since(delivery.incoming.sent_at));

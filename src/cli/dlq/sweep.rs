@@ -1,6 +1,6 @@
-//! Takes dead letters off their queues by tens, several lots at a time: back to the role, or away.
-//! What fails stays where it is, and so does what died after it began: poison that dies again would
-//! else be put back for ever.
+//! Puts dead letters back or deletes them, in lots of ten, several lots at a time. A message for
+//! which this fails stays where it is. A message that became a dead letter after the command began
+//! must stay as well: otherwise poison that is set aside again would be put back for ever.
 
 use std::collections::BTreeMap;
 
@@ -9,44 +9,46 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{out, show::now},
-    Case, Desk, Fault, Which,
     walk::{End, Progress},
+    which::{Desk, Which},
 };
-use crate::bus::{
-    BusError,
-    aws::{Dead, Filed, Lot, Place, Queue, Scan},
+use crate::{
+    aws::DeadQueue,
+    bus::BusError,
+    cli::terminal::print as out,
+    clock::Clock,
+    dead_letters::{Dead, Filed, Lot, Queue, Scan, why::Case},
+    fault::Fault,
 };
 
-/// How many lots are on their way at once.
+/// The most lots in flight at once.
 const LOTS_MAX: usize = 8;
 
-/// After so many lots in a row of which nothing went, the next one would not either.
+/// After this many lots in a row that failed as a whole, the sweep gives up.
 const LOTS_FAILED_MAX: u32 = 3;
 
-/// What is done with them.
+/// What a sweep does with each message.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    /// Back on the role's queue.
+    /// Put it back on the role's queue.
     PutBack(Queue),
-    /// Deleted.
     Delete,
-    /// Counted, and left.
+    /// Count it, and leave it.
     Count,
 }
 
-/// What came of it.
+/// The result of a sweep.
 #[derive(Debug)]
 pub(super) struct Swept {
-    /// How many were dealt with, by class.
+    /// How many messages were put back, deleted or counted, by class.
     pub(super) classes: BTreeMap<String, usize>,
-    /// How many are where they were, because it failed.
+    /// How many messages are where they were, because of a failure.
     pub(super) left: usize,
-    /// How many are on both queues: put back, and not deleted.
+    /// How many messages are on both queues: put back, but not deleted.
     pub(super) twice: usize,
-    /// How many died after it began.
+    /// How many messages became dead letters after the command began.
     pub(super) later: usize,
-    /// Whether it was interrupted.
+    /// Whether the command was interrupted.
     pub(super) stopped: bool,
     /// The first failure.
     pub(super) error: Option<BusError>,
@@ -54,12 +56,12 @@ pub(super) struct Swept {
 }
 
 impl Swept {
-    /// How many were dealt with.
+    /// How many messages were put back, deleted or counted.
     pub(super) fn done(&self) -> usize {
         self.classes.values().sum()
     }
 
-    /// Whether there was any that was asked for.
+    /// How many messages the arguments choose.
     pub(super) fn found(&self) -> usize {
         self.done() + self.left + self.twice + self.later
     }
@@ -73,7 +75,7 @@ impl Swept {
         if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
     }
 
-    /// What was not dealt with, and that there may be more.
+    /// The end of the line that is printed: which messages are left, and whether there may be more.
     pub(super) fn beyond(&self) -> String {
         let said = |count: usize, what: &str| match count {
             0 => String::new(),
@@ -82,28 +84,29 @@ impl Swept {
         [
             said(self.left, "left where they were"),
             said(self.twice, "put back and not deleted: harmless, they may go back again"),
-            said(self.later, "died after this began, and were left"),
+            said(self.later, "became dead letters after this began, and were left"),
             self.end.beyond(),
         ]
         .concat()
     }
 }
 
-/// What is known of a message while it is on its way.
+/// What is kept of a message while its lot is in flight.
 #[derive(Debug)]
 struct Note {
     class: String,
+    /// The line to print once the message is done.
     line: Option<String>,
 }
 
-type Moved = (Place, Vec<(Dead, Note)>, Vec<Filed>);
+type Moved = (DeadQueue, Vec<(Dead, Note)>, Vec<Filed>);
 
-/// A sweep on its way.
+/// The state of a sweep that runs.
 struct Sweep<'a> {
     desk: &'a Desk,
     act: Act,
     scan: Scan,
-    lots: BTreeMap<Place, Lot<Note>>,
+    lots: BTreeMap<DeadQueue, Lot<Note>>,
     moving: JoinSet<Moved>,
     swept: Swept,
     /// How many lots in a row failed as a whole.
@@ -111,8 +114,8 @@ struct Sweep<'a> {
 }
 
 impl Which {
-    /// Deals with no more than `limit` of the messages that were asked for. `line` is what is
-    /// printed of each when it is done.
+    /// Does `act` to at most `limit` of the messages that the arguments choose. `line` makes the
+    /// line that is printed once a message is done.
     pub(super) async fn sweep(
         &self,
         desk: &Desk,
@@ -121,7 +124,7 @@ impl Which {
         stop: &CancellationToken,
         line: impl Fn(&Case) -> Option<String>,
     ) -> Result<Swept, Fault> {
-        let (began, mut progress) = (now(), Progress::default());
+        let (began, mut progress) = (Clock::Machine.now(), Progress::default());
         let mut sweep = Sweep::new(desk, act, self.scan(desk, limit));
         let mut found = 0;
         let full = |found| self.chooses() && limit.is_some_and(|it| found >= it);
@@ -168,7 +171,7 @@ impl Which {
         while let Some(moved) = sweep.moving.join_next().await {
             sweep.moved(moved)?;
         }
-        // What was gathered and did not leave any more is where it was.
+        // Messages that were gathered and then not sent are still where they were.
         let dealt = sweep.swept.done() + sweep.swept.left + sweep.swept.twice;
         sweep.swept.left += found - dealt;
         sweep.swept.end = self.end(limit, full(found), sweep.scan).await;
@@ -176,7 +179,8 @@ impl Which {
     }
 }
 
-/// By the clock of SQS and ours: AWS answers nobody whose clock is far off.
+/// Compares the clock of SQS with this machine's. They agree well enough, since AWS refuses the
+/// requests of a machine whose clock is far off.
 fn is_later(dead: &Dead, began: Timestamp) -> bool {
     dead.delivery.incoming.sent_at > began
 }
@@ -211,7 +215,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// What does not make a lot any more leaves as it is.
+    /// Sends the messages that are left, though they do not fill a lot.
     fn flush(&mut self) {
         for (place, mut lot) in std::mem::take(&mut self.lots) {
             if let Some(lot) = lot.take() {
@@ -220,7 +224,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn send(&mut self, place: Place, lot: Vec<(Dead, Note)>) {
+    fn send(&mut self, place: DeadQueue, lot: Vec<(Dead, Note)>) {
         let (letters, act) = (self.desk.letters.clone(), self.act.clone());
         self.moving.spawn(async move {
             let messages: Vec<&Dead> = lot.iter().map(|(dead, _)| dead).collect();
@@ -233,12 +237,12 @@ impl<'a> Sweep<'a> {
         });
     }
 
-    /// Takes note of a lot that has arrived, or has not.
+    /// Records the result of one lot.
     fn moved(&mut self, moved: Result<Moved, tokio::task::JoinError>) -> Result<(), Fault> {
-        // What it said when it died may quote a message, and is not told.
+        // The text of a panic may quote a message, so it is not repeated.
         let (place, lot, filed) = moved.map_err(|_| {
             Fault::Internal(
-                "a request met a bug: run it again; what comes back twice is known for a repetition"
+                "a bug stopped a request: run it again; a role drops a message that it gets twice"
                     .to_owned(),
             )
         })?;

@@ -1,37 +1,42 @@
-//! Looks through a role's dead letters for those that were asked for, one after the other: none is
-//! held for longer than whoever asked holds it.
+//! Goes through a role's dead letters and gives the caller each one that the arguments choose. Must
+//! not keep a message itself, and must make every message visible again at the end.
 
 use tokio_util::sync::CancellationToken;
 
-use super::{super::say, Case, Desk, Fault, Which};
-use crate::bus::aws::Scan;
+use super::which::{Desk, Which};
+use crate::{
+    cli::terminal::say,
+    dead_letters::{Scan, why::Case},
+    fault::Fault,
+};
 
-/// After how many messages it is said how far it got.
+/// After how many messages a line of progress is printed.
 const PROGRESS_EVERY: usize = 1000;
 
-/// What a walk has seen.
+/// The result of a walk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walked {
-    /// How many messages were asked for.
+    /// The number of messages that the arguments choose.
     pub(super) found: usize,
     end: End,
 }
 
-/// Why it ended.
+/// Why a walk ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
-    /// There is nothing more.
+    /// All messages were looked at.
     Whole,
-    /// There may be more: so many may be looked at.
+    /// The limit of messages to look at was reached; holds the limit. There may be more.
     Looked(usize),
-    /// There may be more: so many may be found.
+    /// The limit of messages to find was reached; holds the limit. There may be more.
     Found(usize),
-    /// There may be more: the first ones came back before the last, or too many were hidden.
+    /// The first messages became visible again before the last were seen, or too many are hidden.
+    /// Holds how many were looked at. There may be more.
     Bound(usize),
 }
 
 impl End {
-    /// How it is said.
+    /// The end of a line that says that there may be more messages; empty if there are no more.
     pub(super) fn beyond(self) -> String {
         match self {
             End::Whole => String::new(),
@@ -45,15 +50,15 @@ impl End {
 }
 
 impl Walked {
-    /// That there may be more, if so.
+    /// See [`End::beyond`].
     pub(super) fn beyond(&self) -> String {
         self.end.beyond()
     }
 }
 
 impl Which {
-    /// Shows each message that was asked for to `each`, no more than `limit` of them; then all of
-    /// them are visible again.
+    /// Calls `each` with every message that the arguments choose, at most `limit` times. Then makes
+    /// all messages visible again, even after an error.
     pub(super) async fn walk(
         &self,
         desk: &Desk,
@@ -86,13 +91,14 @@ impl Which {
         walked.map(|()| Walked { found, end })
     }
 
-    /// A look through the queues: to their end when it is said which messages are wanted.
+    /// A scan of the queues. If the arguments choose messages, it goes to the end of the queues;
+    /// otherwise it looks at `limit` messages.
     pub(super) fn scan(&self, desk: &Desk, limit: Option<usize>) -> Scan {
         let most = limit.filter(|_| !self.chooses()).unwrap_or(usize::MAX);
         Scan::new(&desk.letters, most)
     }
 
-    /// Gives back what was hidden, and says whether that was all there is.
+    /// Makes hidden messages visible again, and says why the scan ended.
     pub(super) async fn end(&self, limit: Option<usize>, full: bool, scan: Scan) -> End {
         let looked_at = scan.looked_at();
         let whole = scan.finish().await;
@@ -105,19 +111,19 @@ impl Which {
     }
 }
 
-/// The end of a command that was interrupted.
+/// The fault of a command that was interrupted once.
 pub(super) fn stopped() -> Fault {
     Fault::No("stopped: run it again to go on".to_owned())
 }
 
-/// Says how far it got, when it takes long.
+/// Prints how far a long command has got.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     said: usize,
 }
 
 impl Progress {
-    /// So many were looked at; `more` is what came of it.
+    /// Prints a line if another [`PROGRESS_EVERY`] messages were looked at; `more` ends the line.
     pub(super) fn looked_at(
         &mut self,
         messages: usize,

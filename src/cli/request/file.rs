@@ -1,4 +1,5 @@
-//! A request that stands in a file, so that nobody's name stands on a command line.
+//! Reads a request from a file, so that no name has to stand on a command line. Must not print
+//! anything from the file.
 
 use std::{
     io::{self, Read},
@@ -11,8 +12,8 @@ use crate::{
     wire::{self, EVENT_BYTES_MAX},
 };
 
-/// Reads the `data` of a request from a file, or from stdin if that is `-`; with the id that it
-/// names, and with `token` if it has none of its own.
+/// Reads the `data` of a request from a file, or from stdin if `file` is `-`. Returns it with the
+/// booking id that it names. `token` is used if the data has no token.
 pub(super) fn request(
     file: &Path,
     token: Option<&str>,
@@ -41,7 +42,7 @@ fn text(file: &Path) -> Result<String, Fault> {
     String::from_utf8(bytes).map_err(no_text)
 }
 
-/// The same request with this token, if it lacks one and has a place for it.
+/// The request with this token. `None` if it has a token already, or no payment to put it in.
 fn with_token(text: &str, token: &str) -> Option<String> {
     let mut data: serde_json::Value = serde_json::from_str(text).ok()?;
     let payment = data.get_mut("payment")?.as_object_mut()?;

@@ -1,4 +1,4 @@
-//! The SDK's client, with every default that matters written down.
+//! The SDK's client. Every limit that matters is set here; none may depend on a default of the SDK.
 
 use std::time::Duration;
 
@@ -7,20 +7,21 @@ use aws_sdk_dynamodb::{Client, config::Builder};
 
 use crate::{aws::Count, metrics::RequestCount};
 
-/// How often the SDK sends a request before it gives up, the first time included.
+/// How often the SDK sends a request before it gives up, including the first attempt.
 const ATTEMPTS_MAX: u32 = 4;
-/// The pause before the second time; it doubles, with full jitter.
+/// The pause before the second attempt. It doubles before each further one, with full jitter.
 const RETRY_PAUSE_FIRST: Duration = Duration::from_millis(50);
-/// The longest pause between two of them.
+/// The longest pause between two attempts.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
-/// How long making a connection may take.
+/// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long one request may take: DynamoDB answers in milliseconds, or something is broken.
+/// How long one attempt may take. DynamoDB normally answers in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a request with its retries may take: less than an outside effect, which may be a table.
+/// How long a request with its retries may take. It must be less than the limit of an outside
+/// effect, since the simulated gateway keeps its ledger in a table, too.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What a person has to mend, as DynamoDB calls it.
+/// The error codes of DynamoDB for problems that only a person can fix.
 pub(super) const REFUSALS: [&str; 7] = [
     "AccessDeniedException",
     "ExpiredTokenException",
@@ -28,7 +29,7 @@ pub(super) const REFUSALS: [&str; 7] = [
     "MissingAuthenticationTokenException",
     "ResourceNotFoundException",
     "UnrecognizedClientException",
-    // At the start, when nothing but names is sent: no such index, or other keys than ours.
+    // At the start, when requests contain only names: an index is missing or has other keys.
     "ValidationException",
 ];
 

@@ -1,10 +1,11 @@
-//! Conditional writes: all of a decision's rows, or none because one has changed.
+//! Conditional writes: all rows of a decision, or none when one has changed. A write must never be
+//! unconditional.
 //!
-//! An answer that got lost on its way shows as a conflict: the SDK sends the write again, and finds
-//! the version that the first one made. That is right. Nobody can tell his own write from another's
-//! by the version, and need not: a conflict is answered by reading again, which finds the memo
-//! under the same cause (or the claim, or the state that asks for nothing more). Several rows at
-//! once carry the SDK's idempotency token, which spares that for ten minutes.
+//! When the answer to a write is lost, the SDK sends the write again and finds the version that the
+//! first attempt wrote, which is a conflict. That is fine: the version does not show which process
+//! wrote it, but after a conflict the caller reads again, and finds the memo of the same cause (or
+//! the claim, or a state that needs nothing more). A transaction of several rows has the SDK's
+//! idempotency token, so it is recognised as a repetition for ten minutes.
 
 use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
@@ -20,17 +21,18 @@ use super::{
     row::{KEY, VERSION, item, version},
 };
 
-/// The most rows of one transaction. The largest decision there is, a takeover of nine seats from
+/// The most rows of one transaction. The largest possible decision, a take-over of nine seats from
 /// nine holders of nine seats each, writes 91.
 const ROWS_MAX: usize = 100;
-/// There is no such row yet.
+/// The condition that the row does not exist yet.
 const ABSENT: &str = "attribute_not_exists(#name)";
-/// The row is as it was read.
+/// The condition that the row still has the version that was read.
 const UNCHANGED: &str = "#name = :read";
-/// How DynamoDB calls a row that has changed, and one that another is changing this moment.
+/// The codes of DynamoDB for a row that has changed, and for one that another transaction is
+/// changing at this moment.
 const CONFLICTS: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
 
-/// More than DynamoDB takes at once.
+/// A transaction with more rows than DynamoDB accepts.
 #[derive(Debug, thiserror::Error)]
 #[error("{rows} rows are more than the {ROWS_MAX} of one transaction; nothing was sent")]
 struct TooMany {
@@ -98,7 +100,7 @@ impl DynamoDb {
                 {
                     Ok(Commit::Conflict)
                 }
-                // It is allowed to who may do each of its parts, and ours are all puts.
+                // A transaction needs the permissions of its parts, which are all puts here.
                 _ => Err(self.not_done("commit rows", self.right("dynamodb:PutItem"), error)),
             },
         }
@@ -118,7 +120,7 @@ impl DynamoDb {
     }
 }
 
-/// What must still be true of the row that is there.
+/// The condition of a write.
 struct Condition {
     expression: &'static str,
     name: &'static str,
@@ -138,8 +140,8 @@ impl Condition {
     }
 }
 
-/// Whether others were faster, whatever else was wrong with other rows: nothing was written, and to
-/// read again is all that can be done.
+/// Whether a row of the transaction was changed by another one. If so, it is a conflict, whatever
+/// else was wrong with other rows: nothing was written, and the caller has to read again.
 fn lost_a_race(cancelled: &TransactionCanceledException) -> bool {
     let code = |it: &CancellationReason| CONFLICTS.contains(&it.code().unwrap_or_default());
     cancelled.cancellation_reasons().iter().any(code)

@@ -1,5 +1,5 @@
-//! What a table is like, for who holds the account against what the services need. Its own right
-//! (`dynamodb:DescribeTable`) is an operator's: no service has it.
+//! The keys and indexes of a table, for `booking check`. It needs the permission
+//! `dynamodb:DescribeTable`, which only operators have, so a service must never call it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,17 +18,17 @@ use crate::{
     store::StoreError,
 };
 
-/// The keys of a table and of its indexes, each as `key S` or `phase S, at_ms N`.
+/// The keys of a table and of its indexes, as text such as `key S` or `phase S, at_ms N`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The table's.
+    /// The keys of the table.
     pub keys: String,
-    /// By index.
+    /// The keys of each index, by its name.
     pub indexes: BTreeMap<String, String>,
 }
 
 impl Layout {
-    /// What the table of a role must be like. More indexes do no harm.
+    /// What the table of `role` must have. A table may have further indexes.
     #[must_use]
     pub fn of(role: RoleName) -> Layout {
         let index = |it: super::list::Index| {
@@ -41,10 +41,10 @@ impl Layout {
         }
     }
 
-    /// What a table is like; none when there is no such table.
+    /// What the table in the account has; `None` when it does not exist.
     ///
     /// # Errors
-    /// When DynamoDB does not say.
+    /// When DynamoDB does not answer, or denies the request.
     pub async fn look(config: &SdkConfig, table: &str) -> Result<Option<Layout>, StoreError> {
         let client = client::client(config, RequestCount::default());
         let described = match client.describe_table().table_name(table).send().await {
@@ -89,7 +89,7 @@ impl Layout {
     }
 }
 
-/// Hash key first.
+/// The keys with their types, the hash key first.
 fn keys(schema: &[KeySchemaElement], types: &[AttributeDefinition]) -> String {
     let mut keys: Vec<&KeySchemaElement> = schema.iter().collect();
     keys.sort_by_key(|it| *it.key_type() != KeyType::Hash);

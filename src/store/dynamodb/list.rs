@@ -1,7 +1,7 @@
-//! Rows by phase and age, from the two indexes. There is one partition a phase: an index is asked
-//! once for each, and the answers are merged: by time, then in the order of the phases, then as the
-//! index has them. An index lags behind its table by some milliseconds, so the rows are read from
-//! the table, and one that has moved on is left out.
+//! Rows by phase and age, from the two indexes. An index has one partition for each phase, so it is
+//! queried once for each, and the answers are merged: by time, then by phase, then in the order of
+//! the index. An index lags behind its table by some milliseconds. So the rows must never come from
+//! the index: they are read from the table, and a row with another phase by now is left out.
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::status::Phase;
 
-/// The most pages of one phase: each brings up to 1 MB of keys, thousands of them.
+/// The most pages of one phase. Each has up to 1 MB of keys, which is thousands of them.
 const PAGES_MAX: usize = 16;
 
 /// An index of the table.
@@ -31,21 +31,21 @@ pub(super) struct Index {
 const NEWEST: Index = Index { name: "newest", phase: PHASE, oldest_first: false };
 const STALEST: Index = Index { name: "stalest", phase: OPEN_PHASE, oldest_first: true };
 
-/// All there are.
+/// All indexes of the status table.
 pub(super) const INDEXES: [Index; 2] = [NEWEST, STALEST];
 
-/// Where an index says that a row is.
+/// An entry of an index.
 struct Entry {
     key: String,
     at_ms: i64,
-    /// Its phase, by its place in [`Phase::ALL`].
+    /// The position of its phase in [`Phase::ALL`].
     phase: usize,
 }
 
-/// Where the entries of one phase begin.
+/// Where to begin among the entries of one phase. Without any field, at the first.
 #[derive(Default)]
 struct Begin {
-    /// At this time, or after it when it is said so.
+    /// At this time or, when true, after it.
     at_ms: Option<(i64, bool)>,
     /// After this entry.
     entry: Option<Item>,
@@ -56,24 +56,25 @@ impl Index {
         self.name
     }
 
-    /// Its hash key.
+    /// The attribute that is its hash key.
     pub(super) const fn phase_attribute(self) -> &'static str {
         self.phase
     }
 
-    /// The earlier in the list, the smaller.
+    /// A number by which a list is sorted: smaller numbers come earlier.
     fn rank(self, at_ms: i64) -> i64 {
         if self.oldest_first { at_ms } else { at_ms.saturating_neg() }
     }
 
-    /// The phase under which this index has a row.
+    /// The phase under which this index lists a row.
     fn phase_of(self, row: &Row) -> Option<&str> {
         if self.oldest_first { row.open_phase.as_deref() } else { row.phase.as_deref() }
     }
 }
 
 impl Begin {
-    /// After a place in the list: those of the same time come in the order of their phases.
+    /// Where to begin in `phase` to continue after `place`. Entries of the same time are listed in
+    /// the order of their phases.
     fn after(index: Index, place: Option<&Place>, phase: usize) -> Begin {
         let Some(place) = place else { return Begin::default() };
         let told = Phase::ALL.iter().position(|it| it.as_str() == place.phase);
@@ -99,13 +100,13 @@ impl DynamoDb {
             Find::Newest { phase } => (NEWEST, phase.as_deref()),
             Find::Stalest => (STALEST, None),
         };
-        // DynamoDB knows no limit of nothing.
+        // DynamoDB does not accept a limit of 0.
         if limit == 0 {
             return Ok(Page::default());
         }
-        // One more than is told, to know whether there is more.
+        // One entry more than is returned, to know whether the list continues.
         let mut entries = self.all_entries(index, phase, after, limit.saturating_add(1)).await?;
-        // Those of one phase stay in the order in which the index has them.
+        // The sort is stable, so entries of one phase keep the order of the index.
         entries.sort_by_key(|it| (index.rank(it.at_ms), it.phase));
         let more = entries.len() > limit;
         entries.truncate(limit);
@@ -123,14 +124,14 @@ impl DynamoDb {
             (now, None) => now.is_some(),
             (None, Some(_)) => false,
         });
-        // One that was written meanwhile stands where it is now; those of one time stay as they
-        // were.
+        // A row that was written meanwhile moves to its new time. Rows of the same time keep their
+        // order.
         rows.sort_by_key(|it| index.rank(it.at_ms));
         let rows = rows.into_iter().map(|it| (it.key, it.versioned.body)).collect();
         Ok(Page { rows, next })
     }
 
-    /// Of the wanted phase, or of every phase at once.
+    /// The first `limit` entries of each phase, or of the wanted phase only.
     async fn all_entries(
         &self,
         index: Index,
@@ -153,7 +154,7 @@ impl DynamoDb {
         Ok(entries)
     }
 
-    /// The first `limit` of one phase.
+    /// The first `limit` entries of one phase.
     async fn entries(
         &self,
         index: Index,
@@ -212,7 +213,7 @@ impl DynamoDb {
             .await
     }
 
-    /// Whether the index is there.
+    /// Asks the index for one entry, to find out whether it exists and may be used.
     pub(super) async fn ask_index(&self, index: Index) -> Result<(), SdkError<QueryError>> {
         self.query(index, Phase::Requested, 1, &Begin::default()).await.map(drop)
     }

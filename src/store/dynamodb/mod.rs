@@ -1,9 +1,11 @@
-//! One DynamoDB table a role, shared by any number of replicas. Every read is strongly consistent,
-//! every write is conditional on the version that was read, and nothing is ever scanned.
+//! One DynamoDB table for each role, shared by any number of replicas. Every read must be strongly
+//! consistent, every write must be conditional on the version that was read, and no table may ever
+//! be scanned.
 
 mod client;
 mod commit;
 mod describe;
+mod guard;
 mod list;
 mod read;
 mod row;
@@ -27,10 +29,10 @@ use crate::{
     metrics::RequestCount,
 };
 
-/// The row that says whose the table is.
+/// The key of the row with the identity of the table.
 const IDENTITY: &str = "identity";
 
-/// A role's table. Copies share the client.
+/// The table of one role. Copies share the client.
 #[derive(Clone, Debug)]
 pub struct DynamoDb {
     client: Client,
@@ -42,11 +44,12 @@ pub struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// Takes `table` for the rows of `role`, and adds every request to `count`. Finds out that the
-    /// table is there with the calls that the service makes anyway: it needs no further right.
+    /// Opens `table` for the rows of `role`, and counts every request in `count`. Checks that the
+    /// table exists with the calls that the service makes anyway, so that it needs no further
+    /// permission.
     ///
     /// # Errors
-    /// When the table, or an index that the role lists by, is not there or may not be used; or when
+    /// When the table, or an index that the role needs, does not exist or may not be used, or when
     /// DynamoDB does not answer.
     pub async fn open(
         config: &SdkConfig,
@@ -67,30 +70,29 @@ impl DynamoDb {
         Ok(store)
     }
 
-    /// With another time for which the table is taken to be the same after an answer. Whoever
-    /// deletes a table and makes another in less than that is not noticed; each look takes one read
-    /// unit.
+    /// Sets for how long after an answer the table is taken to be the same one. A table that is
+    /// deleted and created again within this time is not noticed. Each check costs one read unit.
     #[must_use]
     pub fn trusting(self, trust: Duration) -> DynamoDb {
         DynamoDb { same: Arc::new(Same::new(Some(trust))), ..self }
     }
 
-    /// Whose the table is, as it was when it was opened; none when nobody has said that it begins.
+    /// The identity that the table had when it was opened; `None` when [`begin`](DynamoDb::begin)
+    /// was never called for it.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// The table's name.
     #[must_use]
     pub fn table(&self) -> &str {
         &self.table
     }
 
-    /// Says whose the table is, if nobody has said so.
+    /// Gives the table its identity.
     ///
     /// # Errors
-    /// When it has an identity already, or it cannot be written.
+    /// When the table has an identity already, or the identity cannot be written.
     pub async fn begin(&self, identity: &Identity) -> Result<(), StoreError> {
         let body = identity.to_text();
         let write = Write { key: IDENTITY.to_owned(), read_version: 0, body, listing: None };
@@ -103,7 +105,7 @@ impl DynamoDb {
         }
     }
 
-    /// Counts what an operation took.
+    /// Counts the capacity units that an operation consumed.
     fn took<'a>(
         &self,
         operation: &'static str,
@@ -114,7 +116,7 @@ impl DynamoDb {
         }
     }
 
-    /// What went wrong, with what was tried and where.
+    /// An error that says what was tried and in which table.
     fn failed(
         &self,
         operation: &'static str,
@@ -123,7 +125,7 @@ impl DynamoDb {
         StoreError::Failed { operation, place: self.table.clone(), source: Arc::new(source) }
     }
 
-    /// The same for what DynamoDB did not do: a right that is missing is named.
+    /// The same for an error of DynamoDB. If a permission is missing, the error names it.
     fn not_done<E>(&self, operation: &'static str, right: Right, error: SdkError<E>) -> StoreError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -137,12 +139,12 @@ impl DynamoDb {
         StoreError::Failed { operation, place: self.table.clone(), source }
     }
 
-    /// What a call for rows needs.
+    /// The permission for a call on the table.
     fn right(&self, action: &'static str) -> Right {
         Right { action, resource: self.arn.clone() }
     }
 
-    /// What a call for an index needs.
+    /// The permission for a query on an index.
     fn right_to_index(&self, index: list::Index) -> Right {
         let resource = format!("{}/index/{}", self.arn, index.name());
         Right { action: "dynamodb:Query", resource }
@@ -153,7 +155,7 @@ impl DynamoDb {
         let answer = self.ask_for(IDENTITY).await;
         let answer = answer.map_err(|it| self.unusable(region, right, it))?;
         self.identity = self.identity_in(answer.item)?;
-        // Status lists; the other tables have no index.
+        // Only status lists rows. The other tables have no index.
         if role == RoleName::Status {
             for index in list::INDEXES {
                 let right = self.right_to_index(index);
@@ -175,8 +177,8 @@ impl DynamoDb {
         }
     }
 
-    /// A table that DynamoDB does not let us use has to be mended; one that it says nothing about
-    /// may be there in a moment.
+    /// The error for a table that could not be opened. If DynamoDB refuses the request, a person
+    /// has to fix that; any other failure may be over in a moment.
     fn unusable<E>(&self, region: &str, right: Right, error: SdkError<E>) -> StoreError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -200,7 +202,7 @@ impl DynamoDb {
     }
 }
 
-/// The ARN of a table. DynamoDB does not say the account until it is asked for more.
+/// The ARN of a table, with `*` for the account, which is not known without another request.
 fn arn(region: &str, table: &str) -> String {
     format!("arn:{}:dynamodb:{region}:*:table/{table}", partition(region))
 }

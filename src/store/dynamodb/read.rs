@@ -1,4 +1,4 @@
-//! Rows by key, as of the newest commit.
+//! Rows by key, as of the newest commit. A read must always be strongly consistent.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -19,15 +19,15 @@ use super::{
 
 /// The most keys of one request.
 const KEYS_MAX: usize = 100;
-/// How often DynamoDB may leave keys out of an answer: it is short of capacity, or the rows are
-/// large.
+/// How many requests are sent for the same keys. DynamoDB leaves keys out of an answer when it is
+/// short of capacity or the rows are large.
 const ROUNDS_MAX: u32 = 8;
-/// The pause after the first time; it doubles, with full jitter.
+/// The pause after the first such answer. It doubles after each further one, with full jitter.
 const PAUSE_FIRST: Duration = Duration::from_millis(25);
-/// The longest pause.
+/// The longest pause between two requests.
 const PAUSE_MAX: Duration = Duration::from_millis(800);
 
-/// DynamoDB kept leaving keys out.
+/// DynamoDB left keys out of every answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{keys} keys were still unprocessed after {ROUNDS_MAX} requests")]
 struct LeftOut {
@@ -57,9 +57,9 @@ impl DynamoDb {
         Ok(row.map_err(|it| self.failed("read a row", it))?.map(|it| it.versioned))
     }
 
-    /// The rows there are, by key.
+    /// Those of the rows that exist, by key.
     pub(super) async fn many(&self, names: &[String]) -> Result<HashMap<String, Row>, StoreError> {
-        // DynamoDB takes no key twice.
+        // DynamoDB refuses a request that names a key twice.
         let names: Vec<&String> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut found = HashMap::with_capacity(names.len());
         for names in names.chunks(KEYS_MAX) {
@@ -80,7 +80,7 @@ impl DynamoDb {
         Ok(found)
     }
 
-    /// One request: the rows it brought, and the keys it left out.
+    /// Sends one request, and returns the rows of its answer and the keys that were left out.
     async fn some(&self, keys: Vec<Item>) -> Result<(Vec<Row>, Vec<Item>), StoreError> {
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
         let answer = self
@@ -92,7 +92,7 @@ impl DynamoDb {
             .await
             .map_err(|it| self.not_done("read rows", self.right("dynamodb:BatchGetItem"), it))?;
         self.took("BatchGetItem", answer.consumed_capacity());
-        // By the only table that was asked: DynamoDB may call it by its name or by its ARN.
+        // The answer has only one table, which DynamoDB may call by its name or by its ARN.
         let items = answer.responses.unwrap_or_default().into_values().flatten();
         let rows = items.map(Row::try_from).collect::<Result<_, _>>();
         let rows = rows.map_err(|it| self.failed("read rows", it))?;
@@ -101,7 +101,8 @@ impl DynamoDb {
     }
 }
 
-/// Full jitter: replicas that were turned away together do not come back together.
+/// The pause after a round, with full jitter, so that replicas that were throttled together do not
+/// try again together.
 fn pause(round: u32) -> Duration {
     PAUSE_FIRST.saturating_mul(1 << round.min(10)).min(PAUSE_MAX).mul_f64(fastrand::f64())
 }

@@ -1,4 +1,4 @@
-//! A row as an item: the table's layout, the same as in `terraform/`.
+//! A row as an item of the table. The attribute names must be the same as in `terraform/`.
 
 use std::collections::HashMap;
 
@@ -6,22 +6,22 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::super::{Versioned, Write};
 
-/// The table's key.
+/// The hash key of the table.
 pub(super) const KEY: &str = "key";
-/// Counts the writes to the row.
+/// The number of writes to the row.
 pub(super) const VERSION: &str = "version";
 pub(super) const BODY: &str = "body";
-/// The key of the index `newest`.
+/// The hash key of the index `newest`.
 pub(super) const PHASE: &str = "phase";
-/// The key of the index `stalest`: only open rows have it, so only they are in that index.
+/// The hash key of the index `stalest`. Only open rows have it, so only they are in that index.
 pub(super) const OPEN_PHASE: &str = "open_phase";
-/// By which both are sorted.
+/// The sort key of both indexes.
 pub(super) const AT_MS: &str = "at_ms";
 
-/// An item, as DynamoDB has it.
+/// An item in DynamoDB's form.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// What was read.
+/// An item that was read.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) key: String,
@@ -31,7 +31,7 @@ pub(super) struct Row {
     pub(super) at_ms: i64,
 }
 
-/// An item that no store wrote.
+/// An item that this store did not write.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the item `{key}` has no {attribute} that this binary writes")]
 pub(super) struct NoRow {
@@ -60,7 +60,8 @@ impl TryFrom<Item> for Row {
     }
 }
 
-/// The item that replaces what was read: a listing that is over goes with it.
+/// The item that replaces the one that was read. Without a listing it has no attributes for the
+/// indexes, so it leaves them.
 pub(super) fn item(write: Write) -> Item {
     let mut item = HashMap::from([
         (KEY.to_owned(), AttributeValue::S(write.key)),
@@ -77,7 +78,7 @@ pub(super) fn item(write: Write) -> Item {
     item
 }
 
-/// The key of an item.
+/// The key attributes of the item under `key`.
 pub(super) fn key(key: &str) -> Item {
     HashMap::from([(KEY.to_owned(), AttributeValue::S(key.to_owned()))])
 }

@@ -1,4 +1,5 @@
-//! The file: rows by key, with versions and a listing. Knows nothing of threads.
+//! The file: rows by key, with versions and an index for lists. It must never start a thread or
+//! wait for one.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -11,18 +12,18 @@ use super::{
     watch::{Log, Watch},
 };
 
-/// How often a write-ahead log that shrank is held against what SQLite knows of it: others may be
-/// writing to it and emptying it meanwhile.
+/// How often the size of a write-ahead log that shrank is compared with what SQLite says about it.
+/// More than once, since other processes may write to the log and empty it meanwhile.
 const LOG_LOOKS_MAX: u32 = 3;
 
-/// A row that is there, and its version.
+/// An existing row.
 #[derive(Clone, Copy)]
 struct Found {
     id: i64,
     version: i64,
 }
 
-/// One role's file, open.
+/// The open file of one role.
 #[derive(Debug)]
 pub struct Engine {
     pub(super) file: String,
@@ -32,24 +33,24 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Whether the file is still the one that was opened: SQLite does not ask.
+    /// Checks that the file is still the one that was opened, which SQLite does not check.
     ///
     /// # Errors
-    /// When it, or what SQLite keeps beside it, was removed, replaced or truncated.
+    /// When the file, or a file that SQLite keeps beside it, was removed, replaced or truncated.
     pub fn still_there(&self) -> Result<(), StoreError> {
         let Some(watch) = &self.watch else { return Ok(()) };
         if watch.look()? == Log::Whole {
             return Ok(());
         }
-        // Who emptied the log wrote it into the file first: SQLite knows how much is only in the
-        // log.
+        // A process that empties the log copies it into the file first. SQLite knows how many pages
+        // are only in the log.
         for _ in 0..LOG_LOOKS_MAX {
             let asked = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
                 Ok::<(i64, i64), _>((row.get(1)?, row.get(2)?))
             });
             let (pages, done) = match asked {
                 Ok(it) => it,
-                // It wanted to write into the file what the log had.
+                // SQLite tried to copy pages from a log that no longer has them.
                 Err(it) if ends_early(&it) => break,
                 Err(it) => return Err(failure(&self.file, "look into the write-ahead log")(it)),
             };
@@ -62,17 +63,17 @@ impl Engine {
         watch.look().map(|_| ())
     }
 
-    /// What keeps an eye on the file; none when there is none to keep an eye on.
+    /// The watch over the file; `None` when the store is in memory or was opened for reading.
     #[must_use]
     pub fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
     }
 
-    /// Writes the write-ahead log into the file and empties it, also while others use the file:
-    /// what rows were before is then nowhere.
+    /// Copies the write-ahead log into the file and empties it, even while other processes use the
+    /// file. Afterwards, old contents of rows are nowhere on disk.
     ///
     /// # Errors
-    /// When somebody is reading or writing all the time.
+    /// When other processes read or write without a pause.
     pub fn empty_log(&self) -> Result<(), StoreError> {
         let failed = failure(&self.file, "empty the write-ahead log");
         let busy: bool = self
@@ -81,19 +82,20 @@ impl Engine {
             .map_err(&failed)?;
         if busy {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-            let why = "the file is in use all the time: try again".to_owned();
+            let why = "the file is in use without a pause: try again".to_owned();
             return Err(failed(rusqlite::Error::SqliteFailure(code, Some(why))));
         }
         Ok(())
     }
 
-    /// The rows of these keys, in their order.
+    /// The rows of these keys, in the order of the keys.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn read(&self, keys: &[String]) -> Result<Vec<Option<Versioned>>, StoreError> {
         let failed = failure(&self.file, "read");
-        // Within a transaction it was done at its beginning, unless that one is a ruin.
+        // A transaction catches up at its beginning. Without one, or after a failed one has emptied
+        // the cache, it has to be done here.
         if self.connection.is_autocommit() || self.keys.borrow().is_empty() {
             self.catch_up().map_err(&failed)?;
         }
@@ -108,8 +110,8 @@ impl Engine {
         self.keys.borrow_mut().catch_up(&self.connection)
     }
 
-    /// The row with this key: `select` says what is taken of the row with the id `?1`, if its key
-    /// is `?2`.
+    /// What `take` reads from the row with this key. `select` selects the row with the id `?1` if
+    /// its key is `?2`, since rows with different keys can have the same hash.
     fn find<T>(
         &self,
         key: &str,
@@ -132,7 +134,7 @@ impl Engine {
         older.into_iter().find_map(|id| row(id).transpose()).transpose()
     }
 
-    /// Does what needs the file as it is at one moment, and changes nothing.
+    /// Runs `look` on one consistent state of the file. Changes nothing.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -141,20 +143,20 @@ impl Engine {
         seen.map_err(failure(&self.file, "read"))
     }
 
-    /// Commits several lots of writes in one transaction; each lot is written whole or found to be
-    /// in conflict, also with a lot before it.
+    /// Commits several lots of writes in one transaction. Each lot is written as a whole, or is a
+    /// conflict, which may be with an earlier lot of the same call.
     ///
     /// # Errors
-    /// When the transaction fails: then no lot was written.
+    /// When the transaction fails. Then no lot was written.
     pub fn commit_all(&mut self, lots: &[&[Write]]) -> Result<Vec<Commit>, StoreError> {
         self.look_and_commit(|_| {}, lots)
     }
 
-    /// As [`Engine::commit_all`], after a look at the file as it was before: one transaction for
-    /// both.
+    /// As [`Engine::commit_all`], but runs `look` first, in the same transaction, on the state
+    /// before the writes.
     ///
     /// # Errors
-    /// When the transaction fails: then no lot was written.
+    /// When the transaction fails. Then no lot was written.
     pub fn look_and_commit(
         &mut self,
         look: impl FnOnce(&Engine),
@@ -163,8 +165,8 @@ impl Engine {
         let ends = self.within("BEGIN IMMEDIATE", |it| {
             look(it);
             if it.connection.is_autocommit() {
-                // A look that failed may have ended the transaction: nothing is written without
-                // one.
+                // A read that failed may have ended the transaction, and nothing may be written
+                // without one.
                 return Err(undone());
             }
             let ends = lots.iter().map(|lot| it.write(lot)).collect::<Result<_, _>>()?;
@@ -174,8 +176,8 @@ impl Engine {
         ends.map_err(failure(&self.file, "commit"))
     }
 
-    /// One transaction: committed when `work` succeeds, undone when it does not. Its statements are
-    /// kept prepared.
+    /// Runs `work` in one transaction, which is committed when it succeeds and undone when it
+    /// fails.
     fn within<T>(
         &self,
         begin: &'static str,
@@ -186,19 +188,18 @@ impl Engine {
         let caught_up = self.catch_up();
         let ended = caught_up.and_then(|()| work(self)).and_then(|it| run("COMMIT").map(|_| it));
         if ended.is_err() {
-            // It may have been learnt from what is undone.
+            // The cache may have learnt from rows that are undone.
             self.keys.take();
         }
         if ended.is_err() && !self.connection.is_autocommit() {
-            // What went wrong is what is told; a transaction that cannot be undone fails the next
-            // one.
+            // Reports the first error. If the transaction cannot be undone, the next one fails.
             let _ = run("ROLLBACK");
         }
         ended
     }
 
-    /// Writes all of a lot or nothing. Looks at all versions before it writes the first row, so
-    /// that a conflict leaves nothing behind.
+    /// Writes a lot as a whole or not at all. Compares all versions before it writes the first row,
+    /// so that a conflict leaves nothing behind.
     fn write(&self, lot: &[Write]) -> Result<Commit, rusqlite::Error> {
         let select = "SELECT id, version FROM rows WHERE id = ?1 AND key = ?2";
         let mut found = Vec::with_capacity(lot.len());
@@ -206,7 +207,7 @@ impl Engine {
             let row = self
                 .find(&it.key, select, |row| Ok(Found { id: row.get(0)?, version: row.get(1)? }))?;
             let version = row.map_or(0, |row| row.version);
-            // Who writes a row twice has not seen what he wrote first.
+            // A second write of the same row in one lot was decided without knowing the first.
             let twice = lot[..at].iter().any(|before| before.key == it.key);
             if version.unsigned_abs() != it.read_version || twice {
                 return Ok(Commit::Conflict);
@@ -245,7 +246,7 @@ impl Engine {
         Ok(())
     }
 
-    /// At most `limit` rows that have a listing: those that come after `after`, or the first.
+    /// At most `limit` listed rows, from the beginning or after the place `after`.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -258,7 +259,7 @@ impl Engine {
         let failed = failure(&self.file, "list");
         let id = |it: &Place| {
             let select = "SELECT id FROM rows WHERE id = ?1 AND key = ?2";
-            // Of a row that is not there, every row of its time comes after it.
+            // If the row does not exist any more, all rows with its time come after it.
             Ok(list::After {
                 at_ms: it.at_ms,
                 id: self.find(&it.key, select, |it| it.get(0))?.unwrap_or(0),
@@ -268,11 +269,11 @@ impl Engine {
         list::page(&self.connection, find, after, limit).map_err(&failed)
     }
 
-    /// Every row, by key: for audits, not for services. Looks at the rows themselves, and not at
-    /// what finds them.
+    /// Every row, sorted by key: for audits, not for services. Reads the table of rows and no
+    /// index.
     ///
     /// # Errors
-    /// When the file cannot be read, or two of its rows have one key.
+    /// When the file cannot be read, or two rows have the same key.
     pub fn all(&self) -> Result<Vec<(String, String)>, StoreError> {
         let failed = failure(&self.file, "read");
         let mut select =
@@ -288,7 +289,7 @@ impl Engine {
     }
 }
 
-/// How the row can be found besides by its key.
+/// The columns for lists: phase, time and whether the row is open.
 fn listed(it: &Write) -> (Option<&str>, Option<i64>, Option<bool>) {
     let listing = it.listing.as_ref();
     let phase = listing.map(|it| it.phase.as_str());
@@ -302,7 +303,7 @@ fn ends_early(error: &rusqlite::Error) -> bool {
 
 fn undone() -> rusqlite::Error {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
-    let why = "a read failed so that SQLite undid the transaction: nothing was written".to_owned();
+    let why = "a read failed and SQLite undid the transaction: nothing was written".to_owned();
     rusqlite::Error::SqliteFailure(code, Some(why))
 }
 
@@ -330,7 +331,7 @@ mod tests {
     use super::*;
     use crate::{domain::RoleName, durability::Durability};
 
-    /// Some errors of a read end the transaction that it is in.
+    /// Some errors of a read end the transaction around it.
     #[test]
     fn a_group_whose_transaction_a_look_ended_writes_nothing() {
         let folder = tempfile::tempdir().expect("a folder for the file");
@@ -344,7 +345,7 @@ mod tests {
             .look_and_commit(end, &[std::slice::from_ref(&write)])
             .expect_err("without a transaction");
         assert_eq!(engine.all().expect("it can be read"), []);
-        // The next one is whole.
+        // The next transaction works.
         let ends = engine.commit_all(&[&[write]]).expect("a transaction of its own");
         assert_eq!(ends, [Commit::Done]);
     }

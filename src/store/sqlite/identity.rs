@@ -1,5 +1,5 @@
-//! The identity of a file: a table of one row, beside the rows. Versions that know no identities
-//! read such a file as before.
+//! The identity of a file: a table with one row, beside the table of rows. It must not change
+//! anything else in the file, so that versions without identities can still read it.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
@@ -11,10 +11,10 @@ use super::{
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS identity (text TEXT NOT NULL) STRICT;";
 
-/// What the keys of the gateway's rows begin with; no role has such rows in a file.
+/// The prefix of the keys in the gateway's ledger. The rows of a role have other keys.
 const LEDGER: &str = "gateway/";
 
-/// Writes the identity of a file that has none.
+/// Writes the identity, unless the file has one.
 pub(super) fn write(connection: &Connection, it: &Identity) -> Result<(), rusqlite::Error> {
     connection.execute_batch(TABLE)?;
     let insert = "INSERT INTO identity SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM identity)";
@@ -31,10 +31,10 @@ fn read(connection: &Connection) -> Result<Option<String>, rusqlite::Error> {
 }
 
 impl Engine {
-    /// Whose the file is; none when it was made by a version that knew no identities.
+    /// The identity of the file; `None` when the file was created by a version without identities.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the identity cannot be read.
     pub fn identity(&self) -> Result<Option<Identity>, StoreError> {
         let text = read(&self.connection).map_err(failure(&self.file, "read the identity"))?;
         let Some(text) = text else { return Ok(None) };
@@ -48,11 +48,11 @@ impl Engine {
         Ok(Some(identity))
     }
 
-    /// Gives a file without an identity this one, and returns the one it then has: another process
-    /// may have been faster.
+    /// Gives this identity to a file that has none, and returns the identity that the file then
+    /// has, since another process may have been faster.
     ///
     /// # Errors
-    /// When the rows are not of the identity's part, or it cannot be written.
+    /// When the rows do not belong to the identity's part, or the identity cannot be written.
     pub fn adopt(&self, identity: &Identity) -> Result<Identity, StoreError> {
         let failed = failure(&self.file, "write the identity");
         let begun = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);

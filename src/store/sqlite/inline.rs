@@ -1,5 +1,6 @@
-//! The engine called in place: for demo and simulation, where one thread does everything and the
-//! order of things follows from the seed.
+//! The engine without a thread: calls run on the caller's thread. For demo and simulation, where
+//! one thread does everything and the order of all operations follows from the seed. A service must
+//! never use it, since it blocks the runtime.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,18 +9,18 @@ use super::{
     Engine,
 };
 
-/// A role's file without a thread of its own. Copies share it.
+/// The file of one role, without a writer thread. Copies share it.
 #[derive(Clone, Debug)]
 pub struct Inline(Arc<Mutex<Engine>>);
 
 impl Inline {
-    /// Takes the engine.
     #[must_use]
     pub fn new(engine: Engine) -> Inline {
         Inline(Arc::new(Mutex::new(engine)))
     }
 
-    /// The engine. A thread that died with it left a file that is whole: SQLite saw to that.
+    /// The engine. If a thread panicked with the lock, the file is still whole, since SQLite undoes
+    /// a transaction that was not committed.
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

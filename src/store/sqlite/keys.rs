@@ -1,33 +1,38 @@
-//! Which row has a key. Keys are scattered: in an index of a million, each new one changes a page
-//! that no other has changed lately, to be read, logged and written for its sake alone. So the keys
-//! of the newest rows are in memory, and in the file in the order in which they came; when there
-//! are many, they move on into the large index in its own order, several to a page.
+//! Finds the row with a key. It must never answer that a row does not exist when another process
+//! has added it.
+//!
+//! Keys are scattered: in an index of a million keys, each new key changes another page, which has
+//! to be read, logged and written for this key alone. So the keys of the newest rows are kept in
+//! memory, and in the file in the order in which they came (`new_keys`). When there are many, they
+//! move into the large index (`old_keys`) in the order of that index, several for each page.
 
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Error, functions::FunctionFlags};
 use sha2::{Digest, Sha256};
 
-/// With so many new keys it is time that they move on. With those that come meanwhile they take a
-/// megabyte.
+/// The number of new keys at which they start to move into the large index. Together with those
+/// that come during the move they take about a megabyte of memory.
 const NEW_KEYS_ENOUGH: usize = 28_000;
-/// Who knows of so many begins anew, since others have moved on most of them.
+/// The number of new keys at which a cache starts again from nothing, since other processes have
+/// moved most of them.
 const NEW_KEYS_MAX: usize = 4 * NEW_KEYS_ENOUGH;
-/// So many move on at a time, at least: those that are next to each other.
+/// The fewest keys that move in one step, so that several of them share a page of the large index.
 const SLICE_KEYS_MIN: usize = 256;
-/// So many hashes are remembered that no row has.
+/// The most hashes that are remembered as absent.
 const ABSENT_HASHES_MAX: usize = 4 * 1024;
 
-/// What the large index is ordered by. Rows whose keys have the same hash are told apart by their
-/// keys: whoever makes such keys makes us read more, and gets no other row.
+/// The hash of a key, by which the large index is ordered. The key itself tells rows with the same
+/// hash apart, so a client that makes such keys on purpose causes more reads, but never gets
+/// another row.
 ///
-/// 47 bits: SQLite stores them in six bytes.
+/// It has 47 bits, which SQLite stores in six bytes.
 pub(super) fn hash(key: &str) -> i64 {
     let digest = Sha256::digest(key);
     digest.iter().take(6).fold(0, |hash, byte| hash << 8 | i64::from(*byte)) >> 1
 }
 
-/// Gives SQL [`hash`], as `key_hash(key)`: to take over a file of an earlier version.
+/// Makes [`hash`] available in SQL as `key_hash(key)`, for the migration of an earlier version.
 pub(super) fn teach_hash(connection: &Connection) -> Result<(), Error> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
@@ -35,44 +40,45 @@ pub(super) fn teach_hash(connection: &Connection) -> Result<(), Error> {
     connection.create_scalar_function("key_hash", 1, flags, |it| Ok(hash(it.get_raw(0).as_str()?)))
 }
 
-/// What a connection knows of the keys without looking into the large index: hashes and ids of
-/// rows.
+/// The cache of one connection: what it knows of the keys without reading the large index, as pairs
+/// of the hash of a key and the id of its row.
 ///
-/// It is true as of the last [`Keys::catch_up`], since rows never go and keys only move on into the
-/// large index. When a transaction is undone, begin anew with the default.
+/// It is right as of the last [`Keys::catch_up`], since rows are never deleted and keys only move
+/// into the large index. After a transaction was undone, the cache must be replaced by an empty
+/// one.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    /// Rows by hash.
+    /// New rows, by hash.
     recent: HashMap<i64, i64>,
-    /// Those whose hash a later one in `recent` has, too.
+    /// New rows with the same hash as a later row in `recent`.
     twins: Vec<(i64, i64)>,
-    /// Those of both that are moving on, the next one last.
+    /// Those of `recent` and `twins` that are moving into the large index, the next one last.
     moving: Vec<(i64, i64)>,
-    /// How many of them are to be moved by now.
+    /// How many of `moving` are due to be moved.
     to_move: usize,
     /// The newest row of `moving`.
     last_moving: i64,
-    /// The newest row that is known.
+    /// The newest row that the cache knows.
     last_known: i64,
-    /// Hashes that no row has.
+    /// Hashes that no row has: the negative entries.
     absent: HashSet<i64>,
 }
 
 impl Keys {
-    /// Whether nothing is known, or there is nothing to know.
+    /// Whether the cache knows no rows: it is new, or the file has no rows.
     pub(super) fn is_empty(&self) -> bool {
         self.last_known == 0
     }
 
-    /// Learns of the rows that were added since, by whomever.
+    /// Reads the keys that any connection has added since the last call.
     pub(super) fn catch_up(&mut self, connection: &Connection) -> Result<(), Error> {
-        // Who begins has remembered nothing: what came since may be passed over here, for it has
-        // moved on.
+        // A new cache has no negative entries, so it may skip keys that have already moved.
         if self.is_empty() || self.recent.len() > NEW_KEYS_MAX {
             *self = Keys::default();
         }
         let known = self.last_known;
-        // Who begins goes on where others ended: up to this row and this hash, all have moved on.
+        // A new cache continues the move where other connections stopped: rows up to this id and
+        // this hash are in the large index already.
         let (last_moved, last_hash) = if known == 0 { moved(connection)? } else { (0, 0) };
         let mut select =
             connection.prepare_cached("SELECT id, hash FROM new_keys WHERE id > ?1 ORDER BY id")?;
@@ -80,7 +86,7 @@ impl Keys {
         while let Some(row) = rows.next()? {
             let (id, hash) = (row.get(0)?, row.get(1)?);
             if self.last_known == known && id != known + 1 {
-                // Others have moved on all that was known here, and more.
+                // Other connections have moved all keys that were known here, and more.
                 *self = Keys::default();
             }
             if id <= last_moved && hash <= last_hash {
@@ -101,34 +107,36 @@ impl Keys {
             self.twins.push((hash, twin));
         }
         self.last_known = id;
-        // Twice as many move on as come: those that do are done before the next are enough.
+        // Two keys move for each new one, so that a move ends before there are enough new keys for
+        // the next.
         self.to_move += 2;
     }
 
-    /// Those up to this row are next.
+    /// Starts to move the keys of the rows up to the id `last`.
     fn begin_to_move(&mut self, last: i64) {
         let recent = self.recent.iter().map(|(hash, id)| (*hash, *id));
         let all = recent.chain(self.twins.iter().copied());
         self.moving = all.filter(|it| it.1 <= last).collect();
         self.moving.sort_unstable_by(|one, other| other.cmp(one));
         self.last_moving = last;
-        // Processes that ended too soon to move any may have left too many: that is made up for.
+        // Processes that ended before they moved any keys may have left too many. Moves these
+        // first.
         self.to_move = 2 * self.recent.len().saturating_sub(NEW_KEYS_ENOUGH);
     }
 
-    /// The rows of these that may have a key with this hash.
+    /// The new rows whose keys have this hash.
     pub(super) fn recent(&self, hash: i64) -> impl Iterator<Item = i64> {
         let twins = self.twins.iter().filter(move |it| it.0 == hash).map(|it| it.1);
         self.recent.get(&hash).copied().into_iter().chain(twins)
     }
 
-    /// Whether it is remembered that no row has this hash.
+    /// Whether the hash is known to belong to no row.
     pub(super) fn is_absent(&self, hash: i64) -> bool {
         self.absent.contains(&hash)
     }
 
-    /// Remembers that the large index does not have this hash; so no row has it, if none of these
-    /// has.
+    /// Remembers that the large index does not have this hash. If no new row has it either, then no
+    /// row has it.
     pub(super) fn remember_absent(&mut self, hash: i64) {
         if self.recent.contains_key(&hash) {
             return;
@@ -139,7 +147,7 @@ impl Keys {
         self.absent.insert(hash);
     }
 
-    /// Makes a new row one that is found.
+    /// Adds the key of a new row, in the file and in the cache.
     pub(super) fn add(&mut self, to: &Connection, key: &str, id: i64) -> Result<(), Error> {
         let hash = hash(key);
         to.prepare_cached("INSERT INTO new_keys (id, hash) VALUES (?1, ?2)")?
@@ -148,7 +156,7 @@ impl Keys {
         Ok(())
     }
 
-    /// At the end of a transaction: moves some on, if it is time.
+    /// Moves some keys into the large index, if enough are due. Called at the end of a transaction.
     pub(super) fn move_on(&mut self, connection: &Connection) -> Result<(), Error> {
         if self.moving.is_empty() && self.recent.len() >= NEW_KEYS_ENOUGH {
             self.begin_to_move(self.last_known);
@@ -167,12 +175,13 @@ impl Keys {
                 _ => self.twins.retain(|it| *it != moved),
             }
         }
-        // Some with the last hash may be left.
+        // Other keys with the last hash may be left, so only smaller hashes are complete.
         connection
             .prepare_cached("UPDATE moved SET last_id = ?1, last_hash = ?2")?
             .execute([self.last_moving, last_hash - 1])?;
         if self.moving.is_empty() {
-            // The newest stays: by it others see that there were some before it.
+            // The newest moved key stays in the table. By the gap before it, other connections see
+            // that keys are missing.
             connection
                 .prepare_cached("DELETE FROM new_keys WHERE id < ?1")?
                 .execute([self.last_moving])?;
@@ -181,14 +190,14 @@ impl Keys {
     }
 }
 
-/// The last row and the last hash of what is in the large index though it may still be in
-/// `new_keys`.
+/// The progress of the current move: the keys of rows up to this id and with a hash up to this one
+/// are in the large index, though they may still be in `new_keys` as well.
 fn moved(connection: &Connection) -> Result<(i64, i64), Error> {
     connection
         .query_row("SELECT last_id, last_hash FROM moved", [], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// The older rows that may have a key with this hash.
+/// The rows of the large index whose keys have this hash.
 pub(super) fn older(connection: &Connection, hash: i64) -> Result<Vec<i64>, Error> {
     let mut select = connection.prepare_cached("SELECT id FROM old_keys WHERE hash = ?1")?;
     select.query_map([hash], |row| row.get(0))?.collect()
@@ -199,7 +208,7 @@ mod tests {
     use super::*;
     use crate::{domain::RoleName, store::sqlite::schema::bring_up};
 
-    /// A connection that only reads moves nothing on, and must not keep them all for that.
+    /// A connection that only reads moves no keys, but must not keep all of them in memory either.
     #[test]
     fn who_begins_while_keys_move_and_only_reads_keeps_no_more_than_so_many() -> Result<(), Error> {
         const AT_ONCE: usize = 500;

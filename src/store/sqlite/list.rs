@@ -1,22 +1,24 @@
-//! Pages of lists, by time. The indexes have the rows of one time in the order of their ids, so
-//! that a page begins where the one before it ended: nothing is looked at that is not told.
+//! Pages of lists, by time. The indexes hold rows of the same time in the order of their ids, so a
+//! page can begin exactly where the page before it ended. A query must never read rows that it does
+//! not return.
 
 use rusqlite::{Connection, params_from_iter, types::Value};
 
 use super::super::{Find, Page, Place};
 
-/// After which row a page begins.
+/// The row after which a page begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct After {
     pub(super) at_ms: i64,
     pub(super) id: i64,
 }
 
-/// Which part of a list: what is left of a time of which a part was told, or what comes after it.
+/// The two parts of a page after a row.
 #[derive(Clone, Copy, Debug)]
 enum Part {
+    /// The remaining rows with the same time as that row.
     SameTime(After),
-    /// From this time on, itself included.
+    /// The rows from this time on, inclusive.
     From(i64),
 }
 
@@ -35,7 +37,7 @@ pub(super) fn page(
         Find::Stalest => (i64::MIN, after.map(|it| it.at_ms.checked_add(1))),
     };
     let rest = next.map_or(Some(first), |it| it).map(Part::From);
-    // One more than is told, to know whether there is more.
+    // One row more than is returned, to know whether the list continues.
     let wanted = limit.saturating_add(1);
     let mut rows = Vec::new();
     for part in after.map(Part::SameTime).into_iter().chain(rest) {
@@ -70,7 +72,7 @@ fn select(
     statement.query_map(params_from_iter(values), row)?.collect()
 }
 
-/// What is asked, and what stands for its question marks, in their order.
+/// The SQL statement and its parameters, in order.
 fn statement(find: &Find, part: Part, limit: usize) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let (which, newest) = match find {
@@ -105,8 +107,8 @@ mod tests {
     use super::*;
     use crate::{domain::RoleName, store::sqlite::schema};
 
-    /// Where every page begins is found in an index, and no page sorts: also among rows of one
-    /// time.
+    /// The beginning of every page is found in an index and no page needs sorting, even among rows
+    /// of the same time.
     #[test]
     fn every_page_of_every_list_is_a_search_in_an_index_and_sorts_nothing() {
         let connection = Connection::open_in_memory().expect("a file in memory opens");

@@ -1,5 +1,6 @@
-//! One SQLite file a role. [`Engine`] is the plain file; [`Sqlite`] wraps it in one writer thread
-//! that commits many concurrent settles in one transaction, so that they share one flush to disk.
+//! One SQLite file for each role. [`Engine`] is the file itself; [`Sqlite`] gives it to one writer
+//! thread, which commits many concurrent settles in one transaction, so that they share one flush
+//! to disk. A file must never be used by two hosts.
 
 mod engine;
 mod identity;
@@ -7,6 +8,7 @@ mod inline;
 mod keys;
 mod list;
 mod open;
+mod paths;
 mod schema;
 mod watch;
 mod writer;

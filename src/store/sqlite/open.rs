@@ -1,11 +1,12 @@
-//! How a file is opened: made by one act, found by all others, and read by nobody but its owner.
+//! Opening a file. Only [`Engine::begin`] (and [`Engine::open`], in demo and tests) creates one. A
+//! file must never be readable for other users than its owner.
 
 use std::{
     cell::RefCell,
     fs::{self, OpenOptions, Permissions},
     io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -16,51 +17,54 @@ use super::{
     super::{Identity, StoreError},
     Engine,
     engine::failure,
-    identity, schema,
+    identity,
+    paths::beside,
+    schema,
     watch::Watch,
 };
 use crate::{domain::RoleName, durability::Durability};
 
-/// How long a commit waits for another process that is writing to the same file.
+/// How long a commit waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much of the file a connection keeps in memory, in KiB: what bookings under way touch.
+/// How much of the file a connection caches in memory, in KiB: enough for the rows of the bookings
+/// in progress.
 const CACHE_KIB: i64 = 2 * 1024;
-/// How long the write-ahead log grows before it is written into the file, in pages: a page that
-/// changes again and again meanwhile is written there once.
+/// How many pages the write-ahead log may have before it is copied into the file. A page that
+/// changed several times since the last copy is copied once.
 const LOG_PAGES_MAX: i64 = 4_000;
 
-/// Who may read and write a file: its owner. Rows have names, addresses and tokens.
+/// Only the owner may read and write a file, since rows contain names, addresses and tokens.
 const FILE_MODE: u32 = 0o600;
-/// What nobody else may.
+/// The permissions of all other users.
 const OTHERS: u32 = 0o077;
 
-/// What has to be there.
+/// What the caller of `open_as` expects to find at the path.
 #[derive(Clone, Copy)]
 enum Wanted<'a> {
     /// A store, or nothing yet.
     Any,
     /// A store.
     Store,
-    /// Nothing: this is the beginning of a store.
+    /// Nothing: the store is created now.
     Nothing(&'a Identity),
 }
 
 impl Engine {
-    /// Opens the file of `role`, and makes it if it is not there: for who made the folder himself,
-    /// as demo and tests do. It gets no identity.
+    /// Opens the file of `role`, and creates it, without an identity, if it does not exist. For
+    /// callers that create the folder themselves, such as demo and tests.
     ///
     /// # Errors
-    /// When it cannot be opened, belongs to another role, or was written by a newer version.
+    /// When the file cannot be opened, belongs to another role, or was written by a newer version.
     pub fn open(path: &Path, role: RoleName, durability: Durability) -> Result<Engine, StoreError> {
         Engine::open_as(path, role, durability, Wanted::Any)
     }
 
-    /// Opens the file of `role`, which must be there and hold something.
+    /// Opens the file of `role`, which must exist and not be empty.
     ///
     /// # Errors
-    /// When it is not there, is empty, cannot be opened, belongs to another role, or was written by
-    /// a newer version.
+    /// When the file does not exist, is empty, cannot be opened, belongs to another role, or was
+    /// written by a newer version.
     pub fn open_existing(
         path: &Path,
         role: RoleName,
@@ -69,10 +73,10 @@ impl Engine {
         Engine::open_as(path, role, durability, Wanted::Store)
     }
 
-    /// Makes the file of `role` with its identity, in one transaction.
+    /// Creates the file of `role` with its identity, in one transaction.
     ///
     /// # Errors
-    /// When there is such a file already, or it cannot be made.
+    /// When the file exists already, or cannot be created.
     pub fn begin(
         path: &Path,
         role: RoleName,
@@ -102,9 +106,10 @@ impl Engine {
         set("synchronous", &durability.synchronous())?;
         set("cache_size", &-CACHE_KIB)?;
         set("wal_autocheckpoint", &LOG_PAGES_MAX)?;
-        // What a statement sorts is written nowhere else: there may be nowhere.
+        // Sorting must not need a temporary file: there may be no writable folder for it.
         set("temp_store", &"MEMORY")?;
-        // Receipt's rows have names and addresses: what is written over is gone (`booking erase`).
+        // Receipt's rows have names and addresses. After `booking erase`, no byte of them may be
+        // left in the file.
         set("secure_delete", &(role == RoleName::Receipt))?;
         connection.set_prepared_statement_cache_capacity(32);
         let mut engine =
@@ -117,10 +122,10 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Opens the file of `role` to read it, also while its service is at work. Changes nothing.
+    /// Opens the file of `role` for reading, even while its service runs. Changes nothing.
     ///
     /// # Errors
-    /// When it cannot be opened, belongs to another role, or was written by another version.
+    /// When the file cannot be opened, belongs to another role, or was written by another version.
     pub fn open_read_only(path: &Path, role: RoleName) -> Result<Engine, StoreError> {
         let file = path.display().to_string();
         let failed = failure(&file, "open");
@@ -144,7 +149,8 @@ impl Engine {
 
     fn migrate(&mut self, role: RoleName, wanted: Wanted<'_>) -> Result<(), StoreError> {
         let failed = failure(&self.file, "migrate");
-        // Immediate, so that two processes that open a new file do not both make its tables.
+        // An immediate transaction, so that of two processes that open a new file only one creates
+        // its tables.
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -174,9 +180,9 @@ impl Engine {
     }
 }
 
-/// Makes the file before SQLite does, so that nobody else can ever read it, whatever the umask; its
-/// write-ahead log takes its mode from it. One that an earlier version made for all to read is
-/// theirs no longer.
+/// Creates the file before SQLite does, so that no other user can ever read it, whatever the umask.
+/// SQLite gives the write-ahead log the same mode. If an earlier version created the file readable
+/// for others, removes their permissions.
 fn prepare(path: &Path, wanted: Wanted<'_>) -> Result<(), StoreError> {
     let unusable =
         |problem: String| Err(StoreError::Unusable { place: path.display().to_string(), problem });
@@ -188,7 +194,7 @@ fn prepare(path: &Path, wanted: Wanted<'_>) -> Result<(), StoreError> {
                 return unusable(format!("it cannot be made: {error}"));
             }
         }
-        // What is in the way is SQLite's to say.
+        // If the file cannot be opened either, SQLite reports why.
         Wanted::Any => match make() {
             Ok(_) => {}
             Err(_) => tighten(path),
@@ -205,7 +211,8 @@ fn prepare(path: &Path, wanted: Wanted<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes a file, and what SQLite keeps beside it, from everybody but its owner.
+/// Removes the permissions of all users but the owner from a file and the files that SQLite keeps
+/// beside it.
 fn tighten(path: &Path) {
     for it in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
         let Ok(found) = fs::metadata(&it) else { continue };
@@ -217,23 +224,16 @@ fn tighten(path: &Path) {
             Ok(()) => warn!(
                 file = %it.display(),
                 mode = %format_args!("{mode:o}"),
-                "others could read this file: now only its owner can"
+                "others could read this file; now only its owner can"
             ),
             Err(error) => warn!(
                 file = %it.display(),
                 mode = %format_args!("{mode:o}"),
                 %error,
-                "others can read this file, and it is not ours to change that"
+                "others can read this file, and its permissions could not be changed"
             ),
         }
     }
-}
-
-/// The file that SQLite keeps beside `path`.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn in_memory(path: &Path) -> bool {
@@ -241,12 +241,12 @@ fn in_memory(path: &Path) -> bool {
 }
 
 fn holds_nothing(file: &str) -> StoreError {
-    let problem = "it is empty: it was truncated, or its making was interrupted; restore it, or if \
-                   nothing was ever kept in it remove it and begin with `booking init`";
+    let problem = "it is empty: it was truncated, or its creation was interrupted; restore it, or \
+                   if it never held anything, remove it and start again with `booking init`";
     StoreError::Unusable { place: file.to_owned(), problem: problem.to_owned() }
 }
 
-/// The role that made the file.
+/// The role that the file belongs to.
 fn owner(connection: &Connection) -> Result<String, rusqlite::Error> {
     connection.query_row("SELECT role FROM meta", [], |row| row.get(0))
 }

@@ -1,20 +1,21 @@
-//! What the file looks like, and how files of earlier versions come to look so.
+//! The tables of a file, and the migration of files of earlier versions. A migration must keep
+//! every row.
 
 use rusqlite::Connection;
 
 use super::keys;
 use crate::domain::RoleName;
 
-/// `PRAGMA user_version` of a file that looks like this. Versions 1 and 2 had an index by key.
+/// `PRAGMA user_version` of a file with these tables. Versions 1 and 2 had an index by key.
 pub(super) const VERSION: usize = 3;
 
-/// Who the file belongs to.
+/// The role that the file belongs to.
 const META: &str = "CREATE TABLE meta (role TEXT NOT NULL) STRICT;";
 
-/// Rows in the order in which they came, so that those of bookings under way lie on the same few
-/// pages, however many there are. They are found by a hash of their key: see `keys`. In an index by
-/// the key itself each new row changed a page of its own, and behind a million rows bookings took a
-/// third longer.
+/// Rows are stored in the order in which they were added, so that the rows of bookings in progress
+/// are on the same few pages, however large the file is. They are found by a hash of their key (see
+/// `keys`). In an index by the key itself, each new row changed another page of the index, and with
+/// a million rows a booking took a third longer.
 const ROWS: &str = "
     CREATE TABLE rows (
         id      INTEGER PRIMARY KEY,
@@ -33,21 +34,22 @@ const ROWS: &str = "
     CREATE TABLE moved (last_id INTEGER NOT NULL, last_hash INTEGER NOT NULL) STRICT;
     INSERT INTO moved VALUES (0, 0);";
 
-/// Before [`ROWS`], in a file of an earlier version.
+/// Migration of an earlier version, before [`ROWS`]: renames the old table.
 const SET_ASIDE: &str = "
     ALTER TABLE rows RENAME TO rows_before;
     DROP INDEX newest;
     DROP INDEX newest_of_phase;
     DROP INDEX stalest;";
 
-/// After it.
+/// Migration of an earlier version, after [`ROWS`]: copies the rows.
 const TAKE_OVER: &str = "
     INSERT INTO rows (key, version, body, phase, at_ms, open)
         SELECT key, version, body, phase, at_ms, open FROM rows_before;
     DROP TABLE rows_before;
     INSERT INTO old_keys SELECT key_hash(key), id FROM rows ORDER BY 1, 2;";
 
-/// Makes a file of the version `applied` one of [`VERSION`]; 0 is a new one, which is `role`'s.
+/// Brings a file from the version `applied` to [`VERSION`]. Version 0 is a new file, which then
+/// belongs to `role`.
 pub(super) fn bring_up(
     connection: &Connection,
     applied: usize,

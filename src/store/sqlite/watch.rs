@@ -1,9 +1,9 @@
-//! Whether the files that were opened are still the ones in the folder. SQLite goes on with what it
-//! has open, whatever happens to the names: what is committed to a file that nobody can open any
-//! more is lost with the process.
+//! Checks that the files that were opened are still the ones in the folder. SQLite continues with
+//! its open files even when they are removed or replaced, and commits to a removed file are lost
+//! when the process ends.
 //!
-//! Only names are looked at. Opening one of these files and closing it again would take away the
-//! locks that SQLite has on it.
+//! A watch only asks for metadata. It must never open one of these files, since closing it again
+//! would release the locks that SQLite holds on it.
 
 use std::{
     fs, io,
@@ -17,14 +17,14 @@ use std::{
 
 use tracing::{error, info};
 
-use super::{super::StoreError, open::beside};
+use super::{super::StoreError, paths::beside};
 
-/// A page of the write-ahead log, with its header; and the header of the log. In bytes.
+/// The size of a page of the write-ahead log with its header, and of the header of the log, in
+/// bytes.
 const LOG_PAGE: u64 = 24 + 4096;
 const LOG_HEADER: u64 = 32;
 
-/// Keeps an eye on one store's files. Copies look at the same ones. A look costs three `stat`
-/// calls.
+/// Watches the files of one store. Copies watch the same files. One check costs three `stat` calls.
 #[derive(Clone, Debug)]
 pub struct Watch(Arc<Files>);
 
@@ -33,33 +33,34 @@ struct Files {
     store: Seen,
     /// The write-ahead log and its index.
     beside: [Seen; 2],
-    /// It holds less than it must, or its thread has died: that cannot mend itself.
+    /// Why the store cannot be used until the process is restarted: data is missing, or the writer
+    /// thread has died.
     ruined: OnceLock<String>,
-    /// Whether the log says so already.
+    /// Whether the current problem has been logged.
     said: AtomicBool,
 }
 
-/// A file as it was opened.
+/// The identity of a file when it was opened.
 #[derive(Debug)]
 struct Seen {
     path: PathBuf,
     device: u64,
     inode: u64,
-    /// How large it was at most, in bytes.
+    /// The largest size that was seen, in bytes.
     size: AtomicU64,
 }
 
-/// The write-ahead log since the last look.
+/// The write-ahead log, compared with its largest known size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Log {
-    /// As large as it was, or larger.
+    /// At least as large as before.
     Whole,
-    /// Smaller, which is right when another process has emptied it into the store.
+    /// Smaller than before, which is right if another process has copied it into the file.
     Shrunk,
 }
 
 impl Watch {
-    /// Remembers the files of the store at `path`, which is open.
+    /// Starts to watch the files of the store at `path`, which must be open.
     pub(super) fn of(path: &Path) -> Result<Watch, StoreError> {
         let seen = |path: PathBuf| {
             let unusable = |it: io::Error| StoreError::Unusable {
@@ -78,15 +79,17 @@ impl Watch {
         })))
     }
 
-    /// What is wrong with the files, in words for `/health`; none when they are the ones that were
-    /// opened. Right again when they are back.
+    /// What is wrong with the files, as a text for `/health`; `None` while they are the ones that
+    /// were opened. The problem is over when the same files are back.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         self.look().err().map(|it| it.to_string())
     }
 
+    /// Checks the files, and logs a problem when it begins and when it ends.
+    ///
     /// # Errors
-    /// When one of the files is gone, is another one, or holds less than it did.
+    /// When one of the files was removed, replaced or truncated.
     pub(super) fn look(&self) -> Result<Log, StoreError> {
         let files = &*self.0;
         let found = match files.ruined.get() {
@@ -106,7 +109,7 @@ impl Watch {
         })
     }
 
-    /// Remembers how far the log has grown.
+    /// Remembers the current size of the write-ahead log, if it has grown.
     pub(super) fn note_log(&self) {
         let log = &self.0.beside[0];
         if let Ok(found) = fs::metadata(&log.path) {
@@ -114,8 +117,8 @@ impl Watch {
         }
     }
 
-    /// Whether a log that shrank can hold what SQLite says is only there: `pages` of it. Then it is
-    /// small from now on, else it is ruined for good.
+    /// Whether a log that shrank is large enough for the `pages` that, according to SQLite, are
+    /// only in the log. If so, its present size is remembered as its size.
     pub(super) fn log_holds(&self, pages: u64) -> bool {
         let log = &self.0.beside[0];
         let size = fs::metadata(&log.path).map_or(0, |it| it.len());
@@ -126,7 +129,7 @@ impl Watch {
         whole
     }
 
-    /// The log lacks what was committed.
+    /// Records that the write-ahead log has lost committed pages.
     pub(super) fn ruin(&self) {
         let log = self.0.beside[0].path.display();
         let problem =
@@ -134,22 +137,23 @@ impl Watch {
         let _ = self.0.ruined.set(problem);
     }
 
-    /// Nobody reads or writes it any more.
+    /// Records that the writer thread has died.
     pub(super) fn abandon(&self) {
-        let problem = "the thread that reads and writes it died of a bug, which the log tells \
-                       above; the service has to be started again";
+        let problem = "the thread that reads and writes it died of a bug (see the log above); \
+                       restart the service";
         let _ = self.0.ruined.set(problem.to_owned());
     }
 }
 
-/// What an operator does.
+/// What an operator can do.
 const WHAT_NOW: &str = "nothing is committed any more; docs/OPERATIONS.md, \"A store that is lost\", \
                         says how to get it back";
 
 impl Files {
     fn found(&self) -> Result<Log, String> {
-        // Before the file is looked at: another thread may see it grow meanwhile, and what it
-        // remembers then is more than what is found here.
+        // Loads the known size before the file is checked. In the other order this would be racy:
+        // another thread may see the file grow in between and remember a larger size than the one
+        // found here.
         let most = self.store.size.load(Ordering::Relaxed);
         let size = self.store.same("it")?;
         if size < most {
@@ -168,7 +172,8 @@ impl Files {
 }
 
 impl Seen {
-    /// How large it is, if it is still this file.
+    /// The present size in bytes, if the path still leads to this file. `who` names it in the
+    /// error.
     fn same(&self, who: &str) -> Result<u64, String> {
         let path = self.path.display();
         match fs::metadata(&self.path) {
@@ -190,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// How often the file grows while others look: far more often than the mistake needs to show.
+    /// How often the file grows while other threads check it. The bug showed after far fewer.
     const GROWS: usize = 20_000;
 
     #[test]

@@ -1,7 +1,7 @@
-//! One thread owns the file. What waits when it comes round is committed in one transaction: under
-//! load many settles share one flush to disk. A lone one waits for nobody, except right after a
-//! crowd: then for at most ten looks whether the others come again. Its answers come back together,
-//! too: each would have to wake the runtime.
+//! The writer thread, which owns the file: no other thread may use it. Everything queued is
+//! committed in one transaction, sharing one flush to disk. A single job is committed at once,
+//! except right after a larger group, when the thread waits a moment for as many jobs again. The
+//! answers of a group are sent to the runtime together, since each would have to wake it.
 
 use std::{thread::JoinHandle, time::Duration};
 
@@ -12,19 +12,19 @@ use super::{
     Engine, Watch,
 };
 
-/// The most jobs that are done in one transaction.
+/// The most jobs in one transaction.
 const GROUP_MAX: usize = 256;
-/// As many are waited for as came last time, up to those of one receive: the first of them is here
-/// before the last is read.
+/// The thread waits for as many jobs as the last group had, but at most for this many: the messages
+/// of one receive, whose first job arrives before the last message is read.
 const CROWD_MAX: usize = 10;
-/// How often it is looked whether they have come, and for how long before that.
+/// How often the thread looks for these jobs, and how long it waits before each look.
 const LOOKS_MAX: usize = 10;
 const LOOK_AFTER: Duration = Duration::from_micros(200);
-/// The most jobs that may wait; more wait outside.
+/// The most jobs in the queue. When it is full, callers wait until there is room.
 const WAITING_MAX: usize = 1024;
 
-/// A role's file with its writer thread. The thread ends when this is dropped, after the jobs that
-/// were handed in.
+/// The file of one role with its writer thread. Dropping it waits until the thread has done all
+/// queued jobs and has ended.
 #[derive(Debug)]
 pub struct Sqlite {
     jobs: Option<mpsc::Sender<Job>>,
@@ -40,7 +40,7 @@ enum Job {
     Read(Vec<String>, oneshot::Sender<Rows>),
     Commit(Vec<Write>, oneshot::Sender<Committed>),
     List(Find, Option<Place>, usize, oneshot::Sender<Listed>),
-    /// A bug.
+    /// Makes the thread panic, as a bug would.
     #[cfg(test)]
     Panic,
 }
@@ -64,7 +64,8 @@ enum Answer {
 }
 
 impl Answer {
-    /// Who has stopped waiting for it was cancelled.
+    /// Sends the answer. A caller that no longer waits for it was cancelled, so the error of `send`
+    /// does not matter.
     fn tell(self) {
         match self {
             Answer::Read(it, rows) => drop(it.send(rows)),
@@ -75,13 +76,13 @@ impl Answer {
 }
 
 impl Sqlite {
-    /// Gives the engine to a thread of its own.
+    /// Starts the writer thread, which takes the engine.
     ///
     /// # Errors
-    /// When the machine gives no thread.
+    /// When the thread cannot be started.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside a tokio runtime.
     pub fn start(engine: Engine) -> std::io::Result<Sqlite> {
         let watch = engine.watch().cloned();
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
@@ -97,7 +98,7 @@ impl Sqlite {
         Ok(Sqlite { jobs: Some(jobs), thread: Some(thread), watch })
     }
 
-    /// What keeps an eye on the file, also while there is nothing to do; none when it is in memory.
+    /// The watch over the file, which can be asked at any time; `None` when the store is in memory.
     #[must_use]
     pub fn watch(&self) -> Option<Watch> {
         self.watch.clone()
@@ -137,13 +138,13 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         self.jobs.take();
         if let Some(thread) = self.thread.take() {
-            // A writer that panicked has said so already; there is nothing left to save here.
+            // If the thread panicked, it has reported so already, and nothing is left to save.
             let _ = thread.join();
         }
     }
 }
 
-/// Makes `/health` say so when the thread that has this dies.
+/// Makes `/health` report it when the thread that holds this panics.
 struct DiesLoudly(Option<Watch>);
 
 impl Drop for DiesLoudly {
@@ -174,12 +175,12 @@ fn work(
             gather(&mut queue, &mut group);
         }
         crowd = group.len().min(CROWD_MAX);
-        // Nobody is left to be told when the runtime is gone.
+        // When the runtime has ended, no caller is left to get the answers.
         let _ = answers.send(do_group(&mut engine, group.drain(..)));
     }
 }
 
-/// Who waits already.
+/// Adds the jobs that are queued already to the group.
 fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>) {
     while group.len() < GROUP_MAX
         && let Ok(next) = queue.try_recv()
@@ -188,12 +189,12 @@ fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>) {
     }
 }
 
-/// A file that is not what was opened is neither read nor written: a memo in it would be announced,
-/// and be nowhere after the next restart.
+/// Does the jobs of a group. Reads are answered first, from what is committed; then all commits are
+/// made in the same transaction. A caller never reads while it waits for its own commit, so the
+/// order within a group does not matter.
 ///
-/// Reads are answered from what is committed; then all commits of the group are made, in the same
-/// transaction. Nobody waits for his own commit while he reads, so the order within a group is
-/// free.
+/// If the file is no longer the one that was opened, every job is refused. Otherwise a memo could
+/// be announced that does not exist after the next restart.
 fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer> {
     if let Err(error) = engine.still_there() {
         return group.map(|it| it.refused(&error)).collect();
@@ -220,7 +221,7 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer
         engine.watch().into_iter().for_each(Watch::note_log);
         ends
     };
-    // No transaction could be begun: who only looks needs none.
+    // If no transaction could be begun, the reads are still open. They need no transaction.
     answers.extend(looks.drain(..).filter_map(|it| seen(engine, it)));
     match ends {
         Ok(ends) => {
@@ -265,7 +266,7 @@ mod tests {
         store.jobs.as_ref().unwrap().send(Job::Panic).await.unwrap();
         let error = store.read(vec!["booking/a".to_owned()]).await.unwrap_err();
         assert!(matches!(error, StoreError::Closed), "{error}");
-        // Joined: what it did when it died is done.
+        // Waits until the thread has ended.
         drop(store);
         let problem = watch.problem().unwrap();
         assert!(problem.contains("died of a bug"), "{problem}");

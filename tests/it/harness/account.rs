@@ -3,7 +3,8 @@
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
-    bus::aws::{AwsBus, Clients, Home, Names},
+    aws::{Clients, Home, Names},
+    bus::aws::AwsBus,
     domain::{RoleName, event::Kind},
     metrics::RequestCount,
     topics,
@@ -127,7 +128,7 @@ impl Account {
 
     /// What comes in from the topics of this account.
     pub fn intake(&self) -> Intake {
-        Home::new(REGION, ACCOUNT).intake(&self.names, false)
+        Intake::enveloped(Home::new(REGION, ACCOUNT).topic_arns(&self.names))
     }
 
     pub fn queue_arn(&self, role: RoleName) -> String {

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 };
 use booking::{
     audit::{self, Evidence},
-    bus::aws::Names,
+    aws::Names,
     domain::{RoleName, decision::Key, ids::BookingId, status::Record},
     gateway::simulated,
     metrics::RequestCount,

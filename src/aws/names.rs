@@ -1,0 +1,200 @@
+//! The names and ARNs of topics, queues and tables in an account. They must agree with the names
+//! that terraform/ gives.
+
+use super::partition;
+use crate::domain::{RoleName, event::Kind, named};
+
+/// The names with one prefix. With different prefixes, several copies of the product can share an
+/// account.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// Names that begin with `prefix`, which may be empty.
+    #[must_use]
+    pub fn new(prefix: &str) -> Names {
+        Names { prefix: prefix.to_owned() }
+    }
+
+    /// The prefix, which may be empty.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The name of a topic.
+    #[must_use]
+    pub fn topic(&self, kind: Kind) -> String {
+        format!("{}{kind}", self.prefix)
+    }
+
+    /// The name of a role's queue.
+    #[must_use]
+    pub fn queue(&self, role: RoleName) -> String {
+        format!("{}booking-{role}", self.prefix)
+    }
+
+    /// The name of a role's table, if its rows are in DynamoDB.
+    #[must_use]
+    pub fn table(&self, role: RoleName) -> String {
+        format!("{}booking-{role}", self.prefix)
+    }
+
+    /// The name of the queue for messages that the role set aside or that SQS moved there.
+    #[must_use]
+    pub fn dead_letter_queue(&self, role: RoleName) -> String {
+        format!("{}booking-{role}-dlq", self.prefix)
+    }
+
+    /// The name of the queue for messages that SNS could not deliver to the role's queue.
+    #[must_use]
+    pub fn undelivered_queue(&self, role: RoleName) -> String {
+        format!("{}booking-{role}-undelivered", self.prefix)
+    }
+}
+
+named! {
+    /// One of a role's two dead-letter queues.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum DeadQueue {
+        /// Messages that the role set aside, and that SQS moved there after too many receives.
+        Dlq = "dlq",
+        /// Messages that SNS could not deliver to the role's queue.
+        Undelivered = "undelivered",
+    }
+}
+
+/// One of a role's three queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueOf {
+    pub role: RoleName,
+    /// One of the role's dead-letter queues; `None` for the queue that the role works from.
+    pub dead: Option<DeadQueue>,
+}
+
+impl QueueOf {
+    /// All twelve queues.
+    pub fn all() -> impl Iterator<Item = QueueOf> {
+        let of = |role| {
+            let dead = DeadQueue::ALL.map(|it| QueueOf { role, dead: Some(it) });
+            [QueueOf { role, dead: None }].into_iter().chain(dead)
+        };
+        RoleName::ALL.into_iter().flat_map(of)
+    }
+
+    /// The name of the queue.
+    #[must_use]
+    pub fn name(self, names: &Names) -> String {
+        match self.dead {
+            None => names.queue(self.role),
+            Some(DeadQueue::Dlq) => names.dead_letter_queue(self.role),
+            Some(DeadQueue::Undelivered) => names.undelivered_queue(self.role),
+        }
+    }
+}
+
+/// The place of topics and queues: partition, region and account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    partition: String,
+    region: String,
+    account: String,
+}
+
+impl Home {
+    /// The home of a queue, from its ARN. `None` if the text is no ARN.
+    #[must_use]
+    pub fn of_arn(arn: &str) -> Option<Home> {
+        match arn.splitn(6, ':').collect::<Vec<_>>()[..] {
+            ["arn", partition, _, region, account, _] => Some(Home {
+                partition: partition.to_owned(),
+                region: region.to_owned(),
+                account: account.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The home of an account in a region. The partition follows from the region.
+    #[must_use]
+    pub fn new(region: &str, account: &str) -> Home {
+        Home {
+            partition: partition(region).to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+        }
+    }
+
+    /// Uses the partition that STS names, unless the region is known to be in another partition
+    /// than `aws`. STS knows regions that are newer than this binary; emulators call every
+    /// partition `aws`.
+    #[must_use]
+    pub(super) fn or_in_partition(self, named: Option<&str>) -> Home {
+        match named.filter(|it| !it.is_empty() && self.partition == "aws") {
+            Some(named) => Home { partition: named.to_owned(), ..self },
+            None => self,
+        }
+    }
+
+    /// The 12 digits of the account.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The name of the region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The common beginning of the ARNs of all topics.
+    #[must_use]
+    pub fn topic_arns(&self, names: &Names) -> String {
+        let Home { partition, region, account } = self;
+        format!("arn:{partition}:sns:{region}:{account}:{}", names.prefix())
+    }
+
+    /// The ARN of a topic.
+    #[must_use]
+    pub fn topic_arn(&self, names: &Names, kind: Kind) -> String {
+        format!("{}{kind}", self.topic_arns(names))
+    }
+
+    /// The ARN of the queue with this name.
+    #[must_use]
+    pub fn queue_arn(&self, queue: &str) -> String {
+        let Home { partition, region, account } = self;
+        format!("arn:{partition}:sqs:{region}:{account}:{queue}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_found_from_the_queue_beside_it() {
+        let home = Home::of_arn("arn:aws-cn:sqs:cn-north-1:123456789012:s-booking-seats").unwrap();
+        assert_eq!(home, Home::new("cn-north-1", "123456789012"));
+        let arn = home.topic_arn(&Names::new("s-"), Kind::SeatBooked);
+        assert_eq!(arn, "arn:aws-cn:sns:cn-north-1:123456789012:s-seat-booked");
+        assert_eq!(Home::of_arn("booking-seats"), None);
+    }
+
+    #[test]
+    fn sts_names_the_partition_of_a_region_that_is_newer_than_this_binary() {
+        let arn = |region: &str, named| {
+            let home = Home::new(region, "123456789012").or_in_partition(named);
+            home.queue_arn("q")
+        };
+        assert_eq!(arn("xx-new-1", Some("aws-xx")), "arn:aws-xx:sqs:xx-new-1:123456789012:q");
+        for silent in [None, Some("")] {
+            assert_eq!(arn("xx-new-1", silent), "arn:aws:sqs:xx-new-1:123456789012:q");
+        }
+        // An emulator knows no other partition.
+        assert_eq!(arn("cn-north-1", Some("aws")), "arn:aws-cn:sqs:cn-north-1:123456789012:q");
+    }
+}

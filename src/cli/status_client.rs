@@ -1,0 +1,177 @@
+//! A client of the status service, for the commands that ask it. An answer must be parsed before
+//! it is printed, and an error must not quote it.
+
+use reqwest::StatusCode;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::answer::{ANSWER_BYTES_MAX, LIST_BYTES_MAX, Unread, read};
+use crate::{
+    address::http_url,
+    config::StatusUrl,
+    domain::{canary::CanaryId, ids::BookingId},
+    fault::Fault,
+    http::{
+        CanaryView,
+        view::{BookingView, Listing, UNKNOWN},
+    },
+    printable,
+    runtime::Chain,
+};
+
+/// How long the status service may take to answer.
+const ANSWER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// For whom the command prints what a server answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A person at a terminal: each text becomes one line of visible characters.
+    Person,
+    /// A program, which gets each text as the server sent it.
+    Program,
+}
+
+impl Reader {
+    /// A program if the output is JSON, otherwise a person.
+    pub(super) fn of(json: bool) -> Reader {
+        if json { Reader::Program } else { Reader::Person }
+    }
+}
+
+/// A client of the status service.
+pub(super) struct StatusClient {
+    http: reqwest::Client,
+    /// The address, with user and password if it has them. Never printed.
+    base: String,
+    /// The address without user and password.
+    url: String,
+    reader: Reader,
+}
+
+/// The answer at one path.
+enum Answer<T> {
+    Here(T),
+    /// The body of a 404.
+    NotFound(Vec<u8>),
+}
+
+/// The body with which the status service answers for a booking that it has not seen.
+#[derive(Deserialize)]
+struct Unknown {
+    booking_id: String,
+    phase: String,
+}
+
+impl StatusClient {
+    /// Parses the address, without connecting.
+    pub(super) fn new(status: &StatusUrl, reader: Reader) -> Result<StatusClient, Fault> {
+        let url = status.url.trim_end_matches('/').to_owned();
+        // The error does not repeat the address, which may hold a password.
+        let no_url = |problem: &str| {
+            Fault::Config(format!(
+                "BOOKING_STATUS_URL (--status-url) is no address of a status service: {problem}; \
+                 write it like http://127.0.0.1:8080"
+            ))
+        };
+        let mut shown = http_url(&url).map_err(no_url)?;
+        // Both calls fail for an address that can have neither, which is fine.
+        let _ = (shown.set_username(""), shown.set_password(None));
+        let shown = shown.as_str().trim_end_matches('/').to_owned();
+        let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT);
+        // Two programs on one machine need no proxy between them.
+        let home = ["localhost", "127.", "[::1]"].iter().any(|it| url.contains(&format!("//{it}")));
+        let http = if home { http.no_proxy() } else { http };
+        let http = http.build().map_err(|it| Fault::Internal(Chain(&it).to_string()))?;
+        Ok(StatusClient { http, base: url, url: shown, reader })
+    }
+
+    /// The booking, or `None` if the status service has not seen it.
+    pub(super) async fn booking(&self, id: &BookingId) -> Result<Option<BookingView>, Fault> {
+        let body = match self.get(&format!("bookings/{id}"), &[], ANSWER_BYTES_MAX).await? {
+            Answer::Here(it) => return Ok(Some(it)),
+            Answer::NotFound(body) => body,
+        };
+        // Another service, a proxy or a file server also answers 404: only this body says that the
+        // booking is unknown.
+        let said: Unknown = self.parse(&body)?;
+        let unknown = said.phase == UNKNOWN && said.booking_id == id.as_str();
+        if unknown { Ok(None) } else { Err(self.strange()) }
+    }
+
+    /// Where the canary was heard; `None` if the server is no status service, or one of a version
+    /// that has no canaries yet.
+    pub(super) async fn canary(&self, id: CanaryId) -> Result<Option<CanaryView>, Fault> {
+        Ok(match self.get(&format!("canaries/{id}"), &[], ANSWER_BYTES_MAX).await? {
+            Answer::Here(it) => Some(it),
+            Answer::NotFound(_) => None,
+        })
+    }
+
+    /// One page of the list that `query` asks for.
+    pub(super) async fn page(&self, query: &[(&str, String)]) -> Result<Listing, Fault> {
+        match self.get("bookings", query, LIST_BYTES_MAX).await? {
+            Answer::Here(it) => Ok(it),
+            Answer::NotFound(_) => {
+                Err(Fault::Unreachable(format!("{} is no status service", self.url())))
+            }
+        }
+    }
+
+    /// The address of the service, without user and password.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        bytes_max: usize,
+    ) -> Result<Answer<T>, Fault> {
+        let url = format!("{}/{path}", self.base);
+        let unreachable = |it: reqwest::Error| {
+            let it = it.without_url();
+            Fault::Unreachable(format!(
+                "cannot ask the status service at {}: {}",
+                self.url,
+                Chain(&it)
+            ))
+        };
+        let answer = self.http.get(&url).query(query).send().await.map_err(unreachable)?;
+        let not_found = match answer.status() {
+            StatusCode::NOT_FOUND => true,
+            it if it.is_success() => false,
+            it => {
+                let text = format!("the status service at {} answers {it}", self.url);
+                return Err(Fault::Unreachable(text));
+            }
+        };
+        let body = read(answer, bytes_max).await.map_err(|it| match it {
+            Unread::Broken(error) => unreachable(error),
+            Unread::TooLarge(_) => Fault::Config(format!(
+                "{} (--status-url) answers with more than {} MiB, which no status service does",
+                self.url,
+                bytes_max / (1024 * 1024),
+            )),
+        })?;
+        if not_found { Ok(Answer::NotFound(body)) } else { self.parse(&body).map(Answer::Here) }
+    }
+
+    fn strange(&self) -> Fault {
+        Fault::Unreachable(format!(
+            "the answer of {} (--status-url) cannot be read: is it a status service, and not newer \
+             than this command?",
+            self.url
+        ))
+    }
+
+    /// Parses an answer. The error quotes nothing of the answer, which may contain anything.
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Fault> {
+        let value: Value = serde_json::from_slice(body).map_err(|_| self.strange())?;
+        let value = match self.reader {
+            Reader::Person => printable::flat(value),
+            Reader::Program => value,
+        };
+        serde_json::from_value(value).map_err(|_| self.strange())
+    }
+}

@@ -1,0 +1,138 @@
+//! The two dead-letter queues of a role. Finding them must never change a queue.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+
+use crate::{
+    aws::{AwsError, Clients, DeadQueue, Names, Redrive, Right},
+    bus::{Delivery, aws::delivery},
+    domain::RoleName,
+    wire::Intake,
+};
+
+/// A message on a dead-letter queue.
+#[derive(Clone, Debug)]
+pub struct Dead {
+    /// The queue that it is on.
+    pub place: DeadQueue,
+    /// The message, as its role would receive it.
+    pub delivery: Delivery,
+    /// Whether SQS moved the message here from the role's queue, according to SQS.
+    pub moved: bool,
+    /// The message attributes. The role wrote them if it set the message aside, and SNS wrote them
+    /// if it could not deliver the message.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A role's two dead-letter queues.
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    clients: Clients,
+    role_queue: String,
+    dlq: Queue,
+    undelivered: Queue,
+}
+
+/// A queue that exists.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    name: String,
+    url: String,
+}
+
+impl Queue {
+    async fn find(clients: &Clients, name: String) -> Result<Queue, AwsError> {
+        let url = clients.queue_url(&name).await?;
+        Ok(Queue { name, url })
+    }
+
+    /// The name of the queue.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl DeadLetters {
+    /// The messages that the role accepts. With `raw`, it accepts outcomes without an envelope too.
+    ///
+    /// # Errors
+    /// When the queue may not be read, or AWS cannot be reached.
+    pub async fn intake(&self, names: &Names, raw: bool) -> Result<Intake, AwsError> {
+        let Queue { name, url } = &self.dlq;
+        let home = self.clients.home_of_queue(name, url).await?;
+        Ok(Intake::enveloped(home.topic_arns(names)).or_raw(raw))
+    }
+
+    /// Finds the two queues by name. The role's own queue is not needed: messages may be here just
+    /// because it does not exist.
+    ///
+    /// # Errors
+    /// When one of the two does not exist or may not be used, or AWS cannot be reached.
+    pub async fn connect(
+        clients: &Clients,
+        names: &Names,
+        role: RoleName,
+    ) -> Result<DeadLetters, AwsError> {
+        Ok(DeadLetters {
+            clients: clients.clone(),
+            role_queue: names.queue(role),
+            dlq: Queue::find(clients, names.dead_letter_queue(role)).await?,
+            undelivered: Queue::find(clients, names.undelivered_queue(role)).await?,
+        })
+    }
+
+    /// The role's own queue, on which messages are put back.
+    ///
+    /// # Errors
+    /// When it does not exist or may not be used, or AWS cannot be reached.
+    pub async fn role_queue(&self) -> Result<Queue, AwsError> {
+        Queue::find(&self.clients, self.role_queue.clone()).await
+    }
+
+    /// The name of one of the two queues.
+    #[must_use]
+    pub fn name(&self, place: DeadQueue) -> &str {
+        &self.queue(place).name
+    }
+
+    /// After how many receives SQS moves a message here; `None` when SQS does not say.
+    pub async fn receives_max(&self) -> Option<u64> {
+        let policy = QueueAttributeName::RedrivePolicy;
+        let url = self.clients.queue_url(&self.role_queue).await.ok()?;
+        let ask = self.clients.sqs.get_queue_attributes().queue_url(url);
+        let answer = ask.attribute_names(policy.clone()).send().await.ok()?;
+        Redrive::of_policy(answer.attributes?.get(&policy)?).map(|it| it.receives_max)
+    }
+
+    pub(super) fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The right to do `action` on one of the queues.
+    pub(super) fn right(&self, action: &'static str, queue: &Queue) -> Right {
+        self.clients.right_to(action, &queue.name, Some(&queue.url))
+    }
+
+    pub(super) fn queue(&self, place: DeadQueue) -> &Queue {
+        match place {
+            DeadQueue::Dlq => &self.dlq,
+            DeadQueue::Undelivered => &self.undelivered,
+        }
+    }
+}
+
+/// A message of SQS as a dead letter. `None` if it has no body or no receipt handle.
+pub(super) fn dead(place: DeadQueue, message: aws_sdk_sqs::types::Message) -> Option<Dead> {
+    let texts = message.message_attributes.iter().flatten();
+    let attributes = texts.filter_map(|(name, it)| Some((name.clone(), it.string_value.clone()?)));
+    let attributes = attributes.collect();
+    let source = MessageSystemAttributeName::DeadLetterQueueSourceArn;
+    let moved = message.attributes.as_ref().is_some_and(|it| it.contains_key(&source));
+    Some(Dead { place, delivery: delivery(message)?, moved, attributes })
+}

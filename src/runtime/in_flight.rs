@@ -1,0 +1,52 @@
+//! The guard of one delivery in flight, from its receive to the end of its handler. Gauge, permits
+//! and joiners all follow this guard, and deliveries must never be counted in any other way.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Breaker;
+use crate::bus::{Delivery, Joiner};
+
+/// One delivery is in flight for as long as this value lives, even if its handler is dropped or
+/// panics. The delivery is counted in the metrics, may join a batch of the queue, and holds one of
+/// the permits of `--in-hand`. The worker has drained when all permits are back.
+#[derive(Debug)]
+pub struct InFlight {
+    gauge: Gauge,
+    breaker: Arc<Breaker>,
+    /// Kept only to be dropped together with this value.
+    held: (Joiner, Option<OwnedSemaphorePermit>),
+}
+
+impl InFlight {
+    /// The guard for one more delivery, which is counted in `gauge`.
+    pub(super) fn new(gauge: Gauge, breaker: Arc<Breaker>, joiner: Joiner) -> InFlight {
+        gauge.inc();
+        InFlight { gauge, breaker, held: (joiner, None) }
+    }
+
+    /// The same guard, holding a permit too.
+    pub(super) fn with(mut self, permit: OwnedSemaphorePermit) -> InFlight {
+        self.held.1 = Some(permit);
+        self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.gauge.dec();
+        // If a trial delivery was dropped before it reported, let the next one be the trial.
+        self.breaker.untried();
+    }
+}
+
+/// The result of one receive.
+#[derive(Debug)]
+pub struct Received {
+    /// Each delivery with the guard that counts it as in flight.
+    pub deliveries: Vec<(Delivery, InFlight)>,
+    /// How long to rest before the next receive.
+    pub rest: Duration,
+}

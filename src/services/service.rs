@@ -1,0 +1,220 @@
+//! The parts that all services have: store, bus, HTTP server and signals. Must not know any role.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    task::{JoinError, JoinHandle},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::address::default_http;
+use crate::{
+    aws::{Clients, Names},
+    bus::aws::AwsBus,
+    clock::Clock,
+    config::ServiceArgs,
+    domain::RoleName,
+    fault::Fault,
+    http,
+    metrics::{Metrics, RequestCount},
+    roles::Role,
+    runtime::{Attendant, EndedByItself, Pulse, UnitOfWork, Worker},
+    wire::Intake,
+    wiring::{AnyStore, Eye, Signals, aws_config, aws_fault, canary_key},
+};
+
+/// After this many long polls without a successful receive, the poll loop counts as dead.
+const MISSED_POLLS_MAX: u32 = 3;
+
+/// The routes of a role that has none of its own.
+pub(super) fn no_routes<R>(_: Arc<UnitOfWork<R, AnyStore>>) -> axum::Router {
+    axum::Router::new()
+}
+
+/// A service that is ready to run, with everything but its role.
+pub(super) struct Service {
+    role: RoleName,
+    args: ServiceArgs,
+    bus: AwsBus,
+    intake: Intake,
+    pub(super) store: AnyStore,
+    /// They watch the stores that the service works on.
+    pub(super) eyes: Vec<Eye>,
+    listener: TcpListener,
+    metrics: Metrics,
+}
+
+impl Service {
+    /// Checks settings, store, port and account, before the service takes its first message.
+    pub(super) async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
+        args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
+        let canaries = canary_key(&args.canary)?;
+        let (config, count) = (aws_config().await?, RequestCount::default());
+        let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
+        let http = args.http.clone().unwrap_or_else(|| default_http(role).to_owned());
+        let listener = TcpListener::bind(&http)
+            .await
+            .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
+        let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
+        let (names, linger) = (Names::new(&args.aws.prefix), args.limits().deletes_linger());
+        let (bus, home) =
+            AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
+        let intake = Intake::enveloped(home.topic_arns(&names))
+            .or_raw(args.raw.raw_delivery)
+            .and_canaries(canaries);
+        let (eyes, metrics) = (store.eye().into_iter().collect(), Metrics::new(count));
+        Ok(Service { role, args, bus, intake, store, eyes, listener, metrics })
+    }
+
+    pub(super) async fn run<R: Role>(
+        self,
+        role: R,
+        routes: impl FnOnce(Arc<UnitOfWork<R, AnyStore>>) -> axum::Router,
+        mut signals: Signals,
+    ) -> Result<(), Fault> {
+        let limits = self.args.limits();
+        let silence_max = (limits.long_poll + Duration::from_secs(10)) * MISSED_POLLS_MAX;
+        let pulse = Pulse::new(&Clock::Machine, silence_max);
+        let work = Arc::new(UnitOfWork::new(role, self.store, Clock::Machine));
+        let (outbox, metrics) = (self.bus.clone(), self.metrics.clone());
+        let attendant = Attendant::new(Arc::clone(&work), outbox, self.intake, metrics);
+        let seed = fastrand::u64(..);
+        let worker = Arc::new(Worker::new(self.bus, attendant, limits, pulse.clone(), seed));
+        let address = self.listener.local_addr().map_err(|it| Fault::Config(it.to_string()))?;
+        let eyes = self.eyes;
+        let stores = move || eyes.iter().find_map(Eye::problem);
+        let router = http::vital_signs(self.role, pulse, stores, self.metrics).merge(routes(work));
+
+        let stop = CancellationToken::new();
+        info!(
+            role = %self.role,
+            http = %address,
+            data = %self.args.data.folder.display(),
+            prefix = self.args.aws.prefix,
+            "ready"
+        );
+        let listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
+        let working = tokio::spawn(worker.run(stop.clone()));
+        until_ended(listening, working, stop, async || signals.next().await).await
+    }
+}
+
+/// Waits until a service is told to stop, lets its worker finish, and says how it ended. `told`
+/// returns at the next signal.
+///
+/// Neither the HTTP server nor the worker may end by itself. If one does, the process ends, so that
+/// its supervisor starts another one.
+async fn until_ended(
+    mut listening: JoinHandle<()>,
+    mut working: JoinHandle<Result<(), EndedByItself>>,
+    stop: CancellationToken,
+    mut told: impl AsyncFnMut(),
+) -> Result<(), Fault> {
+    let http_ended = tokio::select! {
+        biased;
+        () = told() => false,
+        _ = &mut listening => true,
+        ended = &mut working => return worker_ended(ended),
+    };
+    stop.cancel();
+    let finished = async {
+        let ended = working.await;
+        // Open HTTP requests had the time of the worker; no longer time is given to them.
+        listening.abort();
+        ended
+    };
+    tokio::select! {
+        biased;
+        ended = finished => match worker_ended(ended) {
+            Ok(()) if http_ended => Err(Fault::Internal(
+                "the HTTP server of this service ended by itself: see the panic in the log before this line".to_owned(),
+            )),
+            other => other,
+        },
+        () = told() => Err(Fault::Interrupted),
+    }
+}
+
+fn worker_ended(ended: Result<Result<(), EndedByItself>, JoinError>) -> Result<(), Fault> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(part)) => Err(Fault::Internal(part.to_string())),
+        // The text of a panic may quote a message, so it is not repeated.
+        Err(_) => Err(Fault::Internal(
+            "the worker ended by itself: see the panic in the log before this line".to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, process::ExitCode};
+
+    use super::*;
+
+    /// A part that runs until it is told to stop, as the HTTP server and the worker do.
+    async fn part(stop: CancellationToken) {
+        stop.cancelled().await;
+    }
+
+    async fn worker(stop: CancellationToken) -> Result<(), EndedByItself> {
+        stop.cancelled().await;
+        Ok(())
+    }
+
+    /// The fault of a service with these parts that gets no signal.
+    async fn alone(
+        http: impl Future<Output = ()> + Send + 'static,
+        worker: impl Future<Output = Result<(), EndedByItself>> + Send + 'static,
+        stop: CancellationToken,
+    ) -> Fault {
+        let parts = (tokio::spawn(http), tokio::spawn(worker));
+        until_ended(parts.0, parts.1, stop, async || pending().await).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_service_of_which_a_part_ends_by_itself_ends_with_70_and_says_which() {
+        let secret = "Ada ada@example.com tok_visa";
+        let seen = |fault: Fault, part: &str| {
+            assert_eq!(format!("{:?}", fault.exit_code()), format!("{:?}", ExitCode::from(70)));
+            let told = fault.to_string();
+            assert!(told.contains(part) && told.contains("ended by itself"), "{told}");
+            assert!(!told.contains("Ada"), "{told}");
+        };
+        let stop = CancellationToken::new();
+        let dies = async move { panic!("{secret}") };
+        seen(alone(dies, worker(stop.clone()), stop.clone()).await, "HTTP server");
+        assert!(stop.is_cancelled(), "the worker finished what it had in hand");
+
+        let stop = CancellationToken::new();
+        seen(alone(async {}, worker(stop.clone()), stop).await, "HTTP server");
+
+        let stop = CancellationToken::new();
+        let dies = async move { panic!("{secret}") };
+        seen(alone(part(stop.clone()), dies, stop).await, "worker");
+
+        let stop = CancellationToken::new();
+        let dies = async { Err(EndedByItself("a receive")) };
+        seen(alone(part(stop.clone()), dies, stop).await, "a receive of the worker");
+    }
+
+    #[tokio::test]
+    async fn told_once_it_ends_well_and_told_twice_at_once() {
+        let stop = CancellationToken::new();
+        let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(worker(stop.clone())));
+        let mut times = 0;
+        let once = async || {
+            times += 1;
+            if times > 1 {
+                pending::<()>().await;
+            }
+        };
+        assert_eq!(until_ended(parts.0, parts.1, stop, once).await, Ok(()));
+
+        let stop = CancellationToken::new();
+        let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(pending()));
+        assert_eq!(until_ended(parts.0, parts.1, stop, async || {}).await, Err(Fault::Interrupted));
+    }
+}

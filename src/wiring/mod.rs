@@ -1,0 +1,20 @@
+//! Builds the concrete parts of services and commands: stores, keys, rules, signals. Only this
+//! module, `services`, `demo` and `cli` may name the implementations of a seam. It must not decide
+//! anything about a booking.
+
+mod beginnings;
+mod faults;
+mod keys;
+mod parts;
+mod places;
+mod signals;
+mod stores;
+
+pub(crate) use beginnings::{agree, receipts};
+pub use beginnings::{begin, begin_tables, make_folder, new_deployment};
+pub use faults::{aws_fault, table_fault};
+pub use keys::canary_key;
+pub use parts::{aws_config, gateway_in, seats_rules};
+pub use places::{existing_store_file, gateway_file, read_store, receipts_folder, store_file};
+pub(crate) use signals::Signals;
+pub use stores::{AnyStore, Eye};

@@ -1,0 +1,17 @@
+//! The command line: what a person types, sees, and is told when something is wrong.
+
+pub mod beginnings;
+pub mod beginnings_of_tables;
+pub mod canaries;
+pub mod check;
+pub mod check_canary;
+pub mod cli;
+pub mod demo;
+pub mod dlq;
+pub mod erase;
+pub mod flood;
+pub mod resend;
+pub mod terminal;
+pub mod told;
+pub mod unreachable;
+pub mod words;

@@ -1,0 +1,14 @@
+//! Each seam has one contract, and every implementation passes it: bus, store, gateway, mailer,
+//! wire.
+
+pub mod bus;
+pub mod capacity;
+pub mod dynamodb;
+pub mod gateway;
+pub mod generated;
+pub mod key_index;
+pub mod mailer;
+pub mod schemas;
+pub mod sqlite;
+pub mod store;
+pub mod wire;

@@ -1,0 +1,237 @@
+//! One delivery in the hands of the real worker, stopped wherever one likes.
+//!
+//! The worker, the book, the roles and their rules are the real ones. What they talk to is
+//! `outside`: a store, a gateway, a mailer and a bus that do one *operation* at a time.
+//! Every operation is a point where the worker can be stopped (its future is dropped) or suspended.
+//! A future cannot be copied, so what is kept of a suspended worker is the list of the answers that
+//! it has got: it is a deterministic function of these, and going on means doing it again with the
+//! same answers, at the same times, up to the point where it stood.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+};
+
+use booking::{
+    clock::{Clock, Hands},
+    domain::{
+        event::{Charge, Event, Refund},
+        ids::BookingId,
+        money::Money,
+    },
+    gateway::Charged,
+    metrics::Metrics,
+    roles::Role,
+    runtime::{Attendant, Ended, Limits, Pulse, UnitOfWork, Worker},
+    store::{Commit, Versioned},
+    wire::{self, Incoming, Message},
+};
+
+use super::hostile::Hostile;
+use crate::harness::delivery;
+
+/// What one role has written down about the bookings it knows, and what the outside keeps for it.
+#[derive(Clone, Debug, Default)]
+pub struct Cell {
+    /// Rows by key.
+    pub rows: BTreeMap<String, (u64, String)>,
+    /// The questions that the gateway has not forgotten, by idempotency key.
+    pub keys: BTreeMap<String, String>,
+    /// Every movement of money, in order.
+    pub ledger: Vec<Movement>,
+    /// Every different mail. How often it was sent is nobody's promise.
+    pub mails: BTreeSet<String>,
+}
+
+/// A line of the gateway's ledger.
+#[derive(Clone, Debug)]
+pub struct Movement {
+    pub refund: bool,
+    pub booking: BookingId,
+    pub amount: Money,
+}
+
+/// What a worker does to the world, one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Read,
+    Commit,
+    Effect(&'static str),
+    Publish,
+    SetAside,
+    Delete,
+}
+
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Rows(Vec<Option<Versioned>>),
+    Committed(Commit),
+    Found(Option<Charge>),
+    Charged(Charged),
+    TimedOut,
+    KeyMisused,
+    Refunded(Refund),
+    Done,
+    Failed,
+}
+
+/// One operation that was done, what it answered, and when.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub operation: Operation,
+    reply: Reply,
+    at_ms: i64,
+}
+
+/// What goes wrong with an operation, by its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    pub at: usize,
+    /// Whether it was done all the same, and only the answer was lost.
+    pub done: bool,
+}
+
+/// How a delivery went, as far as it went.
+#[derive(Debug)]
+pub struct Run {
+    pub cell: Cell,
+    pub steps: Vec<Step>,
+    /// What it would do next; none when it came to its end.
+    pub next: Option<Operation>,
+    pub ended: Option<Ended>,
+    pub published: Vec<Message>,
+    pub set_aside: Option<String>,
+    pub deleted: bool,
+}
+
+impl Run {
+    /// Whether a worker that stands here can meet somebody else's work: it is about to write, to
+    /// ask outside, or to read what others may write. Not so after a lost commit (putting off the
+    /// next read is the same as putting off that commit: versions only grow), and not once it has
+    /// committed (then it only says what any redelivery says again from the memo).
+    pub fn can_be_overtaken(&self) -> bool {
+        let lost = matches!(self.steps.last(), Some(it) if matches!(it.reply, Reply::Committed(Commit::Conflict)));
+        match self.next {
+            Some(Operation::Read) => !lost && !self.steps.is_empty(),
+            Some(Operation::Commit | Operation::Effect(_)) => true,
+            Some(Operation::Publish | Operation::SetAside | Operation::Delete) | None => false,
+        }
+    }
+}
+
+/// The world as the worker sees it. Copies are one.
+#[derive(Clone)]
+pub struct Hand(Arc<Mutex<State>>);
+
+pub struct State {
+    pub cell: Cell,
+    steps: Vec<Step>,
+    told: usize,
+    stop_at: usize,
+    fault: Option<Fault>,
+    next: Option<Operation>,
+    now_ms: i64,
+    clock: Arc<Hands>,
+    pub published: Vec<Message>,
+    pub set_aside: Option<String>,
+    pub deleted: bool,
+    /// What keeps a hostile client out, and what does not.
+    pub hostile: Hostile,
+    /// What is delivered, if it is an event.
+    pub event: Option<Event>,
+}
+
+/// Hands a delivery to a worker of the role, which has already got the answers in `steps`; it stops
+/// before the operation numbered `stop_at`.
+pub fn run<R: Role>(
+    role: impl FnOnce(Hand) -> R,
+    (cell, now_ms): (&Cell, i64),
+    (incoming, hostile): (&Incoming, &Hostile),
+    steps: &[Step],
+    stop_at: usize,
+    fault: Option<Fault>,
+) -> Run {
+    let clock = Arc::new(Hands::at(now_ms));
+    let hand = Hand(Arc::new(Mutex::new(State {
+        cell: cell.clone(),
+        steps: steps.to_vec(),
+        told: 0,
+        stop_at,
+        fault,
+        next: None,
+        now_ms,
+        clock: Arc::clone(&clock),
+        published: Vec::new(),
+        set_aside: None,
+        deleted: false,
+        hostile: hostile.clone(),
+        event: wire::decode(incoming, &hostile.intake()).ok(),
+    })));
+    let clock = Clock::Manual(clock);
+    let (limits, pulse) = (Limits::default(), Pulse::new(&clock, std::time::Duration::MAX));
+    let work = UnitOfWork::new(role(hand.clone()), hand.clone(), clock);
+    let (outbox, metrics) = (hand.clone(), Metrics::default());
+    let attendant = Attendant::new(Arc::new(work), outbox, hostile.intake(), metrics);
+    let worker = Worker::new(hand.clone(), attendant, limits, pulse, 1);
+    let in_flight = worker.in_flight();
+    // Every operation is ready at once, or the worker has been stopped there.
+    let ended = match pin!(worker.attend(delivery(incoming.clone()), &in_flight))
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(ended) => Some(ended),
+        Poll::Pending => None,
+    };
+    drop(worker);
+    let state = Arc::into_inner(hand.0).expect("the worker is gone").into_inner().unwrap();
+    let State { cell, steps, next, published, set_aside, deleted, .. } = state;
+    Run { cell, steps, next, ended, published, set_aside, deleted }
+}
+
+impl Hand {
+    /// Does one operation, or tells again what it answered, or stops for good.
+    pub async fn operate(
+        &self,
+        operation: Operation,
+        act: impl FnOnce(&mut State) -> Reply + Send,
+    ) -> Reply {
+        match self.try_operate(operation, act) {
+            Some(reply) => reply,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn try_operate(
+        &self,
+        operation: Operation,
+        act: impl FnOnce(&mut State) -> Reply,
+    ) -> Option<Reply> {
+        let mut state = self.0.lock().unwrap();
+        if let Some(step) = state.steps.get(state.told).cloned() {
+            assert_eq!(step.operation, operation, "a worker is a function of the answers it got");
+            state.told += 1;
+            state.clock.set(step.at_ms);
+            return Some(step.reply);
+        }
+        let at = state.steps.len();
+        if at >= state.stop_at {
+            state.next = Some(operation);
+            return None;
+        }
+        let at_ms = state.now_ms;
+        state.clock.set(at_ms);
+        let fault = state.fault.filter(|it| it.at == at);
+        let mut reply = Reply::Failed;
+        if fault.is_none_or(|it| it.done) {
+            let answer = act(&mut state);
+            if fault.is_none() {
+                reply = answer;
+            }
+        }
+        state.steps.push(Step { operation, reply: reply.clone(), at_ms });
+        state.told += 1;
+        Some(reply)
+    }
+}

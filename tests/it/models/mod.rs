@@ -1,0 +1,14 @@
+//! Whole bookings in one process: step by step, in every order, and under every fault.
+
+pub mod attendant;
+pub mod breaker;
+pub mod endings;
+pub mod exhaustive;
+pub mod fares;
+pub mod filing;
+pub mod leases;
+pub mod replay;
+pub mod simulation;
+pub mod stories;
+pub mod trust;
+pub mod unit_of_work;

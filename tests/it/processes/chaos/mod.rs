@@ -1,0 +1,302 @@
+//! Four real processes under a nemesis that kills, stops and freezes, while bookings come in at a
+//! steady rate. Afterwards everything that was written down is held against what was asked for.
+//!
+//! The schedule of the nemesis is in real time, as its victims live in it; all else waits for
+//! conditions. BOOKING_CHAOS_BOOKINGS and BOOKING_CHAOS_SEED set length and seed: `just chaos`.
+//! BOOKING_CHAOS_STORE=dynamodb leaves out the run on SQLite, sqlite the one on DynamoDB.
+
+mod cast;
+mod evidence;
+
+use std::{
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use booking::{
+    audit::Evidence,
+    clock::Clock,
+    demo::{Wish, wishes},
+    domain::{
+        RoleName,
+        event::{Data, Event, Kind},
+        ids::{BookingId, Cause},
+    },
+    wire,
+};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::harness::{
+    Account, DynamoDbLocal, Folder, LocalStack, PATIENCE, Service, Tables, say, skipped,
+};
+
+use self::{cast::*, evidence::*};
+
+/// How many bookings CI asks for.
+const BOOKINGS: usize = 320;
+/// How many it asks for where each costs an emulated table more than a file.
+const BOOKINGS_ON_TABLES: usize = 96;
+/// One booking every so often.
+const PUBLISH_EVERY: Duration = Duration::from_millis(125);
+/// A client that has no answer by then says it again.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(5);
+/// An unpaid hold is safe for so long: short enough that a frozen emulator makes some expire.
+const HOLD_LIMIT: &str = "10s";
+
+/// One round of the nemesis, in seconds. It ends with a whole round.
+const ROUND_S: u64 = 46;
+const KILL_EVERY_S: u64 = 2;
+/// When a role is stopped, alone or with a stand-in that takes its work over.
+const STOP_AT_S: [(u64, bool); 2] = [(3, false), (36, true)];
+/// Longer than a received message is hidden: 5 s, and 8 s over tables.
+const STOP_FOR_S: u64 = 9;
+const FREEZE_AT_S: u64 = 12;
+const FREEZE_FOR_S: u64 = 20;
+/// When the tables stand still, while the queues do not: longer than one operation may take.
+const FREEZE_TABLES_AT_S: u64 = 34;
+const FREEZE_TABLES_FOR_S: u64 = 10;
+
+/// One run at a time: what they time must not be each other.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_booking_is_lost_or_doubled_by_kills_stops_and_a_frozen_emulator() {
+    if !skipped("chaos") && wanted("sqlite") {
+        chaos(None, BOOKINGS).await;
+    }
+}
+
+/// Two of every role, with tables that they share and that stand still in their turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_booking_is_lost_or_doubled_by_two_replicas_of_every_role_on_dynamodb() {
+    if !skipped("chaos") && !skipped("dynamodb") && wanted("dynamodb") {
+        chaos(Some(DynamoDbLocal::start()), BOOKINGS_ON_TABLES).await;
+    }
+}
+
+fn wanted(store: &str) -> bool {
+    std::env::var("BOOKING_CHAOS_STORE").map_or(true, |it| it == store)
+}
+
+async fn chaos(dynamodb: Option<DynamoDbLocal>, bookings: usize) {
+    let _alone = ALONE.lock().await;
+    let (bookings, seed) = (set("BOOKINGS", bookings), set("SEED", fastrand::u64(..1_000_000)));
+    let on = if dynamodb.is_some() { "DynamoDB, two of every role" } else { "SQLite" };
+    say(&format!("chaos on {on}: {bookings} bookings, BOOKING_CHAOS_SEED={seed}"));
+    let began = Instant::now();
+    let (localstack, folder) = (LocalStack::start(), Folder::new());
+    let account = Arc::new(Account::make_in(&localstack, false).await);
+    let tables = match &dynamodb {
+        Some(it) => Some(Tables::make_in(it, &account.prefix).await),
+        None => None,
+    };
+    let asked = wishes(bookings, seed);
+    let _evidently = Evidently(&folder);
+
+    let mut cast = Cast::new(&localstack, dynamodb.as_ref(), &account.prefix, folder.path());
+    for one in cast.everyone() {
+        cast.of(one).polls().await;
+    }
+    let publishing = tokio::spawn(publish(Arc::clone(&account), asked.clone()));
+    let struck = strike(&mut cast, seed, || publishing.is_finished()).await;
+    let again = publishing.await.unwrap();
+    let (restarts, drained) = (cast.restarts, drain(&mut cast, &account).await);
+    for role in RoleName::ALL {
+        let dead = account.depth_of(&account.names.dead_letter_queue(role)).await;
+        assert_eq!(dead, (0, 0), "dead letters of {role}");
+    }
+    drop(cast);
+
+    let logs = Logs::read(folder.path());
+    let evidence = match &tables {
+        // By the keys of what was asked for: nothing is scanned, so nothing invented would show.
+        Some(it) => {
+            let ids: Vec<BookingId> = asked.iter().map(|(id, _)| id.clone()).collect();
+            it.evidence(&ids, folder.path()).await
+        }
+        None => Evidence::read(folder.path()).unwrap(),
+    };
+    let held = check(&evidence, folder.path(), &asked);
+    say(&format!(
+        "chaos on {on}: {bookings} bookings in {} s ({} s of it to drain): {} SIGKILLs, {} SIGSTOPs \
+         of {STOP_FOR_S} s, emulator frozen {} times for {FREEZE_FOR_S} s, tables {} times for \
+         {FREEZE_TABLES_FOR_S} s; {again} requests said again, {restarts} services ended by \
+         themselves, {} deliveries, at most {} of one message, {} decisions recalled; {held}; 0 lost, \
+         0 doubled charges, 0 doubled receipts, 0 doubly held seats, 0 dead letters",
+        began.elapsed().as_secs(),
+        drained.as_secs(),
+        struck.kills,
+        struck.stops,
+        struck.freezes,
+        struck.freezes_of_tables,
+        logs.deliveries,
+        logs.attempts_max,
+        logs.recalled,
+    ));
+    assert!(struck.kills >= 20 && struck.stops >= 2 && struck.freezes >= 1, "{struck:?}");
+    assert_eq!(struck.freezes_of_tables >= 1, dynamodb.is_some());
+}
+
+fn set<T: std::str::FromStr<Err: std::fmt::Debug>>(name: &str, otherwise: T) -> T {
+    let set = std::env::var(format!("BOOKING_CHAOS_{name}"));
+    set.map_or(otherwise, |it| it.parse().expect("BOOKING_CHAOS_BOOKINGS and _SEED are numbers"))
+}
+
+/// Keeps the evidence of a run that fails.
+struct Evidently<'a>(&'a Folder);
+
+impl Drop for Evidently<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let to = std::env::temp_dir().join(format!("booking-chaos-{}", std::process::id()));
+            let copied = Command::new("cp").arg("-r").arg(self.0.path()).arg(&to).status();
+            say(&format!("chaos: stores, logs and receipts are in {} ({copied:?})", to.display()));
+        }
+    }
+}
+
+/// A service: its role, and which of its replicas.
+type One = (RoleName, usize);
+
+#[derive(Debug, Default)]
+struct Struck {
+    kills: usize,
+    stops: usize,
+    freezes: usize,
+    freezes_of_tables: usize,
+}
+
+/// A service that stands still, until when, and who does its work meanwhile.
+struct Stopped {
+    one: One,
+    until_s: u64,
+    stand_in: Option<Service>,
+}
+
+/// Strikes by the schedule, whole rounds of it, until `enough`.
+async fn strike(cast: &mut Cast<'_>, seed: u64, enough: impl Fn() -> bool) -> Struck {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut struck = Struck::default();
+    let mut stopped: Option<Stopped> = None;
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    for now_s in 0.. {
+        seconds.tick().await;
+        let at_s = now_s % ROUND_S;
+        if at_s == 0 && now_s > 0 && enough() {
+            break;
+        }
+        if let Some(it) = stopped.take_if(|it| it.until_s == now_s) {
+            cast.of(it.one).signal("CONT");
+            // Both are there for a moment: one of them with leases that it lost while it slept.
+            struck.kills += usize::from(it.stand_in.is_some());
+            drop(it.stand_in);
+        }
+        if let Some((_, replaced)) = STOP_AT_S.iter().find(|it| it.0 == at_s) {
+            let everyone = cast.everyone();
+            let one = everyone[rng.usize(..everyone.len())];
+            cast.of(one).signal("STOP");
+            let stand_in = replaced.then(|| cast.spawn(one));
+            stopped = Some(Stopped { one, until_s: now_s + STOP_FOR_S, stand_in });
+            struck.stops += 1;
+        }
+        if at_s == FREEZE_AT_S {
+            cast.localstack.freeze();
+            assert!(!cast.localstack.answers().await, "it is frozen, and answers");
+            struck.freezes += 1;
+        }
+        if at_s == FREEZE_AT_S + FREEZE_FOR_S {
+            cast.localstack.thaw();
+        }
+        if let Some(tables) = cast.dynamodb {
+            if at_s == FREEZE_TABLES_AT_S {
+                tables.freeze();
+                struck.freezes_of_tables += 1;
+            }
+            if at_s == FREEZE_TABLES_AT_S + FREEZE_TABLES_FOR_S {
+                tables.thaw();
+            }
+        }
+        if at_s.is_multiple_of(KILL_EVERY_S) {
+            let mut victims = cast.everyone();
+            victims.retain(|it| stopped.as_ref().is_none_or(|stopped| stopped.one != *it));
+            cast.restart(victims[rng.usize(..victims.len())]);
+            struck.kills += 1;
+        }
+        cast.tend();
+    }
+    assert!(stopped.is_none(), "a round ends with everybody awake");
+    struck
+}
+
+/// Publishes at a steady rate whatever happens, each booking until it is taken. Returns how many
+/// requests were said again.
+async fn publish(account: Arc<Account>, asked: Vec<(BookingId, Wish)>) -> usize {
+    let mut beat = tokio::time::interval(PUBLISH_EVERY);
+    let mut clients = JoinSet::new();
+    for (id, wish) in asked {
+        beat.tick().await;
+        let (account, text) = (Arc::clone(&account), cloud_event(&id, &wish));
+        clients.spawn(async move { request(&account, &text).await });
+    }
+    clients.join_all().await.into_iter().sum()
+}
+
+/// Says it until SNS takes it; returns how often it said it again.
+async fn request(account: &Account, text: &str) -> usize {
+    let patience = Instant::now() + PATIENCE;
+    let mut again = 0;
+    while Instant::now() < patience {
+        let topic = account.topic_arn(Kind::BookingRequested);
+        let publish = account.sns.publish().topic_arn(topic).message(text).send();
+        if let Ok(Ok(_)) = tokio::time::timeout(CLIENT_PATIENCE, publish).await {
+            return again;
+        }
+        again += 1;
+    }
+    panic!("SNS took nothing in {again} tries");
+}
+
+fn cloud_event(id: &BookingId, wish: &Wish) -> String {
+    let request = wish.request();
+    let event = Event {
+        cause: Cause { source: "/test".to_owned(), id: id.derive("request").to_string() },
+        booking: id.clone(),
+        time: Clock::Machine.now(),
+        digest: wire::digest(wire::request_data(&request)),
+        traceparent: None,
+        data: Data::BookingRequested(request),
+    };
+    wire::encode(&event).unwrap().body
+}
+
+/// Waits until no queue has anything, visible or in flight, and status has no open booking. Fails
+/// when nothing moves for longer than the tests' patience.
+async fn drain(cast: &mut Cast<'_>, account: &Account) -> Duration {
+    let began = Instant::now();
+    let (mut before, mut moved, mut quiet) = (Vec::new(), Instant::now(), 0);
+    // Twice in a row: a message may go from a queue not yet looked at to one that was.
+    while quiet < 2 {
+        assert!(moved.elapsed() < PATIENCE, "nothing moves; (visible, in flight): {before:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        cast.tend();
+        let mut now = Vec::new();
+        for role in RoleName::ALL {
+            now.push(account.depth(role).await);
+        }
+        let idle = now.iter().all(|it| *it == (0, 0)) && nobody_waits(cast).await;
+        quiet = if idle { quiet + 1 } else { 0 };
+        if now != before {
+            (before, moved) = (now, Instant::now());
+        }
+    }
+    began.elapsed()
+}
+
+/// Whether status answers, and has no open booking.
+async fn nobody_waits(cast: &mut Cast<'_>) -> bool {
+    let url = format!("http://{}/bookings?order=stalest", cast.of((RoleName::Status, 0)).address);
+    let Ok(answer) = reqwest::get(url).await else { return false };
+    answer.json::<Value>().await.is_ok_and(|it| it["bookings"] == Value::Array(Vec::new()))
+}

@@ -1,0 +1,11 @@
+//! The repository against itself: documents, layers, Terraform, and where what we build on comes
+//! from.
+
+pub mod coverage;
+pub mod documents;
+pub mod emulators;
+pub mod layers;
+pub mod sources;
+pub mod supply;
+pub mod terraform;
+pub mod topology;
