@@ -6,8 +6,18 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use jiff::SignedDuration;
+use reqwest::Url;
 
-use crate::{mailer::DEFAULT_SENDER, runtime::Limits};
+use crate::{address::http_url, mailer::DEFAULT_SENDER, runtime::Limits};
+
+/// The most characters of a prefix, so that no name in AWS gets too long.
+const PREFIX_MAX: usize = 32;
+/// The longest long poll of SQS.
+const LONG_POLL_MAX: Duration = Duration::from_secs(20);
+/// The longest visibility timeout of SQS.
+const VISIBILITY_MAX: Duration = Duration::from_secs(12 * 3600);
+/// The longest that a message may wait for others.
+const LATENCY_TARGET_MAX: Duration = Duration::from_secs(5);
 
 /// A length of time, written as `500ms`, `20s`, `15m` or `1h 30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +44,7 @@ pub struct AwsArgs {
 
 fn prefix(text: &str) -> Result<String, &'static str> {
     let known = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
-    if text.len() <= 32 && text.bytes().all(known) {
+    if text.len() <= PREFIX_MAX && text.bytes().all(known) {
         Ok(text.to_owned())
     } else {
         Err("expected at most 32 characters of a-z, 0-9 and -")
@@ -191,15 +201,14 @@ fn long_poll(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
     match span.0.as_secs() {
         0 => Err("expected at least 1s: with less, the service polls without a pause"),
-        20.. if span.0 > Duration::from_secs(20) => Err("SQS waits at most 20s"),
+        _ if span.0 > LONG_POLL_MAX => Err("SQS waits at most 20s"),
         _ => Ok(span),
     }
 }
 
 fn visibility(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
-    let hours = Duration::from_secs(12 * 3600);
-    if (Duration::from_secs(1)..=hours).contains(&span.0) {
+    if (Duration::from_secs(1)..=VISIBILITY_MAX).contains(&span.0) {
         Ok(span)
     } else {
         Err("SQS hides a message for 1s to 12h")
@@ -208,8 +217,7 @@ fn visibility(text: &str) -> Result<Span, &'static str> {
 
 fn latency_target(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
-    let most = Duration::from_secs(5);
-    if span.0 <= most { Ok(span) } else { Err("expected at most 5s") }
+    if span.0 <= LATENCY_TARGET_MAX { Ok(span) } else { Err("expected at most 5s") }
 }
 
 fn not_zero(text: &str) -> Result<Span, &'static str> {
@@ -232,6 +240,22 @@ impl ServiceArgs {
             latency_target: self.latency_target.0,
         }
     }
+}
+
+/// The settings of the gateway `stripe`. The key itself must never be on the command line, where
+/// every process of the machine could read it.
+#[derive(Clone, Debug, Args)]
+pub struct StripeArgs {
+    /// File with the secret or restricted key of the Stripe account (sk_… or rk_…). Instead, the
+    /// variable BOOKING_STRIPE_KEY can hold the key itself
+    #[arg(long, env = "BOOKING_STRIPE_KEY_FILE", value_name = "FILE")]
+    pub stripe_key_file: Option<PathBuf>,
+
+    /// Address of Stripe. Set another address only for a test or a proxy. A live key is only sent
+    /// to an https:// address
+    #[arg(long, env = "BOOKING_STRIPE_URL", hide_env_values = true,
+          default_value = "https://api.stripe.com", value_name = "URL", value_parser = http_url)]
+    pub stripe_url: Url,
 }
 
 /// Where the status service is.

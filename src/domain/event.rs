@@ -56,6 +56,7 @@ impl Event {
         }
     }
 
+    /// The type, which follows from the data.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.data.kind()
@@ -228,6 +229,8 @@ codes! {
         /// The payment provider refuses the amount or the currency, or it charged a wrong amount,
         /// which was refunded.
         Invalid = "invalid",
+        /// The card's bank wants its holder to confirm the payment, and the holder is not there.
+        AuthenticationRequired = "authentication_required",
         /// There is no seat, so nothing was ever charged.
         SeatUnavailable = "seat_unavailable",
     }

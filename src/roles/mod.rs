@@ -14,7 +14,7 @@ pub use seats::SeatsRole;
 pub use status::StatusRole;
 pub use timely::Timely;
 
-use std::{error::Error, future::Future};
+use std::{error::Error, future::Future, time::Duration};
 
 use crate::domain::decision::Rules;
 
@@ -42,6 +42,17 @@ pub enum EffectError {
     NoAnswer {
         from: &'static str,
         asked: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It is not known whether the effect happened, and the provider said how long to wait before
+    /// the same effect is asked for again.
+    #[error("{from} asks to wait with {asked}")]
+    NotNow {
+        from: &'static str,
+        asked: &'static str,
+        /// How long to wait at least. The provider may ask for any time, so the caller bounds it.
+        after: Duration,
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },

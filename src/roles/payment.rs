@@ -41,13 +41,25 @@ impl<G: Gateway> Role for PaymentRole<G> {
     }
 }
 
-/// After a time-out or a lost connection the same can be asked again. After a refusal that does not
-/// help.
+/// Sorts the errors of a gateway: a refusal needs a person, and after every other error the same
+/// request can be repeated.
 fn failed(asked: &'static str) -> impl Fn(GatewayError) -> EffectError {
     let from = "the gateway";
     move |error| match error {
-        GatewayError::Refused(_) => EffectError::Refused { from, asked, source: Box::new(error) },
-        GatewayError::TimedOut | GatewayError::Unreachable(_) => {
+        GatewayError::Refused(_) | GatewayError::Malformed { .. } => {
+            EffectError::Refused { from, asked, source: Box::new(error) }
+        }
+        GatewayError::NotNow { after: Some(after), .. } => {
+            EffectError::NotNow { from, asked, after, source: Box::new(error) }
+        }
+        // No booking may fail because our key is refused. All bookings wait until an operator
+        // corrects the key.
+        GatewayError::TimedOut
+        | GatewayError::Unreachable(_)
+        | GatewayError::NotNow { after: None, .. }
+        | GatewayError::Failed { .. }
+        | GatewayError::FailedAsBefore { .. }
+        | GatewayError::KeyRefused { .. } => {
             EffectError::NoAnswer { from, asked, source: Box::new(error) }
         }
     }

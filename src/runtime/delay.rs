@@ -8,20 +8,30 @@ use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 
 /// The longest time for which a message that is given back stays hidden. SQS accepts 12 hours.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(900);
+/// The delay of the first give-back is below this; each further one may be twice as long.
+const GIVE_BACK_FIRST: Duration = Duration::from_secs(2);
+/// The pause after the first receive that fails is below this.
+const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// The longest pause after a receive that fails.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
 
 /// How long a message stays hidden that is given back at its `attempt`-th delivery: a random time
 /// of up to 2^attempt seconds (full jitter), at most 15 minutes.
 pub fn give_back_delay(attempt: u32, jitter: &mut fastrand::Rng) -> Duration {
-    let ceiling = nth(growing(Duration::from_secs(2), GIVE_BACK_MAX), attempt);
+    let ceiling = nth(growing(GIVE_BACK_FIRST, GIVE_BACK_MAX), attempt);
     ceiling.mul_f64(jitter.f64())
+}
+
+/// The longer one of `delay` and the time for which the provider asked to wait. Of the provider's
+/// time at most 15 minutes count, because a provider may ask for any time.
+pub(super) fn not_before(delay: Duration, asked_to_wait: Option<Duration>) -> Duration {
+    delay.max(asked_to_wait.unwrap_or_default().min(GIVE_BACK_MAX))
 }
 
 /// How long to wait after the `failures`-th failed receive in a row: at least half of a ceiling
 /// that doubles from 0.2 s up to 20 s, so that a broken account is not asked in a hot loop.
 pub fn pause(failures: u32, jitter: &mut fastrand::Rng) -> Duration {
-    let ceiling = nth(growing(Duration::from_millis(200), PAUSE_MAX), failures);
+    let ceiling = nth(growing(PAUSE_FIRST, PAUSE_MAX), failures);
     ceiling.mul_f64(0.5 + jitter.f64() / 2.0)
 }
 
@@ -60,6 +70,15 @@ mod tests {
             assert!(delays.iter().all(|it| *it <= ceiling), "attempt {attempt}");
             assert!(delays.iter().any(|it| *it > ceiling / 2), "attempt {attempt}");
         }
+    }
+
+    #[test]
+    fn who_asks_to_wait_is_asked_no_sooner_and_never_after_more_than_15_minutes() {
+        let s = Duration::from_secs;
+        assert_eq!(not_before(s(4), None), s(4));
+        assert_eq!(not_before(s(4), Some(s(2))), s(4));
+        assert_eq!(not_before(s(4), Some(s(30))), s(30));
+        assert_eq!(not_before(s(4), Some(s(86_400))), s(900));
     }
 
     /// Failure matrix: A31.

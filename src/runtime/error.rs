@@ -1,6 +1,8 @@
 //! The error of the unit of work, and the bounds after which it gives up. No error may quote a row
 //! or a message.
 
+use std::time::Duration;
+
 use super::LeaseLost;
 use crate::{roles::EffectError, store::StoreError, wire::TooLarge};
 
@@ -38,6 +40,24 @@ pub enum WorkError {
     /// The rules never reached a final step. This is a bug.
     #[error("the rules reached no final step after {STEPS_MAX} steps")]
     Endless,
+}
+
+impl WorkError {
+    /// How long to wait at least before the event is dealt with again, if the provider said so. The
+    /// caller bounds this time.
+    #[must_use]
+    pub fn asked_to_wait(&self) -> Option<Duration> {
+        match self {
+            WorkError::Effect(EffectError::NotNow { after, .. }) => Some(*after),
+            WorkError::Effect(EffectError::NoAnswer { .. } | EffectError::Refused { .. })
+            | WorkError::Store(_)
+            | WorkError::Lease(_)
+            | WorkError::Contended
+            | WorkError::Row { .. }
+            | WorkError::TooLarge(_)
+            | WorkError::Endless => None,
+        }
+    }
 }
 
 /// The place in a row where it stopped being readable.

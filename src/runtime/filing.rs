@@ -6,8 +6,8 @@ use std::error::Error;
 use tracing::{Instrument, error, info, warn};
 
 use super::{
-    Attended, Chain, Depends, Ended, InFlight, Lease, Poison, Trip, Verdict, Worker,
-    delay::give_back_delay,
+    Attended, Chain, Depends, Ended, InFlight, Lease, Poison, Trip, Verdict, WorkError, Worker,
+    delay::{give_back_delay, not_before},
 };
 use crate::{
     bus::{BusError, DeadLetter, Delivery, Outbox, Queue},
@@ -58,7 +58,9 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 (Ended::Done, "done", self.queue.delete(handle).await)
             }
             Verdict::Retry(on, cause) => {
-                let after = give_back_delay(delivery.incoming.attempt, &mut self.jitter());
+                let delay = give_back_delay(delivery.incoming.attempt, &mut self.jitter());
+                let asked = cause.downcast_ref::<WorkError>().and_then(WorkError::asked_to_wait);
+                let after = not_before(delay, asked);
                 warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
                 self.trip(on, &*cause);
                 (Ended::Retry, "retry", self.queue.give_back(handle, after).await)

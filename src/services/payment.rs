@@ -4,12 +4,12 @@ use clap::{Args, ValueEnum};
 
 use super::service::{Service, no_routes};
 use crate::{
-    config::{ServiceArgs, Span, StoreName},
+    config::{ServiceArgs, Span, StoreName, StripeArgs},
     domain::RoleName,
     fault::Fault,
-    gateway::simulated::SimulatedGateway,
+    gateway::{Gateway, simulated::SimulatedGateway},
     roles::{PaymentRole, Timely},
-    wiring::{Signals, agree},
+    wiring::{Signals, agree, stripe},
 };
 
 /// `booking payment`
@@ -25,14 +25,19 @@ pub struct PaymentArgs {
     /// How long the simulated gateway makes its caller wait before a late answer becomes a time-out
     #[arg(long, env = "BOOKING_GATEWAY_PATIENCE", default_value = "1s", value_name = "TIME")]
     pub gateway_patience: Span,
+
+    #[command(flatten)]
+    pub stripe: StripeArgs,
 }
 
 /// The payment providers that can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GatewayName {
-    /// A simulation: the token decides how a charge ends. Its ledger is gateway.db in the data
-    /// folder or, with --store dynamodb, in the table of payment
+    /// A simulation: the token decides how a charge ends. It keeps its ledger in gateway.db in the
+    /// data folder or, with --store dynamodb, in the table of payment
     Simulated,
+    /// Real money: charges cards through the Stripe account whose key is given (docs/PAYMENTS.md)
+    Stripe,
 }
 
 /// Runs `booking payment` until it is told to stop.
@@ -41,20 +46,28 @@ pub enum GatewayName {
 /// If the service cannot start, or does not end well.
 pub async fn run(args: PaymentArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
-    if args.service.store.store == StoreName::Sqlite {
-        match args.gateway {
-            GatewayName::Simulated => agree(&args.service.data.folder)?,
-        }
-    }
-    let service = Service::prepare(RoleName::Payment, args.service.clone());
-    let Some(mut service) = signals.or(service).await? else { return Ok(()) };
-    let gateway = match args.gateway {
+    match args.gateway {
         GatewayName::Simulated => {
+            if args.service.store.store == StoreName::Sqlite {
+                agree(&args.service.data.folder)?;
+            }
+            let service = Service::prepare(RoleName::Payment, args.service.clone());
+            let Some(mut service) = signals.or(service).await? else { return Ok(()) };
             let rows = service.store.of_gateway(&args.service)?;
             service.eyes.extend(rows.eye());
-            SimulatedGateway::new(rows, args.gateway_patience.0)
+            let gateway = SimulatedGateway::new(rows, args.gateway_patience.0);
+            service.run(charging(gateway, &args), no_routes, signals).await
         }
-    };
-    let role = Timely::new(PaymentRole(gateway), args.service.effect_timeout.0);
-    service.run(role, no_routes, signals).await
+        GatewayName::Stripe => {
+            // The key is read first, because payment must not start without one.
+            let gateway = stripe(&args.stripe, args.service.effect_timeout.0)?;
+            let service = Service::prepare(RoleName::Payment, args.service.clone());
+            let Some(service) = signals.or(service).await? else { return Ok(()) };
+            service.run(charging(gateway, &args), no_routes, signals).await
+        }
+    }
+}
+
+fn charging<G: Gateway>(gateway: G, args: &PaymentArgs) -> Timely<PaymentRole<G>> {
+    Timely::new(PaymentRole(gateway), args.service.effect_timeout.0)
 }

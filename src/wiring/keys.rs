@@ -1,38 +1,100 @@
-//! Reads the canary key from a file or from a variable. A secret must never be taken from the
-//! command line, and never be printed.
+//! Reads the canary key and the key of the Stripe account from a file or from an environment
+//! variable. A key must never be taken from the command line, and must never be printed.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
-use crate::{config::CanaryArgs, fault::Fault, wire::CanaryKey};
+use crate::{
+    config::{CanaryArgs, StripeArgs},
+    fault::Fault,
+    gateway::stripe::StripeKey,
+    wire::CanaryKey,
+};
 
-/// The variable that holds the key itself.
-const VARIABLE: &str = "BOOKING_CANARY_KEY";
-/// The most bytes that are read from the file.
+/// No key is longer than this, so no more bytes of a key file are read.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
 
-/// The key that canaries are made with, if one is set.
+/// The places where one key can be given.
+struct Places<'a> {
+    /// The name of the key in error messages.
+    what: &'static str,
+    /// The environment variable that holds the key itself. The variable with `_FILE` appended names
+    /// the file.
+    variable: &'static str,
+    /// The argument that names the file.
+    flag: &'static str,
+    /// The file that was named, if any.
+    file: Option<&'a Path>,
+}
+
+/// The canary key, if one is given.
 ///
 /// # Errors
-/// If the key cannot be read, is too short, or is set twice.
+/// If the key cannot be read, is too short, or is given twice.
 pub fn canary_key(args: &CanaryArgs) -> Result<Option<CanaryKey>, Fault> {
-    let given = std::env::var(VARIABLE).ok().filter(|it| !it.is_empty());
-    let (text, place) = match (given, &args.canary_key_file) {
-        (None, None) => return Ok(None),
-        (Some(_), Some(_)) => {
-            let twice = format!("{VARIABLE} and {VARIABLE}_FILE are both set: unset one of them");
-            return Err(Fault::Config(twice));
-        }
-        (Some(key), None) => (key, VARIABLE.to_owned()),
-        (None, Some(file)) => {
-            let mut text = String::new();
-            let read = |file: std::fs::File| file.take(FILE_BYTES_MAX).read_to_string(&mut text);
-            let place = format!("{} (--canary-key-file)", file.display());
-            let unreadable =
-                |it: io::Error| Fault::Config(format!("cannot read the canary key {place}: {it}"));
-            std::fs::File::open(file).and_then(read).map_err(unreadable)?;
-            (text, place)
-        }
+    let places = Places {
+        what: "the canary key",
+        variable: "BOOKING_CANARY_KEY",
+        flag: "--canary-key-file",
+        file: args.canary_key_file.as_deref(),
     };
+    let Some((text, place)) = places.read()? else { return Ok(None) };
     let wrong = |it| Fault::Config(format!("{place}: {it}"));
     CanaryKey::parse(&text).map(Some).map_err(wrong)
+}
+
+/// The key of the Stripe account. The caller may send it to the address in `args`.
+///
+/// # Errors
+/// If no key is given, if two are given, if the key cannot be read or is not a secret or restricted
+/// key, or if a live key would be sent without TLS.
+pub(super) fn stripe_key(args: &StripeArgs) -> Result<StripeKey, Fault> {
+    let places = Places {
+        what: "the key of Stripe",
+        variable: "BOOKING_STRIPE_KEY",
+        flag: "--stripe-key-file",
+        file: args.stripe_key_file.as_deref(),
+    };
+    let missing = || {
+        Fault::Config(
+            "--gateway stripe needs a key: name its file (--stripe-key-file) or set \
+             BOOKING_STRIPE_KEY"
+                .to_owned(),
+        )
+    };
+    let (text, place) = places.read()?.ok_or_else(missing)?;
+    let wrong = |it| Fault::Config(format!("{place}: {it}"));
+    let key = StripeKey::parse(&text).map_err(wrong)?;
+    let stays = |it| Fault::Config(format!("BOOKING_STRIPE_URL (--stripe-url): {it}"));
+    key.may_go_to(&args.stripe_url).map_err(stays)?;
+    Ok(key)
+}
+
+impl Places<'_> {
+    /// The text of the key and a description of its place, or `None` if no key is given.
+    fn read(&self) -> Result<Option<(String, String)>, Fault> {
+        let Places { what, variable, flag, file } = self;
+        let given = std::env::var(variable).ok().filter(|it| !it.is_empty());
+        match (given, file) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => {
+                let twice =
+                    format!("{variable} and {variable}_FILE are both set: give one of them");
+                Err(Fault::Config(twice))
+            }
+            (Some(key), None) => Ok(Some((key, (*variable).to_owned()))),
+            (None, Some(file)) => {
+                let mut text = String::new();
+                let place = format!("{} ({flag})", file.display());
+                let read =
+                    |file: std::fs::File| file.take(FILE_BYTES_MAX).read_to_string(&mut text);
+                let unreadable =
+                    |it: io::Error| Fault::Config(format!("cannot read {what} {place}: {it}"));
+                std::fs::File::open(file).and_then(read).map_err(unreadable)?;
+                Ok(Some((text, place)))
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod beginnings;
 mod faults;
+mod gateways;
 mod keys;
 mod parts;
 mod places;
@@ -13,6 +14,7 @@ mod stores;
 pub(crate) use beginnings::{agree, receipts};
 pub use beginnings::{begin, begin_tables, make_folder, new_deployment};
 pub use faults::{aws_fault, table_fault};
+pub(crate) use gateways::stripe;
 pub use keys::canary_key;
 pub use parts::{aws_config, gateway_in, seats_rules};
 pub use places::{existing_store_file, gateway_file, read_store, receipts_folder, store_file};

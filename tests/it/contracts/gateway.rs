@@ -1,35 +1,57 @@
-//! The contract of a payment provider, on the simulated one: over a file, and over a table.
+//! The contract of a payment provider. It runs against the simulated gateway over a file and over a
+//! table, and against Stripe: localstripe behind a front that adds what localstripe lacks (see
+//! tests/it/peers/stripe.py). No test here may depend on which provider it runs against.
 
 use std::time::Duration;
 
 use booking::{
-    domain::{RoleName, event::NoCharge, ids::BookingId, money::Money, request::PaymentToken},
+    domain::{
+        RoleName,
+        event::{Charge, NoCharge, Refund},
+        ids::BookingId,
+        money::Money,
+        request::PaymentToken,
+    },
     durability::Durability,
-    gateway::{Charged, Gateway, GatewayError, simulated::SimulatedGateway},
+    gateway::{Charged, Gateway, GatewayError, simulated::SimulatedGateway, stripe::StripeGateway},
     store::sqlite::{Engine, Sqlite},
     wiring::{AnyStore, gateway_file},
 };
+use futures_util::future::join_all;
 
-use crate::harness::{Folder, Tables, skipped};
+use crate::harness::{Folder, Stripe, Tables, eventually, skipped, unique};
 
-/// Where a provider's rows can be.
+/// How many tasks make the same request at once.
+const ASKERS: usize = 100;
+
+/// Where a provider keeps its charges.
 enum Place {
     File(Folder),
     Table(Box<Tables>),
+    Stripe(&'static Stripe),
+}
+
+/// A provider as one process opens it.
+enum Provider {
+    Simulated(SimulatedGateway<AnyStore>),
+    Stripe(StripeGateway),
 }
 
 impl Place {
-    /// A new one of each.
+    /// A new place of each kind.
     async fn all() -> Vec<Place> {
         let mut places = vec![Place::File(Folder::new())];
         if !skipped("dynamodb") {
             places.push(Place::Table(Box::new(Tables::make().await)));
         }
+        if !skipped("stripe") {
+            places.push(Place::Stripe(Stripe::running()));
+        }
         places
     }
 
-    /// Opens the provider, as another process or a restart would.
-    async fn open(&self) -> SimulatedGateway<AnyStore> {
+    /// Opens the provider as another process or a restart would.
+    async fn open(&self) -> Provider {
         let rows = match self {
             Place::File(folder) => {
                 let file = gateway_file(folder.path());
@@ -37,25 +59,82 @@ impl Place {
                 AnyStore::File(Sqlite::start(engine.unwrap()).unwrap())
             }
             Place::Table(tables) => AnyStore::Table(tables.open(RoleName::Payment).await),
+            Place::Stripe(stripe) => return Provider::Stripe(stripe.gateway()),
         };
-        SimulatedGateway::new(rows, Duration::ZERO)
+        Provider::Simulated(SimulatedGateway::new(rows, Duration::ZERO))
+    }
+
+    /// How often money moved for a booking, counted in the provider's own records.
+    async fn moved(&self, booking: &BookingId) -> usize {
+        match self.open().await {
+            Provider::Simulated(it) => it.ledger_of(booking).await.unwrap().len(),
+            Provider::Stripe(_) => {
+                let moved = Stripe::running().moved_of(booking).await;
+                moved.charges.len() + moved.refunds.len()
+            }
+        }
     }
 }
 
-async fn moved(gateway: &SimulatedGateway<AnyStore>, booking: &BookingId) -> usize {
-    gateway.ledger_of(booking).await.unwrap().len()
+impl Gateway for Provider {
+    async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
+        match self {
+            Provider::Simulated(it) => it.find(booking).await,
+            Provider::Stripe(it) => it.find(booking).await,
+        }
+    }
+
+    async fn charge(
+        &self,
+        booking: &BookingId,
+        token: &PaymentToken,
+        amount: Money,
+    ) -> Result<Charged, GatewayError> {
+        match self {
+            Provider::Simulated(it) => it.charge(booking, token, amount).await,
+            Provider::Stripe(it) => it.charge(booking, token, amount).await,
+        }
+    }
+
+    async fn refund(&self, booking: &BookingId, charge: &Charge) -> Result<Refund, GatewayError> {
+        match self {
+            Provider::Simulated(it) => it.refund(booking, charge).await,
+            Provider::Stripe(it) => it.refund(booking, charge).await,
+        }
+    }
 }
 
-fn booking(id: &str) -> BookingId {
-    BookingId::parse(id).unwrap()
+/// A booking id that no other test uses, because all tests share one Stripe account.
+pub fn booking(name: &str) -> BookingId {
+    BookingId::parse(&format!("{}{name}", unique("g"))).unwrap()
 }
 
-fn token(text: &str) -> PaymentToken {
+pub fn token(text: &str) -> PaymentToken {
     PaymentToken::parse(text).unwrap()
 }
 
-fn fare() -> Money {
+pub fn fare() -> Money {
     Money::parse("EUR 129.00").unwrap()
+}
+
+/// Repeats a request until there is an answer, as the redeliveries of a queue do.
+async fn answered<T>(mut ask: impl AsyncFnMut() -> Result<T, GatewayError>) -> T {
+    eventually("an answer of the provider", async || match ask().await {
+        Ok(it) => Some(it),
+        Err(
+            GatewayError::NotNow { .. } | GatewayError::TimedOut | GatewayError::Unreachable(_),
+        ) => None,
+        Err(other) => panic!("{other}"),
+    })
+    .await
+}
+
+async fn charged(gateway: &impl Gateway, booking: &BookingId) -> Charge {
+    let token = token("tok_visa");
+    match answered(async || gateway.charge(booking, &token, fare()).await).await {
+        Charged::Yes(charge) => charge,
+        Charged::No(reason) => panic!("tok_visa is charged, and not {reason}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,13 +146,27 @@ async fn the_token_says_how_a_charge_ends() {
             ("tok_insufficient_funds", NoCharge::InsufficientFunds),
             ("tok_nobody_knows", NoCharge::Declined),
         ] {
-            let answer = gateway.charge(&booking(text), &token(text), fare()).await.unwrap();
+            let id = booking(text);
+            let answer = gateway.charge(&id, &token(text), fare()).await.unwrap();
             assert_eq!(answer, Charged::No(reason), "{text}");
+            assert_eq!(place.moved(&id).await, 0);
         }
-        let answer = gateway.charge(&booking("a"), &token("tok_visa"), fare()).await.unwrap();
+        let id = booking("a");
+        let answer = gateway.charge(&id, &token("tok_visa"), fare()).await.unwrap();
         assert!(matches!(answer, Charged::Yes(charge) if charge.amount == fare()));
-        assert_eq!(moved(&gateway, &booking("a")).await, 1);
-        assert_eq!(moved(&gateway, &booking("tok_declined")).await, 0);
+        assert_eq!(place.moved(&id).await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_amount_comes_back_as_it_was_asked_for_in_every_way_of_counting() {
+    for place in Place::all().await {
+        let gateway = place.open().await;
+        for text in ["JPY 12900", "KWD 12.340", "ISK 500", "HUF 100.50", "USD 0.50"] {
+            let amount = Money::parse(text).unwrap();
+            let answer = gateway.charge(&booking("a"), &token("tok_visa"), amount).await.unwrap();
+            assert!(matches!(answer, Charged::Yes(charge) if charge.amount == amount), "{text}");
+        }
     }
 }
 
@@ -82,15 +175,14 @@ async fn the_token_says_how_a_charge_ends() {
 async fn the_same_key_charges_once_and_answers_the_same_in_every_process() {
     for place in Place::all().await {
         let (one, other) = (place.open().await, place.open().await);
-        let (a, visa) = (booking("a"), token("tok_visa"));
-        let (first, second) =
-            tokio::join!(one.charge(&a, &visa, fare()), other.charge(&a, &visa, fare()));
-        assert_eq!(first.unwrap(), second.unwrap());
+        let a = booking("a");
+        let (first, second) = tokio::join!(charged(&one, &a), charged(&other, &a));
+        assert_eq!(first, second);
         drop((one, other));
         let again = place.open().await;
-        assert!(matches!(again.charge(&a, &visa, fare()).await.unwrap(), Charged::Yes(_)));
-        assert_eq!(moved(&again, &a).await, 1);
-        assert!(again.find(&a).await.unwrap().is_some());
+        assert_eq!(charged(&again, &a).await, first);
+        assert_eq!(place.moved(&a).await, 1);
+        assert_eq!(again.find(&a).await.unwrap(), Some(first));
         assert!(again.find(&booking("b")).await.unwrap().is_none());
     }
 }
@@ -102,9 +194,26 @@ async fn a_late_answer_is_none_and_asking_again_charges_nothing_more() {
         let gateway = place.open().await;
         let (a, late) = (booking("a"), token("tok_timeout_then_ok"));
         assert!(matches!(gateway.charge(&a, &late, fare()).await, Err(GatewayError::TimedOut)));
-        assert_eq!(moved(&gateway, &a).await, 1, "it was charged all the same");
-        assert!(matches!(gateway.charge(&a, &late, fare()).await, Ok(Charged::Yes(_))));
-        assert_eq!(moved(&gateway, &a).await, 1);
+        assert_eq!(place.moved(&a).await, 1, "it was charged all the same");
+        let found = gateway.find(&a).await.unwrap();
+        assert!(matches!(&found, Some(charge) if charge.amount == fare()), "and can be looked up");
+        let again = gateway.charge(&a, &late, fare()).await.unwrap();
+        assert_eq!(Some(again), found.map(Charged::Yes));
+        assert_eq!(place.moved(&a).await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decline_is_kept() {
+    for place in Place::all().await {
+        let (a, poor) = (booking("a"), token("tok_insufficient_funds"));
+        for _ in 0..3 {
+            let gateway = place.open().await;
+            let answer = gateway.charge(&a, &poor, fare()).await.unwrap();
+            assert_eq!(answer, Charged::No(NoCharge::InsufficientFunds));
+            assert_eq!(gateway.find(&a).await.unwrap(), None);
+        }
+        assert_eq!(place.moved(&a).await, 0);
     }
 }
 
@@ -114,13 +223,12 @@ async fn a_refund_is_made_once() {
     for place in Place::all().await {
         let gateway = place.open().await;
         let a = booking("a");
-        let Charged::Yes(charge) = gateway.charge(&a, &token("tok_visa"), fare()).await.unwrap()
-        else {
-            panic!("tok_visa is charged");
-        };
+        let charge = charged(&gateway, &a).await;
         let first = gateway.refund(&a, &charge).await.unwrap();
+        assert_eq!((&first.charge, first.amount), (&charge.charge, charge.amount));
         assert_eq!(gateway.refund(&a, &charge).await.unwrap(), first);
-        assert_eq!(moved(&gateway, &a).await, 2);
+        assert_eq!(place.open().await.refund(&a, &charge).await.unwrap(), first);
+        assert_eq!(place.moved(&a).await, 2);
     }
 }
 
@@ -130,10 +238,25 @@ async fn the_same_key_for_something_else_is_refused() {
     for place in Place::all().await {
         let gateway = place.open().await;
         let a = booking("a");
-        gateway.charge(&a, &token("tok_visa"), fare()).await.unwrap();
+        charged(&gateway, &a).await;
         let other = Money::parse("EUR 1.00").unwrap();
         let answer = gateway.charge(&a, &token("tok_visa"), other).await;
         assert!(matches!(answer, Err(GatewayError::Refused(_))));
-        assert_eq!(moved(&gateway, &a).await, 1);
+        assert_eq!(place.moved(&a).await, 1);
+    }
+}
+
+/// Failure matrix: D5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_who_ask_at_once_charge_once_and_refund_once() {
+    for place in Place::all().await {
+        let gateway = place.open().await;
+        let a = booking("a");
+        let charges = join_all((0..ASKERS).map(|_| charged(&gateway, &a))).await;
+        assert!(charges.iter().all(|it| *it == charges[0]));
+        let refund = || answered(async || gateway.refund(&a, &charges[0]).await);
+        let refunds = join_all((0..ASKERS).map(|_| refund())).await;
+        assert!(refunds.iter().all(|it| *it == refunds[0]));
+        assert_eq!(place.moved(&a).await, 2);
     }
 }

@@ -5,6 +5,7 @@ pub mod bus;
 pub mod capacity;
 pub mod dynamodb;
 pub mod gateway;
+pub mod gateway_faults;
 pub mod generated;
 pub mod key_index;
 pub mod mailer;

@@ -9,6 +9,7 @@ mod peers;
 mod planned;
 mod service;
 mod sketch;
+mod stripe;
 mod way;
 
 pub use account::Account;
@@ -19,6 +20,7 @@ pub use peers::{Front, peer};
 pub use planned::planned;
 pub use service::{CANARY_KEY, Service, all_four, binary, free_port};
 pub use sketch::{Sketch, as_read, bare, delivery, enveloped, incoming, intake};
+pub use stripe::{KEY, Moved, Stripe};
 pub use way::{Fate, Way};
 
 use std::{

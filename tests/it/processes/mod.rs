@@ -16,4 +16,5 @@ pub mod personal;
 pub mod race;
 pub mod shutdown;
 pub mod slow_clients;
+pub mod stripe;
 pub mod way_out;

@@ -1,0 +1,307 @@
+//! Says what every answer of Stripe means, as one table that is read from top to bottom.
+//! docs/PAYMENTS.md has the same table in words.
+//!
+//! This module must never let Stripe's error messages through, because they may quote the request.
+//! Only the error code and the name of the parameter leave this module. It must also never take an
+//! answer that it does not know for a charge, a decline or a refund.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{domain::event::NoCharge, gateway::GatewayError};
+
+/// An error code or a parameter name with more bytes than this is not shown.
+const WORD_BYTES_MAX: usize = 64;
+/// Error codes that say that our account or our key is not set up for the request.
+const OUR_ACCOUNT: [&str; 9] = [
+    "account_closed",
+    "account_country_invalid_address",
+    "account_invalid",
+    "api_key_expired",
+    "charges_not_enabled",
+    "livemode_mismatch",
+    "platform_api_key_expired",
+    "secret_key_required",
+    "testmode_charges_only",
+];
+
+/// One HTTP answer of Stripe, not yet interpreted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The time in `Retry-After`, if the answer has one.
+    pub(super) retry_after: Option<Duration>,
+    /// Whether Stripe repeats the answer that it stored under this idempotency key.
+    pub(super) replayed: bool,
+    /// The body, or null if it is not JSON.
+    pub(super) body: Value,
+}
+
+/// What an answer says about a charge or a refund.
+#[derive(Debug)]
+pub(super) enum Meaning {
+    /// The money was taken.
+    Taken(Money),
+    /// Stripe has not decided yet whether to take the money. This intent has to be read again.
+    Taking(String),
+    /// The money was not taken, and a repetition of the request would not change that.
+    Declined(NoCharge),
+    /// The money was not taken, but it would be if the card holder confirmed. This intent has to be
+    /// cancelled.
+    Unconfirmed(String),
+    /// The intent exists, but no charge was attempted. This does not answer a request to charge.
+    Unfinished,
+    /// The money was given back.
+    GivenBack(Money),
+    /// The refund is on its way. It has to be read again.
+    GivingBack(String),
+    /// The money had been given back before: under a key that Stripe has forgotten, or by a person.
+    GivenBackBefore,
+    /// The state of the intent does not allow the request.
+    OtherState,
+    /// Stripe did not answer the question, or refuses it.
+    Error(GatewayError),
+}
+
+/// An amount as Stripe counts it (see `amounts`), with the id of its intent or refund.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Money {
+    pub(super) id: String,
+    pub(super) amount: u64,
+    /// The code of ISO 4217 in lower-case letters.
+    pub(super) currency: String,
+}
+
+/// The fields of a PaymentIntent or a Refund that are used here.
+#[derive(Debug, Deserialize)]
+pub(super) struct Object {
+    /// `payment_intent` or `refund`.
+    object: String,
+    pub(super) id: String,
+    status: String,
+    amount: u64,
+    amount_received: Option<u64>,
+    currency: String,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    last_payment_error: Option<Problem>,
+}
+
+/// The fields of an error that are used here.
+#[derive(Debug, Default, Deserialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    code: Option<String>,
+    decline_code: Option<String>,
+    param: Option<String>,
+    payment_intent: Option<Reference>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reference {
+    id: String,
+}
+
+/// One page of a list or of a search.
+#[derive(Debug, Deserialize)]
+struct List {
+    data: Vec<Object>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+/// The meaning of an answer about one intent or one refund.
+pub(super) fn meaning(answer: &Answer) -> Meaning {
+    let status = answer.status;
+    match status {
+        200..=299 => match Object::deserialize(&answer.body) {
+            Ok(object) => of_object(&object),
+            Err(_) => Meaning::Error(unreadable()),
+        },
+        401 | 403 => Meaning::Error(GatewayError::KeyRefused { code: problem(answer).word() }),
+        409 => not_now("the same is being asked already", answer),
+        429 => not_now("it is asked too much", answer),
+        400..=499 => of_problem(status, problem(answer)),
+        500..=599 if answer.replayed => Meaning::Error(GatewayError::FailedAsBefore { status }),
+        500..=599 => Meaning::Error(GatewayError::Failed { status }),
+        _ => Meaning::Error(unreadable()),
+    }
+}
+
+fn of_object(it: &Object) -> Meaning {
+    let money = |amount| Money { id: it.id.clone(), amount, currency: it.currency.clone() };
+    let refused = |why| Meaning::Error(GatewayError::Refused(why));
+    match (it.object.as_str(), it.status.as_str()) {
+        ("payment_intent", "succeeded") => {
+            Meaning::Taken(money(it.amount_received.unwrap_or(it.amount)))
+        }
+        ("payment_intent", "processing") => Meaning::Taking(it.id.clone()),
+        ("payment_intent", "requires_action") => Meaning::Unconfirmed(it.id.clone()),
+        ("payment_intent", "canceled") => Meaning::Declined(match &it.last_payment_error {
+            Some(problem) => problem.reason(),
+            None => NoCharge::Declined,
+        }),
+        ("payment_intent", "requires_payment_method") => match &it.last_payment_error {
+            Some(problem) if problem.wants_its_holder() => Meaning::Unconfirmed(it.id.clone()),
+            Some(problem) => Meaning::Declined(problem.reason()),
+            None => Meaning::Unfinished,
+        },
+        ("payment_intent", "requires_confirmation") => Meaning::Unfinished,
+        ("payment_intent", "requires_capture") => {
+            refused("it holds the money and does not take it")
+        }
+        ("refund", "succeeded") => Meaning::GivenBack(money(it.amount)),
+        ("refund", "pending") => Meaning::GivingBack(it.id.clone()),
+        ("refund", "failed") => refused("the refund did not arrive"),
+        ("refund", "canceled") => refused("the refund was called off"),
+        ("refund", "requires_action") => refused("the refund waits for the customer"),
+        // A newer version of the API may have more states. An unknown state is not an answer.
+        _ => Meaning::Error(unreadable()),
+    }
+}
+
+fn of_problem(status: u16, problem: Problem) -> Meaning {
+    let (code, kind) = (problem.code(), problem.kind.as_deref().unwrap_or_default());
+    let parameter = problem.param.as_deref().unwrap_or_default();
+    if kind == "idempotency_error" {
+        return Meaning::Error(GatewayError::Refused(
+            "the idempotency key was used for something else",
+        ));
+    }
+    if problem.wants_its_holder() {
+        return match problem.payment_intent {
+            Some(intent) => Meaning::Unconfirmed(intent.id),
+            None => Meaning::Declined(NoCharge::AuthenticationRequired),
+        };
+    }
+    if status == 402 || kind == "card_error" {
+        return Meaning::Declined(problem.reason());
+    }
+    if OUR_ACCOUNT.contains(&code) {
+        return Meaning::Error(GatewayError::KeyRefused { code: problem.word() });
+    }
+    match code {
+        "charge_already_refunded" => return Meaning::GivenBackBefore,
+        "payment_intent_unexpected_state" => return Meaning::OtherState,
+        "amount_too_large" | "amount_too_small" => return Meaning::Declined(NoCharge::Invalid),
+        // The client's token is not a card, or was used before.
+        "token_already_used" | "token_in_use" => return Meaning::Declined(NoCharge::Declined),
+        _ => {}
+    }
+    if matches!(parameter, "amount" | "currency") {
+        Meaning::Declined(NoCharge::Invalid)
+    } else if parameter.split('[').next().is_some_and(|it| {
+        // `payment_method_types` does not count here: we set it, and not the client.
+        matches!(it, "payment_method" | "payment_method_data")
+    }) {
+        Meaning::Declined(NoCharge::Declined)
+    } else {
+        Meaning::Error(GatewayError::Malformed { code: problem.word(), parameter: word(parameter) })
+    }
+}
+
+/// The objects in a list. A list with a second page is refused, because one booking never has so
+/// many objects.
+///
+/// # Errors
+/// If the answer is not a list, or if it has a second page.
+pub(super) fn listed(answer: &Answer) -> Result<Vec<Object>, GatewayError> {
+    if (200..=299).contains(&answer.status) {
+        return match List::deserialize(&answer.body) {
+            Ok(list) if list.has_more => Err(GatewayError::Refused("too many of one booking")),
+            Ok(list) => Ok(list.data),
+            Err(_) => Err(unreadable()),
+        };
+    }
+    match meaning(answer) {
+        Meaning::Error(error) => Err(error),
+        Meaning::Taken(_)
+        | Meaning::Taking(_)
+        | Meaning::Declined(_)
+        | Meaning::Unconfirmed(_)
+        | Meaning::Unfinished
+        | Meaning::GivenBack(_)
+        | Meaning::GivingBack(_)
+        | Meaning::GivenBackBefore
+        | Meaning::OtherState => Err(senseless()),
+    }
+}
+
+/// The error for an answer that does not fit the request, for example a refund for a charge.
+pub(super) fn senseless() -> GatewayError {
+    GatewayError::Refused("an answer to another question")
+}
+
+impl Object {
+    /// Whether the metadata names exactly this booking. Stripe's search ignores the case of
+    /// letters, but booking ids that differ in case are different bookings.
+    pub(super) fn is_of(&self, booking: &str) -> bool {
+        self.metadata.get("booking").is_some_and(|it| it == booking)
+    }
+
+    /// The meaning of this object, as if it were the whole answer.
+    pub(super) fn meaning(&self) -> Meaning {
+        of_object(self)
+    }
+}
+
+impl Problem {
+    fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or_default()
+    }
+
+    /// The code in a form that a log line may show.
+    fn word(&self) -> String {
+        word(self.code())
+    }
+
+    fn wants_its_holder(&self) -> bool {
+        const CODES: [&str; 2] =
+            ["authentication_required", "payment_intent_authentication_failure"];
+        let decline = self.decline_code.as_deref().unwrap_or_default();
+        CODES.contains(&self.code()) || CODES.contains(&decline)
+    }
+
+    /// Why a card was not charged. Every reason is final, because another attempt would need
+    /// another idempotency key, and that could charge the booking twice.
+    fn reason(&self) -> NoCharge {
+        if self.wants_its_holder() {
+            return NoCharge::AuthenticationRequired;
+        }
+        match self.decline_code.as_deref().unwrap_or(self.code()) {
+            "insufficient_funds" | "withdrawal_count_limit_exceeded" => NoCharge::InsufficientFunds,
+            "currency_not_supported" | "invalid_amount" => NoCharge::Invalid,
+            _ => NoCharge::Declined,
+        }
+    }
+}
+
+fn problem(answer: &Answer) -> Problem {
+    Problem::deserialize(&answer.body["error"]).unwrap_or_default()
+}
+
+fn not_now(why: &'static str, answer: &Answer) -> Meaning {
+    Meaning::Error(GatewayError::NotNow { why, after: answer.retry_after })
+}
+
+fn unreadable() -> GatewayError {
+    GatewayError::Unreachable("an answer that cannot be read".into())
+}
+
+/// A code or a parameter name in a form that a log line may show. Any other text is replaced,
+/// because it could hold a secret.
+fn word(text: &str) -> String {
+    let plain = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b"_[]".contains(&it);
+    match text.len() {
+        0 => "none".to_owned(),
+        1..=WORD_BYTES_MAX if text.bytes().all(plain) => text.to_owned(),
+        _ => "not shown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;
