@@ -42,7 +42,7 @@ const LATE: Duration = Duration::from_millis(1);
 pub struct Manner {
     /// The delay of each request: half of it before the backend, half after it.
     pub latency: Duration,
-    /// Whether receives bring at most 1, 2, … 10 messages in turn, as on a queue that is not deep.
+    /// Whether receives bring at most 1, 2, … 10 messages in turn, as from a short queue.
     pub ragged: bool,
 }
 

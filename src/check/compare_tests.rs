@@ -1,3 +1,5 @@
+//! An account as it should be, and what one change in it is found as.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which hops a canary made, and what follows from it.
+
 use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(60);

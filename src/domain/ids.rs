@@ -58,6 +58,7 @@ impl BookingId {
         )
     }
 
+    /// The text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -113,6 +113,7 @@ impl Money {
         self.minor
     }
 
+    /// The currency of the amount.
     #[must_use]
     pub fn currency(self) -> Currency {
         self.currency

@@ -221,6 +221,7 @@ impl Record {
         self.answered() == Some(fact.digest)
     }
 
+    /// The requests that the parser refused, oldest first.
     pub fn rejections(&self) -> impl Iterator<Item = &Rejection> {
         self.rejections.iter()
     }

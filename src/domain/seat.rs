@@ -97,6 +97,7 @@ impl FlightNo {
         if fits { Ok(FlightNo(text.to_owned())) } else { Err(WANTED) }
     }
 
+    /// The flight number as it is written on a ticket.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

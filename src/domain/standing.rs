@@ -1,6 +1,6 @@
 //! Where a booking stands, as a pure function of what status has heard of it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -52,6 +52,14 @@ pub struct Standing {
     pub waiting_for: Vec<Waiting>,
     /// Whether different requests were heard under this id.
     pub conflict: bool,
+}
+
+impl Standing {
+    /// Whether the booking is open and nothing was heard of it for longer than `limit`.
+    #[must_use]
+    pub fn is_stuck(&self, silent_for: Option<SignedDuration>, limit: SignedDuration) -> bool {
+        !self.is_final && silent_for.is_some_and(|it| it > limit)
+    }
 }
 
 /// An event that has not come yet.

@@ -129,7 +129,7 @@ impl BookingView {
             is_final: standing.is_final,
             conflict: standing.conflict,
             request_digest: record.answered(),
-            stuck: !standing.is_final && waited.is_some_and(|it| it > stuck_after),
+            stuck: standing.is_stuck(waited, stuck_after),
             waiting_for: standing.waiting_for,
             flight: seating.map(|it| it.flight.clone()),
             date: seating.map(|it| it.date),

@@ -27,6 +27,8 @@ use crate::{
 
 /// After this many long polls without a successful receive, the poll loop counts as dead.
 const MISSED_POLLS_MAX: u32 = 3;
+/// The time that one of these polls may take beyond its long poll.
+const POLL_SLACK: Duration = Duration::from_secs(10);
 
 /// The routes of a role that has none of its own.
 pub(super) fn no_routes<R>(_: Arc<UnitOfWork<R, AnyStore>>) -> axum::Router {
@@ -75,7 +77,7 @@ impl Service {
         mut signals: Signals,
     ) -> Result<(), Fault> {
         let limits = self.args.limits();
-        let silence_max = (limits.long_poll + Duration::from_secs(10)) * MISSED_POLLS_MAX;
+        let silence_max = (limits.long_poll + POLL_SLACK) * MISSED_POLLS_MAX;
         let pulse = Pulse::new(&Clock::Machine, silence_max);
         let work = Arc::new(UnitOfWork::new(role, self.store, Clock::Machine));
         let (outbox, metrics) = (self.bus.clone(), self.metrics.clone());

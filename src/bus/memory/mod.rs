@@ -38,6 +38,9 @@ pub struct Unkindness {
     pub shuffle: bool,
 }
 
+/// After this many receives, a message moves to the dead-letter queue.
+const RECEIVES_MAX: u32 = 10;
+
 /// All topics and queues of one account.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -109,7 +112,7 @@ impl Exchange {
             duplicates: 0,
             rng: fastrand::Rng::with_seed(seed),
             unkindness,
-            receives_max: 10,
+            receives_max: RECEIVES_MAX,
         };
         let arrived = RoleName::ALL.into_iter().map(|it| (it, Notify::new())).collect();
         Exchange {

@@ -84,6 +84,7 @@ impl DynamoDb {
         self.identity.as_ref()
     }
 
+    /// The name of the table.
     #[must_use]
     pub fn table(&self) -> &str {
         &self.table

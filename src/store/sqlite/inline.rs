@@ -14,6 +14,7 @@ use super::{
 pub struct Inline(Arc<Mutex<Engine>>);
 
 impl Inline {
+    /// Uses `engine` on the thread of the caller.
     #[must_use]
     pub fn new(engine: Engine) -> Inline {
         Inline(Arc::new(Mutex::new(engine)))

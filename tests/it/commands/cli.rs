@@ -108,7 +108,7 @@ fn what_makes_no_sense_is_refused_with_what_was_expected() {
     fails(&["seats", "--nonsense"], 2, "unexpected argument");
     fails(&["seats"], 2, "--flights");
     fails(&["payment"], 2, "--gateway");
-    fails(&["payment", "--gateway", "stripe"], 2, "possible values: simulated");
+    fails(&["payment", "--gateway", "barter"], 2, "possible values: simulated, stripe");
     fails(&["receipt"], 2, "--mailer");
     fails(&["receipt", "--mailer", "folder", "--mail-from", "nobody"], 2, "expected a sender");
     fails(
@@ -182,6 +182,7 @@ fn what_has_to_be_mended_first_is_said_with_exit_code_78() {
         "cannot read the schedule no-such-file.json",
     );
     fails(&["status", "--data", "/proc/none"], 78, "(--data)");
+    fails(&["payment", "--gateway", "stripe"], 78, "name its file (--stripe-key-file) or set");
     fails(
         &["show", "b-1", "--status-url", "nonsense"],
         78,

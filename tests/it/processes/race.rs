@@ -132,7 +132,7 @@ struct Contender(Child, BufReader<std::process::ChildStdout>);
 impl Contender {
     fn new(part: usize, place: &[(&str, String)]) -> Contender {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "race::contender", "--nocapture"])
+            .args(["--exact", "processes::race::contender", "--nocapture"])
             .env(PART, part.to_string())
             .envs(place.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::piped())

@@ -90,8 +90,15 @@ fn adapters_are_named_by_the_wiring_and_by_what_stands_on_it() {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
-        for name in ["sqlite::", "dynamodb::", "simulated::", "folder::", "bus::aws", "bus::memory"]
-        {
+        for name in [
+            "sqlite::",
+            "dynamodb::",
+            "simulated::",
+            "stripe::",
+            "folder::",
+            "bus::aws",
+            "bus::memory",
+        ] {
             assert!(!text.contains(name), "{} names {name}", place.display());
         }
     }
