@@ -4,9 +4,6 @@ use std::{env, path::Path, process::Command};
 
 use jiff::Timestamp;
 
-/// The journal of where HEAD was: it changes with every commit.
-const HEADS: &str = ".git/logs/HEAD";
-
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=BOOKING_COMMIT");
@@ -26,15 +23,22 @@ fn main() {
 
 /// The commit of the working tree, if this is one.
 fn commit() -> Option<String> {
-    if Path::new(HEADS).exists() {
-        println!("cargo::rerun-if-changed={HEADS}");
+    // The journal of where HEAD was changes with every commit.
+    let heads = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
+    if Path::new(&heads).exists() {
+        println!("cargo::rerun-if-changed={heads}");
     }
-    let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
-    let commit = String::from_utf8(git.stdout).ok()?.trim().to_owned();
-    (git.status.success() && !commit.is_empty()).then_some(commit)
+    git(&["rev-parse", "--short=12", "HEAD"])
 }
 
-/// The day in UTC; of a reproducible build the day that its maker gives.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !said.is_empty()).then_some(said)
+}
+
+/// The day in UTC on which this script ran last: with the first build, and after each commit. Of a
+/// reproducible build the day that its maker gives.
 #[expect(clippy::disallowed_methods, reason = "a build has a date, and no rule goes by it")]
 fn today() -> String {
     let given = env::var("SOURCE_DATE_EPOCH").ok().and_then(|it| it.parse().ok());

@@ -1,6 +1,6 @@
 //! The settings of the services: a flag, an environment variable, a default and a help text for
 //! each. The doc comments are the help texts. No other module may read an environment variable for
-//! a setting.
+//! a setting, except for the keys, which are no flags: `wiring::keys` and `cli::request` read them.
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 

@@ -26,7 +26,7 @@ use booking::{
     mailer::{DEFAULT_SENDER, MailError, Mailer, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Attendant, Limits, Pulse, UnitOfWork, Worker},
+    runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
     store::{
         Store,
         memory::Memory,
@@ -207,10 +207,10 @@ impl Stage {
             // Batched, as calls to AWS are.
             let (bus, drivers) = Batched::new(self.exchange.bus(name));
             drivers.into_iter().for_each(|it| drop(tokio::spawn(it)));
-            let pulse = Pulse::new(&Clock::Machine, Duration::MAX);
+            let poll_health = PollHealth::new(&Clock::Machine, Duration::MAX);
             let intake = self.exchange.intake();
             let attendant = Attendant::new(work, bus.clone(), intake, Metrics::default());
-            let worker = Worker::new(bus, attendant, limits, pulse, 7);
+            let worker = Worker::new(bus, attendant, limits, poll_health, 7);
             self.at_work.fetch_add(1, Ordering::Relaxed);
             Arc::new(worker).run(self.stop.clone()).await?;
             Ok(())

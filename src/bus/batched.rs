@@ -92,7 +92,7 @@ impl<T: Requests> Batched<T> {
         let publisher = |kind| {
             let publish = move |it: T, bodies| async move { it.publish(kind, bodies).await };
             let batcher = batcher(&requests, &joiners, Patience::Joiners, linger, publish);
-            (kind, kept(batcher, &mut drivers))
+            (kind, with_driver(batcher, &mut drivers))
         };
         let publishes = Kind::ALL.into_iter().map(publisher).collect();
         let give_back = |it: T, handles| async move { it.give_back(handles).await };
@@ -102,8 +102,8 @@ impl<T: Requests> Batched<T> {
         let deletes = batcher(&requests, &joiners, Patience::Lingering, linger, delete);
         let bus = Batched {
             publishes,
-            deletes: kept(deletes, &mut drivers),
-            give_backs: kept(give_backs, &mut drivers),
+            deletes: with_driver(deletes, &mut drivers),
+            give_backs: with_driver(give_backs, &mut drivers),
             joiners,
             requests,
         };
@@ -120,7 +120,7 @@ impl<T: Requests> Batched<T> {
     }
 }
 
-fn kept<B>((batcher, driver): (B, Driver), drivers: &mut Vec<Driver>) -> B {
+fn with_driver<B>((batcher, driver): (B, Driver), drivers: &mut Vec<Driver>) -> B {
     drivers.push(driver);
     batcher
 }

@@ -45,7 +45,7 @@ pub struct Account {
     /// The topics that exist, with their subscriptions.
     pub topics: BTreeMap<Kind, Vec<Subscription>>,
     /// The queues that exist.
-    pub queues: BTreeMap<QueueOf, Queue>,
+    pub queues: BTreeMap<QueueOf, QueueSettings>,
 }
 
 /// One subscription to a topic.
@@ -67,7 +67,7 @@ pub struct Subscription {
 
 /// The settings of one queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Queue {
+pub struct QueueSettings {
     /// Who may use it.
     pub policy: Option<Value>,
     /// Where SQS moves a message that was received too often.
@@ -197,7 +197,7 @@ async fn observe_queues(
     clients: &Clients,
     names: &Names,
     home: &Home,
-) -> Result<BTreeMap<QueueOf, Queue>, BusError> {
+) -> Result<BTreeMap<QueueOf, QueueSettings>, BusError> {
     let mut queues = BTreeMap::new();
     for queue in QueueOf::all() {
         let name = queue.name(names);
@@ -214,7 +214,7 @@ async fn observe_queues(
         let number = |name| text(name).and_then(|it| it.parse().ok()).unwrap_or_default();
         queues.insert(
             queue,
-            Queue {
+            QueueSettings {
                 policy: text(QueueAttributeName::Policy).and_then(|it| json(it)),
                 redrive: text(QueueAttributeName::RedrivePolicy)
                     .and_then(|it| Redrive::of_policy(it)),

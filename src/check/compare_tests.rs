@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     aws::{Home, Names, Redrive},
-    check::account::{Account, Queue},
+    check::account::{Account, QueueSettings},
     domain::event::Kind,
 };
 
@@ -41,7 +41,7 @@ fn well() -> Account {
             "Condition": {"ArnEquals": {"aws:SourceArn": sources}}}]});
         let to = account.queue_arn(QueueOf { dead: Some(DeadQueue::Dlq), ..queue });
         let own = queue.dead.is_none();
-        let seen = Queue {
+        let seen = QueueSettings {
             policy: (queue.dead != Some(DeadQueue::Dlq)).then_some(policy),
             redrive: own.then_some(Redrive { to, receives_max: 10 }),
             retention_s: if own { 4 * DAY_S } else { 14 * DAY_S },
@@ -92,7 +92,7 @@ fn check_subscription(broken: impl FnOnce(&mut Subscription), words: &[&str], cu
     check(broken, subject, words, cut);
 }
 
-fn seats(account: &mut Account) -> &mut Queue {
+fn seats(account: &mut Account) -> &mut QueueSettings {
     account.queues.get_mut(&queue(RoleName::Seats)).unwrap()
 }
 

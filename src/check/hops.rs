@@ -18,7 +18,7 @@ use crate::{
 
 /// A canary and all its hops.
 #[derive(Debug, Serialize)]
-pub(crate) struct Flight {
+pub(crate) struct CanaryReport {
     pub(crate) canary: CanaryId,
     pub(crate) hops: Vec<HopReport>,
 }

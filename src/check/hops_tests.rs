@@ -9,7 +9,7 @@ fn hop(topic: Kind, role: RoleName) -> Hop {
 }
 
 /// A canary that arrived everywhere but where `lost` says, and the findings of the account.
-fn flown(lost: impl Fn(&Hop) -> bool, known: &[Finding]) -> (Vec<HopReport>, Vec<Finding>) {
+fn sent_and_seen(lost: impl Fn(&Hop) -> bool, known: &[Finding]) -> (Vec<HopReport>, Vec<Finding>) {
     let topics = topics::all();
     let at = Timestamp::UNIX_EPOCH;
     let sent = Kind::ALL.into_iter().map(|it| (it, at)).collect();
@@ -34,7 +34,7 @@ fn subjects(findings: &[Finding]) -> Vec<&str> {
 
 #[test]
 fn a_canary_that_was_everywhere_is_told_with_its_times_and_nothing_is_found() {
-    let (reports, found) = flown(|_| false, &[]);
+    let (reports, found) = sent_and_seen(|_| false, &[]);
     assert_eq!(found, []);
     assert_eq!(in_state(&reports, HopState::Arrived), hops(&topics::all()));
     assert!(reports.iter().all(|it| it.after_s == Some(0.25)));
@@ -43,7 +43,7 @@ fn a_canary_that_was_everywhere_is_told_with_its_times_and_nothing_is_found() {
 #[test]
 fn each_single_hop_that_is_missing_is_the_only_one_and_is_explained() {
     for lost in hops(&topics::all()) {
-        let (reports, found) = flown(|it| *it == lost, &[]);
+        let (reports, found) = sent_and_seen(|it| *it == lost, &[]);
         assert_eq!(in_state(&reports, HopState::Missing), [lost]);
         let subject = format!("hop {lost}");
         assert_eq!(subjects(&found), [subject.as_str()]);
@@ -53,13 +53,13 @@ fn each_single_hop_that_is_missing_is_the_only_one_and_is_explained() {
 #[test]
 fn what_the_account_explains_already_is_shown_and_not_found_again() {
     let lost = hop(Kind::SeatBooked, RoleName::Receipt);
-    let (reports, found) = flown(|it| *it == lost, &[known(lost)]);
+    let (reports, found) = sent_and_seen(|it| *it == lost, &[known(lost)]);
     assert_eq!((in_state(&reports, HopState::Missing), found), (vec![lost], vec![]));
 }
 
 #[test]
 fn a_role_that_says_nothing_is_one_finding() {
-    let (reports, found) = flown(|it| it.role == RoleName::Seats, &[]);
+    let (reports, found) = sent_and_seen(|it| it.role == RoleName::Seats, &[]);
     assert_eq!(in_state(&reports, HopState::Missing).len(), 3);
     assert_eq!(subjects(&found), ["service seats"]);
     assert!(found[0].mend.contains("that it may publish on its topics"), "{found:?}");
@@ -67,7 +67,7 @@ fn a_role_that_says_nothing_is_one_finding() {
 
 #[test]
 fn when_status_hears_nothing_the_others_are_not_known() {
-    let (reports, found) = flown(|_| true, &[]);
+    let (reports, found) = sent_and_seen(|_| true, &[]);
     assert_eq!(in_state(&reports, HopState::Unknown).len(), 9);
     assert_eq!(subjects(&found), ["service status"]);
 }
@@ -75,7 +75,8 @@ fn when_status_hears_nothing_the_others_are_not_known() {
 #[test]
 fn who_can_tell_status_on_no_topic_that_it_hears_is_not_known() {
     let way = hop(Kind::ReceiptSent, RoleName::Status);
-    let (reports, found) = flown(|it| *it == way || it.role == RoleName::Receipt, &[known(way)]);
+    let (reports, found) =
+        sent_and_seen(|it| *it == way || it.role == RoleName::Receipt, &[known(way)]);
     assert_eq!(in_state(&reports, HopState::Missing), [way]);
     assert_eq!(in_state(&reports, HopState::Unknown).len(), 4);
     assert_eq!(found, [], "the account explains it");

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// How the policy of a queue differs from what the queue needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gate {
+pub(crate) struct SenderPolicy {
     /// The ARNs of the topics that should be delivered, and cannot.
     pub(crate) shut_out: Vec<String>,
     /// The sources that can be delivered, and should not: ARNs, patterns, or every topic.
@@ -20,7 +20,7 @@ const SEND: &str = "sqs:sendmessage";
 const SOURCE: &str = "aws:sourcearn";
 
 /// Compares the policy of a queue with the ARNs of the topics that should be delivered to it.
-pub(crate) fn gate(policy: Option<&Value>, queue: &str, topics: &[String]) -> Gate {
+pub(crate) fn senders(policy: Option<&Value>, queue: &str, topics: &[String]) -> SenderPolicy {
     let statements = policy.map(|it| list(&it["Statement"])).unwrap_or_default();
     let about: Vec<&Value> = statements.into_iter().filter(|it| concerns(it, queue)).collect();
     let effect = |it: &Value, wanted: &str| it["Effect"] == wanted;
@@ -28,7 +28,7 @@ pub(crate) fn gate(policy: Option<&Value>, queue: &str, topics: &[String]) -> Ga
     let sources: Vec<Source> =
         about.iter().filter(|it| effect(it, "Allow")).flat_map(|it| sources(it)).collect();
     let comes_through = |topic: &String| !denied && sources.iter().any(|it| it.lets(topic));
-    Gate {
+    SenderPolicy {
         shut_out: topics.iter().filter(|it| !comes_through(it)).cloned().collect(),
         strangers: sources.iter().filter_map(|it| it.stranger(topics)).collect(),
     }
@@ -148,7 +148,7 @@ mod tests {
 
     #[track_caller]
     fn check(policy: &Value, shut_out: &[&str], strangers: &[&str]) {
-        let found = gate(Some(policy), QUEUE, &[ONE.to_owned(), TWO.to_owned()]);
+        let found = senders(Some(policy), QUEUE, &[ONE.to_owned(), TWO.to_owned()]);
         assert_eq!(
             (found.shut_out.as_slice(), found.strangers.as_slice()),
             (
@@ -186,7 +186,7 @@ mod tests {
         let person = json!({"AWS": "arn:aws:iam::1:role/operator"});
         check(&policy(person, Value::Null), &[ONE, TWO], &[]);
         check(&json!({}), &[ONE, TWO], &[]);
-        assert_eq!(gate(None, QUEUE, &[ONE.to_owned()]).shut_out, [ONE]);
+        assert_eq!(senders(None, QUEUE, &[ONE.to_owned()]).shut_out, [ONE]);
 
         let mut whole = policy(json!({"Service": [SNS]}), both);
         let plain = json!({"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*",

@@ -2,9 +2,9 @@
 //! like the rest of the comparison.
 
 use super::{
-    account::Queue,
+    account::QueueSettings,
     compare::{APPLY, Comparison, Finding},
-    policy::gate,
+    policy::senders,
 };
 use crate::{
     aws::{DeadQueue, QueueOf},
@@ -55,7 +55,7 @@ impl Comparison<'_> {
         Finding { subject, wrong: "it does not exist".to_owned(), breaks, mend, hops }
     }
 
-    pub(crate) fn queue(&self, queue: QueueOf, seen: &Queue) -> Vec<Finding> {
+    pub(crate) fn queue(&self, queue: QueueOf, seen: &QueueSettings) -> Vec<Finding> {
         let found = [
             self.key(queue, seen),
             self.policy(queue, seen),
@@ -67,7 +67,7 @@ impl Comparison<'_> {
         found.into_iter().flatten().collect()
     }
 
-    fn key(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+    fn key(&self, queue: QueueOf, seen: &QueueSettings) -> Option<Finding> {
         let sns_sends = queue.dead != Some(DeadQueue::Dlq);
         (sns_sends && seen.key.as_deref() == Some(SQS_KEY)).then(|| Finding {
             subject: format!("queue {}", self.name(queue)),
@@ -78,14 +78,14 @@ impl Comparison<'_> {
         })
     }
 
-    fn policy(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+    fn policy(&self, queue: QueueOf, seen: &QueueSettings) -> Option<Finding> {
         let QueueOf { role, dead } = queue;
         if dead == Some(DeadQueue::Dlq) {
             return None;
         }
         let heard: Vec<Kind> = self.heard(role).into_iter().map(|it| it.topic).collect();
         let arns: Vec<String> = heard.iter().map(|it| self.account.topic_arn(*it)).collect();
-        let found = gate(seen.policy.as_ref(), &self.account.queue_arn(queue), &arns);
+        let found = senders(seen.policy.as_ref(), &self.account.queue_arn(queue), &arns);
         let shut: Vec<Kind> = (heard.iter().zip(&arns))
             .filter(|(_, arn)| found.shut_out.contains(arn))
             .map(|(topic, _)| *topic)
@@ -127,7 +127,7 @@ impl Comparison<'_> {
     }
 
     /// Checks where SQS moves messages that were received too often.
-    fn redrive(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+    fn redrive(&self, queue: QueueOf, seen: &QueueSettings) -> Option<Finding> {
         let role = queue.role;
         if queue.dead.is_some() {
             return None;
@@ -170,7 +170,7 @@ impl Comparison<'_> {
     }
 
     /// Checks that a dead-letter queue keeps messages for at least as long as the role's own queue.
-    fn retention(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+    fn retention(&self, queue: QueueOf, seen: &QueueSettings) -> Option<Finding> {
         queue.dead?;
         let own = self.account.queues.get(&QueueOf { dead: None, ..queue })?;
         (seen.retention_s < own.retention_s).then(|| Finding {
@@ -191,7 +191,7 @@ impl Comparison<'_> {
 
     /// Checks the default visibility timeout. The services state one with each receive, but another
     /// receiver may rely on the default.
-    fn visibility(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+    fn visibility(&self, queue: QueueOf, seen: &QueueSettings) -> Option<Finding> {
         let needed_s = Limits::default().visibility_min().as_secs();
         (queue.dead.is_none() && seen.visibility_s < needed_s).then(|| Finding {
             subject: format!("queue {}", self.name(queue)),
@@ -208,7 +208,7 @@ impl Comparison<'_> {
 
     /// Checks the largest message that the queue accepts. SNS accepts an event without asking the
     /// queues how large it may be.
-    fn size(&self, queue: QueueOf, seen: &Queue) -> Option<Finding> {
+    fn size(&self, queue: QueueOf, seen: &QueueSettings) -> Option<Finding> {
         let most = seen.message_bytes_max.filter(|it| *it < MESSAGE_BYTES)?;
         Some(Finding {
             subject: format!("queue {}", self.name(queue)),

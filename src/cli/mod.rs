@@ -44,7 +44,7 @@ Exit codes:
   78  a setting, a folder, a port or the AWS account has to be mended first
   130 interrupted by a second signal
 
-Every flag can also be set by the environment variable that its help names. AWS credentials, region
+A flag whose help names an environment variable can also be set by it. AWS credentials, region
 and endpoints are the AWS SDK's own settings: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …";
 
 /// Airline seat booking by four choreographed services over SNS and SQS

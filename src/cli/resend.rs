@@ -73,23 +73,23 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     if roles.is_empty() {
         return Err(Fault::Config("status announces nothing".to_owned()));
     }
-    let mut desks = Vec::new();
+    let mut resenders = Vec::new();
     for role in roles {
-        desks.push(Desk::open(&args, role).await?);
+        resenders.push(Resender::open(&args, role).await?);
     }
     let (mut failed, mut worst, mut unreached) = (0, None, 0);
-    let asked = ids.len() * desks.len();
+    let asked = ids.len() * resenders.len();
     for lot in ids.chunks(AT_ONCE) {
-        for desk in &desks {
-            let answers = join_all(lot.iter().map(|it| desk.again(it))).await;
+        for resender in &resenders {
+            let answers = join_all(lot.iter().map(|it| resender.again(it))).await;
             let none = |it: &Result<String, Fault>| matches!(it, Err(Fault::Unreachable(_)));
             unreached = if answers.iter().all(none) { unreached + 1 } else { 0 };
             for (id, answer) in lot.iter().zip(answers) {
                 match answer {
-                    Ok(said) => out(&format!("{}  {id}  {said}", desk.role))?,
+                    Ok(said) => out(&format!("{}  {id}  {said}", resender.role))?,
                     Err(fault) if asked == 1 => return Err(fault),
                     Err(fault) => {
-                        say(&format!("{}  {id}  not announced: {fault}", desk.role))?;
+                        say(&format!("{}  {id}  not announced: {fault}", resender.role))?;
                         failed += 1;
                         worst = Some(worse(worst, fault));
                     }
@@ -157,15 +157,15 @@ fn saying(fault: Fault, text: String) -> Fault {
 }
 
 /// One role: its store, and its topics.
-struct Desk<'a> {
+struct Resender<'a> {
     role: RoleName,
     args: &'a ResendArgs,
     store: AnyStore,
     bus: AwsBus,
 }
 
-impl Desk<'_> {
-    async fn open(args: &ResendArgs, role: RoleName) -> Result<Desk<'_>, Fault> {
+impl Resender<'_> {
+    async fn open(args: &ResendArgs, role: RoleName) -> Result<Resender<'_>, Fault> {
         let config = wiring::aws_config().await?;
         let (store, prefix) = (args.store.store, &args.aws.prefix);
         let store = AnyStore::of_command(store, &args.data.folder, prefix, role, &config).await?;
@@ -174,7 +174,7 @@ impl Desk<'_> {
         let (bus, _) = AwsBus::connect(&clients, &Names::new(prefix), role, Duration::ZERO)
             .await
             .map_err(wiring::aws_fault)?;
-        Ok(Desk { role, args, store, bus })
+        Ok(Resender { role, args, store, bus })
     }
 
     /// Announces again what the role decided about a booking, and says what that was.

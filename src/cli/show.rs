@@ -16,7 +16,7 @@ use crate::{
     fault::Fault,
     http::{
         Cursor,
-        view::{Line, UNKNOWN},
+        view::{BookingLine, UNKNOWN},
     },
 };
 
@@ -134,7 +134,7 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
 }
 
 /// One line for each booking, below a heading if `head` is set.
-fn table(bookings: Vec<Line>, head: bool) -> String {
+fn table(bookings: Vec<BookingLine>, head: bool) -> String {
     let mut text = String::new();
     if head {
         text = format!("{:<38} {:<24} {:<21} waits for\n", "BOOKING", "PHASE", "NEWS");

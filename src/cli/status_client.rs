@@ -13,7 +13,7 @@ use crate::{
     fault::Fault,
     http::{
         CanaryView,
-        view::{BookingView, Listing, UNKNOWN},
+        view::{BookingList, BookingView, UNKNOWN},
     },
     printable,
     runtime::Chain,
@@ -49,7 +49,7 @@ pub(super) struct StatusClient {
 }
 
 /// The answer at one path.
-enum Answer<T> {
+enum Reply<T> {
     Here(T),
     /// The body of a 404.
     NotFound(Vec<u8>),
@@ -88,8 +88,8 @@ impl StatusClient {
     /// The booking, or `None` if the status service has not seen it.
     pub(super) async fn booking(&self, id: &BookingId) -> Result<Option<BookingView>, Fault> {
         let body = match self.get(&format!("bookings/{id}"), &[], ANSWER_BYTES_MAX).await? {
-            Answer::Here(it) => return Ok(Some(it)),
-            Answer::NotFound(body) => body,
+            Reply::Here(it) => return Ok(Some(it)),
+            Reply::NotFound(body) => body,
         };
         // Another service, a proxy or a file server also answers 404: only this body says that the
         // booking is unknown.
@@ -102,16 +102,16 @@ impl StatusClient {
     /// that has no canaries yet.
     pub(super) async fn canary(&self, id: CanaryId) -> Result<Option<CanaryView>, Fault> {
         Ok(match self.get(&format!("canaries/{id}"), &[], ANSWER_BYTES_MAX).await? {
-            Answer::Here(it) => Some(it),
-            Answer::NotFound(_) => None,
+            Reply::Here(it) => Some(it),
+            Reply::NotFound(_) => None,
         })
     }
 
     /// One page of the list that `query` asks for.
-    pub(super) async fn page(&self, query: &[(&str, String)]) -> Result<Listing, Fault> {
+    pub(super) async fn page(&self, query: &[(&str, String)]) -> Result<BookingList, Fault> {
         match self.get("bookings", query, LIST_BYTES_MAX).await? {
-            Answer::Here(it) => Ok(it),
-            Answer::NotFound(_) => {
+            Reply::Here(it) => Ok(it),
+            Reply::NotFound(_) => {
                 Err(Fault::Unreachable(format!("{} is no status service", self.url())))
             }
         }
@@ -127,7 +127,7 @@ impl StatusClient {
         path: &str,
         query: &[(&str, String)],
         bytes_max: usize,
-    ) -> Result<Answer<T>, Fault> {
+    ) -> Result<Reply<T>, Fault> {
         let url = format!("{}/{path}", self.base);
         let unreachable = |it: reqwest::Error| {
             let it = it.without_url();
@@ -154,7 +154,7 @@ impl StatusClient {
                 bytes_max / (1024 * 1024),
             )),
         })?;
-        if not_found { Ok(Answer::NotFound(body)) } else { self.parse(&body).map(Answer::Here) }
+        if not_found { Ok(Reply::NotFound(body)) } else { self.parse(&body).map(Reply::Here) }
     }
 
     fn strange(&self) -> Fault {

@@ -2,7 +2,7 @@
 //! put back must be deleted only after the role's queue has it: if the process dies in between, the
 //! message is on both queues.
 
-use super::queues::{Dead, DeadLetters, Queue};
+use super::queues::{Dead, DeadLetters, NamedQueue};
 use crate::{
     aws::{Clients, DeadQueue},
     bus::{BusError, ENTRIES_MAX, aws},
@@ -65,7 +65,7 @@ impl DeadLetters {
     /// Puts messages of one queue back on the role's queue: the body unchanged, without the
     /// attributes that explain the death. Then deletes those that were accepted. Returns what
     /// happened to each message, in the same order.
-    pub async fn put_back(&self, from: DeadQueue, lot: &[&Dead], to: &Queue) -> Vec<Filed> {
+    pub async fn put_back(&self, from: DeadQueue, lot: &[&Dead], to: &NamedQueue) -> Vec<Filed> {
         let messages: Vec<_> = lot.iter().map(|it| &it.delivery.incoming).collect();
         let sent = own(self.clients(), to).send(&messages).await;
         let there: Vec<&Dead> =
@@ -94,10 +94,10 @@ impl DeadLetters {
     }
 }
 
-fn own(clients: &Clients, queue: &Queue) -> aws::Queue {
+fn own(clients: &Clients, queue: &NamedQueue) -> aws::SqsQueue {
     let (name, url) = (queue.name().to_owned(), queue.url().to_owned());
     let arn = clients.right_to("sqs:*", &name, Some(&url)).resource;
-    aws::Queue { sqs: clients.sqs.clone(), name, url, arn }
+    aws::SqsQueue { sqs: clients.sqs.clone(), name, url, arn }
 }
 
 #[cfg(test)]

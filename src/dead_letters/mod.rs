@@ -11,5 +11,5 @@ pub(crate) mod why;
 pub(crate) mod words;
 
 pub use lots::{Filed, Lot};
-pub use queues::{Dead, DeadLetters, Queue};
+pub use queues::{Dead, DeadLetters, NamedQueue};
 pub use scan::Scan;

@@ -30,21 +30,21 @@ pub struct Dead {
 pub struct DeadLetters {
     clients: Clients,
     role_queue: String,
-    dlq: Queue,
-    undelivered: Queue,
+    dlq: NamedQueue,
+    undelivered: NamedQueue,
 }
 
 /// A queue that exists.
 #[derive(Clone, Debug)]
-pub struct Queue {
+pub struct NamedQueue {
     name: String,
     url: String,
 }
 
-impl Queue {
-    async fn find(clients: &Clients, name: String) -> Result<Queue, AwsError> {
+impl NamedQueue {
+    async fn find(clients: &Clients, name: String) -> Result<NamedQueue, AwsError> {
         let url = clients.queue_url(&name).await?;
-        Ok(Queue { name, url })
+        Ok(NamedQueue { name, url })
     }
 
     /// The name of the queue.
@@ -64,7 +64,7 @@ impl DeadLetters {
     /// # Errors
     /// When the queue may not be read, or AWS cannot be reached.
     pub async fn intake(&self, names: &Names, raw: bool) -> Result<Intake, AwsError> {
-        let Queue { name, url } = &self.dlq;
+        let NamedQueue { name, url } = &self.dlq;
         let home = self.clients.home_of_queue(name, url).await?;
         Ok(Intake::enveloped(home.topic_arns(names)).or_raw(raw))
     }
@@ -82,8 +82,8 @@ impl DeadLetters {
         Ok(DeadLetters {
             clients: clients.clone(),
             role_queue: names.queue(role),
-            dlq: Queue::find(clients, names.dead_letter_queue(role)).await?,
-            undelivered: Queue::find(clients, names.undelivered_queue(role)).await?,
+            dlq: NamedQueue::find(clients, names.dead_letter_queue(role)).await?,
+            undelivered: NamedQueue::find(clients, names.undelivered_queue(role)).await?,
         })
     }
 
@@ -91,8 +91,8 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When it does not exist or may not be used, or AWS cannot be reached.
-    pub async fn role_queue(&self) -> Result<Queue, AwsError> {
-        Queue::find(&self.clients, self.role_queue.clone()).await
+    pub async fn role_queue(&self) -> Result<NamedQueue, AwsError> {
+        NamedQueue::find(&self.clients, self.role_queue.clone()).await
     }
 
     /// The name of one of the two queues.
@@ -115,11 +115,11 @@ impl DeadLetters {
     }
 
     /// The right to do `action` on one of the queues.
-    pub(super) fn right(&self, action: &'static str, queue: &Queue) -> Right {
+    pub(super) fn right(&self, action: &'static str, queue: &NamedQueue) -> Right {
         self.clients.right_to(action, &queue.name, Some(&queue.url))
     }
 
-    pub(super) fn queue(&self, place: DeadQueue) -> &Queue {
+    pub(super) fn queue(&self, place: DeadQueue) -> &NamedQueue {
         match place {
             DeadQueue::Dlq => &self.dlq,
             DeadQueue::Undelivered => &self.undelivered,

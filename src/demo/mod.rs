@@ -25,7 +25,7 @@ use crate::{
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
-    runtime::{Attendant, Limits, Pulse, UnitOfWork, Worker},
+    runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
     store::sqlite::{Engine, Inline},
     wire::{self, CanaryKey},
     wiring::{gateway_in, receipts_folder, store_file},
@@ -202,9 +202,9 @@ fn bench<R: crate::roles::Role>(
 ) -> anyhow::Result<Bench<R>> {
     let engine = Engine::open(&store_file(data, name), name, Durability::ProcessDeath)?;
     let work = UnitOfWork::new(role, Inline::new(engine), clock.clone());
-    let pulse = Pulse::new(clock, Duration::MAX);
+    let poll_health = PollHealth::new(clock, Duration::MAX);
     let (bus, limits) = (exchange.bus(name), Limits::default());
     let (intake, metrics) = (exchange.intake(), Metrics::default());
     let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics);
-    Ok(Worker::new(bus, attendant, limits, pulse, seed))
+    Ok(Worker::new(bus, attendant, limits, poll_health, seed))
 }

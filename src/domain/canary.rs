@@ -73,7 +73,7 @@ impl CanaryId {
 
     /// The place in which status keeps it, below [`CANARIES_MAX`].
     #[must_use]
-    pub const fn slot(self) -> u128 {
+    pub const fn row_number(self) -> u128 {
         self.0.as_u128() % CANARIES_MAX
     }
 }

@@ -26,7 +26,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{domain::RoleName, metrics::Metrics, runtime::Pulse};
+use crate::{domain::RoleName, metrics::Metrics, runtime::PollHealth};
 
 /// The routes that every service has. `/health` answers 200 while the poll loop works and the
 /// stores are the ones that were opened, and otherwise 503 with the reason. `/metrics` answers in
@@ -34,13 +34,13 @@ use crate::{domain::RoleName, metrics::Metrics, runtime::Pulse};
 /// what is wrong with the stores, if anything is.
 pub fn vital_signs(
     role: RoleName,
-    pulse: Pulse,
+    poll_health: PollHealth,
     stores: impl Fn() -> Option<String> + Send + Sync + 'static,
     metrics: Metrics,
 ) -> Router {
     Router::new()
         .route("/health", get(health))
-        .with_state(Vital { role, pulse, stores: Arc::new(stores) })
+        .with_state(Vital { role, poll_health, stores: Arc::new(stores) })
         .route("/metrics", get(exposition::exposition))
         .with_state(metrics)
 }
@@ -48,12 +48,12 @@ pub fn vital_signs(
 #[derive(Clone)]
 struct Vital {
     role: RoleName,
-    pulse: Pulse,
+    poll_health: PollHealth,
     stores: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
-async fn health(State(Vital { role, pulse, stores }): State<Vital>) -> impl IntoResponse {
-    let mut health = pulse.health();
+async fn health(State(Vital { role, poll_health, stores }): State<Vital>) -> impl IntoResponse {
+    let mut health = poll_health.health();
     health.store = stores();
     health.healthy &= health.store.is_none();
     let code = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -17,7 +17,7 @@ use tracing::error;
 
 use super::{
     Cursor,
-    view::{BookingView, Line, Listing, UNKNOWN},
+    view::{BookingLine, BookingList, BookingView, UNKNOWN},
 };
 use crate::{
     clock::Clock,
@@ -35,15 +35,15 @@ const LIMIT_DEFAULT: usize = 50;
 /// The most bookings that a page can have.
 const LIMIT_MAX: usize = 500;
 
-struct Desk<S> {
+struct Bookings<S> {
     work: Arc<UnitOfWork<StatusRole, S>>,
     clock: Clock,
     stuck_after: SignedDuration,
 }
 
-impl<S> Clone for Desk<S> {
+impl<S> Clone for Bookings<S> {
     fn clone(&self) -> Self {
-        Desk {
+        Bookings {
             work: Arc::clone(&self.work),
             clock: self.clock.clone(),
             stuck_after: self.stuck_after,
@@ -61,10 +61,10 @@ pub fn bookings<S: Store>(
     Router::new()
         .route("/bookings/{id}", get(one::<S>))
         .route("/bookings", get(list::<S>))
-        .with_state(Desk { work, clock, stuck_after })
+        .with_state(Bookings { work, clock, stuck_after })
 }
 
-async fn one<S: Store>(State(desk): State<Desk<S>>, Path(id): Path<String>) -> Response {
+async fn one<S: Store>(State(desk): State<Bookings<S>>, Path(id): Path<String>) -> Response {
     let Ok(id) = BookingId::parse(&id) else {
         return bad_request("the path has no booking id: 1 to 64 of letters, digits, _ and -");
     };
@@ -98,7 +98,7 @@ enum Order {
 }
 
 async fn list<S: Store>(
-    State(desk): State<Desk<S>>,
+    State(desk): State<Bookings<S>>,
     wish: Result<Query<Wish>, QueryRejection>,
 ) -> Response {
     let Ok(Query(wish)) = wish else {
@@ -135,10 +135,10 @@ async fn list<S: Store>(
     let line = |(key, body): (String, String)| {
         let id = BookingId::parse(key.strip_prefix("booking/")?).ok()?;
         let kept: StoredRow<Record> = serde_json::from_str(&body).ok()?;
-        Some(Line::from(BookingView::of(&id, &kept.row, now, desk.stuck_after)))
+        Some(BookingLine::from(BookingView::of(&id, &kept.row, now, desk.stuck_after)))
     };
     let next = page.next.as_ref().and_then(Cursor::of).map(|it| it.to_string());
-    Json(Listing { bookings: page.rows.into_iter().filter_map(line).collect(), next })
+    Json(BookingList { bookings: page.rows.into_iter().filter_map(line).collect(), next })
         .into_response()
 }
 

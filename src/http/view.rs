@@ -202,9 +202,9 @@ impl Entry {
 
 /// The answer to `GET /bookings`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Listing {
+pub struct BookingList {
     /// The bookings, in the order that the query asked for.
-    pub bookings: Vec<Line>,
+    pub bookings: Vec<BookingLine>,
     /// The value of `after=` for the next page; `None` at the end of the list. A booking that has
     /// news between two pages moves to the place of its new time, so it may be listed twice or be
     /// missing from the pages that are left.
@@ -214,7 +214,7 @@ pub struct Listing {
 
 /// One line of a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Line {
+pub struct BookingLine {
     pub booking_id: BookingId,
     pub phase: Phase,
     /// Whether the booking has ended.
@@ -230,9 +230,9 @@ pub struct Line {
     pub waiting_for: Vec<Waiting>,
 }
 
-impl From<BookingView> for Line {
-    fn from(it: BookingView) -> Line {
-        Line {
+impl From<BookingView> for BookingLine {
+    fn from(it: BookingView) -> BookingLine {
+        BookingLine {
             booking_id: it.booking_id,
             phase: it.phase,
             is_final: it.is_final,

@@ -25,12 +25,12 @@ const GROUP_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub struct FolderMailer {
     from: Mailbox,
-    letters: mpsc::UnboundedSender<Letter>,
+    letters: mpsc::UnboundedSender<Job>,
 }
 
 /// A letter to be written, and the channel for the answer.
 #[derive(Debug)]
-struct Letter {
+struct Job {
     name: String,
     text: Vec<u8>,
     written: oneshot::Sender<io::Result<()>>,
@@ -61,7 +61,7 @@ impl FolderMailer {
 
 /// Watches the thread that writes receipts.
 #[derive(Clone, Debug)]
-pub struct Watch(mpsc::WeakUnboundedSender<Letter>);
+pub struct Watch(mpsc::WeakUnboundedSender<Job>);
 
 impl Watch {
     /// Why no receipt is written any more, as a text for `/health`; `None` while the thread works.
@@ -88,7 +88,7 @@ impl Mailer for FolderMailer {
         let text = letter::compose(receipt, &self.from)?;
         let failed = |source| MailError::Failed { number: receipt.number.clone(), source };
         let (written, answer) = oneshot::channel();
-        let letter = Letter { name: format!("{}.eml", receipt.number), text, written };
+        let letter = Job { name: format!("{}.eml", receipt.number), text, written };
         self.letters.send(letter).map_err(|_| failed("the thread that writes ended".into()))?;
         answer.await.map_err(|it| failed(it.into()))?.map_err(|it| failed(it.into()))
     }
@@ -109,7 +109,7 @@ pub fn remove(folder: &Path, number: &str) -> io::Result<bool> {
 /// Writes letters until the channel is closed. Takes each step for all waiting letters before the
 /// next step, since on most file systems the first flush also flushes the files that were written
 /// before it. A letter that fails does not affect the others.
-fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Letter>, durability: Durability) {
+fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Job>, durability: Durability) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         // An effect that timed out will be asked for again. On a slow disk, such letters would
@@ -122,10 +122,10 @@ fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Letter>, durability:
             drafts.into_iter().zip(&group).map(|(it, of)| place(it?, folder, &of.name)).collect();
         // Before the folder is flushed, a power failure could still remove the names of the files.
         let kept = File::open(folder).and_then(|it| durability.flush(&it));
-        for (letter, placed) in group.drain(..).zip(placed) {
+        for (job, placed) in group.drain(..).zip(placed) {
             let kept = kept.as_ref().map_err(|it| io::Error::new(it.kind(), it.to_string()));
             // A sender that no longer waits for the answer was cancelled.
-            drop(letter.written.send(placed.and(kept.copied())));
+            drop(job.written.send(placed.and(kept.copied())));
         }
     }
 }
@@ -170,7 +170,7 @@ mod tests {
         let (letters, waiting) = mpsc::unbounded_channel();
         let mut answers = ["wanted", "given-up"].map(|name| {
             let (written, answer) = oneshot::channel();
-            letters.send(Letter { name: name.to_owned(), text: Vec::new(), written }).unwrap();
+            letters.send(Job { name: name.to_owned(), text: Vec::new(), written }).unwrap();
             answer
         });
         answers[1].close();

@@ -6,13 +6,13 @@ mod payment;
 mod receipt;
 mod seats;
 mod status;
-mod timely;
+mod time_limited;
 
 pub use payment::PaymentRole;
 pub use receipt::ReceiptRole;
 pub use seats::SeatsRole;
 pub use status::StatusRole;
-pub use timely::Timely;
+pub use time_limited::TimeLimited;
 
 use std::{error::Error, future::Future, time::Duration};
 
@@ -53,6 +53,17 @@ pub enum EffectError {
         asked: &'static str,
         /// How long to wait at least. The provider may ask for any time, so the caller bounds it.
         after: Duration,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It is not known whether the effect happened, and the reason concerns this one booking only.
+    /// The same effect has to be asked for again, and other bookings can be dealt with meanwhile.
+    #[error("no answer yet from {from} to {asked}")]
+    Undecided {
+        from: &'static str,
+        asked: &'static str,
+        /// How long to wait at least, if the provider said so. The caller bounds this time.
+        after: Option<Duration>,
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tracing::{Instrument, Span, info, warn};
 
 use super::{
-    CANARY, Chain, Depends, Lease, LeaseLost, Outcome, UnitOfWork, WorkError,
+    CANARY, Chain, Dependency, Lease, LeaseLost, Outcome, UnitOfWork, WorkError,
     error::CONFLICTS_MAX,
     reading::{Opened, Readers, ReadingFailed, name_of, span_of},
 };
@@ -46,9 +46,9 @@ pub struct Attendant<R, S, O> {
 pub enum Verdict {
     /// Everything that the message caused is committed and sent, so it may be deleted. Names the
     /// dependencies that were used, and so are known to work.
-    Done(Vec<Depends>),
+    Done(Vec<Dependency>),
     /// The message must be delivered again. Names the dependency that failed, if one did, and why.
-    Retry(Option<Depends>, Box<dyn Error + Send + Sync>),
+    Retry(Option<Dependency>, Box<dyn Error + Send + Sync>),
     /// The message can never be dealt with, and a person should look at it.
     Poison(Poison),
     /// The lease was over first. The message belongs to its next receiver.
@@ -175,12 +175,12 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         event: &Event,
         lease: &Lease,
     ) -> Result<Verdict, LeaseLost> {
-        let mut needed = vec![Depends::Store];
+        let mut needed = vec![Dependency::Store];
         let messages = match self.work.attend_under(event, lease).await {
             Ok(Outcome::Announce { messages, recalled, conflicts, answers }) => {
                 self.metrics.conflicts(conflicts);
-                needed.extend((answers > 0).then_some(Depends::Outside));
-                needed.extend((!messages.is_empty()).then_some(Depends::Topics));
+                needed.extend((answers > 0).then_some(Dependency::Outside));
+                needed.extend((!messages.is_empty()).then_some(Dependency::Topics));
                 let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
                 info!(announces = said.join(" "), recalled, "settled");
                 messages
@@ -198,13 +198,13 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
                 if matches!(error, WorkError::Contended) {
                     self.metrics.conflicts(CONFLICTS_MAX + 1);
                 }
-                return Ok(Verdict::Retry(depends(&error), error.into()));
+                return Ok(Verdict::Retry(dependency_of(&error), error.into()));
             }
         };
         for message in &messages {
             lease.check()?;
             if let Err(error) = self.outbox.send(incoming, message).await {
-                return Ok(Verdict::Retry(Some(Depends::Topics), error.into()));
+                return Ok(Verdict::Retry(Some(Dependency::Topics), error.into()));
             }
             self.metrics.published(message.kind.topic());
         }
@@ -218,7 +218,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         if let Some(booking) = refusal.requested() {
             let rejection = Rejection { time: refusal.sent_at, reason: reason.clone() };
             if let Err(error) = self.work.reject(booking, &rejection).await {
-                return Verdict::Retry(depends(&error), error.into());
+                return Verdict::Retry(dependency_of(&error), error.into());
             }
         }
         self.poison(incoming, refusal.why.as_str(), reason, refusal.booking).await
@@ -241,7 +241,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         match canary.duty(R::Rules::ROLE, self.work.clock().now()) {
             Duty::Keep(seen) => match self.work.keep_sighting(canary.id, seen).await {
                 Ok(()) => info!(hop = %seen.hop, "canary recorded"),
-                Err(error) => return Verdict::Retry(depends(&error), error.into()),
+                Err(error) => return Verdict::Retry(dependency_of(&error), error.into()),
             },
             Duty::Tell(seen) => {
                 let key = self.intake.canary_key();
@@ -278,14 +278,53 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     }
 }
 
-/// The dependency that an error blames. None is to blame for a lost race or a lost lease.
-fn depends(error: &WorkError) -> Option<Depends> {
+/// The dependency that an error blames. None is to blame for a lost race, for a lost lease, or for
+/// one booking that the provider has not decided.
+fn dependency_of(error: &WorkError) -> Option<Dependency> {
     match error {
-        WorkError::Effect(_) => Some(Depends::Outside),
-        WorkError::Contended | WorkError::Lease(_) => None,
+        WorkError::Effect(
+            EffectError::NoAnswer { .. } | EffectError::NotNow { .. } | EffectError::Refused { .. },
+        ) => Some(Dependency::Outside),
+        WorkError::Effect(EffectError::Undecided { .. })
+        | WorkError::Contended
+        | WorkError::Lease(_) => None,
         WorkError::Store(_)
         | WorkError::Row { .. }
         | WorkError::TooLarge(_)
-        | WorkError::Endless => Some(Depends::Store),
+        | WorkError::Endless => Some(Dependency::Store),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{clock::Clock, roles::StatusRole, store::memory::Memory, wire::Message};
+
+    struct Silent;
+
+    impl Outbox for Silent {
+        async fn send(&self, _: &Incoming, _: &Message) -> Result<(), BusError> {
+            panic!("nothing is announced here")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bug_in_the_reading_is_counted_and_the_message_comes_again() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let work = UnitOfWork::new(StatusRole, Memory::default(), clock.clone());
+        let (metrics, intake) = (Metrics::default(), Intake::enveloped("arn:"));
+        let attendant = Attendant::new(Arc::new(work), Silent, intake, metrics.clone());
+        let incoming = Incoming {
+            body: String::new(),
+            kind_attribute: None,
+            sent_at: Timestamp::UNIX_EPOCH,
+            attempt: 1,
+        };
+        let lease = Lease::endless(&clock);
+        let verdict = attendant.judge(&incoming, Err(ReadingFailed), &lease).await;
+        assert!(matches!(verdict, Verdict::Retry(None, _)), "{verdict:?}");
+        assert!(metrics.render().contains("booking_handler_panics_total 1\n"));
     }
 }

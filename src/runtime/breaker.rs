@@ -26,7 +26,7 @@ const TRIAL_WAIT: Duration = Duration::from_millis(500);
 named! {
     /// A dependency of a delivery.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Depends {
+    pub enum Dependency {
         /// The role's own store.
         Store = "store",
         /// The gateway, or the mailer.
@@ -59,7 +59,7 @@ struct State {
     /// How many deliveries in a row failed because of `failing`. Deliveries that do not need it are
     /// not counted, since they say nothing about it.
     failures: u32,
-    failing: Option<Depends>,
+    failing: Option<Dependency>,
     /// How often in a row the breaker opened, trials that failed included.
     opened: u32,
     /// Until when nothing is received, by the steady clock. `None` while the breaker is closed.
@@ -71,7 +71,7 @@ struct State {
 
 /// Whether a receive may begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub enum Permission {
     /// It may, for as many messages as there are permits.
     Closed,
     /// It may, for one message, to find out whether the dependency has recovered. The caller must
@@ -86,7 +86,7 @@ impl Breaker {
     /// steady clock.
     pub fn failed(
         &self,
-        on: Depends,
+        on: Dependency,
         why: &str,
         now: Duration,
         jitter: &mut fastrand::Rng,
@@ -109,7 +109,7 @@ impl Breaker {
     /// The dependency for which polling has stopped, and the last failure. `None` while the breaker
     /// is closed.
     #[must_use]
-    pub fn open(&self) -> Option<(Depends, String)> {
+    pub fn open(&self) -> Option<(Dependency, String)> {
         let state = self.lock();
         state.until?;
         Some((state.failing?, state.why.clone()))
@@ -117,7 +117,7 @@ impl Breaker {
 
     /// Records that a delivery succeeded which needed all of these. True when this closed the
     /// breaker.
-    pub fn worked(&self, needed: &[Depends]) -> bool {
+    pub fn worked(&self, needed: &[Dependency]) -> bool {
         let mut state = self.lock();
         if !state.failing.is_some_and(|it| needed.contains(&it)) {
             state.trying = false;
@@ -152,16 +152,16 @@ impl Breaker {
     }
 
     /// Whether a receive may begin now, by the steady clock.
-    pub fn gate(&self, now: Duration) -> Gate {
+    pub fn permission(&self, now: Duration) -> Permission {
         let mut state = self.lock();
-        let Some(until) = state.until else { return Gate::Closed };
+        let Some(until) = state.until else { return Permission::Closed };
         let left = until.saturating_sub(now);
         if !left.is_zero() || state.trying {
             let wait = left.max(TRIAL_WAIT);
-            return Gate::Open { wait, why: state.why.clone() };
+            return Permission::Open { wait, why: state.why.clone() };
         }
         state.trying = true;
-        Gate::Trial { why: state.why.clone() }
+        Permission::Trial { why: state.why.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -173,8 +173,8 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    fn trial() -> Gate {
-        Gate::Trial { why: "the gateway is down".to_owned() }
+    fn trial() -> Permission {
+        Permission::Trial { why: "the gateway is down".to_owned() }
     }
 
     fn at(s: u64) -> Duration {
@@ -184,7 +184,7 @@ mod tests {
     fn fail(breaker: &Breaker, times: u32, now: Duration) -> bool {
         let mut jitter = fastrand::Rng::with_seed(1);
         (0..times)
-            .map(|_| breaker.failed(Depends::Outside, "the gateway is down", now, &mut jitter))
+            .map(|_| breaker.failed(Dependency::Outside, "the gateway is down", now, &mut jitter))
             .any(|it| it == Trip::Opens)
     }
 
@@ -193,10 +193,10 @@ mod tests {
     fn it_opens_after_failures_in_a_row_and_says_why() {
         let breaker = Breaker::default();
         assert!(!fail(&breaker, 4, at(0)));
-        assert_eq!(breaker.gate(at(0)), Gate::Closed);
+        assert_eq!(breaker.permission(at(0)), Permission::Closed);
         assert!(fail(&breaker, 1, at(0)));
         assert!(
-            matches!(breaker.gate(at(0)), Gate::Open { why, .. } if why == "the gateway is down")
+            matches!(breaker.permission(at(0)), Permission::Open { why, .. } if why == "the gateway is down")
         );
     }
 
@@ -206,9 +206,9 @@ mod tests {
         let breaker = Breaker::default();
         for _ in 0..10 {
             assert!(!fail(&breaker, 4, at(0)));
-            breaker.worked(&[Depends::Store, Depends::Outside]);
+            breaker.worked(&[Dependency::Store, Dependency::Outside]);
         }
-        assert_eq!(breaker.gate(at(0)), Gate::Closed);
+        assert_eq!(breaker.permission(at(0)), Permission::Closed);
     }
 
     /// Failure matrix: A21.
@@ -216,11 +216,11 @@ mod tests {
     fn what_does_not_need_it_says_nothing_about_it() {
         let breaker = Breaker::default();
         fail(&breaker, 4, at(0));
-        assert!(!breaker.worked(&[Depends::Store, Depends::Topics]));
+        assert!(!breaker.worked(&[Dependency::Store, Dependency::Topics]));
         assert!(fail(&breaker, 1, at(0)));
-        assert_eq!(breaker.gate(at(60)), trial());
-        assert!(!breaker.worked(&[Depends::Store]), "still not known whether the gateway works");
-        assert_eq!(breaker.gate(at(60)), trial(), "and the next one is tried");
+        assert_eq!(breaker.permission(at(60)), trial());
+        assert!(!breaker.worked(&[Dependency::Store]), "still not known whether the gateway works");
+        assert_eq!(breaker.permission(at(60)), trial(), "and the next one is tried");
     }
 
     /// Failure matrix: A21.
@@ -228,12 +228,12 @@ mod tests {
     fn after_a_pause_one_delivery_is_tried_and_closes_it() {
         let breaker = Breaker::default();
         fail(&breaker, 5, at(0));
-        assert_eq!(breaker.gate(at(60)), trial());
-        assert!(matches!(breaker.gate(at(60)), Gate::Open { .. }), "only one");
+        assert_eq!(breaker.permission(at(60)), trial());
+        assert!(matches!(breaker.permission(at(60)), Permission::Open { .. }), "only one");
         breaker.untried();
-        assert_eq!(breaker.gate(at(60)), trial());
-        assert!(breaker.worked(&[Depends::Outside]));
-        assert_eq!((breaker.gate(at(60)), breaker.open()), (Gate::Closed, None));
+        assert_eq!(breaker.permission(at(60)), trial());
+        assert!(breaker.worked(&[Dependency::Outside]));
+        assert_eq!((breaker.permission(at(60)), breaker.open()), (Permission::Closed, None));
     }
 
     /// Failure matrix: A21.
@@ -244,10 +244,15 @@ mod tests {
         let mut now = 60;
         let mut waits = Vec::new();
         for _ in 0..8 {
-            assert_eq!(breaker.gate(at(now)), trial());
+            assert_eq!(breaker.permission(at(now)), trial());
             assert!(!fail(&breaker, 1, at(now)), "it has been open");
-            assert_eq!(breaker.open(), Some((Depends::Outside, "the gateway is down".to_owned())));
-            let Gate::Open { wait, .. } = breaker.gate(at(now)) else { panic!("it is open") };
+            assert_eq!(
+                breaker.open(),
+                Some((Dependency::Outside, "the gateway is down".to_owned()))
+            );
+            let Permission::Open { wait, .. } = breaker.permission(at(now)) else {
+                panic!("it is open")
+            };
             waits.push(wait);
             now += 60;
         }
@@ -261,7 +266,7 @@ mod tests {
         let began = tokio::time::Instant::now();
         let close = async {
             tokio::task::yield_now().await;
-            assert!(breaker.worked(&[Depends::Outside]));
+            assert!(breaker.worked(&[Dependency::Outside]));
         };
         let hour = || tokio::time::sleep(Duration::from_hours(1));
         tokio::join!(breaker.rest(hour()), breaker.rest(hour()), close);

@@ -16,7 +16,7 @@ use crate::{
 
 /// The content of one row: the latest canary that made this hop, of all that share the row.
 #[derive(Serialize, Deserialize)]
-struct Nest {
+struct CanaryRow {
     canary: CanaryId,
     #[serde(flatten)]
     seen: Sighting,
@@ -37,7 +37,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
             if kept.is_some_and(|it| !canary.replaces(it.canary, now)) {
                 return Ok(());
             }
-            let body = serde_json::to_string(&Nest { canary, seen });
+            let body = serde_json::to_string(&CanaryRow { canary, seen });
             let body = body.expect("ids, names and times are always JSON");
             let read_version = row.map_or(0, |it| it.version);
             let write = Write { key: key.clone(), read_version, body, listing: None };
@@ -64,10 +64,10 @@ pub async fn sightings(store: &impl Store, canary: CanaryId) -> Result<Vec<Sight
 
 /// `canary/7/seat-booked/receipt`: each hop has its own row, so that hops do not race each other.
 fn key(canary: CanaryId, Hop { topic, role }: Hop) -> String {
-    format!("canary/{}/{topic}/{role}", canary.slot())
+    format!("canary/{}/{topic}/{role}", canary.row_number())
 }
 
 /// A row that cannot be read counts as missing, and is overwritten.
-fn read(body: &str) -> Option<Nest> {
+fn read(body: &str) -> Option<CanaryRow> {
     serde_json::from_str(body).ok()
 }

@@ -49,6 +49,7 @@ impl WorkError {
     pub fn asked_to_wait(&self) -> Option<Duration> {
         match self {
             WorkError::Effect(EffectError::NotNow { after, .. }) => Some(*after),
+            WorkError::Effect(EffectError::Undecided { after, .. }) => *after,
             WorkError::Effect(EffectError::NoAnswer { .. } | EffectError::Refused { .. })
             | WorkError::Store(_)
             | WorkError::Lease(_)

@@ -6,7 +6,7 @@ use std::error::Error;
 use tracing::{Instrument, error, info, warn};
 
 use super::{
-    Attended, Chain, Depends, Ended, InFlight, Lease, Poison, Trip, Verdict, WorkError, Worker,
+    Attended, Chain, Dependency, Ended, InFlight, Lease, Poison, Trip, Verdict, WorkError, Worker,
     delay::{give_back_delay, not_before},
 };
 use crate::{
@@ -51,7 +51,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let (ended, word, filed) = match verdict {
             Verdict::Done(needed) => {
                 if self.breaker.worked(&needed) {
-                    self.pulse.resume();
+                    self.poll_health.resume();
                     self.tell_breaker();
                     info!(breaker = "closed", "dependency recovered, polling resumes");
                 }
@@ -90,7 +90,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
 
     /// Tells the breaker what failed. An alarm counts the log lines with `breaker = "open"`
     /// (terraform/alarms.tf): one when the breaker opens, and one for each trial that fails.
-    fn trip(&self, on: Option<Depends>, cause: &(dyn Error + 'static)) {
+    fn trip(&self, on: Option<Dependency>, cause: &(dyn Error + 'static)) {
         let Some(on) = on else { return };
         let (why, now) = (Chain(cause).to_string(), self.work().clock().steady());
         let (trip, on) = (self.breaker.failed(on, &why, now, &mut self.jitter()), on.as_str());
@@ -113,7 +113,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     /// Copies the state of the breaker to its metrics.
     pub(super) fn tell_breaker(&self) {
         let open = self.breaker.open().map(|(on, _)| on);
-        for on in Depends::ALL {
+        for on in Dependency::ALL {
             self.metrics().breaker(on.as_str(), open == Some(on));
         }
     }

@@ -15,16 +15,23 @@ use crate::bus::{Delivery, Joiner};
 #[derive(Debug)]
 pub struct InFlight {
     gauge: Gauge,
-    breaker: Arc<Breaker>,
+    /// The breaker, if this delivery is its trial.
+    trial_of: Option<Arc<Breaker>>,
     /// Kept only to be dropped together with this value.
     held: (Joiner, Option<OwnedSemaphorePermit>),
 }
 
 impl InFlight {
     /// The guard for one more delivery, which is counted in `gauge`.
-    pub(super) fn new(gauge: Gauge, breaker: Arc<Breaker>, joiner: Joiner) -> InFlight {
+    pub(super) fn new(gauge: Gauge, joiner: Joiner) -> InFlight {
         gauge.inc();
-        InFlight { gauge, breaker, held: (joiner, None) }
+        InFlight { gauge, trial_of: None, held: (joiner, None) }
+    }
+
+    /// The same guard, of a delivery that is the trial of a breaker.
+    pub(super) fn trying(mut self, breaker: &Arc<Breaker>) -> InFlight {
+        self.trial_of = Some(Arc::clone(breaker));
+        self
     }
 
     /// The same guard, holding a permit too.
@@ -37,8 +44,10 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.gauge.dec();
-        // If a trial delivery was dropped before it reported, let the next one be the trial.
-        self.breaker.untried();
+        // If the trial was dropped before it reported, let the next delivery be the trial.
+        if let Some(breaker) = &self.trial_of {
+            breaker.untried();
+        }
     }
 }
 

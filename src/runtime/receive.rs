@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Chain, Gate, Received, Worker, delay::pause};
+use super::{Chain, Permission, Received, Worker, delay::pause};
 use crate::{
     bus::{Outbox, Queue},
     roles::Role,
@@ -21,11 +21,11 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     /// the next receive. Public for tests that control the order of events and still need the pace
     /// of the worker.
     pub async fn receive(&self, max: usize) -> Received {
-        let (max, trial) = match self.breaker.gate(self.work().clock().steady()) {
-            Gate::Closed => (max, false),
-            Gate::Trial { .. } => (1, true),
-            Gate::Open { wait, why } => {
-                self.pulse.rest(why);
+        let (max, trial) = match self.breaker.permission(self.work().clock().steady()) {
+            Permission::Closed => (max, false),
+            Permission::Trial { .. } => (1, true),
+            Permission::Open { wait, why } => {
+                self.poll_health.rest(why);
                 return Received { deliveries: Vec::new(), rest: wait };
             }
         };
@@ -39,7 +39,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             Ok(deliveries) => {
                 // The loop is alive even if no message came. The breaker may have opened or closed
                 // since this receive began, so ask it again.
-                self.pulse.beat_while(self.breaker.open().map(|(_, why)| why));
+                self.poll_health.beat_while(self.breaker.open().map(|(_, why)| why));
                 let now = self.work().clock().steady();
                 let rest = match deliveries.len() {
                     0 => limits.long_poll.min(EMPTY_MIN).saturating_sub(now.saturating_sub(asked)),
@@ -47,13 +47,16 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 };
                 let waited = self.ages.waited(&deliveries, now);
                 let rest = rest.max(self.pace.after(max, deliveries.len(), waited));
-                let deliveries = deliveries.into_iter().map(|it| (it, self.in_flight()));
+                let guard = || {
+                    if trial { self.in_flight().trying(&self.breaker) } else { self.in_flight() }
+                };
+                let deliveries = deliveries.into_iter().map(|it| (it, guard()));
                 // Count all of them before the first handler begins: the first message to leave has
                 // to know how many others could join its batch.
                 Received { deliveries: deliveries.collect(), rest }
             }
             Err(error) => {
-                let failures = self.pulse.miss(Chain(&error).to_string());
+                let failures = self.poll_health.miss(Chain(&error).to_string());
                 self.metrics().receive_failed();
                 warn!(error = %Chain(&error), failures, "could not receive, trying again");
                 Received { deliveries: Vec::new(), rest: pause(failures, &mut self.jitter()) }

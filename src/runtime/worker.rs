@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    Attendant, Beat, Breaker, Chain, InFlight, Leases, Limits, Pulse, Received, UnitOfWork,
+    Attendant, Beat, Breaker, Chain, InFlight, Leases, Limits, PollHealth, Received, UnitOfWork,
     ages::Ages, pace::Pace,
 };
 use crate::{
@@ -38,7 +38,7 @@ pub struct Worker<Q, R, S, O> {
     pub(super) queue: Q,
     pub(super) attendant: Attendant<R, S, O>,
     pub(super) limits: Limits,
-    pub(super) pulse: Pulse,
+    pub(super) poll_health: PollHealth,
     pub(super) leases: Leases,
     pub(super) breaker: Arc<Breaker>,
     pub(super) pace: Pace,
@@ -72,7 +72,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         queue: Q,
         attendant: Attendant<R, S, O>,
         limits: Limits,
-        pulse: Pulse,
+        poll_health: PollHealth,
         seed: u64,
     ) -> Self {
         let ages = Ages::new(attendant.work().clock());
@@ -80,7 +80,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             queue,
             attendant,
             limits,
-            pulse,
+            poll_health,
             leases: Leases::default(),
             breaker: Arc::default(),
             pace: Pace::new(limits.latency_target, limits.pollers),
@@ -107,7 +107,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     #[must_use]
     pub fn in_flight(&self) -> InFlight {
         let gauge = self.metrics().in_flight.clone();
-        InFlight::new(gauge, Arc::clone(&self.breaker), self.queue.joiner())
+        InFlight::new(gauge, self.queue.joiner())
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

@@ -8,7 +8,7 @@ use crate::{
     domain::RoleName,
     fault::Fault,
     gateway::{Gateway, simulated::SimulatedGateway},
-    roles::{PaymentRole, Timely},
+    roles::{PaymentRole, TimeLimited},
     wiring::{Signals, agree, stripe},
 };
 
@@ -68,6 +68,6 @@ pub async fn run(args: PaymentArgs) -> Result<(), Fault> {
     }
 }
 
-fn charging<G: Gateway>(gateway: G, args: &PaymentArgs) -> Timely<PaymentRole<G>> {
-    Timely::new(PaymentRole(gateway), args.service.effect_timeout.0)
+fn charging<G: Gateway>(gateway: G, args: &PaymentArgs) -> TimeLimited<PaymentRole<G>> {
+    TimeLimited::new(PaymentRole(gateway), args.service.effect_timeout.0)
 }

@@ -11,7 +11,7 @@ use crate::{
     durability::Durability,
     fault::Fault,
     mailer::folder::FolderMailer,
-    roles::{ReceiptRole, Timely},
+    roles::{ReceiptRole, TimeLimited},
     wiring::{Eye, Signals, receipts},
 };
 
@@ -48,7 +48,7 @@ pub async fn run(args: ReceiptArgs) -> Result<(), Fault> {
     let mailer = mailer(&args, &args.service.data.folder)?;
     service.eyes.push(Eye::Receipts(mailer.watch()));
     let role = ReceiptRole(mailer);
-    let role = Timely::new(role, args.service.effect_timeout.0);
+    let role = TimeLimited::new(role, args.service.effect_timeout.0);
     service.run(role, no_routes, signals).await
 }
 

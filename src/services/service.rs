@@ -20,7 +20,7 @@ use crate::{
     http,
     metrics::{Metrics, RequestCount},
     roles::Role,
-    runtime::{Attendant, EndedByItself, Pulse, UnitOfWork, Worker},
+    runtime::{Attendant, EndedByItself, PollHealth, UnitOfWork, Worker},
     wire::Intake,
     wiring::{AnyStore, Eye, Signals, aws_config, aws_fault, canary_key},
 };
@@ -78,16 +78,17 @@ impl Service {
     ) -> Result<(), Fault> {
         let limits = self.args.limits();
         let silence_max = (limits.long_poll + POLL_SLACK) * MISSED_POLLS_MAX;
-        let pulse = Pulse::new(&Clock::Machine, silence_max);
+        let poll_health = PollHealth::new(&Clock::Machine, silence_max);
         let work = Arc::new(UnitOfWork::new(role, self.store, Clock::Machine));
         let (outbox, metrics) = (self.bus.clone(), self.metrics.clone());
         let attendant = Attendant::new(Arc::clone(&work), outbox, self.intake, metrics);
         let seed = fastrand::u64(..);
-        let worker = Arc::new(Worker::new(self.bus, attendant, limits, pulse.clone(), seed));
+        let worker = Arc::new(Worker::new(self.bus, attendant, limits, poll_health.clone(), seed));
         let address = self.listener.local_addr().map_err(|it| Fault::Config(it.to_string()))?;
         let eyes = self.eyes;
         let stores = move || eyes.iter().find_map(Eye::problem);
-        let router = http::vital_signs(self.role, pulse, stores, self.metrics).merge(routes(work));
+        let router =
+            http::vital_signs(self.role, poll_health, stores, self.metrics).merge(routes(work));
 
         let stop = CancellationToken::new();
         info!(

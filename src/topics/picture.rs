@@ -188,6 +188,8 @@ mod tests {
             let row = row(row_top(at), topic);
             assert!(svg.contains(&row) && row.contains(&format!(">{}</text>", topic.topic)));
             assert!(row.contains(&format!("<rect class='mark {}'", topic.publisher)), "{row}");
+            assert!(row.contains(&format!("<line class='line {}' x1='", topic.publisher)), "{row}");
+            assert!(svg.contains(&sentence(topic)), "{}", topic.topic);
             for it in &topic.subscribers {
                 let (role, x) = (it.role, middle(it.role.as_str()));
                 assert!(row.contains(&format!("<circle class='mark {role}' cx='{x}'")), "{row}");

@@ -30,7 +30,7 @@ const CLIENT: &str = "/booking/client";
 /// # Errors
 /// A [`Refusal`] for everything that is not an event of `topics/`, the same for all four roles.
 pub fn decode(incoming: &Incoming, intake: &Intake) -> Result<Event, Refusal> {
-    let mut letter = Letter {
+    let mut decoder = Decoder {
         intake,
         enveloped: false,
         sent_at: incoming.sent_at,
@@ -40,18 +40,18 @@ pub fn decode(incoming: &Incoming, intake: &Intake) -> Result<Event, Refusal> {
         claims: None,
         booking: None,
     };
-    letter.open(&incoming.body).map_err(|(why, flaw)| Refusal {
+    decoder.open(&incoming.body).map_err(|(why, flaw)| Refusal {
         why,
         flaw,
-        booking: letter.booking.clone().or_else(|| letter.message_id.clone()),
-        kind: letter.topic.or(letter.claims),
-        sent_at: letter.sent_at,
+        booking: decoder.booking.clone().or_else(|| decoder.message_id.clone()),
+        kind: decoder.topic.or(decoder.claims),
+        sent_at: decoder.sent_at,
     })
 }
 
 /// What is known about a message while it is being read. If the reading fails, the refusal says
 /// what was known by then.
-struct Letter<'i> {
+struct Decoder<'i> {
     intake: &'i Intake,
     /// Whether the message has an SNS envelope, which says the topic that it came from.
     enveloped: bool,
@@ -66,7 +66,7 @@ struct Letter<'i> {
     booking: Option<BookingId>,
 }
 
-impl Letter<'_> {
+impl Decoder<'_> {
     /// Unwraps the SNS envelope, if there is one, and reads the event.
     fn open(&mut self, body: &str) -> Read<Event> {
         if body.len() > BODY_BYTES_MAX {

@@ -1,6 +1,6 @@
 //! Builds the concrete parts of services and commands: stores, keys, rules, signals. Only this
-//! module, `services`, `demo` and `cli` may name the implementations of a seam. It must not decide
-//! anything about a booking.
+//! module, `services`, `demo`, `audit` and `cli` may name the implementations of a seam. It must
+//! not decide anything about a booking.
 
 mod beginnings;
 mod faults;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::show;
+use super::figure::show;
 use crate::{
     place,
     results::{Results, Spread},

@@ -3,16 +3,13 @@
 //! printed.
 
 mod acceptance;
+mod figure;
 mod machine;
 mod tables;
 
 use std::{fs, path::Path, time::Duration};
 
-use crate::{
-    place,
-    results::{Results, Spread},
-    sizes::Sizes,
-};
+use crate::{place, results::Results, sizes::Sizes};
 
 const METHOD: &str = include_str!("method.md");
 /// Found with a profiler while the services were developed. No run measures it again.
@@ -67,25 +64,4 @@ fn text(results: &Results, sizes: &Sizes, runs: usize, took: Duration) -> anyhow
     }
     text.push_str(PROFILE);
     Ok(text)
-}
-
-/// A figure as `12.3 [11.9–12.8]`, or a dash if it was not measured.
-fn show(figure: Option<Spread>) -> String {
-    let Some(Spread { median, min, max }) = figure else { return "–".to_owned() };
-    if (max - min).abs() < f64::EPSILON {
-        return number(median);
-    }
-    format!("{} [{}–{}]", number(median), number(min), number(max))
-}
-
-/// A number with three significant digits, or more if the integer part is longer.
-fn number(value: f64) -> String {
-    let decimals = match value.abs() {
-        it if it >= 100.0 => 0,
-        it if it >= 10.0 => 1,
-        it if it >= 1.0 => 2,
-        it if it > 0.0 => 3,
-        _ => 0,
-    };
-    format!("{value:.decimals$}")
 }

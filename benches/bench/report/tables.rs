@@ -3,7 +3,7 @@
 
 use booking::domain::RoleName;
 
-use super::{acceptance::binary_mb, show};
+use super::{acceptance::binary_mb, figure::show};
 use crate::{results::Results, sizes::Sizes};
 
 /// A section of the report.

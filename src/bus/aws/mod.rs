@@ -9,7 +9,7 @@ mod topics;
 
 pub(crate) use failure::failure;
 pub(crate) use message::{delivery, seconds};
-pub(crate) use requests::{Queue, change_visibility};
+pub(crate) use requests::{SqsQueue, change_visibility};
 pub use topics::AwsTopics;
 
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub type AwsBus = Batched<AwsRequests>;
 /// The requests to SNS and SQS.
 #[derive(Clone, Debug)]
 pub struct AwsRequests {
-    queue: Queue,
+    queue: SqsQueue,
     /// A separate client for receives, so that their failures do not use up the retries of the
     /// other requests.
     polls: aws_sdk_sqs::Client,
@@ -64,7 +64,7 @@ impl AwsBus {
         let home = clients.home_of_queue(&queue, &queue_url).await?;
         let (arn, sqs) = (home.queue_arn(&queue), clients.sqs.clone());
         let (bus, drivers) = Batched::new(AwsRequests {
-            queue: Queue { sqs, name: queue, url: queue_url, arn },
+            queue: SqsQueue { sqs, name: queue, url: queue_url, arn },
             polls: clients.polls.clone(),
             dead_letter_url,
             dead_letter_arn: home.queue_arn(&dead_letter_queue),
@@ -132,7 +132,7 @@ impl Requests for AwsRequests {
         handles: &[ReceiptHandle],
         visibility: Duration,
     ) -> Result<Vec<bool>, BusError> {
-        let Queue { sqs, name, url, .. } = &self.queue;
+        let SqsQueue { sqs, name, url, .. } = &self.queue;
         let mut ours = vec![true; handles.len()];
         for (chunk, handles) in handles.chunks(ENTRIES_MAX).enumerate() {
             let changes = handles.iter().map(|it| (it, visibility));
@@ -156,7 +156,7 @@ impl Requests for AwsRequests {
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Answer {
-        let Queue { sqs, name, .. } = &self.queue;
+        let SqsQueue { sqs, name, .. } = &self.queue;
         let mut send = sqs
             .send_message()
             .queue_url(&self.dead_letter_url)

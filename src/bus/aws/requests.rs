@@ -25,7 +25,7 @@ use crate::{aws::Right, domain::event::Kind, wire::Incoming};
 
 /// One queue, with the client that calls it.
 #[derive(Clone, Debug)]
-pub(crate) struct Queue {
+pub(crate) struct SqsQueue {
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) name: String,
     pub(crate) url: String,
@@ -68,7 +68,7 @@ impl Topic {
     }
 }
 
-impl Queue {
+impl SqsQueue {
     /// The IAM permission that a call to this queue needs.
     pub(crate) fn right(&self, action: &'static str) -> Right {
         Right { action, resource: self.arn.clone() }

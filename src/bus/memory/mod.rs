@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use self::queue::{Queue, Queued};
+use self::queue::{Messages, Queued};
 use super::{BusError, DeadLetter, Delivery, Outbox, ReceiptHandle};
 use crate::{
     clock::Clock,
@@ -54,7 +54,7 @@ pub struct Exchange {
 
 #[derive(Debug)]
 struct State {
-    queues: BTreeMap<RoleName, Queue>,
+    queues: BTreeMap<RoleName, Messages>,
     dead: BTreeMap<RoleName, Vec<Dead>>,
     published: BTreeMap<Kind, u64>,
     duplicates: u64,
@@ -106,7 +106,7 @@ impl Exchange {
             subscribers.insert(topic.topic, topic.subscribers.iter().map(|it| it.role).collect());
         }
         let state = State {
-            queues: RoleName::ALL.into_iter().map(|it| (it, Queue::default())).collect(),
+            queues: RoleName::ALL.into_iter().map(|it| (it, Messages::default())).collect(),
             dead: BTreeMap::new(),
             published: BTreeMap::new(),
             duplicates: 0,
@@ -187,7 +187,7 @@ impl Exchange {
     /// When the next message of any queue can be received. `None` when all queues are empty.
     #[must_use]
     pub fn next_visible(&self) -> Option<Timestamp> {
-        self.lock().queues.values().filter_map(Queue::next_visible).min()
+        self.lock().queues.values().filter_map(Messages::next_visible).min()
     }
 
     /// How many events of a type were published, repetitions included.
@@ -215,7 +215,7 @@ impl State {
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
-    fn queue(&mut self, role: RoleName) -> &mut Queue {
+    fn queue(&mut self, role: RoleName) -> &mut Messages {
         self.queues.entry(role).or_default()
     }
 

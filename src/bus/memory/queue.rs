@@ -25,7 +25,7 @@ pub(super) struct Queued {
 
 /// The messages of one queue, hidden ones included.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct Messages {
     messages: BTreeMap<u64, Queued>,
     /// All messages, ordered by the time at which they can be received.
     visible: BTreeSet<(Timestamp, u64)>,
@@ -33,7 +33,7 @@ pub(super) struct Queue {
     handed_out: u64,
 }
 
-impl Queue {
+impl Messages {
     pub(super) fn put(&mut self, message_id: String, body: Arc<str>, now: Timestamp) {
         self.put += 1;
         let (sent_at, visible_at) = (now, now);

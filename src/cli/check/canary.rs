@@ -29,8 +29,8 @@ const ASK_EVERY: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// If status cannot be asked, in which case nothing was published; if a topic refuses the canary.
-pub(super) async fn fly(
-    desk: &StatusClient,
+pub(super) async fn send_everywhere(
+    status: &StatusClient,
     topics: &AwsTopics,
     key: &CanaryKey,
     there: &[Kind],
@@ -38,11 +38,11 @@ pub(super) async fn fly(
     timeout: Duration,
 ) -> Result<(CanaryId, BTreeMap<Kind, Timestamp>, Vec<Sighting>), Fault> {
     let canary = CanaryId::new(Uuid::now_v7()).expect("it was made as version 7");
-    let Some(CanaryView { .. }) = desk.canary(canary).await? else {
+    let Some(CanaryView { .. }) = status.canary(canary).await? else {
         return Err(Fault::Config(format!(
             "the server at {} knows no canaries: it is a status service that is older than this \
              command, or no status service",
-            desk.url()
+            status.url()
         )));
     };
     let mut sent = BTreeMap::new();
@@ -56,7 +56,7 @@ pub(super) async fn fly(
     let awaited: Vec<Hop> = hops(&topics::all()).into_iter().filter(|it| !in_the_way(it)).collect();
     let deadline = tokio::time::Instant::now() + timeout;
     loop {
-        let asked = desk.canary(canary).await;
+        let asked = status.canary(canary).await;
         let late = tokio::time::Instant::now() >= deadline;
         match asked {
             Ok(Some(CanaryView { hops, .. })) => {

@@ -20,7 +20,7 @@ use crate::{
     check::{
         account::Account,
         compare::{self, Finding, compare},
-        hops::{Flight, HopReport, HopState, judge},
+        hops::{CanaryReport, HopReport, HopState, judge},
     },
     domain::{RoleName, event::Kind},
     metrics::RequestCount,
@@ -70,7 +70,7 @@ struct Report {
     tables: usize,
     findings: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    canary: Option<Flight>,
+    canary: Option<CanaryReport>,
 }
 
 /// The key that a canary is signed with. Without it the services would drop the canary.
@@ -83,7 +83,7 @@ fn key(args: &CanaryArgs) -> Result<CanaryKey, Fault> {
 
 /// Compares the account, and sends the canary if asked to. Exit code 0 only if nothing was found.
 pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
-    let desk = if args.canary {
+    let status = if args.canary {
         Some(StatusClient::new(&args.status, Reader::of(args.json))?)
     } else {
         None
@@ -101,12 +101,14 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
     }
 
     let all = topics::all();
-    let mut flight = None;
-    if let (Some(desk), Some(key)) = (desk, key) {
+    let mut report_of_canary = None;
+    if let (Some(status), Some(key)) = (status, key) {
         let there: Vec<Kind> = account.topics.keys().copied().collect();
         let aws_topics = AwsTopics::new(&clients, names, home);
-        let flown = canary::fly(&desk, &aws_topics, &key, &there, &findings, args.timeout.0).await;
-        let (id, sent, seen) = match flown {
+        let sent_and_seen =
+            canary::send_everywhere(&status, &aws_topics, &key, &there, &findings, args.timeout.0)
+                .await;
+        let (id, sent, seen) = match sent_and_seen {
             Ok(it) => it,
             Err(fault) => {
                 // The findings so far may explain why the canary failed.
@@ -118,7 +120,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
         };
         let (hops, more) = judge(&all, &sent, &seen, &findings, args.timeout.0);
         findings.extend(more);
-        flight = Some(Flight { canary: id, hops });
+        report_of_canary = Some(CanaryReport { canary: id, hops });
     }
     let report = Report {
         well: findings.is_empty(),
@@ -127,7 +129,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
         subscriptions: compare::hops(&all).len(),
         tables: if tables { RoleName::ALL.len() } else { 0 },
         findings,
-        canary: flight,
+        canary: report_of_canary,
     };
     if args.json {
         out_json(&report)?
@@ -139,7 +141,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
 
 impl Report {
     fn text(&self) -> String {
-        let mut text = self.canary.as_ref().map(Flight::text).unwrap_or_default();
+        let mut text = self.canary.as_ref().map(CanaryReport::text).unwrap_or_default();
         text.push_str(&told(&self.findings));
         let mut last = match self.findings.len() {
             0 => {
@@ -155,8 +157,9 @@ impl Report {
             1 => "1 finding".to_owned(),
             many => format!("{many} findings"),
         };
-        if let Some(flight) = &self.canary {
-            let arrived = flight.hops.iter().filter(|it| it.state == HopState::Arrived).count();
+        if let Some(report_of_canary) = &self.canary {
+            let arrived =
+                report_of_canary.hops.iter().filter(|it| it.state == HopState::Arrived).count();
             last.push_str(&format!("; canary: {arrived} of {} hops", self.subscriptions));
         }
         format!("{text}{last}\n")
@@ -174,7 +177,7 @@ fn told(findings: &[Finding]) -> String {
     findings.iter().map(one).collect()
 }
 
-impl Flight {
+impl CanaryReport {
     fn text(&self) -> String {
         let mut text = format!("canary {}\n", self.canary);
         for HopReport { hop, state, after_s } in &self.hops {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     walk::Walked,
-    which::{Desk, Limit, Which, count, short},
+    which::{Limit, RoleDeadLetters, Which, count, short},
 };
 use crate::{
     aws::DeadQueue,
@@ -36,8 +36,8 @@ pub struct LsArgs {
 
 /// The object that `--json` prints.
 #[derive(Default, Serialize)]
-struct Listing {
-    messages: Vec<Line>,
+struct DeadLetterList {
+    messages: Vec<DeadLetterLine>,
     total: usize,
     /// Whether there may be more messages, because a limit was reached.
     more: bool,
@@ -45,7 +45,7 @@ struct Listing {
 
 /// One dead letter in the list.
 #[derive(Serialize)]
-struct Line {
+struct DeadLetterLine {
     queue: String,
     #[serde(skip)]
     place: DeadQueue,
@@ -63,7 +63,7 @@ struct Line {
 /// Lists the dead letters.
 pub(super) async fn run(args: LsArgs, stop: &CancellationToken) -> Result<(), Fault> {
     let which = &args.which;
-    let mut all = Listing::default();
+    let mut all = DeadLetterList::default();
     for role in which.roles.iter() {
         let desk = which.desk(role).await?;
         let (mut lines, now) = (Vec::new(), Clock::Machine.now());
@@ -72,7 +72,7 @@ pub(super) async fn run(args: LsArgs, stop: &CancellationToken) -> Result<(), Fa
             Ok(())
         };
         let walked = which.walk(&desk, Some(args.limit.limit.into()), stop, each).await?;
-        lines.sort_by(|one: &Line, other| one.age().cmp(&other.age()));
+        lines.sort_by(|one: &DeadLetterLine, other| one.age().cmp(&other.age()));
         if args.json {
             all.more |= !walked.beyond().is_empty();
             all.messages.extend(lines);
@@ -91,7 +91,12 @@ pub(super) async fn run(args: LsArgs, stop: &CancellationToken) -> Result<(), Fa
 }
 
 /// A heading, one line for each message, and a total.
-fn table(lines: &[Line], desk: &Desk, now: Timestamp, walked: &Walked) -> String {
+fn table(
+    lines: &[DeadLetterLine],
+    desk: &RoleDeadLetters,
+    now: Timestamp,
+    walked: &Walked,
+) -> String {
     let mut text = row("AGE", "QUEUE", "MESSAGE", "EVENT", "BOOKING", "WHY");
     for it in lines {
         let age = length(now.duration_since(it.sent_at));
@@ -111,16 +116,16 @@ fn table(lines: &[Line], desk: &Desk, now: Timestamp, walked: &Walked) -> String
     text
 }
 
-impl Line {
+impl DeadLetterLine {
     /// The sort key, by which the oldest message comes first.
     fn age(&self) -> (Timestamp, DeadQueue, &str) {
         (self.sent_at, self.place, &self.message_id)
     }
 }
 
-fn line(case: Case, desk: &Desk, now: Timestamp) -> Line {
+fn line(case: Case, desk: &RoleDeadLetters, now: Timestamp) -> DeadLetterLine {
     let (place, delivery) = (case.dead.place, case.dead.delivery);
-    Line {
+    DeadLetterLine {
         queue: desk.letters.name(place).to_owned(),
         place,
         message_id: delivery.message_id,

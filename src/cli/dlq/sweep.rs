@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     walk::{End, Progress},
-    which::{Desk, Which},
+    which::{RoleDeadLetters, Which},
 };
 use crate::{
     aws::DeadQueue,
     bus::BusError,
     cli::terminal::print as out,
     clock::Clock,
-    dead_letters::{Dead, Filed, Lot, Queue, Scan, why::Case},
+    dead_letters::{Dead, Filed, Lot, NamedQueue, Scan, why::Case},
     fault::Fault,
 };
 
@@ -31,7 +31,7 @@ const LOTS_FAILED_MAX: u32 = 3;
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     /// Put it back on the role's queue.
-    PutBack(Queue),
+    PutBack(NamedQueue),
     Delete,
     /// Count it, and leave it.
     Count,
@@ -103,7 +103,7 @@ type Moved = (DeadQueue, Vec<(Dead, Note)>, Vec<Filed>);
 
 /// The state of a sweep that runs.
 struct Sweep<'a> {
-    desk: &'a Desk,
+    desk: &'a RoleDeadLetters,
     act: Act,
     scan: Scan,
     lots: BTreeMap<DeadQueue, Lot<Note>>,
@@ -118,7 +118,7 @@ impl Which {
     /// line that is printed once a message is done.
     pub(super) async fn sweep(
         &self,
-        desk: &Desk,
+        desk: &RoleDeadLetters,
         act: Act,
         limit: Option<usize>,
         stop: &CancellationToken,
@@ -186,7 +186,7 @@ fn is_later(dead: &Dead, began: Timestamp) -> bool {
 }
 
 impl<'a> Sweep<'a> {
-    fn new(desk: &'a Desk, act: Act, scan: Scan) -> Sweep<'a> {
+    fn new(desk: &'a RoleDeadLetters, act: Act, scan: Scan) -> Sweep<'a> {
         let swept = Swept {
             classes: BTreeMap::new(),
             left: 0,

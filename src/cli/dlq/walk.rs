@@ -3,7 +3,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::which::{Desk, Which};
+use super::which::{RoleDeadLetters, Which};
 use crate::{
     cli::terminal::say,
     dead_letters::{Scan, why::Case},
@@ -61,7 +61,7 @@ impl Which {
     /// all messages visible again, even after an error.
     pub(super) async fn walk(
         &self,
-        desk: &Desk,
+        desk: &RoleDeadLetters,
         limit: Option<usize>,
         stop: &CancellationToken,
         mut each: impl AsyncFnMut(Case) -> Result<(), Fault>,
@@ -93,7 +93,7 @@ impl Which {
 
     /// A scan of the queues. If the arguments choose messages, it goes to the end of the queues;
     /// otherwise it looks at `limit` messages.
-    pub(super) fn scan(&self, desk: &Desk, limit: Option<usize>) -> Scan {
+    pub(super) fn scan(&self, desk: &RoleDeadLetters, limit: Option<usize>) -> Scan {
         let most = limit.filter(|_| !self.chooses()).unwrap_or(usize::MAX);
         Scan::new(&desk.letters, most)
     }

@@ -69,7 +69,7 @@ pub(super) fn class(text: &str) -> Result<String, &'static str> {
 }
 
 /// The dead-letter queues of one role, and what is needed to say why a message is there.
-pub(super) struct Desk {
+pub(super) struct RoleDeadLetters {
     pub(super) letters: DeadLetters,
     /// After how many receives SQS moves a message to the dead-letter queue.
     pub(super) receives_max: Option<u64>,
@@ -77,7 +77,7 @@ pub(super) struct Desk {
 }
 
 impl Which {
-    pub(super) async fn desk(&self, role: RoleName) -> Result<Desk, Fault> {
+    pub(super) async fn desk(&self, role: RoleName) -> Result<RoleDeadLetters, Fault> {
         // Not parsed by clap, which repeats a value that it refuses.
         self.booking.as_deref().map(booking_id).transpose()?;
         let clients = Clients::load(RequestCount::default()).await.map_err(aws_fault)?;
@@ -85,7 +85,7 @@ impl Which {
         let letters = DeadLetters::connect(&clients, &names, role).await.map_err(aws_fault)?;
         let receives_max = letters.receives_max().await;
         let intake = letters.intake(&names, self.raw.raw_delivery).await.map_err(aws_fault)?;
-        Ok(Desk { letters, receives_max, intake })
+        Ok(RoleDeadLetters { letters, receives_max, intake })
     }
 
     /// Whether the arguments choose some of the messages, and not all.
@@ -95,7 +95,7 @@ impl Which {
 
     /// The message, decoded as its role would decode it; `None` if the arguments do not choose it.
     /// Decodes a body only if the id and the class do not rule the message out.
-    pub(super) fn wanted(&self, desk: &Desk, dead: Dead) -> Option<Case> {
+    pub(super) fn wanted(&self, desk: &RoleDeadLetters, dead: Dead) -> Option<Case> {
         let id = &dead.delivery.message_id;
         if self.message.as_ref().is_some_and(|it| !id.starts_with(it.as_str())) {
             return None;

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, KeyType};
 
 use super::{
     arn, client,
-    list::INDEXES,
+    index::{INDEXES, Index},
     row::{AT_MS, KEY},
 };
 use crate::{
@@ -31,9 +31,8 @@ impl Layout {
     /// What the table of `role` must have. A table may have further indexes.
     #[must_use]
     pub fn of(role: RoleName) -> Layout {
-        let index = |it: super::list::Index| {
-            (it.name().to_owned(), format!("{} S, {AT_MS} N", it.phase_attribute()))
-        };
+        let index =
+            |it: Index| (it.name().to_owned(), format!("{} S, {AT_MS} N", it.phase_attribute()));
         let lists = role == RoleName::Status;
         Layout {
             keys: format!("{KEY} S"),

@@ -13,26 +13,13 @@ use tokio::task::JoinSet;
 use super::{
     super::{Find, Page, Place, StoreError},
     DynamoDb,
-    row::{self, AT_MS, Item, KEY, OPEN_PHASE, PHASE, Row, number, text},
+    index::{Index, NEWEST, STALEST},
+    row::{self, AT_MS, Item, KEY, Row, number, text},
 };
 use crate::domain::status::Phase;
 
 /// The most pages of one phase. Each has up to 1 MB of keys, which is thousands of them.
 const PAGES_MAX: usize = 16;
-
-/// An index of the table.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Index {
-    name: &'static str,
-    phase: &'static str,
-    oldest_first: bool,
-}
-
-const NEWEST: Index = Index { name: "newest", phase: PHASE, oldest_first: false };
-const STALEST: Index = Index { name: "stalest", phase: OPEN_PHASE, oldest_first: true };
-
-/// All indexes of the status table.
-pub(super) const INDEXES: [Index; 2] = [NEWEST, STALEST];
 
 /// An entry of an index.
 struct Entry {
@@ -51,27 +38,6 @@ struct Begin {
     entry: Option<Item>,
 }
 
-impl Index {
-    pub(super) const fn name(self) -> &'static str {
-        self.name
-    }
-
-    /// The attribute that is its hash key.
-    pub(super) const fn phase_attribute(self) -> &'static str {
-        self.phase
-    }
-
-    /// A number by which a list is sorted: smaller numbers come earlier.
-    fn rank(self, at_ms: i64) -> i64 {
-        if self.oldest_first { at_ms } else { at_ms.saturating_neg() }
-    }
-
-    /// The phase under which this index lists a row.
-    fn phase_of(self, row: &Row) -> Option<&str> {
-        if self.oldest_first { row.open_phase.as_deref() } else { row.phase.as_deref() }
-    }
-}
-
 impl Begin {
     /// Where to begin in `phase` to continue after `place`. Entries of the same time are listed in
     /// the order of their phases.
@@ -83,7 +49,7 @@ impl Begin {
             return Begin { at_ms: Some((place.at_ms, beyond)), entry: None };
         }
         let mut entry = row::key(&place.key);
-        entry.insert(index.phase.to_owned(), AttributeValue::S(place.phase.clone()));
+        entry.insert(index.phase_attribute().to_owned(), AttributeValue::S(place.phase.clone()));
         entry.insert(AT_MS.to_owned(), AttributeValue::N(place.at_ms.to_string()));
         Begin { at_ms: None, entry: Some(entry) }
     }
@@ -186,7 +152,7 @@ impl DynamoDb {
         limit: usize,
         from: &Begin,
     ) -> Result<QueryOutput, SdkError<QueryError>> {
-        let query = self.client.query().table_name(&self.table).index_name(index.name);
+        let query = self.client.query().table_name(&self.table).index_name(index.name());
         let query = match from.at_ms {
             None => query.key_condition_expression("#phase = :phase"),
             Some((at_ms, beyond)) => {
@@ -203,7 +169,7 @@ impl DynamoDb {
             }
         };
         query
-            .expression_attribute_names("#phase", index.phase)
+            .expression_attribute_names("#phase", index.phase_attribute())
             .expression_attribute_values(":phase", AttributeValue::S(phase.to_string()))
             .scan_index_forward(index.oldest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))

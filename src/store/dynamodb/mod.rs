@@ -6,6 +6,7 @@ mod client;
 mod commit;
 mod describe;
 mod guard;
+mod index;
 mod list;
 mod read;
 mod row;
@@ -146,7 +147,7 @@ impl DynamoDb {
     }
 
     /// The permission for a query on an index.
-    fn right_to_index(&self, index: list::Index) -> Right {
+    fn right_to_index(&self, index: index::Index) -> Right {
         let resource = format!("{}/index/{}", self.arn, index.name());
         Right { action: "dynamodb:Query", resource }
     }
@@ -158,7 +159,7 @@ impl DynamoDb {
         self.identity = self.identity_in(answer.item)?;
         // Only status lists rows. The other tables have no index.
         if role == RoleName::Status {
-            for index in list::INDEXES {
+            for index in index::INDEXES {
                 let right = self.right_to_index(index);
                 self.ask_index(index).await.map_err(|it| self.unusable(region, right, it))?;
             }

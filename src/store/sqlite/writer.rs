@@ -46,31 +46,31 @@ enum Job {
 }
 
 impl Job {
-    fn refused(self, error: &StoreError) -> Answer {
+    fn refused(self, error: &StoreError) -> Reply {
         match self {
-            Job::Read(_, answer) => Answer::Read(answer, Err(error.clone())),
-            Job::Commit(_, answer) => Answer::Commit(answer, Err(error.clone())),
-            Job::List(_, _, _, answer) => Answer::List(answer, Err(error.clone())),
+            Job::Read(_, answer) => Reply::Read(answer, Err(error.clone())),
+            Job::Commit(_, answer) => Reply::Commit(answer, Err(error.clone())),
+            Job::List(_, _, _, answer) => Reply::List(answer, Err(error.clone())),
             #[cfg(test)]
             Job::Panic => unreachable!("the file is there"),
         }
     }
 }
 
-enum Answer {
+enum Reply {
     Read(oneshot::Sender<Rows>, Rows),
     Commit(oneshot::Sender<Committed>, Committed),
     List(oneshot::Sender<Listed>, Listed),
 }
 
-impl Answer {
+impl Reply {
     /// Sends the answer. A caller that no longer waits for it was cancelled, so the error of `send`
     /// does not matter.
     fn tell(self) {
         match self {
-            Answer::Read(it, rows) => drop(it.send(rows)),
-            Answer::Commit(it, end) => drop(it.send(end)),
-            Answer::List(it, rows) => drop(it.send(rows)),
+            Reply::Read(it, rows) => drop(it.send(rows)),
+            Reply::Commit(it, end) => drop(it.send(end)),
+            Reply::List(it, rows) => drop(it.send(rows)),
         }
     }
 }
@@ -86,10 +86,10 @@ impl Sqlite {
     pub fn start(engine: Engine) -> std::io::Result<Sqlite> {
         let watch = engine.watch().cloned();
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
-        let (groups, mut answered) = mpsc::unbounded_channel::<Vec<Answer>>();
+        let (groups, mut answered) = mpsc::unbounded_channel::<Vec<Reply>>();
         tokio::spawn(async move {
             while let Some(group) = answered.recv().await {
-                group.into_iter().for_each(Answer::tell);
+                group.into_iter().for_each(Reply::tell);
             }
         });
         let thread = std::thread::Builder::new()
@@ -160,7 +160,7 @@ impl Drop for DiesLoudly {
 fn work(
     mut engine: Engine,
     mut queue: mpsc::Receiver<Job>,
-    answers: &mpsc::UnboundedSender<Vec<Answer>>,
+    answers: &mpsc::UnboundedSender<Vec<Reply>>,
 ) {
     let _loudly = DiesLoudly(engine.watch().cloned());
     let (mut group, mut crowd) = (Vec::with_capacity(GROUP_MAX), 1);
@@ -195,7 +195,7 @@ fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>) {
 ///
 /// If the file is no longer the one that was opened, every job is refused. Otherwise a memo could
 /// be announced that does not exist after the next restart.
-fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer> {
+fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Reply> {
     if let Err(error) = engine.still_there() {
         return group.map(|it| it.refused(&error)).collect();
     }
@@ -225,22 +225,22 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Answer
     answers.extend(looks.drain(..).filter_map(|it| seen(engine, it)));
     match ends {
         Ok(ends) => {
-            let told = waiting.into_iter().zip(ends).map(|(it, end)| Answer::Commit(it, Ok(end)));
+            let told = waiting.into_iter().zip(ends).map(|(it, end)| Reply::Commit(it, Ok(end)));
             answers.extend(told);
         }
         Err(error) => {
-            let told = waiting.into_iter().map(|it| Answer::Commit(it, Err(error.clone())));
+            let told = waiting.into_iter().map(|it| Reply::Commit(it, Err(error.clone())));
             answers.extend(told);
         }
     }
     answers
 }
 
-fn seen(engine: &Engine, job: Job) -> Option<Answer> {
+fn seen(engine: &Engine, job: Job) -> Option<Reply> {
     match job {
-        Job::Read(keys, answer) => Some(Answer::Read(answer, engine.read(&keys))),
+        Job::Read(keys, answer) => Some(Reply::Read(answer, engine.read(&keys))),
         Job::List(find, after, limit, answer) => {
-            Some(Answer::List(answer, engine.list(&find, after.as_ref(), limit)))
+            Some(Reply::List(answer, engine.list(&find, after.as_ref(), limit)))
         }
         Job::Commit(..) => None,
         #[cfg(test)]

@@ -14,7 +14,7 @@ use booking::{
     durability::Durability,
     metrics::Metrics,
     roles::StatusRole,
-    runtime::{Attendant, Limits, Pulse, UnitOfWork, Worker, sightings},
+    runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker, sightings},
     store::sqlite::{Engine, Inline},
     wire::{self, CanaryKey},
     wiring::store_file,
@@ -128,11 +128,11 @@ async fn canaries_that_are_dropped_are_counted() {
     let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
     let engine = Engine::open(":memory:".as_ref(), RoleName::Status, Durability::ProcessDeath);
     let work = UnitOfWork::new(StatusRole, Inline::new(engine.unwrap()), clock.clone());
-    let (pulse, metrics) = (Pulse::new(&clock, Duration::MAX), Metrics::default());
+    let (poll_health, metrics) = (PollHealth::new(&clock, Duration::MAX), Metrics::default());
     let (bus, intake, limits) =
         (exchange.bus(RoleName::Status), exchange.intake(), Limits::default());
     let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics.clone());
-    let worker = Worker::new(bus, attendant, limits, pulse, 1);
+    let worker = Worker::new(bus, attendant, limits, poll_health, 1);
     let worker = worker.with_canaries(key());
     let now = clock.now();
     let texts = forged(at(now, 1), Kind::BookingRequested, now);

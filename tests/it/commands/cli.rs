@@ -266,3 +266,15 @@ fn a_setting_that_is_yes_or_no_takes_all_the_usual_words() {
         assert_eq!(output.status.code(), Some(if fits { 78 } else { 2 }), "{word}: {text}");
     }
 }
+
+#[test]
+fn the_version_says_which_commit_was_built_when_or_that_it_is_a_development_build() {
+    let said = String::from_utf8(run(&["--version"]).stdout).unwrap();
+    let begins = concat!("booking ", env!("CARGO_PKG_VERSION"), " (");
+    let origin = said.trim().strip_prefix(begins).and_then(|it| it.strip_suffix(')'));
+    let origin = origin.unwrap_or_else(|| panic!("{said}"));
+    let built = origin.rsplit_once(", built ").is_some_and(|(commit, day)| {
+        !commit.is_empty() && day.parse::<jiff::civil::Date>().is_ok()
+    });
+    assert!(built || origin == "development build", "{said}");
+}

@@ -11,7 +11,7 @@ use booking::{
     },
     durability::Durability,
     http::view::BookingView,
-    roles::SeatsRole,
+    roles::{SeatsRole, StatusRole},
     runtime::{UnitOfWork, look_up},
     store::sqlite::{Engine, Inline},
     wiring::store_file,
@@ -24,6 +24,7 @@ fn resend(account: &Account, folder: &Folder, role: &str, id: &str) -> (Option<i
     let output = binary()
         .args(["resend", role, id, "--prefix", &account.prefix, "--data"])
         .arg(folder.path())
+        .env("BOOKING_MAIL_FROM", "Shop <shop@example.com>")
         .envs(LocalStack::running().environment())
         .output()
         .unwrap();
@@ -65,6 +66,8 @@ async fn a_silent_decision_is_announced_again_and_a_receipt_is_sent_again() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("sent again: receipt R-") && said.contains("receipt-sent"), "{said}");
     assert_eq!(letter(), Some(file));
+    let text = std::fs::read_to_string(letter().unwrap()).unwrap();
+    assert!(text.contains("shop@example.com"), "{text}");
 
     assert_eq!(resend(&account, &folder, "payment", "nobody").0, Some(1));
     assert_eq!(resend(&account, &folder, "status", "b-1").0, Some(78));
@@ -98,4 +101,29 @@ async fn an_open_booking_says_what_it_waits_for_since_when_and_that_it_is_stuck(
     let wanted = [(Kind::SeatBooked, "seats"), (Kind::PaymentOk, "payment")];
     assert_eq!(waits, wanted.map(|(kind, from)| (kind.to_string(), from.to_owned())));
     assert!(view(3).waiting_for.iter().all(|it| it.since == heard));
+}
+
+#[tokio::test]
+async fn a_booking_that_has_ended_is_never_stuck_and_without_seats_its_receipt_is_void() {
+    let heard: jiff::Timestamp = "2027-02-01T09:30:00Z".parse().unwrap();
+    let engine = Engine::open(":memory:".as_ref(), RoleName::Status, Durability::ProcessDeath);
+    let store = Inline::new(engine.unwrap());
+    let work = UnitOfWork::new(StatusRole, store, Clock::manual(heard));
+    let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
+    work.attend(&sketch.event()).await.unwrap();
+    let booking = sketch.event().booking;
+    let view = async || {
+        let stored = look_up(work.store(), &booking).await.unwrap().unwrap();
+        let year_later = heard + SignedDuration::from_hours(24 * 365);
+        BookingView::of(&booking, &stored.row, year_later, SignedDuration::from_mins(2))
+    };
+    assert!(view().await.stuck);
+    for kind in [Kind::SeatBooked, Kind::PaymentOk, Kind::ReceiptSent] {
+        work.attend(&sketch.heard(kind)).await.unwrap();
+    }
+    let ended = view().await;
+    assert!(ended.is_final && !ended.stuck);
+    assert!(ended.receipt.is_some_and(|it| it.valid));
+    work.attend(&sketch.heard(Kind::SeatUnavailable)).await.unwrap();
+    assert!(view().await.receipt.is_some_and(|it| !it.valid));
 }

@@ -12,7 +12,7 @@ use booking::{
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Attendant, Limits, Pulse, UnitOfWork, Worker},
+    runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
     store::dynamodb::DynamoDb,
     wiring::receipts_folder,
 };
@@ -59,10 +59,10 @@ fn bench<R: Role>(
     clock: &Clock,
 ) -> Worker<MemoryBus, R, DynamoDb, MemoryBus> {
     let work = Arc::new(UnitOfWork::new(role, rows, clock.clone()));
-    let (limits, pulse) = (Limits::default(), Pulse::new(clock, Duration::MAX));
+    let (limits, poll_health) = (Limits::default(), PollHealth::new(clock, Duration::MAX));
     let (bus, intake) = (exchange.bus(name), exchange.intake());
     let attendant = Attendant::new(work, bus.clone(), intake, Metrics::default());
-    Worker::new(bus, attendant, limits, pulse, 1)
+    Worker::new(bus, attendant, limits, poll_health, 1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,10 @@
 //! The attendant over plain messages, without a queue, a topic or a worker. A Lambda function that
 //! gets a batch of messages would do the same.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use booking::{
     bus::{BusError, Outbox},
@@ -17,10 +20,13 @@ use booking::{
     roles::PaymentRole,
     runtime::{Attendant, Lease, UnitOfWork, Verdict},
     store::memory::Memory,
-    wire::{Incoming, Message},
+    wire::{self, CanaryKey, Incoming, Message},
 };
 
-use crate::harness::{Sketch, enveloped, intake};
+use crate::{
+    commands::check_canary::at,
+    harness::{CANARY_KEY, Sketch, enveloped, intake},
+};
 
 /// An outbox that records each message that was sent, beside the body of its cause.
 #[derive(Clone, Default)]
@@ -64,7 +70,7 @@ async fn handle<G: Gateway>(
 
 #[tokio::test]
 async fn a_plain_list_of_messages_is_dealt_with_and_says_which_must_come_again() {
-    let gateway = SimulatedGateway::new(Memory::default(), std::time::Duration::ZERO);
+    let gateway = SimulatedGateway::new(Memory::default(), Duration::ZERO);
     let (attendant, outbox) = payment(gateway);
     let batch = [
         ("paid", request("b-1", "tok_visa")),
@@ -116,4 +122,26 @@ async fn a_handler_that_panics_has_a_verdict_and_the_next_message_is_dealt_with(
     let (failed, poisonous) = handle(&attendant, &batch).await;
     assert_eq!((failed, poisonous), (vec!["bug", "again"], vec![("broken", "malformed")]));
     assert!(outbox.0.lock().unwrap().is_empty());
+}
+
+/// Failure matrix: A5.
+#[tokio::test]
+async fn whoever_lost_a_canary_or_a_refused_request_does_nothing_with_it() {
+    let key = || CanaryKey::parse(CANARY_KEY).unwrap();
+    let (attendant, outbox) = payment(Buggy);
+    let attendant = attendant.with_canaries(key());
+    let now = attendant.work().clock().now();
+    let kind = Kind::BookingRequested;
+    let canary = enveloped(kind, &wire::canary(at(now, 1), kind, now, &key()).body);
+    let clock = Clock::manual(now);
+    let over = Lease::new(&clock, Duration::from_secs(60), Duration::from_secs(300));
+    clock.advance(Duration::from_secs(61));
+    for lost in [&canary, &enveloped(kind, "{")] {
+        let verdict = attendant.attend(lost, &over).await.verdict;
+        assert!(matches!(verdict, Verdict::Lost), "{verdict:?}");
+    }
+    assert!(outbox.0.lock().unwrap().is_empty());
+    let verdict = attendant.attend(&canary, &Lease::endless(&clock)).await.verdict;
+    assert!(matches!(verdict, Verdict::Done(_)), "{verdict:?}");
+    assert!(!outbox.0.lock().unwrap().is_empty(), "the canary is answered");
 }

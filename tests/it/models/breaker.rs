@@ -31,7 +31,7 @@ async fn a_breaker_that_stays_open_over_an_empty_queue_leaves_the_service_health
     }
     let stop = CancellationToken::new();
     let working = tokio::spawn(Arc::clone(&bench.worker).run(stop.clone()));
-    eventually("polling to stop", async || bench.pulse.health().paused).await;
+    eventually("polling to stop", async || bench.poll_health.health().paused).await;
     bench.clock.advance(Duration::from_hours(1));
     let elsewhere = bench.exchange.bus(RoleName::Payment);
     while !elsewhere
@@ -44,7 +44,7 @@ async fn a_breaker_that_stays_open_over_an_empty_queue_leaves_the_service_health
         // Longer than the time after which a silent loop counts as dead.
         bench.clock.advance(Duration::from_secs(61));
         tokio::time::sleep(Duration::from_secs(61)).await;
-        let health = bench.pulse.health();
+        let health = bench.poll_health.health();
         assert!(health.healthy && health.paused.is_some(), "{health:?}");
     }
     stop.cancel();
@@ -65,9 +65,9 @@ async fn a_dependency_that_is_down_stops_polling_says_why_and_closes_by_itself()
     }
     let stop = CancellationToken::new();
     let working = tokio::spawn(Arc::clone(&bench.worker).run(stop.clone()));
-    let why = eventually("polling to stop", async || bench.pulse.health().paused).await;
+    let why = eventually("polling to stop", async || bench.poll_health.health().paused).await;
     assert!(why.contains("no route to the gateway"), "{why}");
-    assert!(bench.pulse.health().healthy, "a restart would mend nothing");
+    assert!(bench.poll_health.health().healthy, "a restart would mend nothing");
     let asked = bench.gateway.asked.load(Ordering::SeqCst);
     assert!(asked < 100, "{asked} of 100 messages were tried before polling stopped");
 
@@ -76,7 +76,7 @@ async fn a_dependency_that_is_down_stops_polling_says_why_and_closes_by_itself()
         (bench.exchange.published(Kind::PaymentOk) >= 100).then_some(())
     })
     .await;
-    assert_eq!(bench.pulse.health().paused, None);
+    assert_eq!(bench.poll_health.health().paused, None);
     assert!(bench.exchange.dead(RoleName::Payment).is_empty(), "none was set aside");
     stop.cancel();
     working.await.unwrap().unwrap();
@@ -135,13 +135,13 @@ async fn an_open_breaker_is_a_metric_and_log_lines_and_health_forgets_it_once_it
     // A trial that fails.
     bench.clock.advance(Duration::from_mins(1));
     receive_and_attend(1).await;
-    assert!(bench.pulse.health().paused.is_some() && gauge(1));
+    assert!(bench.poll_health.health().paused.is_some() && gauge(1));
 
     bench.gateway.down.store(false, Ordering::SeqCst);
     bench.clock.advance(Duration::from_mins(1));
     receive_and_attend(1).await;
     assert_eq!(bench.exchange.published(Kind::PaymentOk), 1, "the one that was tried");
-    let health = bench.pulse.health();
+    let health = bench.poll_health.health();
     assert_eq!((health.paused, health.problem), (None, None), "before the next receive");
     assert!(gauge(0), "{}", bench.metrics.render());
 
@@ -155,4 +155,37 @@ async fn an_open_breaker_is_a_metric_and_log_lines_and_health_forgets_it_once_it
     assert_eq!(lines.iter().filter(|it| it["breaker"] == "closed").count(), 1, "{text}");
     let alarms = std::fs::read_to_string(crate::harness::root().join("terraform/alarms.tf"));
     assert!(alarms.unwrap().contains(r#"{ $.breaker = \"open\" }"#));
+}
+
+/// Failure matrix: A21.
+#[tokio::test]
+async fn a_trial_that_is_dropped_is_in_flight_no_more_and_only_then_the_next_one_is_the_trial() {
+    let bench = manual();
+    bench.gateway.at_once.store(true, Ordering::SeqCst);
+    bench.gateway.down.store(true, Ordering::SeqCst);
+    for at in 0..6 {
+        bench.request(&format!("down-{at}"));
+    }
+    // One that is still in flight when the breaker opens.
+    let slow = bench.worker.receive(1).await.deliveries;
+    for _ in 0..5 {
+        for (delivery, in_flight) in bench.worker.receive(1).await.deliveries {
+            bench.worker.attend(delivery, &in_flight).await;
+        }
+    }
+    let in_hand = |many: u32| {
+        let text = bench.metrics.render();
+        assert!(text.contains(&format!("booking_in_hand {many}\n")), "{text}");
+    };
+    bench.clock.advance(Duration::from_mins(1));
+    let trial = bench.worker.receive(1).await.deliveries;
+    assert_eq!(trial.len(), 1);
+    in_hand(2);
+    assert_eq!(bench.worker.receive(1).await.deliveries.len(), 0, "only one is tried");
+    drop(slow);
+    in_hand(1);
+    assert_eq!(bench.worker.receive(1).await.deliveries.len(), 0, "the trial is still under way");
+    drop(trial);
+    in_hand(0);
+    assert_eq!(bench.worker.receive(1).await.deliveries.len(), 1);
 }

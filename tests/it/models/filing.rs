@@ -17,7 +17,7 @@ use booking::{
     },
     metrics::Metrics,
     roles::SeatsRole,
-    runtime::{Attendant, Ended, Limits, Pulse, UnitOfWork, Worker, look_up},
+    runtime::{Attendant, Ended, Limits, PollHealth, UnitOfWork, Worker, look_up},
     store::sqlite::Inline,
     wire::{Incoming, Message},
 };
@@ -59,6 +59,7 @@ impl Queue for Failing {
         hidden: Duration,
     ) -> Result<Vec<Delivery>, BusError> {
         assert_ne!(self.fail, "receive", "as a test wants it");
+        let max = if self.fail == "greedy" { 10 } else { max };
         self.bus.receive(max, wait, hidden).await
     }
     async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
@@ -101,13 +102,21 @@ impl Bench {
     }
 
     fn worker(&self, fail: &'static str) -> Worker<Failing, SeatsRole, Inline, Failing> {
+        self.worker_with(fail, Limits::default())
+    }
+
+    fn worker_with(
+        &self,
+        fail: &'static str,
+        limits: Limits,
+    ) -> Worker<Failing, SeatsRole, Inline, Failing> {
         let bus = Failing { bus: self.exchange.bus(RoleName::Seats), fail };
         let work =
             UnitOfWork::new(seats_role(), store(&self.folder, RoleName::Seats), self.clock.clone());
-        let pulse = Pulse::new(&self.clock, Duration::MAX);
+        let poll_health = PollHealth::new(&self.clock, Duration::MAX);
         let (intake, metrics) = (self.exchange.intake(), Metrics::default());
         let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics);
-        Worker::new(bus, attendant, Limits::default(), pulse, 1)
+        Worker::new(bus, attendant, limits, poll_health, 1)
     }
 
     fn later(&self) {
@@ -230,4 +239,23 @@ async fn a_handler_cut_at_the_drain_limit_has_its_message_given_back_before_the_
     stop.cancel();
     running.await.unwrap().unwrap();
     assert_eq!(queue.receive(1, Duration::ZERO, hidden).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_brings_more_than_was_asked_for_has_all_of_it_dealt_with() {
+    let bench = Bench::new();
+    for seat in ["12A", "12B", "12C"] {
+        let request = Sketch::new(&format!("b-{seat}"), &[seat], "tok_visa").cloud_event();
+        bench.exchange.publish_text(Kind::BookingRequested, &request);
+    }
+    let limits = Limits { in_flight_max: 1, ..Limits::default() };
+    let (worker, stop) = (Arc::new(bench.worker_with("greedy", limits)), CancellationToken::new());
+    let running = tokio::spawn(worker.run(stop.clone()));
+    eventually("all seats are booked", async || {
+        (bench.exchange.published(Kind::SeatBooked) == 3).then_some(())
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(bench.exchange.depth(RoleName::Seats), 0);
 }

@@ -27,7 +27,7 @@ use booking::{
     gateway::{Charged, Gateway, GatewayError},
     metrics::Metrics,
     roles::PaymentRole,
-    runtime::{Attendant, Beat, Ended, Lease, Limits, Pulse, UnitOfWork, Worker, look_up},
+    runtime::{Attendant, Beat, Ended, Lease, Limits, PollHealth, UnitOfWork, Worker, look_up},
     store::sqlite::{Engine, Inline},
     wire,
 };
@@ -84,7 +84,7 @@ pub struct Bench {
     pub clock: Clock,
     pub gateway: Arc<Told>,
     pub worker: Arc<Payments>,
-    pub pulse: Pulse,
+    pub poll_health: PollHealth,
     pub metrics: Metrics,
     pub _folder: Folder,
 }
@@ -97,12 +97,20 @@ pub fn bench(clock: Clock, limits: Limits) -> Bench {
     let gateway = Arc::new(Told::default());
     let role = PaymentRole(ToldGateway(Arc::clone(&gateway)));
     let work = UnitOfWork::new(role, Inline::new(engine), clock.clone());
-    let pulse = Pulse::new(&clock, Duration::from_secs(60));
+    let poll_health = PollHealth::new(&clock, Duration::from_secs(60));
     let bus = exchange.bus(RoleName::Payment);
     let (metrics, intake) = (Metrics::default(), exchange.intake());
     let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics.clone());
-    let worker = Worker::new(bus, attendant, limits, pulse.clone(), 1);
-    Bench { exchange, clock, gateway, worker: Arc::new(worker), pulse, metrics, _folder: folder }
+    let worker = Worker::new(bus, attendant, limits, poll_health.clone(), 1);
+    Bench {
+        exchange,
+        clock,
+        gateway,
+        worker: Arc::new(worker),
+        poll_health,
+        metrics,
+        _folder: folder,
+    }
 }
 
 pub fn manual() -> Bench {
@@ -299,7 +307,7 @@ async fn a_clock_that_steps_makes_no_breaker_wait_longer_and_no_lease_last_longe
         bench.clock.step(step);
         let wait = bench.worker.receive(1).await.rest;
         assert!(wait <= Duration::from_mins(1), "{step:?}: it waits for {wait:?}");
-        assert!(bench.pulse.health().paused.is_some());
+        assert!(bench.poll_health.health().paused.is_some());
         bench.clock.advance(Duration::from_mins(1));
         // It is tried, whatever the wall clock says; the queue's own clock stepped as well.
         bench.clock.step(SignedDuration::ZERO - step);

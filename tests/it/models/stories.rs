@@ -21,7 +21,7 @@ use booking::{
     mailer::{DEFAULT_SENDER, folder::FolderMailer},
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Attendant, Limits, Pulse, UnitOfWork, Worker},
+    runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
     store::sqlite::{Engine, Sqlite},
     wiring::{AnyStore, gateway_file, receipts_folder, store_file},
 };
@@ -156,9 +156,9 @@ impl Live {
         let work = UnitOfWork::new(role, rows, Clock::Machine);
         let limits = Limits { long_poll: Duration::from_secs(1), ..Limits::default() };
         let (bus, intake) = (self.account.bus(name).await, self.account.intake());
-        let pulse = Pulse::new(&Clock::Machine, Duration::from_secs(60));
+        let poll_health = PollHealth::new(&Clock::Machine, Duration::from_secs(60));
         let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, Metrics::default());
-        let worker = Worker::new(bus, attendant, limits, pulse, 1);
+        let worker = Worker::new(bus, attendant, limits, poll_health, 1);
         let stop = self.stop.clone();
         self.working.spawn(async move { Arc::new(worker).run(stop).await.unwrap() });
     }

@@ -1,6 +1,6 @@
 //! The unit of work, step by step: what is committed, what is said again, and what happens when it
-//! dies in between. Dying is played by doing only the first part: the book commits, and publishing
-//! and deleting are the worker's.
+//! dies in between. To play a death, a test does only the first part: the unit of work commits, and
+//! sending and deleting are left to others.
 
 use std::{
     sync::{Arc, Mutex},
@@ -13,14 +13,14 @@ use booking::{
         RoleName,
         event::{Charge, Data, Event, Kind},
         ids::{BookingId, Cause},
-        payment::Payment,
+        payment::{Payment, Payments},
         schedule::Schedule,
         seats::{Row, Seats},
     },
     durability::Durability,
     gateway::simulated::{Movement, SimulatedGateway},
     roles::{PaymentRole, SeatsRole},
-    runtime::{Outcome, UnitOfWork, WorkError, look_up},
+    runtime::{Amended, Outcome, UnitOfWork, WorkError, amend, look_up},
     store::{
         Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
         sqlite::{Engine, Inline},
@@ -310,4 +310,31 @@ async fn two_workers_with_one_message_commit_once_and_say_the_same() {
     assert_eq!(first, second);
     assert_eq!(first.len(), 1);
     assert_eq!(ledger(&folder).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_claim_in_a_row_that_is_changed_by_hand_forgets_a_clients_source_and_id() {
+    let folder = Folder::new();
+    let work = payment_book(&folder);
+    let request = Sketch::new("b-1", &["12A"], "tok_timeout_then_ok").event();
+    work.attend(&request).await.unwrap_err();
+    let key = "booking/b-1".to_owned();
+    let read =
+        async || work.store().read(vec![key.clone()]).await.unwrap().pop().flatten().unwrap();
+    let stored = read().await;
+    let mut row: serde_json::Value = serde_json::from_str(&stored.body).unwrap();
+    let plain = serde_json::json!({"source": "/plain-shop", "id": "plain-id"});
+    row["claim"]["cause"] = plain.clone();
+    let claim = row["claim"].clone();
+    row["memos"] = serde_json::json!([{
+        "kind": "booking-requested", "cause": plain, "digest": claim["digest"],
+        "claim": claim, "announced": [],
+    }]);
+    let (read_version, body) = (stored.version, row.to_string());
+    let write = Write { key: key.clone(), read_version, body, listing: None };
+    assert_eq!(work.store().commit(vec![write]).await.unwrap(), Commit::Done);
+    let same = amend::<Payments>(work.store(), &request.booking, |it| Some(it.clone())).await;
+    assert!(matches!(same.unwrap(), Amended::Done(_)));
+    let after = read().await.body;
+    assert!(after.contains("\"claim\"") && !after.contains("plain-"), "{after}");
 }

@@ -46,13 +46,14 @@ fn collect(path: &Path, tests: &mut BTreeMap<String, BTreeSet<String>>) {
     let (mut rows, mut is_test) = (BTreeSet::new(), false);
     for line in text.lines().map(str::trim) {
         if let Some(named) = line.strip_prefix(ROWS) {
-            rows = named.trim_end_matches('.').split(", ").map(str::to_owned).collect();
+            rows.extend(named.trim_end_matches('.').split(", ").map(str::to_owned));
         } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             is_test = true;
         } else if let Some(rest) = line.split_once("fn ").map(|it| it.1) {
             let rows = std::mem::take(&mut rows);
             if std::mem::take(&mut is_test) {
-                tests.insert(rest.split('(').next().unwrap().to_owned(), rows);
+                let name = rest.split('(').next().unwrap().to_owned();
+                tests.entry(name).or_default().extend(rows);
             }
         }
     }

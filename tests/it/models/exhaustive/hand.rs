@@ -25,7 +25,7 @@ use booking::{
     gateway::Charged,
     metrics::Metrics,
     roles::Role,
-    runtime::{Attendant, Ended, Limits, Pulse, UnitOfWork, Worker},
+    runtime::{Attendant, Ended, Limits, PollHealth, UnitOfWork, Worker},
     store::{Commit, Versioned},
     wire::{self, Incoming, Message},
 };
@@ -171,11 +171,12 @@ pub fn run<R: Role>(
         event: wire::decode(incoming, &hostile.intake()).ok(),
     })));
     let clock = Clock::Manual(clock);
-    let (limits, pulse) = (Limits::default(), Pulse::new(&clock, std::time::Duration::MAX));
+    let (limits, poll_health) =
+        (Limits::default(), PollHealth::new(&clock, std::time::Duration::MAX));
     let work = UnitOfWork::new(role(hand.clone()), hand.clone(), clock);
     let (outbox, metrics) = (hand.clone(), Metrics::default());
     let attendant = Attendant::new(Arc::new(work), outbox, hostile.intake(), metrics);
-    let worker = Worker::new(hand.clone(), attendant, limits, pulse, 1);
+    let worker = Worker::new(hand.clone(), attendant, limits, poll_health, 1);
     let in_flight = worker.in_flight();
     // Every operation is ready at once, or the worker has been stopped there.
     let ended = match pin!(worker.attend(delivery(incoming.clone()), &in_flight))

@@ -9,7 +9,7 @@ use booking::{
     domain::{RoleName, schedule::Schedule, seats::Seats},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
-    runtime::{Attendant, Ended, InFlight, Limits, Pulse, Received, UnitOfWork, Worker},
+    runtime::{Attendant, Ended, InFlight, Limits, PollHealth, Received, UnitOfWork, Worker},
     store::sqlite::Inline,
 };
 use jiff::SignedDuration;
@@ -70,7 +70,7 @@ struct Live<R: Role> {
     sim: Sim,
     without: Option<Guard>,
     worker: Arc<Worker<SimBus, R, SimStore, SimBus>>,
-    pulse: Pulse,
+    poll_health: PollHealth,
 }
 
 impl<R: Role> Process for Live<R> {
@@ -103,7 +103,7 @@ impl<R: Role> Process for Live<R> {
     }
 
     fn has_stopped(&self) -> bool {
-        self.pulse.health().paused.is_some()
+        self.poll_health.health().paused.is_some()
     }
 
     fn heartbeat(&self) -> Task {
@@ -144,11 +144,11 @@ impl Parts {
     fn live<R: Role<Rules: Alter + Clone>>(self, name: RoleName, role: R) -> Started {
         let store = SimStore::new(self.sim.clone(), name, self.rows);
         let role = SimRole::new(role, self.guards.0, self.guards.1);
-        let pulse = Pulse::new(&self.clock, Duration::MAX);
+        let poll_health = PollHealth::new(&self.clock, Duration::MAX);
         let work = Arc::new(UnitOfWork::new(role, store, self.clock));
         let (bus, drivers) = SimBus::new(&self.sim, name);
         let attendant = Attendant::new(work, bus.clone(), intake(), Metrics::default());
-        let worker = Worker::new(bus, attendant, Limits::default(), pulse.clone(), self.seed);
+        let worker = Worker::new(bus, attendant, Limits::default(), poll_health.clone(), self.seed);
         let sends = |driver: Driver| -> Task {
             Box::pin(async move {
                 driver.await;
@@ -156,7 +156,7 @@ impl Parts {
             })
         };
         let (sim, without) = (self.sim, self.guards.0);
-        let live = Live { sim, without, worker: Arc::new(worker), pulse };
+        let live = Live { sim, without, worker: Arc::new(worker), poll_health };
         (Box::new(live), drivers.into_iter().map(sends).collect())
     }
 }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 
 /// The health of one poll loop. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Pulse {
+pub struct PollHealth {
     state: Arc<Mutex<State>>,
     clock: Clock,
     /// The loop counts as dead when its last successful receive is older than this.
@@ -49,10 +49,10 @@ pub struct Health {
     pub store: Option<String>,
 }
 
-impl Pulse {
+impl PollHealth {
     /// The health of a loop that is about to begin, and that should poll at least every `age_max`.
     #[must_use]
-    pub fn new(clock: &Clock, age_max: Duration) -> Pulse {
+    pub fn new(clock: &Clock, age_max: Duration) -> PollHealth {
         let state = State {
             started: clock.steady(),
             polled: None,
@@ -60,7 +60,7 @@ impl Pulse {
             problem: None,
             paused: None,
         };
-        Pulse { state: Arc::new(Mutex::new(state)), clock: clock.clone(), age_max }
+        PollHealth { state: Arc::new(Mutex::new(state)), clock: clock.clone(), age_max }
     }
 
     /// Records that a receive came back.
@@ -127,21 +127,21 @@ mod tests {
 
     use super::*;
 
-    fn pulse() -> (Pulse, Clock) {
+    fn poll_health() -> (PollHealth, Clock) {
         let clock = Clock::manual(Timestamp::UNIX_EPOCH);
-        (Pulse::new(&clock, Duration::from_secs(60)), clock)
+        (PollHealth::new(&clock, Duration::from_secs(60)), clock)
     }
 
     /// Failure matrix: A30.
     #[test]
     fn a_loop_that_stopped_polling_is_not_healthy() {
-        let (pulse, clock) = pulse();
-        assert!(pulse.health().healthy);
-        pulse.beat();
+        let (poll_health, clock) = poll_health();
+        assert!(poll_health.health().healthy);
+        poll_health.beat();
         clock.advance(Duration::from_secs(59));
-        assert!(pulse.health().healthy);
+        assert!(poll_health.health().healthy);
         clock.advance(Duration::from_secs(2));
-        let health = pulse.health();
+        let health = poll_health.health();
         assert_eq!((health.healthy, health.last_poll_age_s), (false, Some(61.0)));
     }
 
@@ -150,34 +150,34 @@ mod tests {
     fn a_clock_that_steps_makes_no_dead_loop_healthy_and_no_live_one_dead() {
         let year = SignedDuration::from_hours(24 * 365);
         for step in [-year, year] {
-            let (pulse, clock) = pulse();
-            pulse.beat();
+            let (poll_health, clock) = poll_health();
+            poll_health.beat();
             clock.step(step);
-            assert!(pulse.health().healthy, "{step:?}");
+            assert!(poll_health.health().healthy, "{step:?}");
             clock.advance(Duration::from_secs(61));
             clock.step(-step);
-            assert!(!pulse.health().healthy, "{step:?}");
+            assert!(!poll_health.health().healthy, "{step:?}");
         }
     }
 
     #[test]
     fn a_receive_that_works_ends_the_problem_of_the_one_before_also_while_polling_rests() {
-        let (pulse, _) = pulse();
-        pulse.miss("connection reset".to_owned());
-        pulse.beat_while(Some("the gateway is down".to_owned()));
-        let health = pulse.health();
+        let (poll_health, _) = poll_health();
+        poll_health.miss("connection reset".to_owned());
+        poll_health.beat_while(Some("the gateway is down".to_owned()));
+        let health = poll_health.health();
         assert_eq!((health.problem, health.failures), (None, 0));
         assert_eq!(health.paused.as_deref(), Some("the gateway is down"));
-        pulse.resume();
-        assert_eq!(pulse.health().paused, None);
+        poll_health.resume();
+        assert_eq!(poll_health.health().paused, None);
     }
 
     /// Failure matrix: A31.
     #[test]
     fn a_loop_that_never_could_poll_says_why() {
-        let (pulse, _) = pulse();
-        assert_eq!(pulse.miss("no such queue".to_owned()), 1);
-        let health = pulse.health();
+        let (poll_health, _) = poll_health();
+        assert_eq!(poll_health.miss("no such queue".to_owned()), 1);
+        let health = poll_health.health();
         assert!(!health.healthy && health.problem.as_deref() == Some("no such queue"));
     }
 }

@@ -8,19 +8,19 @@ use crate::domain::decision::Rules;
 
 /// A role whose effects have a time limit.
 #[derive(Clone, Debug)]
-pub struct Timely<R> {
+pub struct TimeLimited<R> {
     role: R,
     limit: Duration,
 }
 
-impl<R> Timely<R> {
+impl<R> TimeLimited<R> {
     /// Gives each effect of `role` at most `limit`.
-    pub fn new(role: R, limit: Duration) -> Timely<R> {
-        Timely { role, limit }
+    pub fn new(role: R, limit: Duration) -> TimeLimited<R> {
+        TimeLimited { role, limit }
     }
 }
 
-impl<R: Role> Role for Timely<R> {
+impl<R: Role> Role for TimeLimited<R> {
     type Rules = R::Rules;
 
     fn rules(&self) -> &R::Rules {
