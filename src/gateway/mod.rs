@@ -35,6 +35,19 @@ pub trait Gateway: Send + Sync + 'static {
         booking: &BookingId,
     ) -> impl Future<Output = Result<Option<Charge>, GatewayError>> + Send;
 
+    /// The answer to an earlier request to charge a booking, as far as the provider's own records
+    /// have it: a charge like [`Gateway::find`], or a decline. If it is here, it is final, and no
+    /// other charge may be asked for. A provider that records no declines finds only charges.
+    ///
+    /// # Errors
+    /// See [`GatewayError`].
+    fn look_up(
+        &self,
+        booking: &BookingId,
+    ) -> impl Future<Output = Result<Option<Charged>, GatewayError>> + Send {
+        async { Ok(self.find(booking).await?.map(Charged::Yes)) }
+    }
+
     /// Charges `amount`. The idempotency key is the booking id.
     ///
     /// # Errors
@@ -77,11 +90,25 @@ pub enum GatewayError {
         /// How long to wait at least before the next request, if the provider said so.
         after: Option<Duration>,
     },
+    /// The gateway has no answer for this one booking yet, and has to be asked again later. This
+    /// says nothing about other bookings.
+    #[error("the gateway has no answer yet: {why}")]
+    Undecided {
+        /// In our own words, never in the provider's, which could quote the request.
+        why: &'static str,
+        /// How long to wait at least before the next request, if the provider said so.
+        after: Option<Duration>,
+    },
     /// The gateway failed on its side. A provider may store this failure under the idempotency key
     /// and repeat it.
     #[error("the gateway failed with {status}")]
-    Failed { status: u16 },
-    /// The gateway repeats a failure that it has stored under the idempotency key.
+    Failed {
+        status: u16,
+        /// How long to wait at least before the next request, if the provider said so.
+        after: Option<Duration>,
+    },
+    /// The gateway repeats a failure that it has stored under the idempotency key of one booking.
+    /// This says nothing about other bookings.
     #[error("the gateway keeps answering {status} under the key of this booking")]
     FailedAsBefore { status: u16 },
     /// The gateway does not accept our key or our account. No booking can be paid until an operator

@@ -147,9 +147,15 @@ impl<S: Store> SimulatedGateway<S> {
 
 impl<S: Store> Gateway for SimulatedGateway<S> {
     async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
-        let (_, account) = self.account(booking).await?;
-        let line = account.ledger.into_iter().find(|it| it.movement == "charge");
-        Ok(line.map(|it| Charge { charge: it.reference, amount: it.amount }))
+        Ok(match self.look_up(booking).await? {
+            Some(Charged::Yes(charge)) => Some(charge),
+            Some(Charged::No(_)) | None => None,
+        })
+    }
+
+    async fn look_up(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
+        let (_, mut account) = self.account(booking).await?;
+        account.answers.remove(booking.as_str()).map(|it| it.answer.charged()).transpose()
     }
 
     async fn charge(
@@ -174,11 +180,7 @@ impl<S: Store> Gateway for SimulatedGateway<S> {
             tokio::time::sleep(self.patience).await;
             return Err(GatewayError::TimedOut);
         }
-        match answer {
-            Answer::Charged(charge) => Ok(Charged::Yes(charge)),
-            Answer::Declined(reason) => Ok(Charged::No(reason)),
-            Answer::Refunded(_) => Err(GatewayError::Refused("not an answer to a charge")),
-        }
+        answer.charged()
     }
 
     async fn refund(&self, booking: &BookingId, charge: &Charge) -> Result<Refund, GatewayError> {
@@ -198,6 +200,17 @@ impl<S: Store> Gateway for SimulatedGateway<S> {
             Answer::Charged(_) | Answer::Declined(_) => {
                 Err(GatewayError::Refused("not an answer to a refund"))
             }
+        }
+    }
+}
+
+impl Answer {
+    /// The same answer, if it is one to a request to charge.
+    fn charged(self) -> Result<Charged, GatewayError> {
+        match self {
+            Answer::Charged(charge) => Ok(Charged::Yes(charge)),
+            Answer::Declined(reason) => Ok(Charged::No(reason)),
+            Answer::Refunded(_) => Err(GatewayError::Refused("not an answer to a charge")),
         }
     }
 }

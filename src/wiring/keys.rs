@@ -49,7 +49,8 @@ pub fn canary_key(args: &CanaryArgs) -> Result<Option<CanaryKey>, Fault> {
 ///
 /// # Errors
 /// If no key is given, if two are given, if the key cannot be read or is not a secret or restricted
-/// key, or if a live key would be sent without TLS.
+/// key, if a live key would be sent without TLS, or if the address has a user, a password, a query
+/// or a fragment.
 pub(super) fn stripe_key(args: &StripeArgs) -> Result<StripeKey, Fault> {
     let places = Places {
         what: "the key of Stripe",

@@ -14,14 +14,17 @@ use crate::{domain::event::NoCharge, gateway::GatewayError};
 
 /// An error code or a parameter name with more bytes than this is not shown.
 const WORD_BYTES_MAX: usize = 64;
+/// Keys and tokens have one of these in their first bytes.
+const SECRETS: [&str; 4] = ["sk_", "rk_", "pm_", "tok_"];
 /// Error codes that say that our account or our key is not set up for the request.
-const OUR_ACCOUNT: [&str; 9] = [
+const OUR_ACCOUNT: [&str; 10] = [
     "account_closed",
     "account_country_invalid_address",
     "account_invalid",
     "api_key_expired",
     "charges_not_enabled",
     "livemode_mismatch",
+    "payment_method_unactivated",
     "platform_api_key_expired",
     "secret_key_required",
     "testmode_charges_only",
@@ -44,6 +47,8 @@ pub(super) struct Answer {
 pub(super) enum Meaning {
     /// The money was taken.
     Taken(Money),
+    /// The money was taken, and all of it was given back later.
+    Undone(Money),
     /// Stripe has not decided yet whether to take the money. This intent has to be read again.
     Taking(String),
     /// The money was not taken, and a repetition of the request would not change that.
@@ -84,13 +89,23 @@ pub(super) struct Object {
     amount: u64,
     amount_received: Option<u64>,
     currency: String,
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
+    metadata: Option<BTreeMap<String, String>>,
     last_payment_error: Option<Problem>,
+    /// The charge of an intent. It is an id, unless the request asked for the whole charge.
+    #[serde(default)]
+    latest_charge: Value,
+}
+
+/// How much of a charge was given back.
+#[derive(Debug, Deserialize)]
+struct Refunded {
+    /// Whether all of it was given back.
+    refunded: bool,
+    amount_refunded: u64,
 }
 
 /// The fields of an error that are used here.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Problem {
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -121,12 +136,21 @@ pub(super) fn meaning(answer: &Answer) -> Meaning {
             Ok(object) => of_object(&object),
             Err(_) => Meaning::Error(unreadable()),
         },
-        401 | 403 => Meaning::Error(GatewayError::KeyRefused { code: problem(answer).word() }),
-        409 => not_now("the same is being asked already", answer),
-        429 => not_now("it is asked too much", answer),
-        400..=499 => of_problem(status, problem(answer)),
-        500..=599 if answer.replayed => Meaning::Error(GatewayError::FailedAsBefore { status }),
-        500..=599 => Meaning::Error(GatewayError::Failed { status }),
+        429 => Meaning::Error(GatewayError::NotNow {
+            why: "it is asked too much",
+            after: answer.retry_after,
+        }),
+        // 424 means that a service failed on which Stripe depends.
+        424 | 500..=599 => Meaning::Error(if answer.replayed {
+            GatewayError::FailedAsBefore { status }
+        } else {
+            GatewayError::Failed { status, after: answer.retry_after }
+        }),
+        400..=499 => match problem(answer) {
+            Some(problem) => of_problem(answer, problem),
+            // A proxy or another server may have answered, so this is no answer of Stripe.
+            None => Meaning::Error(unreadable()),
+        },
         _ => Meaning::Error(unreadable()),
     }
 }
@@ -136,7 +160,19 @@ fn of_object(it: &Object) -> Meaning {
     let refused = |why| Meaning::Error(GatewayError::Refused(why));
     match (it.object.as_str(), it.status.as_str()) {
         ("payment_intent", "succeeded") => {
-            Meaning::Taken(money(it.amount_received.unwrap_or(it.amount)))
+            let money = money(it.amount_received.unwrap_or(it.amount));
+            match &it.latest_charge {
+                Value::Null | Value::String(_) => Meaning::Taken(money),
+                charge @ (Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_)) => match Refunded::deserialize(charge) {
+                    Ok(Refunded { refunded: true, .. }) => Meaning::Undone(money),
+                    Ok(Refunded { amount_refunded: 0, .. }) => Meaning::Taken(money),
+                    Ok(_) => refused("part of it was given back"),
+                    Err(_) => Meaning::Error(unreadable()),
+                },
+            }
         }
         ("payment_intent", "processing") => Meaning::Taking(it.id.clone()),
         ("payment_intent", "requires_action") => Meaning::Unconfirmed(it.id.clone()),
@@ -163,22 +199,40 @@ fn of_object(it: &Object) -> Meaning {
     }
 }
 
-fn of_problem(status: u16, problem: Problem) -> Meaning {
+fn of_problem(answer: &Answer, problem: Problem) -> Meaning {
     let (code, kind) = (problem.code(), problem.kind.as_deref().unwrap_or_default());
     let parameter = problem.param.as_deref().unwrap_or_default();
-    if kind == "idempotency_error" {
-        return Meaning::Error(GatewayError::Refused(
-            "the idempotency key was used for something else",
-        ));
+    match (answer.status, kind) {
+        (401 | 403, _) => return Meaning::Error(GatewayError::KeyRefused { code: problem.word() }),
+        (409, _) => return undecided("the same is being asked already", answer),
+        (_, "idempotency_error") => {
+            return Meaning::Error(GatewayError::Refused(
+                "the idempotency key was used for something else",
+            ));
+        }
+        (_, "card_error" | "invalid_request_error") => {}
+        // A newer version of the API may have more types. An unknown type is not an answer.
+        _ => return Meaning::Error(unreadable()),
     }
-    if problem.wants_its_holder() {
-        return match problem.payment_intent {
-            Some(intent) => Meaning::Unconfirmed(intent.id),
-            None => Meaning::Declined(NoCharge::AuthenticationRequired),
-        };
+    if problem.wants_its_holder()
+        && let Some(intent) = problem.payment_intent
+    {
+        return Meaning::Unconfirmed(intent.id);
     }
-    if status == 402 || kind == "card_error" {
+    if kind == "card_error" {
         return Meaning::Declined(problem.reason());
+    }
+    // Another request of the client may be using the token at this moment.
+    if code == "token_in_use" {
+        return undecided("the token is being used by another request", answer);
+    }
+    // Before the codes of our account: a client that sends the token of another account, or of the
+    // other mode, must not stop the bookings of all clients.
+    if parameter.split('[').next().is_some_and(|it| {
+        // `payment_method_types` does not count here: we set it, and not the client.
+        matches!(it, "payment_method" | "payment_method_data")
+    }) {
+        return Meaning::Declined(NoCharge::Declined);
     }
     if OUR_ACCOUNT.contains(&code) {
         return Meaning::Error(GatewayError::KeyRefused { code: problem.word() });
@@ -187,17 +241,11 @@ fn of_problem(status: u16, problem: Problem) -> Meaning {
         "charge_already_refunded" => return Meaning::GivenBackBefore,
         "payment_intent_unexpected_state" => return Meaning::OtherState,
         "amount_too_large" | "amount_too_small" => return Meaning::Declined(NoCharge::Invalid),
-        // The client's token is not a card, or was used before.
-        "token_already_used" | "token_in_use" => return Meaning::Declined(NoCharge::Declined),
+        "token_already_used" => return Meaning::Declined(NoCharge::Declined),
         _ => {}
     }
     if matches!(parameter, "amount" | "currency") {
         Meaning::Declined(NoCharge::Invalid)
-    } else if parameter.split('[').next().is_some_and(|it| {
-        // `payment_method_types` does not count here: we set it, and not the client.
-        matches!(it, "payment_method" | "payment_method_data")
-    }) {
-        Meaning::Declined(NoCharge::Declined)
     } else {
         Meaning::Error(GatewayError::Malformed { code: problem.word(), parameter: word(parameter) })
     }
@@ -219,6 +267,7 @@ pub(super) fn listed(answer: &Answer) -> Result<Vec<Object>, GatewayError> {
     match meaning(answer) {
         Meaning::Error(error) => Err(error),
         Meaning::Taken(_)
+        | Meaning::Undone(_)
         | Meaning::Taking(_)
         | Meaning::Declined(_)
         | Meaning::Unconfirmed(_)
@@ -239,7 +288,8 @@ impl Object {
     /// Whether the metadata names exactly this booking. Stripe's search ignores the case of
     /// letters, but booking ids that differ in case are different bookings.
     pub(super) fn is_of(&self, booking: &str) -> bool {
-        self.metadata.get("booking").is_some_and(|it| it == booking)
+        let metadata = self.metadata.as_ref();
+        metadata.and_then(|it| it.get("booking")).is_some_and(|it| it == booking)
     }
 
     /// The meaning of this object, as if it were the whole answer.
@@ -279,12 +329,14 @@ impl Problem {
     }
 }
 
-fn problem(answer: &Answer) -> Problem {
-    Problem::deserialize(&answer.body["error"]).unwrap_or_default()
+/// The error in an answer, or `None` if the answer has no error in the form of Stripe.
+fn problem(answer: &Answer) -> Option<Problem> {
+    let problem = Problem::deserialize(&answer.body["error"]).ok()?;
+    problem.kind.is_some().then_some(problem)
 }
 
-fn not_now(why: &'static str, answer: &Answer) -> Meaning {
-    Meaning::Error(GatewayError::NotNow { why, after: answer.retry_after })
+fn undecided(why: &'static str, answer: &Answer) -> Meaning {
+    Meaning::Error(GatewayError::Undecided { why, after: answer.retry_after })
 }
 
 fn unreadable() -> GatewayError {
@@ -295,9 +347,10 @@ fn unreadable() -> GatewayError {
 /// because it could hold a secret.
 fn word(text: &str) -> String {
     let plain = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b"_[]".contains(&it);
+    let secret = SECRETS.iter().any(|it| text.contains(it));
     match text.len() {
         0 => "none".to_owned(),
-        1..=WORD_BYTES_MAX if text.bytes().all(plain) => text.to_owned(),
+        1..=WORD_BYTES_MAX if text.bytes().all(plain) && !secret => text.to_owned(),
         _ => "not shown".to_owned(),
     }
 }

@@ -25,9 +25,13 @@ fn check(status: u16, body: Value, means: &str) {
     assert_eq!(format!("{:?}", meaning(&answer)), means);
 }
 
-/// Checks an error whose message quotes the request. The meaning must not repeat the message.
+/// Checks an error whose message quotes the request. The meaning must not repeat the message. An
+/// error without a type gets the type of most errors.
 #[track_caller]
 fn check_error(status: u16, mut of: Value, means: &str) {
+    if of["type"].is_null() {
+        of["type"] = "invalid_request_error".into();
+    }
     of["message"] = "No such PaymentMethod: pm_secret; Ada Lovelace, sk_test_1".into();
     check(status, error(&of), means);
 }
@@ -43,6 +47,23 @@ fn what_was_received_counts_and_not_what_was_asked_for() {
     let mut body = intent("succeeded");
     body["amount_received"] = 12901.into();
     check(200, body, r#"Taken(Money { id: "pi_1", amount: 12901, currency: "eur" })"#);
+}
+
+#[test]
+fn money_that_was_given_back_later_is_not_money_taken() {
+    let mut body = intent("succeeded");
+    body["latest_charge"] = json!({"id": "ch_1", "refunded": true, "amount_refunded": 12900});
+    let undone = r#"Undone(Money { id: "pi_1", amount: 12900, currency: "eur" })"#;
+    check(200, body.clone(), undone);
+    body["latest_charge"] = json!({"id": "ch_1", "refunded": false, "amount_refunded": 1});
+    check(200, body.clone(), r#"Error(Refused("part of it was given back"))"#);
+    let taken = r#"Taken(Money { id: "pi_1", amount: 12900, currency: "eur" })"#;
+    body["latest_charge"] = json!({"id": "ch_1", "refunded": false, "amount_refunded": 0});
+    check(200, body.clone(), taken);
+    body["latest_charge"] = "ch_1".into();
+    check(200, body.clone(), taken);
+    body["latest_charge"] = json!({"id": "ch_1"});
+    check(200, body, r#"Error(Unreachable("an answer that cannot be read"))"#);
 }
 
 #[test]
@@ -103,7 +124,26 @@ fn a_card_that_is_declined_is_declined_for_good() {
         );
     }
     check_error(402, json!({"type": "card_error", "code": "expired_card"}), DECLINED);
-    check_error(402, json!({}), DECLINED);
+}
+
+#[test]
+fn an_error_that_is_not_in_the_form_of_stripe_is_no_answer() {
+    let means = r#"Error(Unreachable("an answer that cannot be read"))"#;
+    for status in [400, 401, 402, 403, 404, 407, 408, 409, 451, 499] {
+        // A page in HTML has no JSON, and so its body is null.
+        for body in [Value::Null, json!({}), json!({"error": {}}), json!({"error": "no card"})] {
+            check(status, body, means);
+        }
+    }
+    check(402, error(&json!({"code": "card_declined", "decline_code": "lost_card"})), means);
+    check(402, error(&json!({"type": "a_new_error", "code": "card_declined"})), means);
+}
+
+#[test]
+fn only_an_error_of_the_card_is_a_decline_of_the_card() {
+    let means = r#"Error(Malformed { code: "card_declined", parameter: "none" })"#;
+    check_error(402, json!({"code": "card_declined"}), means);
+    check_error(400, json!({"type": "card_error", "code": "card_declined"}), DECLINED);
 }
 
 #[test]
@@ -128,7 +168,9 @@ fn a_demand_for_authentication_cancels_the_intent_and_declines() {
     let with =
         |code: &str| json!({"type": "card_error", "code": code, "payment_intent": intent("x")});
     check_error(402, with("authentication_required"), r#"Unconfirmed("pi_1")"#);
-    check_error(400, with("payment_intent_authentication_failure"), r#"Unconfirmed("pi_1")"#);
+    let mut failed = with("payment_intent_authentication_failure");
+    failed["type"] = "invalid_request_error".into();
+    check_error(400, failed, r#"Unconfirmed("pi_1")"#);
     let of = json!({"type": "card_error", "code": "card_declined",
                     "decline_code": "authentication_required"});
     check_error(402, of, "Declined(AuthenticationRequired)");
@@ -152,10 +194,18 @@ fn a_token_that_is_no_card_is_declined() {
         json!({"code": "resource_missing", "param": "payment_method"}),
         json!({"code": "resource_missing", "param": "payment_method_data[card][token]"}),
         json!({"code": "token_already_used"}),
-        json!({"code": "token_in_use"}),
+        // The client sent the token of another account: this is not our account's fault.
+        json!({"code": "livemode_mismatch", "param": "payment_method"}),
     ] {
         check_error(400, of, DECLINED);
     }
+}
+
+#[test]
+fn a_token_that_another_request_uses_is_asked_again() {
+    let means =
+        r#"Error(Undecided { why: "the token is being used by another request", after: None })"#;
+    check_error(400, json!({"code": "token_in_use"}), means);
 }
 
 /// Failure matrix: D24.
@@ -172,12 +222,14 @@ fn a_key_that_is_refused_is_no_bookings_fault_and_the_key_is_not_told() {
 fn an_account_that_may_not_charge_is_no_bookings_fault() {
     let of = json!({"type": "invalid_request_error", "code": "testmode_charges_only"});
     check_error(400, of, r#"Error(KeyRefused { code: "testmode_charges_only" })"#);
+    let of = json!({"code": "payment_method_unactivated", "param": "payment_method_types[0]"});
+    check_error(400, of, r#"Error(KeyRefused { code: "payment_method_unactivated" })"#);
 }
 
 #[test]
 fn a_conflict_is_asked_again_with_the_same_key() {
     let of = json!({"type": "idempotency_error", "code": "idempotency_key_in_use"});
-    let means = r#"Error(NotNow { why: "the same is being asked already", after: None })"#;
+    let means = r#"Error(Undecided { why: "the same is being asked already", after: None })"#;
     check_error(409, of, means);
 }
 
@@ -195,10 +247,22 @@ fn a_rate_limit_or_a_lock_is_asked_again_when_it_says_so() {
 /// Failure matrix: D22.
 #[test]
 fn a_failure_is_no_answer_and_one_that_is_repeated_says_so() {
-    check(500, Value::Null, "Error(Failed { status: 500 })");
-    check(503, Value::Null, "Error(Failed { status: 503 })");
-    let answer = Answer { status: 500, replayed: true, ..Answer::default() };
-    assert_eq!(format!("{:?}", meaning(&answer)), "Error(FailedAsBefore { status: 500 })");
+    for status in [424, 500, 503] {
+        let means = format!("Error(Failed {{ status: {status}, after: None }})");
+        check(status, Value::Null, &means);
+        check(status, error(&json!({"type": "invalid_request_error"})), &means);
+        let answer = Answer { status, replayed: true, ..Answer::default() };
+        let means = format!("Error(FailedAsBefore {{ status: {status} }})");
+        assert_eq!(format!("{:?}", meaning(&answer)), means);
+    }
+}
+
+#[test]
+fn a_failure_that_says_how_long_to_wait_is_believed() {
+    let retry_after = Some(Duration::from_secs(7));
+    let answer = Answer { status: 503, retry_after, ..Answer::default() };
+    let means = "Error(Failed { status: 503, after: Some(7s) })";
+    assert_eq!(format!("{:?}", meaning(&answer)), means);
 }
 
 #[test]
@@ -217,6 +281,10 @@ fn a_malformed_request_is_set_aside_with_code_and_parameter_and_no_word_more() {
     check_error(400, of, means);
     let of = json!({"code": "Ada", "param": "x".repeat(65)});
     check_error(404, of, r#"Error(Malformed { code: "not shown", parameter: "not shown" })"#);
+    for secret in ["sk_test_1", "rk_live_1", "pm_1", "tok_visa", "[tok_visa]"] {
+        let of = json!({"code": secret, "param": secret});
+        check_error(404, of, r#"Error(Malformed { code: "not shown", parameter: "not shown" })"#);
+    }
 }
 
 #[test]
@@ -262,6 +330,11 @@ fn a_search_answers_with_a_list_and_of_a_booking_is_what_has_exactly_its_id() {
     let body = json!({"object": "search_result", "has_more": false, "data": [intent("succeeded")]});
     let found = listed(&Answer { status: 200, body, ..Answer::default() }).unwrap();
     assert!(found[0].is_of("b-1") && !found[0].is_of("B-1"));
+    let mut without = intent("succeeded");
+    without["metadata"] = Value::Null;
+    let body = json!({"object": "search_result", "has_more": false, "data": [without]});
+    let found = listed(&Answer { status: 200, body, ..Answer::default() }).unwrap();
+    assert!(!found[0].is_of("b-1"), "it names no booking");
     let body = json!({"has_more": true, "data": []});
     assert!(listed(&Answer { status: 200, body, ..Answer::default() }).is_err());
     assert!(listed(&Answer { status: 503, ..Answer::default() }).is_err());

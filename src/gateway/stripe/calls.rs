@@ -20,8 +20,6 @@ use crate::gateway::GatewayError;
 const VERSION: &str = "2024-06-20";
 /// An answer with more bytes than this is treated as no answer.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-/// A longer `Retry-After` counts as this many seconds.
-const RETRY_AFTER_S_MAX: u64 = 24 * 60 * 60;
 
 /// The names and values of a form or of a query.
 pub(super) type Form<'a> = Vec<(&'static str, &'a str)>;
@@ -99,7 +97,7 @@ async fn answer(mut response: Response) -> Result<Answer, GatewayError> {
     let (status, headers) = (response.status().as_u16(), response.headers());
     let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
     let seconds: Option<u64> = text(RETRY_AFTER.as_str()).and_then(|it| it.trim().parse().ok());
-    let retry_after = seconds.map(|it| Duration::from_secs(it.min(RETRY_AFTER_S_MAX)));
+    let retry_after = seconds.map(Duration::from_secs);
     let replayed = text("idempotent-replayed") == Some("true");
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {

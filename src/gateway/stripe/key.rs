@@ -32,11 +32,17 @@ impl StripeKey {
     }
 
     /// Checks that the key may be sent to `url`. A live key may only be sent over TLS, because
-    /// anyone who reads it on the way could use it.
+    /// anyone who reads it on the way could use it. An address with a user and a password would
+    /// take the place of the key, and a query or a fragment has no meaning here.
     ///
     /// # Errors
-    /// If this is a live key and `url` is not an `https://` address.
+    /// If this is a live key and `url` is not an `https://` address, or if `url` has a part that it
+    /// must not have. The error never repeats the address.
     pub fn may_go_to(&self, url: &Url) -> Result<(), &'static str> {
+        let user = !url.username().is_empty() || url.password().is_some();
+        if user || url.query().is_some() || url.fragment().is_some() {
+            return Err("expected an address without user, password, query and fragment");
+        }
         if self.is_test() || url.scheme() == "https" {
             Ok(())
         } else {
@@ -85,5 +91,14 @@ mod tests {
             assert!(key(live).may_go_to(&url("http://127.0.0.1:8420")).is_err());
         }
         assert!(key("sk_test_1").may_go_to(&url("http://127.0.0.1:8420")).is_ok());
+    }
+
+    #[test]
+    fn an_address_has_no_user_no_password_and_no_query() {
+        for wrong in ["ada@x.com", "ada:secret@x.com", ":secret@x.com", "x.com?a", "x.com#a"] {
+            let url = Url::parse(&format!("https://{wrong}")).unwrap();
+            let key = StripeKey::parse("sk_test_1").unwrap();
+            assert!(key.may_go_to(&url).is_err(), "{wrong}");
+        }
     }
 }

@@ -28,7 +28,7 @@ pub use key::StripeKey;
 use std::time::Duration;
 
 use reqwest::Url;
-use tracing::error;
+use tracing::{error, warn};
 
 use self::{
     answers::{Answer, Meaning, listed, meaning, senseless},
@@ -44,7 +44,9 @@ use crate::domain::{
 
 /// How many intents or refunds of one booking are read at most. There should be only one.
 const OF_ONE_BOOKING_MAX: &str = "10";
-const PENDING: &str = "it has not decided yet";
+/// The error while an intent or a refund has no result.
+const PENDING: GatewayError =
+    GatewayError::Undecided { why: "it has not decided yet", after: None };
 
 /// A gateway that charges one Stripe account.
 #[derive(Clone, Debug)]
@@ -66,8 +68,33 @@ impl StripeGateway {
         Ok(StripeGateway { calls: Calls::new(base, key, limit)? })
     }
 
-    async fn intent(&self, id: &str) -> Result<Answer, GatewayError> {
-        self.calls.get(&["payment_intents", id], &Form::new()).await
+    /// The present state of an intent, and how much of its charge was given back.
+    async fn intent(&self, id: &str) -> Result<Meaning, GatewayError> {
+        let whole_charge = vec![("expand[]", "latest_charge")];
+        Ok(meaning(&self.calls.get(&["payment_intents", id], &whole_charge).await?))
+    }
+
+    /// What an intent in this state answers to the request to charge its booking. `None` if the
+    /// intent exists, but no charge was attempted.
+    async fn answer(
+        &self,
+        booking: &BookingId,
+        means: Meaning,
+    ) -> Result<Option<Charged>, GatewayError> {
+        match means {
+            Meaning::Taken(money) => Ok(Some(Charged::Yes(self.taken(booking, money).await?))),
+            Meaning::Undone(money) => Ok(Some(self.undone(booking, money).await?)),
+            Meaning::Declined(reason) => Ok(Some(Charged::No(reason))),
+            // The card holder must not be able to confirm it after the booking has its answer.
+            Meaning::Unconfirmed(intent) => Ok(Some(self.cancel(booking, &intent).await?)),
+            Meaning::Taking(_) => Err(PENDING),
+            Meaning::Unfinished => Ok(None),
+            Meaning::Error(error) => Err(error),
+            Meaning::GivenBack(_)
+            | Meaning::GivingBack(_)
+            | Meaning::GivenBackBefore
+            | Meaning::OtherState => Err(senseless()),
+        }
     }
 
     /// Cancels an intent that the card holder could still confirm.
@@ -76,54 +103,62 @@ impl StripeGateway {
         // cancelled under a key of its own, and this key never moves money.
         let key = format!("{booking}:cancel:{intent}");
         let path = ["payment_intents", intent, "cancel"];
-        let answer = self.calls.post(&path, &key, &Form::new()).await?;
-        let mut means = meaning(&answer);
-        // The intent was cancelled before, or the card holder has confirmed it in the meantime.
-        if let Meaning::OtherState = means {
-            means = meaning(&self.intent(intent).await?);
-        }
+        let means = meaning(&self.calls.post(&path, &key, &Form::new()).await?);
+        // The intent was cancelled before, or the card holder has confirmed it in the meantime, or
+        // Stripe repeats a failure after which the intent may have been cancelled all the same.
+        let failed = if let Meaning::Error(error @ GatewayError::FailedAsBefore { .. }) = means {
+            error
+        } else if matches!(means, Meaning::OtherState) {
+            PENDING
+        } else {
+            return self.cancelled(booking, means, PENDING).await;
+        };
+        let means = self.intent(intent).await?;
+        self.cancelled(booking, means, failed).await
+    }
+
+    /// The answer to the booking of an intent that was to be cancelled. `open` is the error if the
+    /// intent is still open.
+    async fn cancelled(
+        &self,
+        booking: &BookingId,
+        means: Meaning,
+        open: GatewayError,
+    ) -> Result<Charged, GatewayError> {
         match means {
-            Meaning::Declined(NoCharge::Declined | NoCharge::AuthenticationRequired) => {
-                Ok(Charged::No(NoCharge::AuthenticationRequired))
-            }
-            Meaning::Taken(money) => self.taken(booking, money, None).await,
+            // Only an intent that waited for the card holder is cancelled.
+            Meaning::Declined(_) => Ok(Charged::No(NoCharge::AuthenticationRequired)),
+            Meaning::Taken(money) => Ok(Charged::Yes(self.taken(booking, money).await?)),
+            Meaning::Undone(money) => self.undone(booking, money).await,
             Meaning::Error(error) => Err(error),
-            Meaning::Taking(_) | Meaning::Unconfirmed(_) | Meaning::Unfinished => {
-                Err(GatewayError::NotNow { why: PENDING, after: None })
-            }
-            Meaning::Declined(_)
-            | Meaning::GivenBack(_)
+            Meaning::Taking(_) | Meaning::Unconfirmed(_) | Meaning::Unfinished => Err(open),
+            Meaning::GivenBack(_)
             | Meaning::GivingBack(_)
             | Meaning::GivenBackBefore
             | Meaning::OtherState => Err(senseless()),
         }
     }
 
-    /// Compares the money that was taken with the money that was asked for. If they differ, the
-    /// rules give the money back (failure matrix, D18). If our types cannot express what was taken,
-    /// this function gives it back.
+    /// The charge, as our types express it. If they cannot express what was taken, this function
+    /// gives the money back and fails.
     async fn taken(
         &self,
         booking: &BookingId,
         money: answers::Money,
-        asked: Option<Money>,
-    ) -> Result<Charged, GatewayError> {
-        let amount = amounts::told(money.amount, &money.currency);
-        if asked.is_some_and(|it| amount != Some(it)) {
-            error!(%booking, charge = money.id, "other money was taken than was asked for");
-        }
+    ) -> Result<Charge, GatewayError> {
         let charge = money.id;
-        if let Some(amount) = amount {
-            return Ok(Charged::Yes(Charge { charge, amount }));
+        if let Some(amount) = amounts::told(money.amount, &money.currency) {
+            return Ok(Charge { charge, amount });
         }
-        let answer = self.give_back(booking, &charge).await?;
-        match meaning(&answer) {
+        error!(%booking, charge, "other money was taken than was asked for");
+        match meaning(&self.give_back(booking, &charge).await?) {
             Meaning::Error(error) => Err(error),
-            Meaning::GivingBack(_) => Err(GatewayError::NotNow { why: PENDING, after: None }),
+            Meaning::GivingBack(_) => Err(PENDING),
             Meaning::GivenBack(_) | Meaning::GivenBackBefore => Err(GatewayError::Refused(
                 "it took an amount that nobody can have asked for, and gave it back",
             )),
             Meaning::Taken(_)
+            | Meaning::Undone(_)
             | Meaning::Taking(_)
             | Meaning::Declined(_)
             | Meaning::Unconfirmed(_)
@@ -132,23 +167,48 @@ impl StripeGateway {
         }
     }
 
+    /// The answer for a charge of which all was given back later. If a person gave it back, the
+    /// booking was not paid. If payment gave it back, payment was interrupted before it could say
+    /// so: the charge is the answer, because the rules then request the same refund again.
+    async fn undone(
+        &self,
+        booking: &BookingId,
+        money: answers::Money,
+    ) -> Result<Charged, GatewayError> {
+        let ours = |it: &answers::Object| {
+            it.is_of(booking.as_str())
+                && matches!(it.meaning(), Meaning::GivenBack(_) | Meaning::GivingBack(_))
+        };
+        if self.refunds(&money.id).await?.iter().any(ours) {
+            return Ok(Charged::Yes(self.taken(booking, money).await?));
+        }
+        warn!(%booking, charge = money.id, "a person gave the money back: the booking is not paid");
+        Ok(Charged::No(NoCharge::Declined))
+    }
+
     /// Refunds the whole intent, whatever its amount is.
     async fn give_back(&self, booking: &BookingId, charge: &str) -> Result<Answer, GatewayError> {
         let form = vec![("payment_intent", charge), ("metadata[booking]", booking.as_str())];
         self.calls.post(&["refunds"], &format!("{booking}:refund"), &form).await
     }
 
+    /// All refunds of an intent.
+    async fn refunds(&self, intent: &str) -> Result<Vec<answers::Object>, GatewayError> {
+        let query = vec![("payment_intent", intent), ("limit", OF_ONE_BOOKING_MAX)];
+        listed(&self.calls.get(&["refunds"], &query).await?)
+    }
+
     /// The earlier refund of the whole charge, if there is one. It was made by a person, or under a
     /// key that Stripe has forgotten or answers with a stored failure.
     async fn given_back_before(&self, charge: &Charge) -> Result<Option<Meaning>, GatewayError> {
-        let query = vec![("payment_intent", charge.charge.as_str()), ("limit", OF_ONE_BOOKING_MAX)];
-        let refunds = listed(&self.calls.get(&["refunds"], &query).await?)?;
+        let refunds = self.refunds(&charge.charge).await?;
         let whole = |it: &Meaning| match it {
             Meaning::GivenBack(money) => {
                 amounts::told(money.amount, &money.currency) == Some(charge.amount)
             }
             Meaning::GivingBack(_) => true,
             Meaning::Taken(_)
+            | Meaning::Undone(_)
             | Meaning::Taking(_)
             | Meaning::Declined(_)
             | Meaning::Unconfirmed(_)
@@ -163,44 +223,33 @@ impl StripeGateway {
 
 impl Gateway for StripeGateway {
     async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
+        Ok(match self.look_up(booking).await? {
+            Some(Charged::Yes(charge)) => Some(charge),
+            Some(Charged::No(_)) | None => None,
+        })
+    }
+
+    async fn look_up(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
         // A booking id has only letters, digits, _ and -, so it needs no escaping.
         let query = format!("metadata['booking']:'{booking}'");
         let query = vec![("query", query.as_str()), ("limit", OF_ONE_BOOKING_MAX)];
         let found = listed(&self.calls.get(&["payment_intents", "search"], &query).await?)?;
-        let mut charge = None;
+        let mut answer = None;
         for found in found.iter().filter(|it| it.is_of(booking.as_str())) {
-            // The search result may be old, so the current state is read from the intent itself.
-            match meaning(&self.intent(&found.id).await?) {
-                Meaning::Taken(money) => {
-                    if charge.is_some() {
-                        error!(%booking, "two charges for one booking: give one back by hand");
-                        return Err(GatewayError::Refused("two charges for one booking"));
-                    }
-                    match self.taken(booking, money, None).await? {
-                        Charged::Yes(it) => charge = Some(it),
-                        Charged::No(_) => {}
-                    }
+            // The search result may be old, so the present state is read from the intent itself.
+            let means = self.intent(&found.id).await?;
+            match (&answer, self.answer(booking, means).await?) {
+                (_, None) => {}
+                (Some(Charged::Yes(_)), Some(Charged::Yes(_))) => {
+                    error!(%booking, "two charges for one booking: give one back by hand");
+                    return Err(GatewayError::Refused("two charges for one booking"));
                 }
-                Meaning::Taking(_) => {
-                    return Err(GatewayError::NotNow { why: PENDING, after: None });
-                }
-                // The card holder must not be able to confirm it after a new charge is requested.
-                Meaning::Unconfirmed(intent) => {
-                    if let Charged::Yes(it) = self.cancel(booking, &intent).await? {
-                        charge = Some(it);
-                    }
-                }
-                // Such an intent is not a charge. If the payment role asks for one again, Stripe
-                // answers the same under the same key.
-                Meaning::Declined(_) | Meaning::Unfinished => {}
-                Meaning::Error(error) => return Err(error),
-                Meaning::GivenBack(_)
-                | Meaning::GivingBack(_)
-                | Meaning::GivenBackBefore
-                | Meaning::OtherState => return Err(senseless()),
+                // Money that was taken is the answer, whatever other intents were declined.
+                (Some(Charged::Yes(_)), Some(Charged::No(_))) => {}
+                (_, it) => answer = it,
             }
         }
-        Ok(charge)
+        Ok(answer)
     }
 
     async fn charge(
@@ -217,6 +266,8 @@ impl Gateway for StripeGateway {
         let mut form = vec![
             ("amount", asked.as_str()),
             ("currency", &currency),
+            // By default Stripe takes the money only after it has answered, and that may fail.
+            ("capture_method", "automatic"),
             ("confirm", "true"),
             ("off_session", "true"),
             ("error_on_requires_action", "true"),
@@ -233,23 +284,16 @@ impl Gateway for StripeGateway {
         }
         let answer = self.calls.post(&["payment_intents"], booking.as_str(), &form).await?;
         let mut means = meaning(&answer);
-        // The answer that Stripe stored under the key may be old, so the intent itself is read.
         if let Meaning::Taking(intent) = &means {
-            means = meaning(&self.intent(intent).await?);
+            means = self.intent(intent).await?;
+        } else if let Meaning::Taken(money) = &means
+            && answer.replayed
+        {
+            // The answer that Stripe stored under the key may be old, and a person may have given
+            // the money back since.
+            means = self.intent(&money.id).await?;
         }
-        match means {
-            Meaning::Taken(money) => self.taken(booking, money, Some(amount)).await,
-            Meaning::Declined(reason) => Ok(Charged::No(reason)),
-            Meaning::Unconfirmed(intent) => self.cancel(booking, &intent).await,
-            Meaning::Taking(_) | Meaning::Unfinished => {
-                Err(GatewayError::NotNow { why: PENDING, after: None })
-            }
-            Meaning::Error(error) => Err(error),
-            Meaning::GivenBack(_)
-            | Meaning::GivingBack(_)
-            | Meaning::GivenBackBefore
-            | Meaning::OtherState => Err(senseless()),
-        }
+        self.answer(booking, means).await?.ok_or(PENDING)
     }
 
     async fn refund(&self, booking: &BookingId, charge: &Charge) -> Result<Refund, GatewayError> {
@@ -274,9 +318,10 @@ impl Gateway for StripeGateway {
                 }
                 _ => Err(GatewayError::Refused("it gave back another amount than it took")),
             },
-            Meaning::GivingBack(_) => Err(GatewayError::NotNow { why: PENDING, after: None }),
+            Meaning::GivingBack(_) => Err(PENDING),
             Meaning::Error(error) => Err(error),
             Meaning::Taken(_)
+            | Meaning::Undone(_)
             | Meaning::Taking(_)
             | Meaning::Declined(_)
             | Meaning::Unconfirmed(_)

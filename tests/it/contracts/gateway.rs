@@ -84,6 +84,13 @@ impl Gateway for Provider {
         }
     }
 
+    async fn look_up(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
+        match self {
+            Provider::Simulated(it) => it.look_up(booking).await,
+            Provider::Stripe(it) => it.look_up(booking).await,
+        }
+    }
+
     async fn charge(
         &self,
         booking: &BookingId,
@@ -122,7 +129,10 @@ async fn answered<T>(mut ask: impl AsyncFnMut() -> Result<T, GatewayError>) -> T
     eventually("an answer of the provider", async || match ask().await {
         Ok(it) => Some(it),
         Err(
-            GatewayError::NotNow { .. } | GatewayError::TimedOut | GatewayError::Unreachable(_),
+            GatewayError::NotNow { .. }
+            | GatewayError::Undecided { .. }
+            | GatewayError::TimedOut
+            | GatewayError::Unreachable(_),
         ) => None,
         Err(other) => panic!("{other}"),
     })
@@ -203,17 +213,20 @@ async fn a_late_answer_is_none_and_asking_again_charges_nothing_more() {
     }
 }
 
+/// Failure matrix: D20.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_decline_is_kept() {
+async fn a_decline_is_kept_and_the_look_up_finds_it() {
     for place in Place::all().await {
         let (a, poor) = (booking("a"), token("tok_insufficient_funds"));
         for _ in 0..3 {
             let gateway = place.open().await;
             let answer = gateway.charge(&a, &poor, fare()).await.unwrap();
             assert_eq!(answer, Charged::No(NoCharge::InsufficientFunds));
+            assert_eq!(gateway.look_up(&a).await.unwrap(), Some(answer), "the look-up knows it");
             assert_eq!(gateway.find(&a).await.unwrap(), None);
         }
         assert_eq!(place.moved(&a).await, 0);
+        assert_eq!(place.open().await.look_up(&booking("b")).await.unwrap(), None);
     }
 }
 

@@ -109,6 +109,10 @@ impl Stripe {
             }
         }
         for refund in self.list("refunds").await {
+            // A refund that a person made names no booking.
+            if refund["metadata"]["booking"].is_null() {
+                continue;
+            }
             all.entry(booking(&refund)).or_default().refunds.push(money(&refund));
         }
         all
@@ -117,6 +121,34 @@ impl Stripe {
     /// The money of one booking.
     pub async fn moved_of(&self, booking: &BookingId) -> Moved {
         self.moved().await.remove(booking.as_str()).unwrap_or_default()
+    }
+
+    /// The intents of one booking, from the provider's own list, the newest first.
+    pub async fn intents_of(&self, booking: &BookingId) -> Vec<Value> {
+        let mut all = self.list("payment_intents").await;
+        all.retain(|it| it["metadata"]["booking"] == booking.as_str());
+        all
+    }
+
+    /// Gives money back as a person does in the dashboard: `amount` in the minor unit, or all.
+    pub async fn give_back_by_hand(&self, intent: &Value, amount: Option<u64>) {
+        let mut form = vec![("payment_intent", intent["id"].as_str().unwrap().to_owned())];
+        form.extend(amount.map(|it| ("amount", it.to_string())));
+        self.do_by_hand("refunds", &form).await;
+    }
+
+    /// Confirms an intent as the card holder does.
+    pub async fn confirm_as_the_holder(&self, intent: &Value) {
+        let text = |name: &str| intent[name].as_str().unwrap().to_owned();
+        let path = format!("payment_intents/{}/_authenticate", text("id"));
+        let form = [("client_secret", text("client_secret")), ("success", "true".to_owned())];
+        self.do_by_hand(&path, &form).await;
+    }
+
+    async fn do_by_hand(&self, path: &str, form: &[(&str, String)]) {
+        let url = format!("{}/v1/{path}", self.provider);
+        let ask = reqwest::Client::new().post(url).bearer_auth(KEY).form(form);
+        assert!(ask.send().await.unwrap().status().is_success());
     }
 
     async fn list(&self, what: &str) -> Vec<Value> {

@@ -1,14 +1,14 @@
 """A Stripe that fails as a test plans. It starts localstripe in a process of its own, and is a front that
 adds what localstripe lacks: idempotency keys (stored, replayed, in use, misused), the search by metadata,
-decline codes, the error for a refund that was made before, and every fault that a test plans. The front
+decline codes, what was given back of a charge, the error for a refund that was made before, and every fault that a test plans. The front
 must never move money without a request: whatever it answers, the lists of localstripe say what happened.
 
 Usage: stripe.py LATE_S. When both processes listen, it prints a line of JSON with two ports: `front` is
 where the gateway sends its requests, and `provider` is localstripe itself, whose lists a test counts. It
 ends when its stdin closes.
 
-POST /_faults {"booking": ID, "charge": [FAULT, …], "find": […], "refund": […]} plans the faults of the next
-requests for a booking, one fault for each request. GET /_struck lists the faults that happened, each as
+POST /_faults {"booking": ID, "charge": [FAULT, …], "find": […], "look": […], "cancel": […], "refund": […]} plans
+the faults of the next requests for a booking, one fault for each request; `look` is the reading of one intent. GET /_struck lists the faults that happened, each as
 [booking, question, fault].
 
 fault               what happens
@@ -26,7 +26,7 @@ forgotten           a day has passed: no request is in flight, the keys of the b
                     now on a lagging search finds what exists now
 other_amount        another amount is charged than was asked for
 other_currency      Icelandic krónur are charged, and the amount is not a whole number of krónur
-undecided           the request is done, and the stored answer says that it is not yet decided
+undecided           the request is done, and the answer, which is stored, says that it is not yet decided
 lagging             the search finds only what existed at the last `forgotten`
 """
 
@@ -42,7 +42,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import ClientSession, web
 
-FORWARDED = ("amount", "currency", "confirm", "off_session", "payment_intent")
+FORWARDED = ("amount", "currency", "confirm", "off_session", "capture_method", "payment_intent")
 # What each token does: the PaymentMethod (or the card number) for localstripe, and the decline code.
 CARDS = {
     "tok_visa": ("pm_card_visa", None),
@@ -68,6 +68,8 @@ class Front:
         self.busy = defaultdict(int)
         self.bookings = {}
         self.declines = {}
+        # The intents whose card holder would have to confirm.
+        self.unconfirmed = set()
 
     async def plan(self, request):
         plan = await request.json()
@@ -125,7 +127,7 @@ class Front:
         if request.method == "GET":
             if path == "payment_intents/search":
                 return "find", re.search(r"'([\w-]+)'$", request.query["query"]).group(1)
-            return "look", ""
+            return "look", self.bookings.get(path.removeprefix("payment_intents/"), "")
         if path.endswith("/cancel"):
             return "cancel", self.bookings.get(path.split("/")[1], "")
         return {"refunds": "refund"}.get(path, "charge"), form.get("metadata[booking]", "")
@@ -172,14 +174,20 @@ class Front:
                 found = [await self.get(request, f"/v1/payment_intents/{it}") for it in all_of_it]
                 data = [body for status, body in found if status == 200]
                 return 200, {"object": "search_result", "data": data, "has_more": False}, {}
-            return *await self.get(request, request.path_qs), {}
+            status, body = await self.get(request, request.path_qs)
+            if fault == "undecided" and status == 200:
+                body = body | {"status": "processing"}
+            return status, body, {}
         if path == "/v1/payment_intents":
             return *await self.charge(request, form, booking), {}
         if path == "/v1/refunds":
-            _, made = await self.get(request, f"/v1/refunds?payment_intent={form['payment_intent']}")
-            if made.get("data"):
+            intent = form["payment_intent"]
+            _, taken = await self.get(request, f"/v1/payment_intents/{intent}")
+            left = taken["amount"] - await self.given_back(request, intent)
+            if left == 0:
                 before = {"type": "invalid_request_error", "code": "charge_already_refunded"}
                 return 400, {"error": before}, {}
+            form = form | {"amount": form.get("amount", str(left))}
         status, body = await self.post(request, path, forwarded(form))
         if status == 400 and path.endswith("/cancel"):
             body["error"]["code"] = "payment_intent_unexpected_state"
@@ -187,6 +195,8 @@ class Front:
 
     async def charge(self, request, form, booking):
         token = form.get("payment_method_data[card][token]") or form.get("payment_method")
+        if token == "tok_in_use":
+            return 400, {"error": {"type": "invalid_request_error", "code": "token_in_use"}}
         if token not in CARDS:
             missing = {"type": "invalid_request_error", "code": "resource_missing", "param": "payment_method"}
             return 400, {"error": missing}
@@ -206,6 +216,7 @@ class Front:
         elif status == 200:
             intent = body["id"]
             if body["status"] == "requires_action" and form.get("error_on_requires_action") == "true":
+                self.unconfirmed.add(intent)
                 wanted = {"type": "card_error", "code": AUTHENTICATION, "payment_intent": body}
                 status, body = 402, {"error": wanted}
         else:
@@ -216,14 +227,32 @@ class Front:
 
     async def get(self, request, path):
         async with self.http.get(self.provider + path, headers=authorization(request)) as answer:
-            body = await answer.json()
-            if body.get("last_payment_error"):
-                body["last_payment_error"]["decline_code"] = self.declines.get(body["id"])
-            return answer.status, body
+            return answer.status, await self.shown(request, await answer.json(), "expand" in path)
 
     async def post(self, request, path, form):
         async with self.http.post(self.provider + path, data=form, headers=authorization(request)) as answer:
-            return answer.status, await answer.json()
+            return answer.status, await self.shown(request, await answer.json(), False)
+
+    async def shown(self, request, body, whole):
+        """An intent as Stripe shows it: with the id of its charge, or with the whole charge."""
+        if body.get("object") != "payment_intent":
+            return body
+        if body.get("last_payment_error"):
+            body["last_payment_error"]["decline_code"] = self.declines.get(body["id"])
+        elif body["id"] in self.unconfirmed and body["status"] != "succeeded":
+            body["last_payment_error"] = {"type": "card_error", "code": AUTHENTICATION}
+        charge = body["latest_charge"]
+        if charge and whole:
+            charge["amount_refunded"] = await self.given_back(request, body["id"])
+            charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+        elif charge:
+            body["latest_charge"] = charge["id"]
+        return body
+
+    async def given_back(self, request, intent):
+        """How much of an intent was given back, by whomever. localstripe does not say it: see localstripe_here.py."""
+        _, made = await self.get(request, f"/v1/refunds?payment_intent={intent}&limit=100")
+        return sum(it["amount"] for it in made.get("data", []))
 
 
 def forwarded(form):

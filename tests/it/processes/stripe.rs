@@ -1,7 +1,13 @@
 //! Checks what only the gateway `stripe` can get wrong: which intents it cancels, what it shows,
 //! and where it sends its key. The key must never appear in anything that the program shows.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use booking::{
     domain::{
@@ -15,6 +21,11 @@ use booking::{
     },
     runtime::Chain,
 };
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use crate::{
     contracts::gateway::{booking, fare, token},
@@ -27,6 +38,8 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(5);
 /// A key in the form of a live key. It belongs to no account.
 const LIVE_KEY: &str = "sk_live_worth_a_lot";
+/// The most bytes of an answer that the gateway reads: 1 MiB.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Failure matrix: D23.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,6 +69,82 @@ async fn a_decline_that_is_asked_for_again_makes_no_second_intent() {
         assert_eq!(answer, Charged::No(NoCharge::Declined));
     }
     assert_eq!(stripe.moved_of(&a).await.others, ["requires_payment_method"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_charge_is_asked_to_take_the_money_before_it_is_answered() {
+    if skipped("stripe") {
+        return;
+    }
+    let (stripe, a) = (Stripe::running(), booking("a"));
+    stripe.gateway().charge(&a, &token("tok_visa"), fare()).await.unwrap();
+    assert_eq!(stripe.intents_of(&a).await[0]["capture_method"], "automatic");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_charge_that_a_person_gave_back_is_a_decline_and_a_part_of_it_needs_a_person() {
+    if skipped("stripe") {
+        return;
+    }
+    let stripe = Stripe::running();
+    let gateway = stripe.gateway();
+    let (whole, part) = (booking("whole"), booking("part"));
+    for (id, amount) in [(&whole, None), (&part, Some(100))] {
+        gateway.charge(id, &token("tok_visa"), fare()).await.unwrap();
+        stripe.give_back_by_hand(&stripe.intents_of(id).await[0], amount).await;
+    }
+    // Found by the look-up, and by a charge whose first answer Stripe has stored.
+    let declined = Charged::No(NoCharge::Declined);
+    assert_eq!(gateway.look_up(&whole).await.unwrap(), Some(declined.clone()));
+    let again = gateway.charge(&whole, &token("tok_visa"), fare()).await.unwrap();
+    assert_eq!(again, declined);
+    let refused = gateway.look_up(&part).await.unwrap_err().to_string();
+    assert!(refused.contains("part of it was given back"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_charges_are_refused_until_a_person_gives_one_back_and_then_the_other_is_the_answer() {
+    if skipped("stripe") {
+        return;
+    }
+    let (stripe, a) = (Stripe::running(), booking("a"));
+    let gateway = stripe.gateway();
+    stripe.plan(&a, &[("charge", &["ok", "forgotten", "forgotten", "forgotten"])]).await;
+    // A decline beside the charges changes nothing: money that was taken is the answer.
+    for it in ["tok_declined", "tok_visa", "tok_declined"] {
+        gateway.charge(&a, &token(it), fare()).await.unwrap();
+    }
+    let found = gateway.look_up(&a).await.unwrap();
+    assert!(matches!(&found, Some(Charged::Yes(_))), "{found:?}");
+    gateway.charge(&a, &token("tok_visa"), fare()).await.unwrap();
+    let refused = gateway.look_up(&a).await.unwrap_err().to_string();
+    assert!(refused.contains("two charges for one booking"), "{refused}");
+
+    let intents = stripe.intents_of(&a).await;
+    let mut taken = intents.iter().filter(|it| it["status"] == "succeeded");
+    let (one, other) = (taken.next().unwrap(), taken.next().unwrap());
+    stripe.give_back_by_hand(one, None).await;
+    let found = gateway.look_up(&a).await.unwrap();
+    assert!(matches!(&found, Some(Charged::Yes(it)) if it.charge == other["id"]), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_who_confirms_first_has_paid_and_a_second_charge_beside_that_one_is_refused() {
+    if skipped("stripe") {
+        return;
+    }
+    let (stripe, a) = (Stripe::running(), booking("a"));
+    let (gateway, wanting) = (stripe.gateway(), token("tok_wants_its_holder"));
+    stripe.plan(&a, &[("charge", &["cut_after", "ok", "forgotten"])]).await;
+    gateway.charge(&a, &wanting, fare()).await.unwrap_err();
+    stripe.confirm_as_the_holder(&stripe.intents_of(&a).await[0]).await;
+    // The stored answer still says that the holder has to confirm, so the intent is cancelled, and
+    // Stripe refuses that.
+    let answer = gateway.charge(&a, &wanting, fare()).await.unwrap();
+    assert!(matches!(&answer, Charged::Yes(it) if it.amount == fare()), "{answer:?}");
+    gateway.charge(&a, &token("tok_visa"), fare()).await.unwrap();
+    let refused = gateway.look_up(&a).await.unwrap_err().to_string();
+    assert!(refused.contains("two charges for one booking"), "{refused}");
 }
 
 /// Failure matrix: D21.
@@ -100,6 +189,58 @@ async fn who_cannot_reach_stripe_says_neither_key_nor_token_nor_booking() {
             assert!(!told.contains(secret), "{told}");
         }
     }
+}
+
+/// Answers every request with these bytes. Returns the address, and a count of the requests.
+async fn answering(answer: Vec<u8>) -> (reqwest::Url, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut request = vec![0; 64 * 1024];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(&answer).await;
+        }
+    });
+    (url, asked)
+}
+
+async fn charged_at(url: &reqwest::Url) -> GatewayError {
+    let key = StripeKey::parse(KEY).unwrap();
+    let gateway = StripeGateway::new(url, &key, LIMIT).unwrap();
+    gateway.charge(&booking("a"), &token("tok_visa"), fare()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_so_no_other_host_gets_the_key() {
+    let (elsewhere, asked_elsewhere) = answering(Vec::new()).await;
+    for status in [302, 307, 308] {
+        let redirect = format!(
+            "HTTP/1.1 {status} Elsewhere\r\nlocation: {elsewhere}\r\ncontent-length: 0\r\n\
+             connection: close\r\n\r\n"
+        );
+        let (url, asked) = answering(redirect.into_bytes()).await;
+        let error = charged_at(&url).await;
+        assert!(matches!(error, GatewayError::Unreachable(_)), "{error}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+    assert_eq!(asked_elsewhere.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_no_answer() {
+    // This is an intent of a charge, followed by white space.
+    let intent = json!({"object": "payment_intent", "id": "pi_1", "status": "succeeded",
+                        "amount": 12900, "currency": "eur"});
+    let body = format!("{intent}{}", " ".repeat(ANSWER_BYTES_MAX));
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let (url, _) = answering([head, body].concat().into_bytes()).await;
+    let error = charged_at(&url).await;
+    assert!(Chain(&error).to_string().contains("too long"), "{}", Chain(&error));
 }
 
 /// A real `booking payment --gateway stripe` with this key, at the most detailed log level.
@@ -203,6 +344,17 @@ fn a_live_key_and_an_address_without_tls_are_refused_with_78_and_the_key_is_not_
     assert_eq!(code, Some(78), "{told}");
     assert!(told.contains("AWS_REGION") && !told.contains(LIVE_KEY), "{told}");
     assert!(!told.contains("test key"), "{told}");
+}
+
+#[test]
+fn an_address_with_a_user_a_password_or_a_query_is_refused_with_78_and_not_told() {
+    for address in ["ada:worth-a-lot@x.com", "worth-a-lot@x.com", "x.com?key=worth-a-lot"] {
+        let url = ("BOOKING_STRIPE_URL", &*format!("https://{address}"));
+        let (code, told) = begun(&[url, ("BOOKING_STRIPE_KEY", KEY)]);
+        assert_eq!(code, Some(78), "{told}");
+        assert!(told.contains("expected an address without user, password, query"), "{told}");
+        assert!(!told.contains("worth-a-lot"), "{told}");
+    }
 }
 
 #[test]

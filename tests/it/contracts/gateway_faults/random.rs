@@ -116,6 +116,8 @@ impl Fate {
         let has = |it: &str| said.iter().any(|said| said == it);
         assert!(moved.charges.len() <= 1, "charged twice: {}", told());
         assert!(moved.refunds.len() <= 1, "refunded twice: {}", told());
+        let failed = said.iter().any(|it| it.starts_with("payment-failed"));
+        assert!(!failed || !has("payment-ok"), "paid and not paid: {}", told());
         let money = (moved.charges.len(), moved.refunds.len());
         let right = if has("payment-refunded") || has("payment-failed invalid") {
             money == (1, 1)
@@ -132,6 +134,16 @@ impl Fate {
         assert!(right, "{}", told());
         assert!(is_open || !said.is_empty(), "nothing was said: {}", told());
     }
+}
+
+#[test]
+#[should_panic(expected = "paid and not paid")]
+fn a_booking_that_is_paid_and_not_paid_is_found() {
+    let fate = Fate { no_seat: false, ..Fate::drawn(&mut fastrand::Rng::with_seed(SEED)) };
+    let said = ["payment-failed declined".to_owned(), "payment-ok".to_owned()];
+    let charges = vec![(12_900, "eur".to_owned())];
+    let ended = Ended { deliveries: 1, how: "done".to_owned() };
+    fate.check(&ended, &said, &Moved { charges, ..Moved::default() });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

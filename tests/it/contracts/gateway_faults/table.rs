@@ -16,6 +16,8 @@ struct Row {
     deliveries: u32,
     charges: usize,
     refunds: usize,
+    /// The states of the intents that took no money.
+    others: &'static [&'static str],
     /// What was announced, or why the last delivery was given back or set aside.
     ending: &'static str,
 }
@@ -27,7 +29,23 @@ const PAID: Row = Row {
     deliveries: 1,
     charges: 1,
     refunds: 0,
+    others: &[],
     ending: "payment-ok",
+};
+const DECLINED: Row = Row {
+    token: "tok_declined",
+    charges: 0,
+    others: &["requires_payment_method"],
+    ending: "payment-failed declined",
+    ..PAID
+};
+/// The card holder would have to confirm (failure matrix, D23).
+const WANTS_ITS_HOLDER: Row = Row {
+    token: "tok_wants_its_holder",
+    charges: 0,
+    others: &["canceled"],
+    ending: "payment-failed authentication_required",
+    ..PAID
 };
 const REFUNDED: Row = Row {
     no_seat: true,
@@ -36,7 +54,7 @@ const REFUNDED: Row = Row {
     ending: "payment-ok, payment-refunded",
     ..PAID
 };
-const OPEN: &str = "could not finish the outside effect: no answer from the gateway to ";
+const OPEN: &str = "could not finish the outside effect: no answer yet from the gateway to ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_ends_as_the_table_of_faults_says() {
@@ -68,6 +86,9 @@ async fn every_fault_ends_as_the_table_of_faults_says() {
             deliveries: 2,
             ..PAID
         },
+        // The key is forgotten before the charge is asked for again, and nothing but the look-up
+        // prevents a second charge (failure matrix, D20).
+        Row { plan: &[("charge", &["cut_after", "forgotten"])], deliveries: 2, ..PAID },
         // The card was charged, and the key answers with a stored failure. The look-up finds the
         // charge (failure matrix, D22).
         Row { plan: &[("charge", &["done_failure_kept"])], deliveries: 2, ..PAID },
@@ -85,27 +106,31 @@ async fn every_fault_ends_as_the_table_of_faults_says() {
             ending: &kept.leak()[..],
             ..PAID
         },
-        Row { token: "tok_declined", charges: 0, ending: "payment-failed declined", ..PAID },
+        DECLINED,
+        Row { plan: &[("charge", &["cut_after"])], deliveries: 2, ..DECLINED },
+        // A decline that the look-up finds is the answer, and the card is not asked again.
+        Row { plan: &[("charge", &["cut_after", "forgotten"])], deliveries: 2, ..DECLINED },
+        WANTS_ITS_HOLDER,
+        Row { plan: &[("charge", &["cut_after"])], deliveries: 2, ..WANTS_ITS_HOLDER },
+        Row { plan: &[("charge", &["cut_after", "forgotten"])], deliveries: 2, ..WANTS_ITS_HOLDER },
+        // The intent was cancelled, and the key of the cancellation answers with a stored failure.
         Row {
-            plan: &[("charge", &["cut_after"])],
-            token: "tok_declined",
+            plan: &[("cancel", &["done_failure_kept"]), ("find", &["lagging"])],
             deliveries: 2,
-            charges: 0,
-            ending: "payment-failed declined",
-            ..PAID
+            ..WANTS_ITS_HOLDER
         },
-        // The card holder would have to confirm (failure matrix, D23).
-        Row {
-            plan: &[("charge", &["cut_after"])],
-            token: "tok_wants_its_holder",
-            deliveries: 2,
-            charges: 0,
-            ending: "payment-failed authentication_required",
-            ..PAID
-        },
+        Row { plan: &[("cancel", &["cut_after"])], deliveries: 2, ..WANTS_ITS_HOLDER },
         // Other money was taken than was asked for (failure matrix, D18).
         Row {
             plan: &[("charge", &["other_amount"])],
+            refunds: 1,
+            ending: "payment-failed invalid",
+            ..PAID
+        },
+        // The money was given back, and payment was interrupted before it could say so.
+        Row {
+            plan: &[("charge", &["other_amount"]), ("refund", &["cut_after"])],
+            deliveries: 2,
             refunds: 1,
             ending: "payment-failed invalid",
             ..PAID
@@ -118,6 +143,12 @@ async fn every_fault_ends_as_the_table_of_faults_says() {
             ..PAID
         },
         Row { plan: &[("charge", &["undecided"])], ..PAID },
+        // The intent is still undecided when it is read, and then when the look-up finds it.
+        Row {
+            plan: &[("charge", &["undecided"]), ("look", &["undecided", "undecided"])],
+            deliveries: 3,
+            ..PAID
+        },
         REFUNDED,
         Row { plan: &[("refund", &["undecided"])], ..REFUNDED },
         Row { plan: &[("refund", &["cut_before"])], deliveries: 3, ..REFUNDED },
@@ -147,12 +178,13 @@ async fn every_fault_ends_as_the_table_of_faults_says() {
             let refunded = payment.deliver(&no_seat(&id)).await;
             ended = Ended { deliveries: ended.deliveries + refunded.deliveries, ..refunded };
         }
-        let Moved { charges, refunds, .. } = stripe.moved_of(&id).await;
+        let Moved { charges, refunds, others } = stripe.moved_of(&id).await;
         let said = payment.said.of(&id).join(", ");
         let ending = if ended.how == "done" { said } else { ended.how };
         let seen = (ended.deliveries, charges.len(), refunds.len(), ending.as_str());
         let wanted = (row.deliveries, row.charges, row.refunds, row.ending);
         assert_eq!(seen, wanted, "{} under {:?}", row.token, row.plan);
+        assert_eq!(others, row.others, "{} under {:?}", row.token, row.plan);
         let plan: Vec<String> =
             row.plan.iter().map(|(of, it)| format!("{of}: {}", it.join(", "))).collect();
         let plan = if plan.is_empty() { "none".to_owned() } else { plan.join("; ") };
