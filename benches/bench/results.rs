@@ -37,9 +37,24 @@ impl Results {
     /// A figure of one setting divided by a figure of another, run by run, since the runs of both
     /// were interleaved.
     pub fn ratio(&self, of: (&str, &str), to: (&str, &str)) -> Option<Spread> {
+        self.compare(of, to, |of, to| of / to)
+    }
+
+    /// By how much a figure of one setting is larger than a figure of another, run by run, in
+    /// multiples of `unit`.
+    pub fn added(&self, of: (&str, &str), to: (&str, &str), unit: f64) -> Option<Spread> {
+        self.compare(of, to, |of, to| (of - to) / unit)
+    }
+
+    fn compare(
+        &self,
+        of: (&str, &str),
+        to: (&str, &str),
+        by: impl Fn(f64, f64) -> f64,
+    ) -> Option<Spread> {
         let runs = |(setting, name): (&str, &str)| self.0.get(setting)?.get(name);
         let pairs = runs(of)?.iter().zip(runs(to)?);
-        Spread::of(&pairs.map(|(of, to)| of / to).collect::<Vec<f64>>())
+        Spread::of(&pairs.map(|(of, to)| by(*of, *to)).collect::<Vec<f64>>())
     }
 
     /// All settings, with the values of each figure.

@@ -1,5 +1,12 @@
 //! The acceptance lines: what is wanted, what was measured, and whether that is enough. The median
 //! decides. A limit must never be changed because a measurement missed it.
+//!
+//! Speed is compared with something else in the same run, since figures of two machines cannot be
+//! compared. Up to version 0.1.0 two lines were absolute: at least 5,000 bookings/s through the
+//! pipeline, and a p50 of at most 50 ms at 10 ms a request. Their limits were converted with the
+//! other figures of the report in which they were met. There, 5,000 bookings/s were 0.40 s of CPU
+//! for 1,000 bookings on two cores, with 0.458 s for the careful loop and 9,930 bookings/s with rows
+//! in memory; and the p50 was 14.6 ms without a delay, so that 3.54 delays of 10 ms make it 50.
 
 use std::fs;
 
@@ -53,6 +60,7 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
     let piped = sizes.stored.map(|it| format!("pipeline behind {it}"));
     let (piped_few, piped_many) = (piped[0].as_str(), piped[1].as_str());
     let (sqlite, memory) = ("backlog sqlite 0 ms", "backlog memory 0 ms");
+    let (pipeline, p50) = ("pipeline sqlite", "p50_ms");
     let careful = ("backlog careful 0 ms", cpu);
     let delayed = ("backlog sqlite 10 ms", rate);
     let size = binary_mb()?;
@@ -66,7 +74,7 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
             "",
             requests("50/s target 100 ms"),
         ),
-        ('a', "p50 there", AtMost(170.0), "ms", get("50/s target 100 ms", "p50_ms")),
+        ('a', "p50 there", AtMost(170.0), "ms", get("50/s target 100 ms", p50)),
         ('a', "requests a booking, 50/s, economy", AtMost(4.5), "", requests("50/s target 500 ms")),
         ('a', "requests a booking, 5/s, economy", AtMost(12.0), "", requests("5/s target 500 ms")),
         (
@@ -106,17 +114,24 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
         ),
         (
             'c',
-            "bookings/s of the pipeline on the memory bus, with SQLite",
-            AtLeast(5000.0),
-            "",
-            get("pipeline sqlite", rate),
+            "CPU a booking of the pipeline with SQLite, of the careful loop's",
+            AtMost(0.87),
+            "times",
+            results.ratio((pipeline, cpu), careful),
+        ),
+        (
+            'c',
+            "bookings/s of the pipeline with SQLite, of those with rows in memory",
+            AtLeast(0.5),
+            "times",
+            results.ratio((pipeline, rate), ("pipeline memory", rate)),
         ),
         (
             'd',
-            "p50 at 5/s, target 0, 10 ms a request",
-            AtMost(50.0),
-            "ms",
-            get("5/s target 0 ms, 10 ms", "p50_ms"),
+            "what 10 ms a request add to the p50 at 5/s, target 0",
+            AtMost(3.5),
+            "times 10 ms",
+            results.added(("5/s target 0 ms, 10 ms", p50), ("5/s target 0 ms", p50), 10.0),
         ),
         (
             'e',
