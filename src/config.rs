@@ -6,9 +6,8 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use jiff::SignedDuration;
-use reqwest::Url;
 
-use crate::{address::http_url, mailer::DEFAULT_SENDER, runtime::Limits};
+use crate::{mailer::DEFAULT_SENDER, runtime::Limits};
 
 /// The most characters of a prefix, so that no name in AWS gets too long.
 const PREFIX_MAX: usize = 32;
@@ -253,9 +252,15 @@ pub struct StripeArgs {
 
     /// Address of Stripe. Set another address only for a test or a proxy. A live key is only sent
     /// to an https:// address
-    #[arg(long, env = "BOOKING_STRIPE_URL", hide_env_values = true,
-          default_value = "https://api.stripe.com", value_name = "URL", value_parser = http_url)]
-    pub stripe_url: Url,
+    // A text, since clap would repeat an address that it refuses, with a password in it.
+    #[arg(
+        long,
+        env = "BOOKING_STRIPE_URL",
+        hide_env_values = true,
+        default_value = "https://api.stripe.com",
+        value_name = "URL"
+    )]
+    pub stripe_url: String,
 }
 
 /// Where the status service is.

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use super::{
-    BusError, DeadLetter, Delivery, Joiner, Joiners, Outbox, Queue, ReceiptHandle,
+    BusError, DeadLetter, Delivery, Extension, Joiner, Joiners, Outbox, Queue, ReceiptHandle,
     batch::{Batcher, Driver, Patience},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub trait Requests: Clone + Send + Sync + 'static {
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> impl Future<Output = Result<Vec<bool>, BusError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Extension>, BusError>> + Send;
 
     /// As [`Queue::set_aside`].
     fn set_aside(
@@ -175,7 +175,7 @@ impl<T: Requests> Queue for Batched<T> {
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> Result<Vec<bool>, BusError> {
+    ) -> Result<Vec<Extension>, BusError> {
         self.requests.extend(handles, visibility).await
     }
 

@@ -88,13 +88,15 @@ pub trait Queue: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), BusError>> + Send;
 
     /// Hides received messages for `visibility` from now on, in as few requests as possible.
-    /// Returns for each handle, in the same order, whether it is still valid. If SQS does not say
-    /// for one, it counts as valid.
+    /// Returns what became of each, in the same order as the handles.
+    ///
+    /// # Errors
+    /// If none of the requests was answered.
     fn extend(
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> impl Future<Output = Result<Vec<bool>, BusError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Extension>, BusError>> + Send;
 
     /// Puts a copy of the message on the role's dead-letter queue, with its body unchanged. The
     /// caller deletes the message itself afterwards. If the process dies in between, the message
@@ -104,6 +106,18 @@ pub trait Queue: Send + Sync + 'static {
         delivery: &Delivery,
         why: &DeadLetter,
     ) -> impl Future<Output = Result<(), BusError>> + Send;
+}
+
+/// What became of one message in [`Queue::extend`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extension {
+    /// It stays hidden for the new time.
+    Done,
+    /// Its receipt handle is no longer valid: the message is visible again, or was deleted.
+    Stale,
+    /// The request failed for this message, or was not answered. It is hidden at least for as long
+    /// as it was before, and another try may work.
+    Unknown,
 }
 
 /// Why an outbox or a queue could not do what it was asked.

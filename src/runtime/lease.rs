@@ -19,7 +19,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    bus::{BusError, Queue, ReceiptHandle},
+    bus::{BusError, Extension, Queue, ReceiptHandle},
     clock::Clock,
 };
 
@@ -161,14 +161,19 @@ impl Leases {
         // Computed before the call. SQS counts from when it gets the request, so this is never too
         // late.
         let until_ms = milliseconds(due[0].1.clock.steady().saturating_add(visibility));
-        let ours = queue.extend(&handles, visibility).await?;
-        for ((_, lease), ours) in due.iter().zip(ours) {
-            if ours {
-                lease.until_ms.store(until_ms, Ordering::SeqCst);
-                beat.extended += 1;
-            } else {
-                lease.over.cancel();
-                beat.lost += 1;
+        let extensions = queue.extend(&handles, visibility).await?;
+        for ((_, lease), extension) in due.iter().zip(extensions) {
+            match extension {
+                Extension::Done => {
+                    lease.until_ms.store(until_ms, Ordering::SeqCst);
+                    beat.extended += 1;
+                }
+                Extension::Stale => {
+                    lease.over.cancel();
+                    beat.lost += 1;
+                }
+                // It keeps the time that it has, so the next heartbeat tries again.
+                Extension::Unknown => {}
             }
         }
         Ok(beat)
@@ -177,5 +182,62 @@ impl Leases {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ReceiptHandle, Arc<Lease>>> {
         // No code that could panic runs while the map is half changed.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{DeadLetter, Delivery};
+
+    /// A queue that answers each extension with this.
+    struct Answering(Extension);
+
+    impl Queue for Answering {
+        async fn receive(
+            &self,
+            _: usize,
+            _: Duration,
+            _: Duration,
+        ) -> Result<Vec<Delivery>, BusError> {
+            Ok(Vec::new())
+        }
+
+        async fn delete(&self, _: &ReceiptHandle) -> Result<(), BusError> {
+            Ok(())
+        }
+
+        async fn give_back(&self, _: &ReceiptHandle, _: Duration) -> Result<(), BusError> {
+            Ok(())
+        }
+
+        async fn extend(
+            &self,
+            handles: &[ReceiptHandle],
+            _: Duration,
+        ) -> Result<Vec<Extension>, BusError> {
+            Ok(vec![self.0; handles.len()])
+        }
+
+        async fn set_aside(&self, _: &Delivery, _: &DeadLetter) -> Result<(), BusError> {
+            Ok(())
+        }
+    }
+
+    /// Failure matrix: A12.
+    #[tokio::test]
+    async fn a_lease_that_sqs_did_not_extend_keeps_its_end_and_is_tried_again() {
+        let (clock, minute) = (Clock::manual(jiff::Timestamp::UNIX_EPOCH), Duration::from_mins(1));
+        let leases = Leases::default();
+        let lease = Lease::new(&clock, minute, minute * 10);
+        let held = leases.hold(&ReceiptHandle("a".to_owned()), lease);
+        clock.advance(minute / 2);
+        let beat = leases.beat(&Answering(Extension::Unknown), minute).await.unwrap();
+        assert_eq!((beat, held.left()), (Beat::default(), minute / 2));
+        let beat = leases.beat(&Answering(Extension::Done), minute).await.unwrap();
+        assert_eq!((beat.extended, held.left()), (1, minute));
+        clock.advance(minute / 2);
+        let beat = leases.beat(&Answering(Extension::Stale), minute).await.unwrap();
+        assert_eq!((beat.lost, held.check().is_err()), (1, true));
     }
 }

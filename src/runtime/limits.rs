@@ -29,6 +29,9 @@ pub struct Limits {
 /// How much of the visibility timeout must be left when an effect times out.
 pub(super) const MARGIN: Duration = Duration::from_secs(2);
 
+/// The longest that SQS hides a received message, extensions included.
+const HIDDEN_MAX: Duration = Duration::from_hours(12);
+
 /// The bounds of how long a delete waits for others to share its request.
 const DELETES_LINGER_MIN: Duration = Duration::from_millis(20);
 const DELETES_LINGER_MAX: Duration = Duration::from_secs(1);
@@ -54,10 +57,10 @@ impl Default for Limits {
 pub struct Contradiction {
     /// The rule that they violate.
     pub rule: &'static str,
-    /// The flag of the setting that is too small.
+    /// The flag of the setting that breaks it.
     pub left: &'static str,
     pub left_value: Duration,
-    /// The flag of the setting that it must exceed.
+    /// The flag of the other setting.
     pub right: &'static str,
     pub right_value: Duration,
 }
@@ -109,6 +112,16 @@ impl Limits {
                 Duration::ZERO,
             ),
         ];
+        if self.heartbeat_cap.saturating_add(self.visibility) > HIDDEN_MAX {
+            return Err(Contradiction {
+                rule: "SQS hides a received message for at most 12 h in all, so the heartbeat cap \
+                       and the visibility timeout together must not exceed 12 h",
+                left: "--heartbeat-cap",
+                left_value: self.heartbeat_cap,
+                right: "--visibility",
+                right_value: self.visibility,
+            });
+        }
         for (rule, (left, left_value), (right, right_value), margin) in rules {
             if left_value <= right_value + margin {
                 return Err(Contradiction { rule, left, left_value, right, right_value });
@@ -144,5 +157,12 @@ mod tests {
         );
         let limits = Limits { drain: Duration::from_secs(20), ..Limits::default() };
         assert!(limits.check().unwrap_err().to_string().contains("--drain is 20s"));
+        // A beat just before the cap extends by a whole visibility timeout.
+        let heartbeat_cap = HIDDEN_MAX - Limits::default().visibility;
+        let limits = Limits { heartbeat_cap, ..Limits::default() };
+        assert_eq!(limits.check(), Ok(()));
+        let heartbeat_cap = heartbeat_cap + Duration::from_secs(1);
+        let text = Limits { heartbeat_cap, ..limits }.check().unwrap_err().to_string();
+        assert!(text.contains("at most 12 h in all"), "{text}");
     }
 }

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
+use reqwest::Url;
+
 use crate::{
+    address::http_url,
     config::{CanaryArgs, StripeArgs},
     fault::Fault,
     gateway::stripe::StripeKey,
@@ -45,13 +48,13 @@ pub fn canary_key(args: &CanaryArgs) -> Result<Option<CanaryKey>, Fault> {
     CanaryKey::parse(&text).map(Some).map_err(wrong)
 }
 
-/// The key of the Stripe account. The caller may send it to the address in `args`.
+/// The address of Stripe, and the key of the account, which may be sent there.
 ///
 /// # Errors
 /// If no key is given, if two are given, if the key cannot be read or is not a secret or restricted
-/// key, if a live key would be sent without TLS, or if the address has a user, a password, a query
-/// or a fragment.
-pub(super) fn stripe_key(args: &StripeArgs) -> Result<StripeKey, Fault> {
+/// key, if the address is none of http or https, if a live key would be sent without TLS, or if the
+/// address has a user, a password, a query or a fragment. The address is not shown.
+pub(super) fn stripe_account(args: &StripeArgs) -> Result<(Url, StripeKey), Fault> {
     let places = Places {
         what: "the key of Stripe",
         variable: "BOOKING_STRIPE_KEY",
@@ -69,8 +72,9 @@ pub(super) fn stripe_key(args: &StripeArgs) -> Result<StripeKey, Fault> {
     let wrong = |it| Fault::Config(format!("{place}: {it}"));
     let key = StripeKey::parse(&text).map_err(wrong)?;
     let stays = |it| Fault::Config(format!("BOOKING_STRIPE_URL (--stripe-url): {it}"));
-    key.may_go_to(&args.stripe_url).map_err(stays)?;
-    Ok(key)
+    let url = http_url(&args.stripe_url).map_err(stays)?;
+    key.may_go_to(&url).map_err(stays)?;
+    Ok((url, key))
 }
 
 impl Places<'_> {

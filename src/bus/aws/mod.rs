@@ -16,13 +16,10 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 
-use self::{
-    message::stale,
-    requests::{all, stale_is_done, text},
-};
+use self::requests::{all, is_stale, stale_is_done, text};
 use super::{
-    Answer, Batched, BusError, DeadLetter, Delivery, ENTRIES_MAX, RECEIVE_MAX, ReceiptHandle,
-    Requests,
+    Answer, Batched, BusError, DeadLetter, Delivery, ENTRIES_MAX, Extension, RECEIVE_MAX,
+    ReceiptHandle, Requests,
 };
 use crate::{
     aws::{AwsError, Clients, Home, Names, Right},
@@ -131,28 +128,24 @@ impl Requests for AwsRequests {
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> Result<Vec<bool>, BusError> {
-        let SqsQueue { sqs, name, url, .. } = &self.queue;
-        let mut ours = vec![true; handles.len()];
-        for (chunk, handles) in handles.chunks(ENTRIES_MAX).enumerate() {
-            let changes = handles.iter().map(|it| (it, visibility));
-            let changed = change_visibility(sqs, url, changes).await;
-            let changed = changed.map_err(|it| {
-                let right = self.queue.right("sqs:ChangeMessageVisibility");
-                failure("extend the visibility timeout of messages on", name, right, it)
-            })?;
-            for failed in changed.failed {
-                // Any other failure does not mean that the lease is lost: the next heartbeat may
-                // work.
-                if stale(Some(&failed.code), failed.message.as_deref())
-                    && let Ok(at) = failed.id.parse::<usize>()
-                    && let Some(ours) = ours.get_mut(chunk * ENTRIES_MAX + at)
-                {
-                    *ours = false;
-                }
+    ) -> Result<Vec<Extension>, BusError> {
+        let mut extensions = Vec::with_capacity(handles.len());
+        let mut error = None;
+        for handles in handles.chunks(ENTRIES_MAX) {
+            for answer in self.queue.extend(handles, visibility).await {
+                extensions.push(match answer {
+                    Ok(()) => Extension::Done,
+                    Err(it) if is_stale(&it) => Extension::Stale,
+                    Err(it) => {
+                        error = Some(it);
+                        Extension::Unknown
+                    }
+                });
             }
         }
-        Ok(ours)
+        // If a part of them is extended, the caller has to know which.
+        let all_failed = extensions.iter().all(|it| *it == Extension::Unknown);
+        error.filter(|_| all_failed).map_or(Ok(extensions), Err)
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Answer {

@@ -123,10 +123,27 @@ impl SqsQueue {
     }
 
     pub(super) async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
-        let operation = "return messages to";
-        let right = self.right("sqs:ChangeMessageVisibility");
-        let count = handles.len();
         let changes = handles.iter().map(|(handle, after)| (handle, *after));
+        self.hide("give messages back to", handles.len(), changes).await
+    }
+
+    /// Hides at most [`ENTRIES_MAX`] messages for `visibility` from now on.
+    pub(super) async fn extend(
+        &self,
+        handles: &[ReceiptHandle],
+        visibility: Duration,
+    ) -> Vec<Answer> {
+        let changes = handles.iter().map(|it| (it, visibility));
+        self.hide("extend the visibility timeout of messages on", handles.len(), changes).await
+    }
+
+    async fn hide(
+        &self,
+        operation: &'static str,
+        count: usize,
+        changes: impl Iterator<Item = (&ReceiptHandle, Duration)>,
+    ) -> Vec<Answer> {
+        let right = self.right("sqs:ChangeMessageVisibility");
         match change_visibility(&self.sqs, &self.url, changes).await {
             Ok(it) => {
                 let done = it.successful.into_iter().map(|it| it.id);
@@ -186,12 +203,14 @@ type Failed = (String, String, Option<String>);
 )]
 struct StaleHandle;
 
+/// Whether the receipt handle is no longer valid.
+pub(super) fn is_stale(error: &BusError) -> bool {
+    matches!(error, BusError::Failed { source, .. } if source.is::<StaleHandle>())
+}
+
 /// The same answers, but an invalid receipt handle counts as success.
 pub(super) fn stale_is_done(answers: Vec<Answer>) -> Vec<Answer> {
-    let forgiven = |it: Answer| match it {
-        Err(BusError::Failed { source, .. }) if source.is::<StaleHandle>() => Ok(()),
-        other => other,
-    };
+    let forgiven = |it: Answer| it.or_else(|it| if is_stale(&it) { Ok(()) } else { Err(it) });
     answers.into_iter().map(forgiven).collect()
 }
 

@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use self::queue::{Messages, Queued};
-use super::{BusError, DeadLetter, Delivery, Outbox, ReceiptHandle};
+use super::{BusError, DeadLetter, Delivery, Extension, Outbox, ReceiptHandle};
 use crate::{
     clock::Clock,
     domain::{RoleName, event::Kind},
@@ -320,12 +320,16 @@ impl super::Queue for MemoryBus {
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> Result<Vec<bool>, BusError> {
+    ) -> Result<Vec<Extension>, BusError> {
         let visibility = SignedDuration::try_from(visibility).unwrap_or(SignedDuration::MAX);
         let now = self.exchange.clock.now();
         let mut state = self.exchange.lock();
         let queue = state.queue(self.role);
-        Ok(handles.iter().map(|it| queue.extend(it, now, visibility)).collect())
+        let extend = |it| match queue.extend(it, now, visibility) {
+            true => Extension::Done,
+            false => Extension::Stale,
+        };
+        Ok(handles.iter().map(extend).collect())
     }
 
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {

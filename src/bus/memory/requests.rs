@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{Answer, BusError, DeadLetter, Delivery, Queue, ReceiptHandle, Requests},
+    super::{Answer, BusError, DeadLetter, Delivery, Extension, Queue, ReceiptHandle, Requests},
     MemoryBus,
 };
 use crate::domain::event::Kind;
@@ -48,7 +48,7 @@ impl Requests for MemoryBus {
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> Result<Vec<bool>, BusError> {
+    ) -> Result<Vec<Extension>, BusError> {
         Queue::extend(self, handles, visibility).await
     }
 

@@ -136,8 +136,13 @@ pub(super) fn meaning(answer: &Answer) -> Meaning {
             Ok(object) => of_object(&object),
             Err(_) => Meaning::Error(unreadable()),
         },
+        // A lock time-out concerns the objects of one request, such as the card of a client that
+        // uses it for many bookings at once.
+        429 if problem(answer).is_some_and(|it| it.code() == "lock_timeout") => {
+            undecided("another request is using the same objects", answer)
+        }
         429 => Meaning::Error(GatewayError::NotNow {
-            why: "it is asked too much",
+            why: "it gets too many requests",
             after: answer.retry_after,
         }),
         // 424 means that a service failed on which Stripe depends.
@@ -202,9 +207,18 @@ fn of_object(it: &Object) -> Meaning {
 fn of_problem(answer: &Answer, problem: Problem) -> Meaning {
     let (code, kind) = (problem.code(), problem.kind.as_deref().unwrap_or_default());
     let parameter = problem.param.as_deref().unwrap_or_default();
+    // Before everything that concerns our key or our account: a client that sends the token of
+    // another account, or of the other mode, must not stop the bookings of all clients.
+    let is_of_token = parameter.split('[').next().is_some_and(|it| {
+        // `payment_method_types` does not count here: we set it, and not the client.
+        matches!(it, "payment_method" | "payment_method_data")
+    });
     match (answer.status, kind) {
+        (401 | 403, "invalid_request_error") if is_of_token => {
+            return Meaning::Declined(NoCharge::Declined);
+        }
         (401 | 403, _) => return Meaning::Error(GatewayError::KeyRefused { code: problem.word() }),
-        (409, _) => return undecided("the same is being asked already", answer),
+        (409, _) => return undecided("an earlier request under this key is still running", answer),
         (_, "idempotency_error") => {
             return Meaning::Error(GatewayError::Refused(
                 "the idempotency key was used for something else",
@@ -226,12 +240,7 @@ fn of_problem(answer: &Answer, problem: Problem) -> Meaning {
     if code == "token_in_use" {
         return undecided("the token is being used by another request", answer);
     }
-    // Before the codes of our account: a client that sends the token of another account, or of the
-    // other mode, must not stop the bookings of all clients.
-    if parameter.split('[').next().is_some_and(|it| {
-        // `payment_method_types` does not count here: we set it, and not the client.
-        matches!(it, "payment_method" | "payment_method_data")
-    }) {
+    if is_of_token {
         return Meaning::Declined(NoCharge::Declined);
     }
     if OUR_ACCOUNT.contains(&code) {
@@ -251,8 +260,8 @@ fn of_problem(answer: &Answer, problem: Problem) -> Meaning {
     }
 }
 
-/// The objects in a list. A list with a second page is refused, because one booking never has so
-/// many objects.
+/// The objects in a list. A list with a second page is refused: one booking has so many intents or
+/// refunds only if something went wrong, and a person has to look.
 ///
 /// # Errors
 /// If the answer is not a list, or if it has a second page.

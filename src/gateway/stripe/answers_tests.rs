@@ -229,18 +229,23 @@ fn an_account_that_may_not_charge_is_no_bookings_fault() {
 #[test]
 fn a_conflict_is_asked_again_with_the_same_key() {
     let of = json!({"type": "idempotency_error", "code": "idempotency_key_in_use"});
-    let means = r#"Error(Undecided { why: "the same is being asked already", after: None })"#;
+    let means = r#"Error(Undecided { why: "an earlier request under this key is still running", after: None })"#;
     check_error(409, of, means);
 }
 
 #[test]
-fn a_rate_limit_or_a_lock_is_asked_again_when_it_says_so() {
-    for code in ["rate_limit", "lock_timeout"] {
+fn a_rate_limit_is_for_all_and_a_lock_for_one_booking_and_both_say_when_to_ask_again() {
+    for (code, means) in [
+        ("rate_limit", r#"NotNow { why: "it gets too many requests", after: Some(7s) }"#),
+        (
+            "lock_timeout",
+            r#"Undecided { why: "another request is using the same objects", after: Some(7s) }"#,
+        ),
+    ] {
         let retry_after = Some(Duration::from_secs(7));
-        let body = error(&json!({ "code": code }));
+        let body = error(&json!({"type": "invalid_request_error", "code": code}));
         let answer = Answer { status: 429, retry_after, body, ..Answer::default() };
-        let means = r#"Error(NotNow { why: "it is asked too much", after: Some(7s) })"#;
-        assert_eq!(format!("{:?}", meaning(&answer)), means);
+        assert_eq!(format!("{:?}", meaning(&answer)), format!("Error({means})"));
     }
 }
 

@@ -11,8 +11,8 @@
 //! This module must never use a second idempotency key that could move the money of one booking:
 //! the charge has the booking id as its key, and the refund the booking id with `:refund`. If the
 //! result of a charge cannot be known, the booking stays open. Stripe forgets a key after at least
-//! 24 hours, so the payment role looks for an earlier charge before it repeats a request
-//! ([`Gateway::find`]). Stripe's search can be a minute behind, and during that minute the key
+//! 24 hours, so the payment role asks for the earlier answer before it repeats a request
+//! ([`Gateway::look_up`]). Stripe's search can be a minute behind, and during that minute the key
 //! prevents a second charge.
 //!
 //! The description and the metadata contain the booking id, and must never contain anything about
@@ -28,6 +28,7 @@ pub use key::StripeKey;
 use std::time::Duration;
 
 use reqwest::Url;
+use sha2::{Digest as _, Sha256};
 use tracing::{error, warn};
 
 use self::{
@@ -37,7 +38,7 @@ use self::{
 use super::{Charged, Gateway, GatewayError};
 use crate::domain::{
     event::{Charge, NoCharge, Refund},
-    ids::BookingId,
+    ids::{BookingId, Digest},
     money::Money,
     request::PaymentToken,
 };
@@ -104,8 +105,9 @@ impl StripeGateway {
         let key = format!("{booking}:cancel:{intent}");
         let path = ["payment_intents", intent, "cancel"];
         let means = meaning(&self.calls.post(&path, &key, &Form::new()).await?);
-        // The intent was cancelled before, or the card holder has confirmed it in the meantime, or
-        // Stripe repeats a failure after which the intent may have been cancelled all the same.
+        // Two answers do not tell the state of the intent: a repeated failure, after which it may
+        // have been cancelled all the same, and a refusal, because it was cancelled before or the
+        // card holder has just confirmed it.
         let failed = if let Meaning::Error(error @ GatewayError::FailedAsBefore { .. }) = means {
             error
         } else if matches!(means, Meaning::OtherState) {
@@ -155,7 +157,7 @@ impl StripeGateway {
             Meaning::Error(error) => Err(error),
             Meaning::GivingBack(_) => Err(PENDING),
             Meaning::GivenBack(_) | Meaning::GivenBackBefore => Err(GatewayError::Refused(
-                "it took an amount that nobody can have asked for, and gave it back",
+                "it took an amount that no request can have, and this program gave it back",
             )),
             Meaning::Taken(_)
             | Meaning::Undone(_)
@@ -230,8 +232,7 @@ impl Gateway for StripeGateway {
     }
 
     async fn look_up(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
-        // A booking id has only letters, digits, _ and -, so it needs no escaping.
-        let query = format!("metadata['booking']:'{booking}'");
+        let query = format!("metadata['booking_hash']:'{}'", hash(booking));
         let query = vec![("query", query.as_str()), ("limit", OF_ONE_BOOKING_MAX)];
         let found = listed(&self.calls.get(&["payment_intents", "search"], &query).await?)?;
         let mut answer = None;
@@ -261,27 +262,9 @@ impl Gateway for StripeGateway {
         let Some(asked) = amounts::asked(amount) else {
             return Ok(Charged::No(NoCharge::Invalid));
         };
-        let (asked, currency) = (asked.to_string(), amount.currency().code().to_lowercase());
-        let description = format!("Booking {booking}");
-        let mut form = vec![
-            ("amount", asked.as_str()),
-            ("currency", &currency),
-            // By default Stripe takes the money only after it has answered, and that may fail.
-            ("capture_method", "automatic"),
-            ("confirm", "true"),
-            ("off_session", "true"),
-            ("error_on_requires_action", "true"),
-            ("payment_method_types[0]", "card"),
-            ("description", &description),
-            ("metadata[booking]", booking.as_str()),
-        ];
-        // Stripe's card form gives the client a PaymentMethod, or in older versions a token.
-        if token.reveal().starts_with("tok_") {
-            form.push(("payment_method_data[type]", "card"));
-            form.push(("payment_method_data[card][token]", token.reveal()));
-        } else {
-            form.push(("payment_method", token.reveal()));
-        }
+        let currency = amount.currency().code().to_lowercase();
+        let form = charge_form(booking, token, asked, currency);
+        let form: Form<'_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = self.calls.post(&["payment_intents"], booking.as_str(), &form).await?;
         let mut means = meaning(&answer);
         if let Meaning::Taking(intent) = &means {
@@ -329,5 +312,76 @@ impl Gateway for StripeGateway {
             | Meaning::GivenBackBefore
             | Meaning::OtherState => Err(senseless()),
         }
+    }
+}
+
+/// The form of a charge. It must stay the same for the same arguments, also in later versions:
+/// Stripe binds the idempotency key to it, and would refuse to repeat a charge that a version with
+/// another form began. A version that must change it has to wait for a day without such charges.
+fn charge_form(
+    booking: &BookingId,
+    token: &PaymentToken,
+    amount: u64,
+    currency: String,
+) -> Vec<(&'static str, String)> {
+    let mut form = vec![
+        ("amount", amount.to_string()),
+        ("currency", currency),
+        // By default Stripe takes the money only after it has answered, and that may fail.
+        ("capture_method", "automatic".to_owned()),
+        ("confirm", "true".to_owned()),
+        ("off_session", "true".to_owned()),
+        ("error_on_requires_action", "true".to_owned()),
+        ("payment_method_types[0]", "card".to_owned()),
+        ("description", format!("Booking {booking}")),
+        ("metadata[booking]", booking.to_string()),
+        ("metadata[booking_hash]", hash(booking)),
+    ];
+    // Stripe's card form gives the client a PaymentMethod, or in older versions a token.
+    if token.reveal().starts_with("tok_") {
+        form.push(("payment_method_data[type]", "card".to_owned()));
+        form.push(("payment_method_data[card][token]", token.reveal().to_owned()));
+    } else {
+        form.push(("payment_method", token.reveal().to_owned()));
+    }
+    form
+}
+
+/// SHA-256 of the booking id, as hexadecimal digits. An intent is searched by this hash, because
+/// Stripe's search ignores the case of letters: among the intents that it finds for an id, those of
+/// other bookings, whose ids a client chose to differ only in case, could be too many to read.
+fn hash(booking: &BookingId) -> String {
+    Digest::new(Sha256::digest(booking.as_str()).into()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this fails, read the comment on [`charge_form`] before you change the expectation.
+    #[test]
+    fn the_form_of_a_charge_is_the_same_in_every_version() {
+        let (booking, euro) = (BookingId::parse("b-1").unwrap(), || "eur".to_owned());
+        let form = |token: &str| {
+            let token = PaymentToken::parse(token).unwrap();
+            let form = charge_form(&booking, &token, 12900, euro());
+            form.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        let common = [
+            "amount=12900",
+            "currency=eur",
+            "capture_method=automatic",
+            "confirm=true",
+            "off_session=true",
+            "error_on_requires_action=true",
+            "payment_method_types[0]=card",
+            "description=Booking b-1",
+            "metadata[booking]=b-1",
+            "metadata[booking_hash]=\
+             3e499e752620c6a90ed59a200a18132411045ba50ea06c76673ecd53298e5151",
+        ];
+        assert_eq!(form("pm_card"), [&common[..], &["payment_method=pm_card"]].concat());
+        let of_token = ["payment_method_data[type]=card", "payment_method_data[card][token]=tok_1"];
+        assert_eq!(form("tok_1"), [&common[..], &of_token].concat());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
     bus::{
-        Batched, BusError, DeadLetter, Delivery, Outbox, Queue,
+        Batched, BusError, DeadLetter, Delivery, Extension, Outbox, Queue,
         aws::AwsBus,
         memory::{Exchange, MemoryBus, Unkindness},
     },
@@ -170,9 +170,11 @@ async fn what_is_extended_stays_hidden_and_a_stale_handle_is_told(world: &impl A
     }
     bus.delete(&handles[4]).await.unwrap();
     // More than fit into one batch request; each is answered for itself.
-    let ours = bus.extend(&handles, HIDDEN).await.unwrap();
-    let told: Vec<usize> = (0..12).filter(|it| !ours[*it]).collect();
+    let extended = bus.extend(&handles, HIDDEN).await.unwrap();
+    let told: Vec<usize> = (0..12).filter(|it| extended[*it] == Extension::Stale).collect();
     assert_eq!(told, [4]);
+    let done = extended.iter().filter(|it| **it == Extension::Done).count();
+    assert_eq!(done, 11);
     nothing_comes(&bus).await;
     for handle in &handles {
         bus.delete(handle).await.unwrap();

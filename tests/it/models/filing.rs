@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use booking::{
     bus::{
-        BusError, DeadLetter, Delivery, Outbox, Queue, ReceiptHandle,
+        BusError, DeadLetter, Delivery, Extension, Outbox, Queue, ReceiptHandle,
         memory::{Exchange, MemoryBus, Unkindness},
     },
     clock::Clock,
@@ -76,7 +76,7 @@ impl Queue for Failing {
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> Result<Vec<bool>, BusError> {
+    ) -> Result<Vec<Extension>, BusError> {
         self.bus.extend(handles, visibility).await
     }
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {

@@ -1,15 +1,16 @@
 """A Stripe that fails as a test plans. It starts localstripe in a process of its own, and is a front that
-adds what localstripe lacks: idempotency keys (stored, replayed, in use, misused), the search by metadata,
-decline codes, what was given back of a charge, the error for a refund that was made before, and every fault that a test plans. The front
-must never move money without a request: whatever it answers, the lists of localstripe say what happened.
+adds what localstripe lacks: idempotency keys (stored, replayed, in use, misused), the search by metadata, decline
+codes, what was given back of a charge, the error for a refund that was made before, and every fault that a test
+plans. The front must never move money without a request: whatever it answers, the lists of localstripe say what
+happened.
 
 Usage: stripe.py LATE_S. When both processes listen, it prints a line of JSON with two ports: `front` is
 where the gateway sends its requests, and `provider` is localstripe itself, whose lists a test counts. It
 ends when its stdin closes.
 
 POST /_faults {"booking": ID, "charge": [FAULT, …], "find": […], "look": […], "cancel": […], "refund": […]} plans
-the faults of the next requests for a booking, one fault for each request; `look` is the reading of one intent. GET /_struck lists the faults that happened, each as
-[booking, question, fault].
+the faults of the next requests for a booking, one fault for each request; `look` is the reading of one intent. GET
+/_struck lists the faults that happened, each as [booking, question, fault].
 
 fault               what happens
 ok                  no fault
@@ -31,6 +32,7 @@ lagging             the search finds only what existed at the last `forgotten`
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -61,19 +63,25 @@ class Front:
         self.struck = []
         # For each idempotency key the request and its answer. The answer is None while the key is in use.
         self.keys = {}
-        # The intents of each booking. The booking id is in lower case, because the search ignores the case.
+        # The intents of each booking.
         self.intents = defaultdict(list)
         # The intents that even a lagging search finds, and the number of requests in flight.
         self.old = defaultdict(list)
         self.busy = defaultdict(int)
         self.bookings = {}
+        # The form with which each intent was made.
+        self.metadata = {}
+        # The booking of each `booking_hash` in the metadata.
+        self.hashed = {}
         self.declines = {}
         # The intents whose card holder would have to confirm.
         self.unconfirmed = set()
 
     async def plan(self, request):
         plan = await request.json()
-        self.plans[plan.pop("booking")].update(plan)
+        booking = plan.pop("booking")
+        self.hashed[hash_of(booking)] = booking
+        self.plans[booking].update(plan)
         return web.json_response({})
 
     async def happened(self, _):
@@ -85,7 +93,7 @@ class Front:
         planned = self.plans[booking][question]
         fault = planned.pop(0) if planned else "ok"
         token = form.get("payment_method_data[card][token]")
-        if token == "tok_timeout_then_ok" and not self.intents[booking.lower()]:
+        if token == "tok_timeout_then_ok" and not self.intents[booking]:
             fault = "late"
         if fault != "ok":
             self.struck.append([booking, question, fault])
@@ -119,14 +127,15 @@ class Front:
             await asyncio.sleep(0.01)
         for key in [it for it in self.keys if it.split(":")[0] == booking]:
             del self.keys[key]
-        self.old[booking] = list(self.intents[booking.lower()])
+        self.old[booking] = list(self.intents[booking])
 
     def question(self, request, form):
         """The kind of a request, and its booking."""
         path = request.path.removeprefix("/v1/")
         if request.method == "GET":
             if path == "payment_intents/search":
-                return "find", re.search(r"'([\w-]+)'$", request.query["query"]).group(1)
+                _, value = searched(request)
+                return "find", self.hashed.get(value, value)
             return "look", self.bookings.get(path.removeprefix("payment_intents/"), "")
         if path.endswith("/cancel"):
             return "cancel", self.bookings.get(path.split("/")[1], "")
@@ -170,10 +179,17 @@ class Front:
         path = request.path
         if request.method == "GET":
             if path.endswith("/search"):
-                all_of_it = self.old[booking] if fault == "lagging" else self.intents[booking.lower()]
-                found = [await self.get(request, f"/v1/payment_intents/{it}") for it in all_of_it]
+                field, value = searched(request)
+                known = self.old[booking] if fault == "lagging" else self.bookings
+                # As at Stripe, the case of letters does not count.
+                all_of_it = [
+                    it for it in known if self.metadata[it].get(f"metadata[{field}]", "").lower() == value.lower()
+                ]
+                page = all_of_it[: int(request.query["limit"])]
+                found = [await self.get(request, f"/v1/payment_intents/{it}") for it in page]
                 data = [body for status, body in found if status == 200]
-                return 200, {"object": "search_result", "data": data, "has_more": False}, {}
+                more = len(all_of_it) > len(page)
+                return 200, {"object": "search_result", "data": data, "has_more": more}, {}
             status, body = await self.get(request, request.path_qs)
             if fault == "undecided" and status == 200:
                 body = body | {"status": "processing"}
@@ -222,7 +238,9 @@ class Front:
         else:
             return status, body
         self.bookings[intent] = booking
-        self.intents[booking.lower()].append(intent)
+        self.metadata[intent] = form
+        self.hashed[hash_of(booking)] = booking
+        self.intents[booking].append(intent)
         return status, body
 
     async def get(self, request, path):
@@ -253,6 +271,15 @@ class Front:
         """How much of an intent was given back, by whomever. localstripe does not say it: see localstripe_here.py."""
         _, made = await self.get(request, f"/v1/refunds?payment_intent={intent}&limit=100")
         return sum(it["amount"] for it in made.get("data", []))
+
+
+def searched(request):
+    """The metadata field of a search, and its value."""
+    return re.fullmatch(r"metadata\['(\w+)'\]:'([\w-]+)'", request.query["query"]).groups()
+
+
+def hash_of(booking):
+    return hashlib.sha256(booking.encode()).hexdigest()
 
 
 def forwarded(form):

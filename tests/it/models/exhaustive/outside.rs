@@ -2,7 +2,7 @@
 //! `booking::store`, a gateway, a mailer, and a bus of one message.
 
 use booking::{
-    bus::{BusError, DeadLetter, Delivery, Outbox, Queue, ReceiptHandle},
+    bus::{BusError, DeadLetter, Delivery, Extension, Outbox, Queue, ReceiptHandle},
     domain::{
         event::{Charge, NoCharge, Refund},
         ids::BookingId,
@@ -189,7 +189,7 @@ impl Queue for Hand {
         &self,
         _: &[ReceiptHandle],
         _: std::time::Duration,
-    ) -> Result<Vec<bool>, BusError> {
+    ) -> Result<Vec<Extension>, BusError> {
         unreachable!("who has no heartbeat extends nothing")
     }
 

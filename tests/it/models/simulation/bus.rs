@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use booking::{
-    bus::{Batched, BusError, DeadLetter, Delivery, Driver, Joiner, Outbox, Queue, ReceiptHandle},
+    bus::{
+        Batched, BusError, DeadLetter, Delivery, Driver, Extension, Joiner, Outbox, Queue,
+        ReceiptHandle,
+    },
     domain::RoleName,
     wire::{Incoming, Message},
 };
@@ -70,7 +73,7 @@ impl Queue for SimBus {
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> Result<Vec<bool>, BusError> {
+    ) -> Result<Vec<Extension>, BusError> {
         self.sim.turn(Op::Extend).await;
         self.batched.extend(handles, visibility).await
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use booking::{
-    bus::{Answer, BusError, DeadLetter, Delivery, ENTRIES_MAX, ReceiptHandle, Requests},
+    bus::{
+        Answer, BusError, DeadLetter, Delivery, ENTRIES_MAX, Extension, ReceiptHandle, Requests,
+    },
     domain::{RoleName, event::Kind},
 };
 
@@ -217,7 +219,7 @@ impl Requests for SimRequests {
         &self,
         handles: &[ReceiptHandle],
         visibility: Duration,
-    ) -> Result<Vec<bool>, BusError> {
+    ) -> Result<Vec<Extension>, BusError> {
         let world = &mut *self.sim.lock();
         self.throttled(world, "extend in")?;
         if world.strikes(Fault::Heartbeat, self.role, 150) {
@@ -231,7 +233,7 @@ impl Requests for SimRequests {
             if !ours && world.unkind {
                 world.count(Fault::StaleHandle, self.role);
             }
-            good.push(ours);
+            good.push(if ours { Extension::Done } else { Extension::Stale });
         }
         Ok(good)
     }
