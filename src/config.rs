@@ -53,7 +53,8 @@ fn prefix(text: &str) -> Result<String, &'static str> {
 /// Whether messages have an SNS envelope.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RawArgs {
-    /// Accept outcomes without an SNS envelope, from subscriptions with raw message delivery. Such
+    /// Accept outcomes without an SNS envelope (`dlq`: read messages as a service does that has this
+    /// flag), from subscriptions with raw message delivery. Such
     /// a message does not show its topic, so a publisher of one topic is trusted with all topics
     #[arg(long, env = "BOOKING_RAW_DELIVERY", value_parser = BoolishValueParser::new())]
     pub raw_delivery: bool,
@@ -86,7 +87,7 @@ pub enum StoreName {
 /// The store of a role.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArgs {
-    /// Where the role keeps its rows
+    /// Where a role keeps its rows; memory only for a service
     #[arg(long, env = "BOOKING_STORE", value_enum, default_value_t = StoreName::Sqlite)]
     pub store: StoreName,
 }
@@ -94,7 +95,7 @@ pub struct StoreArgs {
 /// Where a deployment on one host keeps its files.
 #[derive(Clone, Debug, Args)]
 pub struct DataArgs {
-    /// Folder of the data, with one file for each role
+    /// Folder of the data, with the files of each role and the receipts
     #[arg(long = "data", env = "BOOKING_DATA", default_value = "data", value_name = "DIR")]
     pub folder: PathBuf,
 }
@@ -127,7 +128,7 @@ fn sender(text: &str) -> Result<String, &'static str> {
 pub struct CanaryArgs {
     /// File with the key that the services share with `check --canary`: 32 bytes or more, such as
     /// the output of `openssl rand -hex 32`. BOOKING_CANARY_KEY can hold the key itself instead.
-    /// Without a key, canaries are dropped
+    /// Without a key, a service drops canaries, and `check --canary` ends with 78
     #[arg(long, env = "BOOKING_CANARY_KEY_FILE", value_name = "FILE")]
     pub canary_key_file: Option<PathBuf>,
 }
@@ -150,7 +151,8 @@ pub struct ServiceArgs {
     #[command(flatten)]
     pub data: DataArgs,
 
-    /// Allow SQLite in an ECS task: only right if --data outlives the task and there is one replica
+    /// Allow SQLite in an ECS task: use this only if --data outlives the task and
+    /// there is one replica
     #[arg(long, env = "BOOKING_SQLITE_ON_ECS", value_parser = BoolishValueParser::new())]
     pub sqlite_on_ecs: bool,
 
@@ -171,7 +173,7 @@ pub struct ServiceArgs {
     #[arg(long, env = "BOOKING_HEARTBEAT_CAP", default_value = "10m", value_name = "TIME")]
     pub heartbeat_cap: Span,
 
-    /// How long a charge, a refund or a mail may take
+    /// How long a charge, a refund or a mail may take. Without effect in seats and status
     #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = not_zero)]
     pub effect_timeout: Span,
 

@@ -151,7 +151,7 @@ resource "aws_cloudwatch_metric_alarm" "breaker" {
   for_each = local.monitored ? local.running : toset([])
 
   alarm_name          = "${local.service_names[each.key]}-breaker-open"
-  alarm_description   = "${each.key} has stopped polling, because its store, its payment provider, its mailer or the topics are down. The log line with breaker = open says which and why, and so does /health. The service resumes by itself, and no message is lost meanwhile."
+  alarm_description   = "${each.key} has stopped polling, because its store, its payment provider, its mailer or the topics are down. The log line with breaker = open says which and why, and so does /health. The service resumes by itself. No message is lost, but after a long outage some are in the dead-letter queue."
   namespace           = local.breaker_namespace
   metric_name         = aws_cloudwatch_log_metric_filter.breaker[each.key].metric_transformation[0].name
   statistic           = "Sum"

@@ -1,4 +1,5 @@
-# The security groups. Services never call each other: each one only connects to AWS, over HTTPS.
+# The security groups. Services never call each other: each one connects to AWS over
+# HTTPS, and payment also to Stripe. The rule allows every address on port 443.
 
 resource "aws_security_group" "role" {
   for_each = local.running
@@ -18,7 +19,7 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   for_each = local.running
 
   security_group_id = aws_security_group.role[each.key].id
-  description       = "AWS, over HTTPS"
+  description       = "AWS and Stripe, over HTTPS"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443

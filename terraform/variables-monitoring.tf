@@ -17,7 +17,7 @@ variable "alarm_topic_arn" {
 }
 
 variable "oldest_message_alarm_s" {
-  description = "The age in seconds at which the oldest message of a queue is an alarm, if it lasts for three minutes. A message that is retried also waits, up to 15 minutes at a time."
+  description = "The alarm goes off if the oldest message of a queue is older than this, in seconds, for three minutes. A message that is retried also waits, up to 15 minutes at a time."
   type        = number
   default     = 300
   nullable    = false

@@ -63,7 +63,7 @@ variable "assign_public_ip" {
 }
 
 variable "cluster_arn" {
-  description = "The ARN of an ECS cluster to run in. Container Insights must be on, or nothing scales, since it reports the number of running tasks. If it is not given, a cluster with Container Insights is created."
+  description = "The ARN of an ECS cluster to run in. Container Insights must be on: it reports the number of running tasks, without which nothing scales. If it is not given, a cluster with Container Insights is created."
   type        = string
   default     = null
 
@@ -89,7 +89,7 @@ variable "tasks" {
   description = <<-EOT
     The number and the size of the tasks, by role. The defaults are in brackets.
     min, max: the number of tasks (2, 10). With two, one may fail.
-    backlog: the number of waiting messages for each task above which tasks are added (100). Choose as
+    backlog: if more messages than this wait for each running task, tasks are added (100). Choose as
     many as one task can process within the delay that you accept.
     cpu, memory: the size of a task, in units of 1/1024 vCPU and in MiB (256, 512).
     Example: { seats = { max = 20 }, payment = { cpu = 512, memory = 1024 } }

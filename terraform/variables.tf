@@ -103,7 +103,7 @@ variable "max_receive_count" {
 }
 
 variable "visibility_timeout_s" {
-  description = "The visibility timeout in seconds: how long a received message stays hidden. It must be longer than the longest call to a gateway or mailer, plus a margin. The services extend it while they work."
+  description = "The visibility timeout in seconds: how long a received message stays hidden. It must be longer than BOOKING_EFFECT_TIMEOUT (10 s) plus 2 s. The services extend it while they work."
   type        = number
   default     = 60
   nullable    = false

@@ -184,8 +184,9 @@ impl Report {
             }
         }
         text.push_str(&format!(
-            "\nChecked: one holder a seat, one charge a booking, no money kept without a seat, one receipt\n\
-             only for what is booked and paid, every ending a known one: {} violations.\n",
+            "\nChecked: at most one holder for each seat and one charge for each booking; no money kept without\n\
+             a seat; receipts only for bookings that are booked and paid; every booking ended in a known way:\n\
+             {} violations.\n",
             self.violations.len()
         ));
         for it in self.violations.iter().take(5) {

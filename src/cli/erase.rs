@@ -24,8 +24,9 @@ use crate::{
 pub struct EraseArgs {
     /// Booking id
     id: String,
-    /// Erase even if receipt still waits for an event or could not send the receipt: for a booking
-    /// that has ended without a receipt, according to `booking show`, or that is to end so
+    /// Erase even if receipt still waits for an event or could not send the receipt. Use this if
+    /// `booking show` says that the booking has ended without a receipt, or if it is to end without
+    /// one
     #[arg(long)]
     ended: bool,
     #[command(flatten)]

@@ -82,7 +82,8 @@ pub enum Command {
     Receipt(receipt::ReceiptArgs),
     /// Run the service that says how a booking stands
     ///
-    /// Listens to every topic and answers over HTTP: GET /bookings/{id}, GET /bookings.
+    /// Listens to every topic and answers over HTTP: GET /bookings/{id}, GET /bookings and GET
+    /// /canaries/{id}.
     Status(status::StatusArgs),
     /// Show bookings going through all four services, in this process, without AWS
     ///

@@ -26,7 +26,7 @@ pub enum Charged {
 /// again and moves no more money.
 pub trait Gateway: Send + Sync + 'static {
     /// The charge of a booking, if there is one. It is found even after the provider has forgotten
-    /// the idempotency key, but a charge of the last minute may be missing.
+    /// the idempotency key, but a charge of the last minutes may be missing.
     ///
     /// # Errors
     /// See [`GatewayError`].

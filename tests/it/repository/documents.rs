@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, fs};
 
-use booking::topics;
+use booking::{cli::Cli, topics};
+use clap::CommandFactory;
 
 use crate::{
     harness::{Folder, binary, root},
@@ -217,4 +218,50 @@ fn the_table_of_what_the_tests_need_has_every_name_that_leaves_tests_out() {
     let asked: BTreeSet<&str> =
         calls.map(|it| it.split('"').next().unwrap()).filter(|it| *it != "\\").collect();
     assert_eq!(documented, asked);
+}
+
+/// Every setting with a variable: the variable, and its default if it has one.
+fn settings(command: &clap::Command) -> BTreeSet<(String, Option<String>)> {
+    let own = command.get_arguments().filter_map(|it| {
+        let variable = it.get_env()?.to_str()?.to_owned();
+        let default = it.get_default_values().first().and_then(|it| it.to_str());
+        let named = default.filter(|it| !it.is_empty() && *it != "false");
+        Some((variable, named.map(str::to_owned)))
+    });
+    let below = command.get_subcommands().flat_map(settings);
+    own.chain(below).collect()
+}
+
+#[test]
+fn the_table_of_settings_has_every_setting_with_its_default() {
+    let text = document("docs/COMMANDS.md");
+    let table = text.split("\n### Every setting\n").nth(1).expect("the section of settings");
+    let rows = table.lines().filter(|it| it.starts_with("| `BOOKING_"));
+    let mut documented = BTreeSet::new();
+    let settings = settings(&Cli::command());
+    for row in rows {
+        let variable = row.split('`').nth(1).unwrap();
+        let default = row.split('|').nth(3).unwrap();
+        for (_, wanted) in settings.iter().filter(|it| it.0 == variable) {
+            let shown = wanted.as_ref().is_none_or(|it| default.contains(it.as_str()));
+            assert!(shown, "{variable}: {wanted:?} is its default, not {default}");
+        }
+        documented.insert(variable.to_owned());
+    }
+    let there: BTreeSet<String> = settings.into_iter().map(|it| it.0).collect();
+    assert_eq!(documented, there);
+}
+
+#[test]
+fn the_table_of_metrics_has_every_metric() {
+    let text = document("docs/COMMANDS.md");
+    let table = text.split("\n### Metrics\n").nth(1).expect("the section of metrics");
+    let rows = table.lines().filter_map(|it| it.strip_prefix("| `booking_"));
+    let name = |it: &str| it.split('`').next().unwrap().trim_end_matches("_total").to_owned();
+    let documented: BTreeSet<String> = rows.map(name).collect();
+    let code = document("src/metrics.rs");
+    let registered = code.split("registry.register(\"").skip(1);
+    let there: BTreeSet<String> =
+        registered.map(|it| it.split('"').next().unwrap().to_owned()).collect();
+    assert_eq!(documented, there);
 }
