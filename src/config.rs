@@ -53,9 +53,9 @@ fn prefix(text: &str) -> Result<String, &'static str> {
 /// Whether messages have an SNS envelope.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RawArgs {
-    /// Accept outcomes without an SNS envelope (`dlq`: read messages as a service does that has this
-    /// flag), from subscriptions with raw message delivery. Such
-    /// a message does not show its topic, so a publisher of one topic is trusted with all topics
+    /// Accept outcomes without an SNS envelope (`dlq`: read messages as a service with this flag
+    /// does), from subscriptions with raw message delivery. Such a message does not show its topic,
+    /// so a publisher of one topic is trusted with all topics
     #[arg(long, env = "BOOKING_RAW_DELIVERY", value_parser = BoolishValueParser::new())]
     pub raw_delivery: bool,
 }

@@ -94,8 +94,8 @@
 //!
 //! If the process dies after any of these steps, SQS delivers the message again. Before the settle,
 //! its redelivery decides for the first time, and asks for the effect with the same key; payment
-//! looks the charge up first. After the settle, it finds the memo and sends the same messages. Each listener drops what it has heard
-//! before by its own memos.
+//! looks the charge up first. After the settle, it finds the memo and sends the same messages. Each
+//! listener drops what it has heard before by its own memos.
 //!
 //! # What a panic does
 //!

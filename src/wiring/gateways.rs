@@ -11,7 +11,8 @@ use crate::{config::StripeArgs, fault::Fault, gateway::stripe::StripeGateway};
 /// answer. A test key is logged as a warning, because it moves no real money.
 ///
 /// # Errors
-/// If no key is given, if the key or the address may not be used, or if the HTTP client cannot be built.
+/// If no key is given, if the key or the address may not be used, or if the HTTP client cannot be
+/// built.
 pub(crate) fn stripe(args: &StripeArgs, effect_timeout: Duration) -> Result<StripeGateway, Fault> {
     let (url, key) = keys::stripe_account(args)?;
     if key.is_test() {

@@ -5,8 +5,8 @@
 //! compared. Up to version 0.1.0 two lines were absolute: at least 5,000 bookings/s through the
 //! pipeline, and a p50 of at most 50 ms at 10 ms a request. Their limits were converted with the
 //! other figures of the report in which they were met. There, 5,000 bookings/s were 0.40 s of CPU
-//! for 1,000 bookings on two cores, with 0.458 s for the careful loop and 9,930 bookings/s with rows
-//! in memory; and the p50 was 14.6 ms without a delay, so that 3.54 delays of 10 ms make it 50.
+//! for 1,000 bookings on two cores, with 0.458 s for the careful loop, and 9,930 bookings/s with
+//! rows in memory; and the p50 was 14.6 ms without a delay, so that 3.54 delays of 10 ms make 50.
 
 use std::fs;
 

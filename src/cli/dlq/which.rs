@@ -45,8 +45,8 @@ pub(super) struct Which {
 /// The argument that bounds the number of messages.
 #[derive(Debug, Args)]
 pub(super) struct Limit {
-    /// The most messages to look at on each queue. With --booking, --message or --class: the most to
-    /// find
+    /// The most messages to look at on each queue. With --booking, --message or --class: the most
+    /// to find
     #[arg(long, value_name = "N", default_value_t = LIMIT,
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) limit: u16,

@@ -215,6 +215,9 @@ fn a_key_that_is_refused_is_no_bookings_fault_and_the_key_is_not_told() {
     let of = json!({"code": "api_key_expired"});
     check_error(401, of, r#"Error(KeyRefused { code: "api_key_expired" })"#);
     check_error(403, json!({"code": "sk_test_1 X"}), r#"Error(KeyRefused { code: "not shown" })"#);
+    // A client chose the token, so it must not stop the bookings of others.
+    let of = json!({"type": "invalid_request_error", "param": "payment_method"});
+    check_error(403, of, "Declined(Declined)");
 }
 
 /// Failure matrix: D24.

@@ -17,4 +17,5 @@ pub mod race;
 pub mod shutdown;
 pub mod slow_clients;
 pub mod stripe;
+pub mod stripe_intents;
 pub mod way_out;

@@ -139,7 +139,7 @@ async fn every_fault_ends_as_the_table_of_faults_says() {
             plan: &[("charge", &["other_currency"])],
             refunds: 1,
             ending: "set aside: the gateway refuses a charge: the gateway refuses: it took an amount \
-                     that nobody can have asked for, and gave it back",
+                     that no request can have, and this program gave it back",
             ..PAID
         },
         Row { plan: &[("charge", &["undecided"])], ..PAID },
