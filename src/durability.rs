@@ -14,8 +14,8 @@ pub enum Durability {
 
 impl Durability {
     /// Starts to write a file to disk that is flushed soon, together with others. The flush then
-    /// only waits for the write in progress. This is only a hint, and errors show in the flush. It
-    /// takes the kernel from 102 to 64 µs of CPU for each receipt (docs/BENCHMARKS.md).
+    /// only waits for the write in progress. This is only a hint, and errors show in the flush. A
+    /// receipt then takes 64 µs of the kernel's CPU instead of 102 (docs/BENCHMARKS.md).
     pub fn begin_flush(self, file: &File) {
         #[cfg(target_os = "linux")]
         if self == Durability::PowerFailure {

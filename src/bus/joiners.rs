@@ -51,19 +51,19 @@ impl Joiners {
             tokio::pin!(told);
             // Enabled before the check, so that no notification in between is missed.
             told.as_mut().enable();
-            if self.all_others_wait() {
+            if self.each_waits() {
                 return;
             }
             told.await;
         }
     }
 
-    fn all_others_wait(&self) -> bool {
+    fn each_waits(&self) -> bool {
         self.0.waiting.load(Ordering::SeqCst) >= self.0.busy.load(Ordering::SeqCst)
     }
 
     fn tell(&self) {
-        if self.all_others_wait() {
+        if self.each_waits() {
             self.0.idle.notify_waiters();
         }
     }

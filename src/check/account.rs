@@ -74,7 +74,7 @@ pub struct QueueSettings {
     pub redrive: Option<Redrive>,
     /// How long the queue keeps a message, in seconds.
     pub retention_s: u64,
-    /// How long a received message is hidden unless the receive says, in seconds.
+    /// How long a received message is hidden, in seconds, unless the receive says otherwise.
     pub visibility_s: u64,
     /// The largest message that the queue accepts, in bytes; `None` from an emulator that does not
     /// say.

@@ -41,7 +41,7 @@ pub(crate) struct HopReport {
 pub(crate) enum HopState {
     /// The role heard the canary.
     Arrived,
-    /// Status knows nothing of the role having heard the canary.
+    /// Status has not heard that the role got the canary.
     Missing,
     /// Nothing is known, since status hears none of the topics on which the role could tell it.
     Unknown,

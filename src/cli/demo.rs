@@ -91,8 +91,8 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     let well = report.violations.is_empty() && report.evidence.endings().1 == 0;
     if report.args.json {
         out_json(&report.json())?;
-        // A program has what it asked for. A person may want to open a receipt, so there the folder
-        // stays.
+        // With --json nobody opens the receipts, so the temporary folder goes. A person may want to
+        // open one, so there it stays.
         if report.args.data.is_none() {
             let _ = std::fs::remove_dir_all(&report.data);
         }

@@ -1,5 +1,5 @@
-//! `booking resend`: announces decisions again whose messages were lost, since nothing else repeats
-//! them. It must never decide anew: it publishes only what the store has.
+//! `booking resend`: announces again the decisions whose messages were lost, since nothing else
+//! repeats them. It must never decide anew: it publishes only what the store has.
 
 use std::{
     io::{self, Read},
@@ -129,8 +129,8 @@ fn ids(given: &[String]) -> Result<Vec<BookingId>, Fault> {
     Ok(ids)
 }
 
-/// The graver of two faults: one that a person has to mend counts more than one that may work in a
-/// moment, and that counts more than a booking about which there is nothing to announce.
+/// The graver of two faults: one that a person has to mend counts more than one that may be over
+/// in a moment, and that counts more than a booking about which there is nothing to announce.
 fn worse(before: Option<Fault>, fault: Fault) -> Fault {
     let grave = |it: &Fault| match it {
         Fault::No(_) => 0,

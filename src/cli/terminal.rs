@@ -1,6 +1,6 @@
 //! Writes to stdout and stderr: everything that a command prints, and every error. Only the log is
-//! written elsewhere. A text must go through [`crate::printable`], which lets line breaks pass: so
-//! a text from outside must be passed to [`line()`] first.
+//! written elsewhere. Every text must go through [`crate::printable`]. That lets line breaks pass,
+//! so a text from outside must be passed through [`line()`] first.
 
 use std::io::{self, IsTerminal, Write};
 

@@ -106,7 +106,8 @@ fn value_of(value: Value, harmless: bool, opened: usize) -> Value {
     }
 }
 
-/// The shape of a value, with nothing of its contents but the outline of e-mail addresses.
+/// The shape of a value, with nothing of its contents but the outline of e-mail addresses, `true`,
+/// `false` and `null`.
 fn secret(value: Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value,

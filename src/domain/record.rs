@@ -1,5 +1,6 @@
 //! What status has heard of one booking: a set of facts, so that neither order nor repetition
-//! matters. Never a maximum and never the last writer: a contradiction must show.
+//! matters. No fact may replace another because it came later or is larger: a contradiction must
+//! show.
 
 use std::collections::BTreeSet;
 

@@ -36,8 +36,8 @@ pub trait Gateway: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Charge>, GatewayError>> + Send;
 
     /// The answer to an earlier request to charge a booking, as far as the provider's own records
-    /// have it: a charge like [`Gateway::find`], or a decline. If it is here, it is final, and no
-    /// other charge may be asked for. A provider that records no declines finds only charges.
+    /// have it: a charge like [`Gateway::find`], or a decline. An answer that is found is final,
+    /// and no other charge may be asked for. A provider that records no declines finds only charges.
     ///
     /// # Errors
     /// See [`GatewayError`].

@@ -110,8 +110,7 @@ impl<S: Store> SimulatedGateway<S> {
     }
 
     /// The answer under the idempotency key `key`, and whether it is new. If there is no answer
-    /// yet,
-    /// `decide` gives one. The same key with another question is refused.
+    /// yet, `decide` gives one. The same key with another question is refused.
     async fn answer(
         &self,
         booking: &BookingId,

@@ -1,5 +1,5 @@
-//! `GET /canaries/{id}`: which hops of a canary status knows of. Only reads what the consumer of
-//! status has stored.
+//! `GET /canaries/{id}`: the hops of a canary that the status service has heard of. It must never
+//! write: it reads what the consumer of status has stored.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
     store::Store,
 };
 
-/// The hops of a canary that status knows of. An unknown canary has none: it may be on its way.
+/// The hops of a canary that status has heard of. An unknown canary has none: it may be on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CanaryView {
     pub canary: CanaryId,

@@ -25,8 +25,9 @@ use tracing::{info, warn};
 
 use super::unreadable::{BUFFER_BYTES_MAX, WithWords};
 
-/// The most connections at once. When another one comes, one is closed: the oldest that is in no
-/// handler. So a probe that sends its request at once is always answered.
+/// The most connections at once. When another one comes, the oldest connection that no handler is
+/// answering is closed, or the oldest of all if there is none. So a probe that sends its request at
+/// once is always answered.
 const CONNECTIONS_MAX: usize = 64;
 /// How long a client may take to send the header of a request, and how long it may be idle before
 /// the next request.

@@ -47,7 +47,7 @@ pub enum EffectError {
     },
     /// It is not known whether the effect happened, and the provider said how long to wait before
     /// the same effect is asked for again.
-    #[error("{from} asks to wait with {asked}")]
+    #[error("{from} asks to wait before {asked}")]
     NotNow {
         from: &'static str,
         asked: &'static str,

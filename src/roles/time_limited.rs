@@ -35,7 +35,7 @@ impl<R: Role> Role for TimeLimited<R> {
         answer.unwrap_or_else(|elapsed| {
             Err(EffectError::NoAnswer {
                 from: "the gateway or the mailer",
-                asked: "a request within --effect-timeout",
+                asked: "a request in the time of --effect-timeout",
                 source: Box::new(elapsed),
             })
         })

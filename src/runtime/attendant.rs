@@ -111,7 +111,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     /// committed and sent. This future may be dropped at any moment: whatever is unfinished then,
     /// the redelivery of the message finishes.
     ///
-    /// Once the lease is over, nothing is committed or sent.
+    /// Stops before the next commit or send once the lease is over. A canary or a refused request
+    /// checks the lease only before it begins.
     ///
     /// A panic of the handler is caught here and becomes [`Verdict::Retry`].
     pub async fn attend(&self, incoming: &Incoming, lease: &Lease) -> Attended {
@@ -278,8 +279,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     }
 }
 
-/// The dependency that an error blames. None is to blame for a lost race, for a lost lease, or for
-/// one booking that the provider has not decided.
+/// The dependency that failed. `None` for a lost race, a lost lease, or one booking that the
+/// provider has not decided: no dependency failed there.
 fn dependency_of(error: &WorkError) -> Option<Dependency> {
     match error {
         WorkError::Effect(

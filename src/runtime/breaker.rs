@@ -16,9 +16,9 @@ use tokio::sync::Notify;
 use super::delay::pause;
 use crate::domain::named;
 
-/// How many deliveries in a row must fail before polling stops. A single publish request may be
-/// enough, since it carries several messages and fails all of their deliveries. Then the first
-/// trial that works closes the breaker again.
+/// How many deliveries in a row must fail before polling stops. One failed publish request may be
+/// enough: all deliveries whose messages it carried fail. Then the first trial that works closes
+/// the breaker again.
 const FAILURES_MAX: u32 = 5;
 /// How long other pollers wait while one delivery is being tried.
 const TRIAL_WAIT: Duration = Duration::from_millis(500);
@@ -64,7 +64,7 @@ struct State {
     opened: u32,
     /// Until when nothing is received, by the steady clock. `None` while the breaker is closed.
     until: Option<Duration>,
-    /// Whether a trial delivery is in flight.
+    /// Whether a trial has begun and not ended, its receive included.
     trying: bool,
     why: String,
 }
@@ -115,8 +115,8 @@ impl Breaker {
         Some((state.failing?, state.why.clone()))
     }
 
-    /// Records that a delivery succeeded which needed all of these. True when this closed the
-    /// breaker.
+    /// Records the success of a delivery that needed all of these. If this was the trial, it is
+    /// over. Returns whether the breaker closed.
     pub fn worked(&self, needed: &[Dependency]) -> bool {
         let mut state = self.lock();
         if !state.failing.is_some_and(|it| needed.contains(&it)) {

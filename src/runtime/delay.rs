@@ -15,7 +15,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// The longest pause after a receive that fails.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
 
-/// How long a message stays hidden that is given back at its `attempt`-th delivery: a random time
+/// How long a message that is given back at its `attempt`-th delivery stays hidden: a random time
 /// of up to 2^attempt seconds (full jitter), at most 15 minutes.
 pub fn give_back_delay(attempt: u32, jitter: &mut fastrand::Rng) -> Duration {
     let ceiling = nth(growing(GIVE_BACK_FIRST, GIVE_BACK_MAX), attempt);

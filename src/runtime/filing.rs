@@ -135,8 +135,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     }
 }
 
-/// The copy of a message for the dead-letter queue. It has at most nine attributes, and SQS accepts
-/// ten.
+/// The attributes of the copy on the dead-letter queue: at most nine, and SQS accepts ten.
 fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
     let clip = |text: &str| {
         let end = text.floor_char_boundary(ATTRIBUTE_BYTES_MAX.min(text.len()));

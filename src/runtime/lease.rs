@@ -2,9 +2,9 @@
 //! visibility timeout. The heartbeat extends that while a handler works on the message, up to a
 //! cap.
 //!
-//! A lease that is over stops its handler before the next commit or publish. This is racy, given
-//! that the lease may end right after the check, but that is fine: a commit is conditional on the
-//! rows it read, and two deliveries of one message announce the same. Correctness must never depend
+//! A lease that is over stops its handler before the next commit or publish. The lease may also end
+//! right after that check. That is harmless: a commit is conditional on the rows it read, and two
+//! deliveries of one message announce the same. Correctness must never depend
 //! on a lease; it only saves work that would be done twice.
 
 use std::{
@@ -40,8 +40,8 @@ pub struct Lease {
 pub struct LeaseLost;
 
 impl Lease {
-    /// A lease that ends `visibility` from now. The heartbeat may extend it to at most `cap` from
-    /// now.
+    /// A lease that ends `visibility` from now. The heartbeat extends it until `cap` from now, so it
+    /// ends at the latest `visibility` after that.
     #[must_use]
     pub fn new(clock: &Clock, visibility: Duration, cap: Duration) -> Lease {
         let now = clock.steady();

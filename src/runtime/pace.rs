@@ -31,8 +31,8 @@ pub(super) struct Pace {
 
 impl Pace {
     /// A pace for at most `pollers_max` pollers. No message waits longer than `target` to be
-    /// received together with others. A target of zero means no pauses and at least two pollers, so
-    /// that one receive is open while another is on its way back.
+    /// received together with others. A target of zero means no pauses, and two pollers if
+    /// `pollers_max` allows, so that one receive is open while another is on its way back.
     pub(super) fn new(target: Duration, pollers_max: usize) -> Pace {
         let pollers_min = if target.is_zero() { 2.min(pollers_max) } else { 1 };
         let wanted = watch::Sender::new(pollers_min);

@@ -23,7 +23,7 @@ use crate::{
 /// never moves to another thread, which would cost more than reading it.
 const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
 /// How many larger bodies one role reads at the same time. Reading one takes milliseconds, and no
-/// booking needs such a body. A flood of them takes one core and the memory of one message.
+/// booking needs such a body. A flood of them takes one core, and the memory of one more copy.
 const READERS_MAX: usize = 1;
 
 /// A bug ended the reading of a message. The message is given back, and after enough deliveries SQS

@@ -29,7 +29,7 @@ use crate::{
     wire::{self, Message},
 };
 
-/// Why an event is set aside that has the id of another event.
+/// The reason for setting aside an event that has the id of another event.
 pub(super) const OTHER_REQUEST: &str = "the same event id with different content";
 
 /// The rules and effects of one role, over the rows in its store.

@@ -49,11 +49,12 @@ pub struct Worker<Q, R, S, O> {
 /// How one delivery ended, as [`Worker::step`] reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The message was deleted.
+    /// The verdict was [`Verdict::Done`]. The message was deleted, or the log says why not.
     Done,
-    /// The message was given back, and SQS will deliver it again.
+    /// The verdict was [`Verdict::Retry`]. SQS will deliver the message again.
     Retry,
-    /// The message was moved to the dead-letter queue.
+    /// The verdict was [`Verdict::Poison`]. The message was moved to the dead-letter queue, or the
+    /// log says why not.
     Poison,
     /// The visibility timeout was over first. The message belongs to its next receiver.
     Lost,
@@ -224,7 +225,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             // for their whole visibility timeout.
             let Received { deliveries, rest } = self.receive(free.len()).await;
             for (delivery, in_flight) in deliveries {
-                // A receive brings no more than was asked for, so this waits for nothing.
+                // If the queue brings more than was asked for, this waits for permits.
                 let permit = match free.pop() {
                     Some(it) => it,
                     None => Arc::clone(&permits).acquire_owned().await.expect("never closed"),
@@ -266,7 +267,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
 
     pub(super) async fn give_back(&self, handle: &ReceiptHandle, after: Duration) {
         if let Err(error) = self.queue.give_back(handle, after).await {
-            debug!(error = %Chain(&error), "could not return the message; SQS will redeliver it");
+            debug!(error = %Chain(&error), "could not give the message back; SQS will redeliver it");
         }
     }
 

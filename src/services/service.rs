@@ -124,7 +124,7 @@ async fn until_ended(
     stop.cancel();
     let finished = async {
         let ended = working.await;
-        // Open HTTP requests had the time of the worker; no longer time is given to them.
+        // Open HTTP requests had the time of the worker; they get no further time.
         listening.abort();
         ended
     };

@@ -13,22 +13,22 @@ const COLUMN_WIDTH: usize = 84;
 const HEADER_HEIGHT: usize = 32;
 const ROW_HEIGHT: usize = 66;
 const LEGEND_HEIGHT: usize = 38;
-/// Between the header, the rows and the legend.
+/// The gap between the header, the rows and the legend.
 const ROW_GAP: usize = 8;
-/// Between two headings.
+/// The gap between two headings.
 const COLUMN_GAP: usize = 4;
-/// From the left edge of a row to the name of its event.
+/// The distance from the left edge of a row to the name of its event.
 const NAME_LEFT: usize = 14;
-/// From the top of a row to the baseline of the name.
+/// The distance from the top of a row to the baseline of the name.
 const NAME_DEPTH: usize = 25;
-/// From the top of a row to its line.
+/// The distance from the top of a row to its line.
 const LINE_DEPTH: usize = 47;
-/// From the middle of a shape to the baseline of the text in it or beside it.
+/// The distance from the middle of a shape to the baseline of its text.
 const TEXT_DROP: usize = 5;
-/// Also half the width of the square.
+/// The radius of a dot, and half the width of a square.
 const DOT_RADIUS: usize = 8;
 const CORNER_RADIUS: usize = 8;
-/// Of the mark of a column that an event does not reach. The line of an event covers it.
+/// The radius of the mark of a column that an event does not reach. The line of an event covers it.
 const SPECK_RADIUS: usize = 2;
 
 /// All text stands on a filled shape and never on the page, whose colour is not known here. The

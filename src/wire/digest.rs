@@ -13,7 +13,8 @@ use super::{
 use crate::domain::{card::holds_card_number, ids::Digest};
 
 /// The digest of a request, computed from its `data` as it was received, so that old and new
-/// binaries agree. Refuses a request that has no digest.
+/// binaries agree. Refuses JSON that has no canonical form, and a request that could hold a card
+/// number.
 pub(super) fn digest_of(data: &Node<'_, '_>) -> Read<Digest> {
     if let Some(digest) = plain_digest(data.text()) {
         return Ok(digest);

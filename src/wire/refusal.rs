@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::json::Flaw;
 use crate::domain::{event::Kind, ids::BookingId};
 
-/// The class of the problem.
+/// What kind of problem a message has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// The message is not JSON, does not have the fields of the event, or has an impossible value.
@@ -22,7 +22,7 @@ pub enum Why {
 }
 
 impl Why {
-    /// The class in logs, metrics and dead letters.
+    /// Its name in logs, metrics and dead letters.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

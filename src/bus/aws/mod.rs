@@ -92,7 +92,7 @@ impl Requests for AwsRequests {
     async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
         let (queue, count) = (self.queue.clone(), handles.len());
         let given_back = async move { stale_is_done(queue.give_back(handles).await) };
-        apart(count, "return messages to", &self.queue.name, given_back).await
+        apart(count, "give messages back to", &self.queue.name, given_back).await
     }
 
     async fn linger_to_delete(&self) {

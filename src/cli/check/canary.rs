@@ -24,8 +24,8 @@ use crate::{
 /// How often status is asked about the canary.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
-/// Publishes a canary on every topic that exists, and waits until it has arrived on every hop that
-/// no finding explains, or until the timeout.
+/// Publishes a canary on every topic that exists, and waits until it has arrived on every hop,
+/// except those whose loss a finding explains, or until the timeout.
 ///
 /// # Errors
 /// If status cannot be asked, in which case nothing was published; if a topic refuses the canary.

@@ -2,7 +2,7 @@
 //!
 //! The key must never reach a log or another host: it goes into a header that is never printed, and
 //! redirects are not followed. No error may quote the request. This module must never repeat a
-//! request by itself, because only the queue decides about retries.
+//! request that may have reached Stripe, because only the queue decides about retries.
 
 use std::time::Duration;
 

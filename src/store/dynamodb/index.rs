@@ -12,7 +12,7 @@ pub(super) struct Index {
 
 /// By phase, the newest first.
 pub(super) const NEWEST: Index = Index { name: "newest", phase: PHASE, oldest_first: false };
-/// Open bookings, the one without news for longest first.
+/// Open bookings. The one that has had no news for the longest time comes first.
 pub(super) const STALEST: Index = Index { name: "stalest", phase: OPEN_PHASE, oldest_first: true };
 
 /// All indexes of the status table.

@@ -44,7 +44,7 @@ fn called(sketch: &Sketch, source: &str, id: &str) -> String {
     wire::encode(&Event { cause, ..sketch.event() }).unwrap().body
 }
 
-/// I1
+/// Failure matrix: I1.
 #[test]
 fn a_request_in_the_name_of_a_service_is_refused() {
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");
@@ -64,7 +64,7 @@ fn a_request_in_the_name_of_a_service_is_refused() {
     }
 }
 
-/// I3
+/// Failure matrix: I3.
 #[test]
 fn an_outcome_is_taken_from_its_publisher_alone() {
     for (kind, publisher) in outcomes() {
@@ -83,7 +83,9 @@ fn an_outcome_is_taken_from_its_publisher_alone() {
     }
 }
 
-/// I3: an envelope says which topic it came from; all of the topic's ARN must be ours.
+/// Failure matrix: I3.
+///
+/// An envelope says which topic it came from; all of the topic's ARN must be ours.
 #[test]
 fn an_envelope_of_another_account_region_partition_or_prefix_is_refused() {
     let ours = "arn:aws:sns:eu-central-1:000000000000:";
@@ -111,7 +113,9 @@ fn an_envelope_of_another_account_region_partition_or_prefix_is_refused() {
     }
 }
 
-/// I3: nothing says which topic a raw message came from.
+/// Failure matrix: I3.
+///
+/// Nothing says which topic a raw message came from.
 #[test]
 fn an_outcome_without_an_envelope_is_refused_unless_subscriptions_are_raw() {
     for (kind, _) in outcomes() {
@@ -173,7 +177,9 @@ impl Business {
     }
 }
 
-/// I2: the request of a declined card calls itself what its `payment-failed` will be called.
+/// Failure matrix: I2.
+///
+/// The request of a declined card calls itself what its `payment-failed` will be called.
 #[tokio::test]
 async fn declined_cards_hold_no_seat_whatever_their_requests_call_themselves() {
     for source in ["/booking/payment", "/booking/client"] {
@@ -194,7 +200,9 @@ async fn declined_cards_hold_no_seat_whatever_their_requests_call_themselves() {
     }
 }
 
-/// I2: a request calls itself what the `seat-unavailable` of its booking will be called.
+/// Failure matrix: I2.
+///
+/// A request calls itself what the `seat-unavailable` of its booking will be called.
 #[tokio::test]
 async fn no_request_swallows_a_refund_whatever_it_calls_itself() {
     for source in ["/booking/seats", "/booking/client"] {
@@ -212,7 +220,9 @@ async fn no_request_swallows_a_refund_whatever_it_calls_itself() {
     }
 }
 
-/// I4: six further requests under the id of a completed booking.
+/// Failure matrix: I4.
+///
+/// Six further requests under the id of a completed booking.
 #[tokio::test]
 async fn status_tells_the_request_that_was_answered_and_of_others_that_they_were_not() {
     let mut business = Business::open();
@@ -264,7 +274,9 @@ async fn status_tells_the_request_that_was_answered_and_of_others_that_they_were
     assert!(matches!(business.hold("b-1").await, Hold::Confirmed { .. }));
 }
 
-/// I5: while several requests wait for an answer, none is told for the booking.
+/// Failure matrix: I5.
+///
+/// While several requests wait for an answer, none is told for the booking.
 #[tokio::test]
 async fn of_several_requests_without_an_answer_none_is_told() {
     let sketch = |seat| Sketch::new("b-1", &[seat], "tok_visa").event();
@@ -277,7 +289,9 @@ async fn of_several_requests_without_an_answer_none_is_told() {
     }
 }
 
-/// I4: a role may answer another request than the one whose seats are booked; what it said of that
+/// Failure matrix: I4.
+///
+/// A role may answer another request than the one whose seats are booked; what it said of that
 /// one is not told as the booking's.
 #[test]
 fn what_was_said_of_another_request_is_told_without_its_seats_and_money() {
@@ -312,7 +326,9 @@ fn what_was_said_of_another_request_is_told_without_its_seats_and_money() {
     assert_eq!(paid.reason.as_deref(), Some("other_request"));
 }
 
-/// I4: anybody can send what is refused under the id of somebody's booking.
+/// Failure matrix: I4.
+///
+/// Anybody can send what is refused under the id of somebody's booking.
 #[tokio::test]
 async fn what_was_refused_beside_a_booking_is_of_nobody_that_was_verified() {
     let mut business = Business::open();
