@@ -47,8 +47,8 @@ pub struct Right {
 }
 
 /// IAM does not allow a call. The text names the right, so that it can be pasted into a policy. The
-/// source is the answer of AWS, from which one can tell whether the right is missing or is denied by
-/// another policy.
+/// source is the answer of AWS, from which one can tell whether the right is missing or is denied
+/// by another policy.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .right.missing())]
 pub struct Denied {

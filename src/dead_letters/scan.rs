@@ -27,8 +27,8 @@ const HIDDEN: Duration = Duration::from_secs(180);
 const RECEIVES_MAX: usize = 8;
 /// The most messages of a queue that are hidden at once. SQS stops at 120,000 and does not say so.
 const HIDDEN_MAX: usize = 100_000;
-/// If this many receives in a row bring nothing new, the messages that were hidden first are visible
-/// again, and the scan of the queue ends.
+/// If this many receives in a row bring nothing new, the messages that were hidden first are
+/// visible again, and the scan of the queue ends.
 const SEEN_AGAIN_MAX: u32 = 3;
 /// The most lots that are given back at once.
 const LOTS_MAX: usize = 8;

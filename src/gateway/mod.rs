@@ -37,7 +37,8 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// The answer to an earlier request to charge a booking, as far as the provider's own records
     /// have it: a charge like [`Gateway::find`], or a decline. An answer that is found is final,
-    /// and no other charge may be asked for. A provider that records no declines finds only charges.
+    /// and no other charge may be asked for. A provider that records no declines finds only
+    /// charges.
     ///
     /// # Errors
     /// See [`GatewayError`].

@@ -40,8 +40,8 @@ pub struct Lease {
 pub struct LeaseLost;
 
 impl Lease {
-    /// A lease that ends `visibility` from now. The heartbeat extends it until `cap` from now, so it
-    /// ends at the latest `visibility` after that.
+    /// A lease that ends `visibility` from now. The heartbeat extends it until `cap` from now, so
+    /// it ends at the latest `visibility` after that.
     #[must_use]
     pub fn new(clock: &Clock, visibility: Duration, cap: Duration) -> Lease {
         let now = clock.steady();
