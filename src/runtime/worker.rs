@@ -49,12 +49,12 @@ pub struct Worker<Q, R, S, O> {
 /// How one delivery ended, as [`Worker::step`] reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The verdict was [`Verdict::Done`]. The message was deleted, or the log says why not.
+    /// The message was dealt with and deleted, or the log says why it was not deleted.
     Done,
-    /// The verdict was [`Verdict::Retry`]. SQS will deliver the message again.
+    /// The message was given back, or the log says why not. SQS will deliver the message again.
     Retry,
-    /// The verdict was [`Verdict::Poison`]. The message was moved to the dead-letter queue, or the
-    /// log says why not.
+    /// The message can never be dealt with. It was moved to the dead-letter queue, or the log says
+    /// why not.
     Poison,
     /// The visibility timeout was over first. The message belongs to its next receiver.
     Lost,

@@ -127,7 +127,7 @@ impl SqsQueue {
         self.hide("give messages back to", handles.len(), changes).await
     }
 
-    /// Hides at most [`ENTRIES_MAX`] messages for `visibility` from now on.
+    /// Hides at most ten messages for `visibility` from now on.
     pub(super) async fn extend(
         &self,
         handles: &[ReceiptHandle],
