@@ -19,7 +19,7 @@ pub struct Metrics {
     receives_failed: Counter,
     canaries_dropped: Counter,
     handler_panics: Counter,
-    breaker: Family<DependsLabels, Gauge>,
+    breaker: Family<DependencyLabels, Gauge>,
     pub in_flight: Gauge,
     aws_requests: RequestCount,
 }
@@ -36,7 +36,7 @@ struct EventLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct DependsLabels {
+struct DependencyLabels {
     on: &'static str,
 }
 
@@ -158,7 +158,7 @@ impl Metrics {
     /// Sets whether polling is stopped because the dependency `on` is down: `store`, `outside` or
     /// `topics`.
     pub fn breaker(&self, on: &'static str, open: bool) {
-        self.breaker.get_or_create(&DependsLabels { on }).set(i64::from(open));
+        self.breaker.get_or_create(&DependencyLabels { on }).set(i64::from(open));
     }
 
     /// The counters that the AWS clients add to.

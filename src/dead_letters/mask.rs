@@ -1,11 +1,12 @@
 //! Masks a dead letter for a terminal. A dead letter is not what it should be, so its shape proves
 //! nothing: a value may be shown only under a name that is known to hold no secret, and even there
-//! card numbers and e-mail addresses must be masked.
+//! card numbers and e-mail addresses must be masked. A client may still write anything else into
+//! `id`, `source` and `subject`, and an operator sees it.
 
 use serde_json::Value;
 
 use super::page::indented;
-use crate::{domain::card::holds_card_number, printable};
+use crate::{domain::card::holds_card_number, printable, wire::without_mark};
 
 /// How many levels of JSON within a JSON string are opened: one for the SNS envelope, and one more
 /// that a publisher may have added. With more, a short body could fill the screen and the stack.
@@ -75,8 +76,7 @@ fn open(text: &str, opened: usize) -> Value {
         return format!("({bytes} bytes that are not shown: too deep inside other texts)").into();
     }
     // A role skips a byte order mark as well.
-    let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match serde_json::from_str(unmarked) {
+    match serde_json::from_str(without_mark(text)) {
         Ok(value) => whole(value, opened + 1),
         Err(error) => no_json(text, &error).into(),
     }

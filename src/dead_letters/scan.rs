@@ -108,7 +108,8 @@ impl Side {
         self.open -= 1;
         self.asked -= asked;
         if messages.is_empty() {
-            self.end = Some(End::Empty);
+            // A bound that was reached before stays the end: there may be more messages.
+            self.end = self.end.or(Some(End::Empty));
             return messages;
         }
         self.wanted = (self.wanted * 2).min(RECEIVES_MAX);
@@ -170,11 +171,11 @@ impl Scan {
     /// Ends the scan, and makes every message that was not deleted visible again. If that fails for
     /// one, it becomes visible by itself. True when both queues were scanned to their end.
     pub async fn finish(mut self) -> bool {
-        let whole = self.sides.iter().all(|it| it.end == Some(End::Empty));
-        // Messages that the open receives still bring are hidden as well.
+        let mut whole = self.sides.iter().all(|it| it.end == Some(End::Empty));
+        // Messages that the open receives still bring are hidden as well, and nobody looks at them.
         while let Some(done) = self.open.join_next().await {
             if let Ok((place, asked, Ok(messages))) = done {
-                self.side(place).received(asked, messages);
+                whole &= self.side(place).received(asked, messages).is_empty();
             }
         }
         let mut lots = JoinSet::new();
@@ -286,9 +287,11 @@ mod tests {
         let mut side = Side::new(DeadQueue::Dlq);
         for _ in 0..=SEEN_AGAIN_MAX {
             assert_eq!(side.end, None);
-            side.next(1000);
+            while side.next(1000).is_some() {}
             side.received(10, messages(0..10));
         }
         assert_eq!((side.end, side.brought), (Some(End::Bound), 10));
+        side.received(10, messages(0..0));
+        assert_eq!(side.end, Some(End::Bound), "a receive that was open does not make it whole");
     }
 }

@@ -25,29 +25,17 @@ pub enum Charged {
 /// A payment provider. Charges and refunds are idempotent: the same call gives the same answer
 /// again and moves no more money.
 pub trait Gateway: Send + Sync + 'static {
-    /// The charge of a booking, if there is one. It is found even after the provider has forgotten
-    /// the idempotency key, but a charge of the last minutes may be missing.
+    /// The answer to an earlier request to charge a booking, as far as the provider's own records
+    /// have it: a charge, or a decline if the provider records declines. It is found even after the
+    /// provider has forgotten the idempotency key, but an answer of the last minutes may be
+    /// missing. An answer that is found is final, and no other charge may be asked for.
     ///
     /// # Errors
     /// See [`GatewayError`].
     fn find(
         &self,
         booking: &BookingId,
-    ) -> impl Future<Output = Result<Option<Charge>, GatewayError>> + Send;
-
-    /// The answer to an earlier request to charge a booking, as far as the provider's own records
-    /// have it: a charge like [`Gateway::find`], or a decline. An answer that is found is final,
-    /// and no other charge may be asked for. A provider that records no declines finds only
-    /// charges.
-    ///
-    /// # Errors
-    /// See [`GatewayError`].
-    fn look_up(
-        &self,
-        booking: &BookingId,
-    ) -> impl Future<Output = Result<Option<Charged>, GatewayError>> + Send {
-        async { Ok(self.find(booking).await?.map(Charged::Yes)) }
-    }
+    ) -> impl Future<Output = Result<Option<Charged>, GatewayError>> + Send;
 
     /// Charges `amount`. The idempotency key is the booking id.
     ///

@@ -145,14 +145,7 @@ impl<S: Store> SimulatedGateway<S> {
 }
 
 impl<S: Store> Gateway for SimulatedGateway<S> {
-    async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
-        Ok(match self.look_up(booking).await? {
-            Some(Charged::Yes(charge)) => Some(charge),
-            Some(Charged::No(_)) | None => None,
-        })
-    }
-
-    async fn look_up(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
+    async fn find(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
         let (_, mut account) = self.account(booking).await?;
         account.answers.remove(booking.as_str()).map(|it| it.answer.charged()).transpose()
     }

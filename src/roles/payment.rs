@@ -26,7 +26,7 @@ impl<G: Gateway> Role for PaymentRole<G> {
                 // A gateway may forget its idempotency keys before a queue redelivers, so after a
                 // first attempt its records are asked for the answer. That answer is final.
                 let found = if *asked_before {
-                    self.0.look_up(booking).await.map_err(failed("a look-up"))?
+                    self.0.find(booking).await.map_err(failed("a look-up"))?
                 } else {
                     None
                 };

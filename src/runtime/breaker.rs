@@ -7,7 +7,7 @@
 //! delivery that needs the dependency succeeds; it must never need a person or a restart for that.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -64,43 +64,68 @@ struct State {
     opened: u32,
     /// Until when nothing is received, by the steady clock. `None` while the breaker is closed.
     until: Option<Duration>,
-    /// Whether a trial has begun and not ended, its receive included.
-    trying: bool,
+    /// The number of the trial that has begun and not ended, its receive included.
+    trial: Option<u64>,
+    /// How many trials have begun. Never reset, so that no two trials have one number.
+    trials: u64,
     why: String,
 }
 
 /// Whether a receive may begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Permission {
     /// It may, for as many messages as there are permits.
     Closed,
-    /// It may, for one message, to find out whether the dependency has recovered. The caller must
-    /// tell the breaker how that went. `why` is the last failure.
-    Trial { why: String },
+    /// It may, for one message, to find out whether the dependency has recovered.
+    Trial(Trial),
     /// It may not: ask again after `wait`. `why` is the last failure.
     Open { wait: Duration, why: String },
 }
 
+/// The one trial of an open breaker: a receive, and the delivery that it brings. Until this value
+/// is dropped or the trial has failed, no other trial begins. Deliveries that were in flight when
+/// the breaker opened are no trials, however they end.
+#[derive(Debug)]
+pub struct Trial {
+    breaker: Arc<Breaker>,
+    number: u64,
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let mut state = self.breaker.lock();
+        // A trial that has failed may be dropped when the next one has begun.
+        if state.trial == Some(self.number) {
+            state.trial = None;
+        }
+    }
+}
+
 impl Breaker {
-    /// Records that a delivery had to be given back because of the dependency `on`. `now` is by the
-    /// steady clock.
+    /// Records that a delivery had to be given back because of the dependency `on`. `trial` is the
+    /// trial that the delivery belongs to, if any. `now` is by the steady clock.
     pub fn failed(
         &self,
         on: Dependency,
         why: &str,
+        trial: Option<&Trial>,
         now: Duration,
         jitter: &mut fastrand::Rng,
     ) -> Trip {
         let mut state = self.lock();
+        let open = state.until.is_some();
+        if open && trial.is_none_or(|it| state.trial != Some(it.number)) {
+            // It does not say whether the dependency that is down has recovered.
+            return Trip::Counted;
+        }
         state.failures =
             if state.failing == Some(on) { state.failures.saturating_add(1) } else { 1 };
         state.failing = Some(on);
         why.clone_into(&mut state.why);
-        let open = state.until.is_some();
-        if (open && !state.trying) || (!open && state.failures < FAILURES_MAX) {
+        if !open && state.failures < FAILURES_MAX {
             return Trip::Counted;
         }
-        state.trying = false;
+        state.trial = None;
         state.opened = state.opened.saturating_add(1);
         state.until = Some(now.saturating_add(pause(state.opened, jitter)));
         if open { Trip::StaysOpen } else { Trip::Opens }
@@ -115,16 +140,15 @@ impl Breaker {
         Some((state.failing?, state.why.clone()))
     }
 
-    /// Records the success of a delivery that needed all of these. If this was the trial, it is
-    /// over. Returns whether the breaker closed.
+    /// Records the success of a delivery that needed all of these. Returns whether the breaker
+    /// closed.
     pub fn worked(&self, needed: &[Dependency]) -> bool {
         let mut state = self.lock();
         if !state.failing.is_some_and(|it| needed.contains(&it)) {
-            state.trying = false;
             return false;
         }
         let was_open = state.until.is_some();
-        *state = State::default();
+        *state = State { trials: state.trials, ..State::default() };
         drop(state);
         if was_open {
             self.closed.notify_waiters();
@@ -146,22 +170,18 @@ impl Breaker {
         }
     }
 
-    /// Records that the trial brought no message or was dropped. The next receive is a trial.
-    pub fn untried(&self) {
-        self.lock().trying = false;
-    }
-
     /// Whether a receive may begin now, by the steady clock.
-    pub fn permission(&self, now: Duration) -> Permission {
+    pub fn permission(self: &Arc<Self>, now: Duration) -> Permission {
         let mut state = self.lock();
         let Some(until) = state.until else { return Permission::Closed };
         let left = until.saturating_sub(now);
-        if !left.is_zero() || state.trying {
+        if !left.is_zero() || state.trial.is_some() {
             let wait = left.max(TRIAL_WAIT);
             return Permission::Open { wait, why: state.why.clone() };
         }
-        state.trying = true;
-        Permission::Trial { why: state.why.clone() }
+        state.trials += 1;
+        state.trial = Some(state.trials);
+        Permission::Trial(Trial { breaker: Arc::clone(self), number: state.trials })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -173,8 +193,22 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    fn trial() -> Permission {
-        Permission::Trial { why: "the gateway is down".to_owned() }
+    /// The trial that may begin now.
+    fn trial(breaker: &Arc<Breaker>, now: Duration) -> Trial {
+        match breaker.permission(now) {
+            Permission::Trial(it) => it,
+            other @ (Permission::Closed | Permission::Open { .. }) => panic!("{other:?}"),
+        }
+    }
+
+    fn is_closed(breaker: &Arc<Breaker>, now: Duration) -> bool {
+        matches!(breaker.permission(now), Permission::Closed)
+    }
+
+    /// How a trial ends that the gateway fails.
+    fn fail_trial(breaker: &Breaker, trial: &Trial, now: Duration) -> Trip {
+        let mut jitter = fastrand::Rng::with_seed(1);
+        breaker.failed(Dependency::Outside, "the gateway is down", Some(trial), now, &mut jitter)
     }
 
     fn at(s: u64) -> Duration {
@@ -184,16 +218,18 @@ mod tests {
     fn fail(breaker: &Breaker, times: u32, now: Duration) -> bool {
         let mut jitter = fastrand::Rng::with_seed(1);
         (0..times)
-            .map(|_| breaker.failed(Dependency::Outside, "the gateway is down", now, &mut jitter))
+            .map(|_| {
+                breaker.failed(Dependency::Outside, "the gateway is down", None, now, &mut jitter)
+            })
             .any(|it| it == Trip::Opens)
     }
 
     /// Failure matrix: A21.
     #[test]
     fn it_opens_after_failures_in_a_row_and_says_why() {
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
         assert!(!fail(&breaker, 4, at(0)));
-        assert_eq!(breaker.permission(at(0)), Permission::Closed);
+        assert!(is_closed(&breaker, at(0)));
         assert!(fail(&breaker, 1, at(0)));
         assert!(
             matches!(breaker.permission(at(0)), Permission::Open { why, .. } if why == "the gateway is down")
@@ -203,49 +239,51 @@ mod tests {
     /// Failure matrix: A21.
     #[test]
     fn one_that_works_in_between_keeps_it_closed() {
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
         for _ in 0..10 {
             assert!(!fail(&breaker, 4, at(0)));
             breaker.worked(&[Dependency::Store, Dependency::Outside]);
         }
-        assert_eq!(breaker.permission(at(0)), Permission::Closed);
+        assert!(is_closed(&breaker, at(0)));
     }
 
     /// Failure matrix: A21.
     #[test]
     fn what_does_not_need_it_says_nothing_about_it() {
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
         fail(&breaker, 4, at(0));
         assert!(!breaker.worked(&[Dependency::Store, Dependency::Topics]));
         assert!(fail(&breaker, 1, at(0)));
-        assert_eq!(breaker.permission(at(60)), trial());
+        let first = trial(&breaker, at(60));
         assert!(!breaker.worked(&[Dependency::Store]), "still not known whether the gateway works");
-        assert_eq!(breaker.permission(at(60)), trial(), "and the next one is tried");
+        drop(first);
+        trial(&breaker, at(60));
     }
 
     /// Failure matrix: A21.
     #[test]
     fn after_a_pause_one_delivery_is_tried_and_closes_it() {
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
         fail(&breaker, 5, at(0));
-        assert_eq!(breaker.permission(at(60)), trial());
+        let empty = trial(&breaker, at(60));
         assert!(matches!(breaker.permission(at(60)), Permission::Open { .. }), "only one");
-        breaker.untried();
-        assert_eq!(breaker.permission(at(60)), trial());
+        drop(empty);
+        let _trial = trial(&breaker, at(60));
         assert!(breaker.worked(&[Dependency::Outside]));
-        assert_eq!((breaker.permission(at(60)), breaker.open()), (Permission::Closed, None));
+        assert!(is_closed(&breaker, at(60)));
+        assert_eq!(breaker.open(), None);
     }
 
     /// Failure matrix: A21.
     #[test]
     fn a_trial_that_fails_opens_it_for_longer() {
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
         fail(&breaker, 5, at(0));
         let mut now = 60;
         let mut waits = Vec::new();
         for _ in 0..8 {
-            assert_eq!(breaker.permission(at(now)), trial());
-            assert!(!fail(&breaker, 1, at(now)), "it has been open");
+            let trial = trial(&breaker, at(now));
+            assert_eq!(fail_trial(&breaker, &trial, at(now)), Trip::StaysOpen);
             assert_eq!(
                 breaker.open(),
                 Some((Dependency::Outside, "the gateway is down".to_owned()))
@@ -259,9 +297,38 @@ mod tests {
         assert!(waits.last() > waits.first(), "{waits:?}");
     }
 
+    /// Failure matrix: A21.
+    #[test]
+    fn what_was_in_flight_when_it_opened_is_no_trial_however_it_ends() {
+        let breaker = Arc::new(Breaker::default());
+        let mut jitter = fastrand::Rng::with_seed(1);
+        fail(&breaker, 5, at(0));
+        let trial = trial(&breaker, at(60));
+        let mut failed = |on| breaker.failed(on, "it was in flight", None, at(60), &mut jitter);
+        assert_eq!(failed(Dependency::Outside), Trip::Counted);
+        assert_eq!(failed(Dependency::Store), Trip::Counted);
+        assert!(!breaker.worked(&[Dependency::Store]), "the gateway is still down");
+        assert!(matches!(breaker.permission(at(60)), Permission::Open { .. }), "one is tried");
+        assert_eq!(breaker.open(), Some((Dependency::Outside, "the gateway is down".to_owned())));
+        assert_eq!(fail_trial(&breaker, &trial, at(60)), Trip::StaysOpen);
+    }
+
+    /// Failure matrix: A21.
+    #[test]
+    fn a_trial_that_has_failed_and_is_dropped_late_does_not_end_the_next_one() {
+        let breaker = Arc::new(Breaker::default());
+        fail(&breaker, 5, at(0));
+        let first = trial(&breaker, at(60));
+        assert_eq!(fail_trial(&breaker, &first, at(60)), Trip::StaysOpen);
+        let second = trial(&breaker, at(120));
+        drop(first);
+        assert!(matches!(breaker.permission(at(120)), Permission::Open { .. }), "one is tried");
+        assert_eq!(fail_trial(&breaker, &second, at(120)), Trip::StaysOpen);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_rests_for_an_open_breaker_goes_on_as_soon_as_it_closes() {
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
         fail(&breaker, 5, at(0));
         let began = tokio::time::Instant::now();
         let close = async {

@@ -22,7 +22,7 @@ const ATTRIBUTE_BYTES_MAX: usize = 1024;
 impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     /// Attends to one delivery and acts on its verdict. The delivery counts as in flight until this
     /// returns or is dropped.
-    pub async fn attend(&self, delivery: Delivery, _: &InFlight) -> Ended {
+    pub async fn attend(&self, delivery: Delivery, in_flight: &InFlight) -> Ended {
         let limits = &self.limits;
         let lease = Lease::new(self.work().clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
@@ -33,7 +33,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             tokio::select! {
                 biased;
                 () = lease.lost() => self.let_go(&delivery, &lease).await,
-                ended = self.file(&delivery, verdict, &lease) => ended,
+                ended = self.file(&delivery, verdict, &lease, in_flight) => ended,
             }
         };
         let (ended, word) = filing.instrument(span).await;
@@ -46,6 +46,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         delivery: &Delivery,
         verdict: Verdict,
         lease: &Lease,
+        in_flight: &InFlight,
     ) -> (Ended, &'static str) {
         let handle = &delivery.receipt_handle;
         let (ended, word, filed) = match verdict {
@@ -62,7 +63,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 let asked = cause.downcast_ref::<WorkError>().and_then(WorkError::asked_to_wait);
                 let after = not_before(delay, asked);
                 warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
-                self.trip(on, &*cause);
+                self.trip(on, &*cause, in_flight);
                 (Ended::Retry, "retry", self.queue.give_back(handle, after).await)
             }
             Verdict::Poison(poison) => {
@@ -90,10 +91,11 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
 
     /// Tells the breaker what failed. An alarm counts the log lines with `breaker = "open"`
     /// (terraform/alarms.tf): one when the breaker opens, and one for each trial that fails.
-    fn trip(&self, on: Option<Dependency>, cause: &(dyn Error + 'static)) {
+    fn trip(&self, on: Option<Dependency>, cause: &(dyn Error + 'static), in_flight: &InFlight) {
         let Some(on) = on else { return };
         let (why, now) = (Chain(cause).to_string(), self.work().clock().steady());
-        let (trip, on) = (self.breaker.failed(on, &why, now, &mut self.jitter()), on.as_str());
+        let trip = self.breaker.failed(on, &why, in_flight.trial(), now, &mut self.jitter());
+        let on = on.as_str();
         match trip {
             Trip::Counted => {}
             Trip::Opens => error!(
@@ -191,5 +193,9 @@ mod tests {
         assert!(raw.contains(&("type", "payment-ok".to_owned())), "{raw:?}");
         assert!(raw.len() <= 10, "SQS takes ten: {raw:?}");
         assert!(letter(&delivery(None)).iter().all(|(name, _)| *name != "type"));
+        // Two bytes a letter, after one of one byte: the bound is in the middle of a letter.
+        let long = letter(&delivery(Some(&format!("x{}", "é".repeat(ATTRIBUTE_BYTES_MAX)))));
+        let kind = &long.iter().find(|(name, _)| *name == "type").expect("its type is kept").1;
+        assert_eq!(kind.len(), ATTRIBUTE_BYTES_MAX - 1);
     }
 }

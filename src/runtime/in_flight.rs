@@ -1,12 +1,12 @@
 //! The guard of one delivery in flight, from its receive to the end of its handler. Gauge, permits
 //! and joiners all follow this guard, and deliveries must never be counted in any other way.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Breaker;
+use super::Trial;
 use crate::bus::{Delivery, Joiner};
 
 /// One delivery is in flight for as long as this value lives, even if its handler is dropped or
@@ -15,8 +15,8 @@ use crate::bus::{Delivery, Joiner};
 #[derive(Debug)]
 pub struct InFlight {
     gauge: Gauge,
-    /// The breaker, if this delivery is its trial.
-    trial_of: Option<Arc<Breaker>>,
+    /// The trial of the breaker, if this delivery is its trial.
+    trial: Option<Trial>,
     /// Kept only to be dropped together with this value.
     held: (Joiner, Option<OwnedSemaphorePermit>),
 }
@@ -25,13 +25,18 @@ impl InFlight {
     /// The guard for one more delivery, which is counted in `gauge`.
     pub(super) fn new(gauge: Gauge, joiner: Joiner) -> InFlight {
         gauge.inc();
-        InFlight { gauge, trial_of: None, held: (joiner, None) }
+        InFlight { gauge, trial: None, held: (joiner, None) }
     }
 
-    /// The same guard, of a delivery that is the trial of a breaker.
-    pub(super) fn trying(mut self, breaker: &Arc<Breaker>) -> InFlight {
-        self.trial_of = Some(Arc::clone(breaker));
+    /// The same guard, of a delivery that belongs to this trial.
+    pub(super) fn trying(mut self, trial: Option<Trial>) -> InFlight {
+        self.trial = trial;
         self
+    }
+
+    /// The trial that the delivery belongs to, if any.
+    pub(super) fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
     }
 
     /// The same guard, holding a permit too.
@@ -44,10 +49,6 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.gauge.dec();
-        // If the trial was dropped before it reported, let the next delivery be the trial.
-        if let Some(breaker) = &self.trial_of {
-            breaker.untried();
-        }
     }
 }
 

@@ -34,7 +34,7 @@ mod worker;
 
 pub use amend::{Amended, amend};
 pub use attendant::{Attendant, Attended, Poison, Verdict};
-pub use breaker::{Breaker, Dependency, Permission, Trip};
+pub use breaker::{Breaker, Dependency, Permission, Trial, Trip};
 pub use canary::sightings;
 pub use delay::{give_back_delay, pause};
 pub use error::{Unreadable, WorkError};

@@ -21,9 +21,9 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     /// the next receive. Public for tests that control the order of events and still need the pace
     /// of the worker.
     pub async fn receive(&self, max: usize) -> Received {
-        let (max, trial) = match self.breaker.permission(self.work().clock().steady()) {
-            Permission::Closed => (max, false),
-            Permission::Trial { .. } => (1, true),
+        let (max, mut trial) = match self.breaker.permission(self.work().clock().steady()) {
+            Permission::Closed => (max, None),
+            Permission::Trial(it) => (1, Some(it)),
             Permission::Open { wait, why } => {
                 self.poll_health.rest(why);
                 return Received { deliveries: Vec::new(), rest: wait };
@@ -32,9 +32,6 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let limits = &self.limits;
         let asked = self.work().clock().steady();
         let received = self.queue.receive(max, limits.long_poll, limits.visibility).await;
-        if trial && !received.as_ref().is_ok_and(|it| !it.is_empty()) {
-            self.breaker.untried();
-        }
         match received {
             Ok(deliveries) => {
                 // The loop is alive even if no message came. The breaker may have opened or closed
@@ -47,9 +44,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 };
                 let waited = self.ages.waited(&deliveries, now);
                 let rest = rest.max(self.pace.after(max, deliveries.len(), waited));
-                let guard = || {
-                    if trial { self.in_flight().trying(&self.breaker) } else { self.in_flight() }
-                };
+                // A trial that brought no message ends here.
+                let mut guard = || self.in_flight().trying(trial.take());
                 let deliveries = deliveries.into_iter().map(|it| (it, guard()));
                 // Count all of them before the first handler begins: the first message to leave has
                 // to know how many others could join its batch.

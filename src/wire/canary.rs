@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    CanaryKey, Incoming, Intake, Message, canary_key::Signed, envelope::Envelope, json::Fields,
+    CanaryKey, Incoming, Intake, Message,
+    canary_key::Signed,
+    envelope::{Envelope, without_mark},
+    json::Fields,
 };
 use crate::{
     domain::{
@@ -86,14 +89,16 @@ pub fn read_canary(incoming: &Incoming, intake: &Intake) -> Option<Caught> {
     if !incoming.body.contains(SCHEMA) {
         return None;
     }
-    let outer = Fields::parse(&incoming.body).ok()?;
+    let body = without_mark(&incoming.body);
+    let outer = Fields::parse(body).ok()?;
     let (event, topic) = match Envelope::of(&outer) {
         Some(envelope) => {
-            let event: Value = serde_json::from_str(&envelope.message().ok()?).ok()?;
+            let event: Value =
+                serde_json::from_str(without_mark(&envelope.message().ok()?)).ok()?;
             (event, envelope.topic(intake).ok()?)
         }
         None => {
-            let event: Value = serde_json::from_str(&incoming.body).ok()?;
+            let event: Value = serde_json::from_str(body).ok()?;
             let topic = Kind::of_topic(event["type"].as_str()?)?;
             (event, Some(topic).filter(|it| intake.takes_raw(*it))?)
         }
@@ -168,6 +173,12 @@ mod tests {
         let seen = Caught::Ours(Canary { id: id(), topic: Kind::SeatBooked, told: None });
         assert_eq!(read_canary(&incoming(said.body.clone()), &intake()), Some(seen));
         assert_eq!(read_canary(&enveloped(Kind::SeatBooked, &said.body), &intake()), Some(seen));
+        // A byte order mark is skipped here, too.
+        for marked in [said.body.clone(), enveloped(Kind::SeatBooked, &said.body).body] {
+            assert_eq!(read_canary(&incoming(format!("\u{feff}{marked}")), &intake()), Some(seen));
+        }
+        let marked = enveloped(Kind::SeatBooked, &format!("\u{feff}{}", said.body));
+        assert_eq!(read_canary(&marked, &intake()), Some(seen));
         // Sent again on another topic, its code does not match.
         let strayed = read_canary(&enveloped(Kind::PaymentOk, &said.body), &intake());
         assert_eq!(strayed, Some(Caught::Strange));

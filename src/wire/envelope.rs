@@ -74,13 +74,13 @@ pub struct Origin {
 /// Reads the origin of any body. Parts that cannot be read are `None`.
 #[must_use]
 pub fn origin(body: &str) -> Origin {
-    let Ok(outer) = Fields::parse(body) else { return Origin::default() };
+    let Ok(outer) = Fields::parse(without_mark(body)) else { return Origin::default() };
     let envelope = Envelope::of(&outer);
     let id = envelope.as_ref().and_then(Envelope::message_id);
     let message = envelope.and_then(|it| it.message().ok());
     let trace =
         |fields: &Fields<'_, '_>| fields.optional_parsed("traceparent", traceparent).ok().flatten();
-    let inner = message.as_deref().and_then(|it| Fields::parse(it).ok());
+    let inner = message.as_deref().and_then(|it| Fields::parse(without_mark(it)).ok());
     Origin {
         message_id: id.map(|it| it.as_str().to_owned()),
         traceparent: inner.as_ref().map_or_else(|| trace(&outer), trace),
@@ -88,6 +88,22 @@ pub fn origin(body: &str) -> Origin {
 }
 
 /// The text without a byte order mark, which some programs write at the beginning.
-pub(super) fn without_mark(text: &str) -> &str {
+pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_hides_no_trace_of_a_message_that_is_set_aside() {
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let marked = format!("\u{feff}{}", json!({ "traceparent": trace }));
+        assert_eq!(origin(&marked).traceparent.as_deref(), Some(trace));
+        let envelope = json!({"Type": "Notification", "TopicArn": "arn", "Message": marked});
+        assert_eq!(origin(&format!("\u{feff}{envelope}")).traceparent.as_deref(), Some(trace));
+    }
 }

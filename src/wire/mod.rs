@@ -24,6 +24,7 @@ pub use data::read_request;
 pub use decode::decode;
 pub use digest::digest;
 pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};
+pub(crate) use envelope::without_mark;
 pub use envelope::{Origin, origin};
 pub use intake::Intake;
 pub use json::Flaw;

@@ -12,7 +12,7 @@
 //! the charge has the booking id as its key, and the refund the booking id with `:refund`. If the
 //! result of a charge cannot be known, the booking stays open. Stripe forgets a key after at least
 //! 24 hours, so the payment role asks for the earlier answer before it repeats a request
-//! ([`Gateway::look_up`]). Stripe's search can be a minute behind, and during that minute the key
+//! ([`Gateway::find`]). Stripe's search can be a minute behind, and during that minute the key
 //! prevents a second charge.
 //!
 //! The description and the metadata contain the booking id, and must never contain anything about
@@ -224,14 +224,7 @@ impl StripeGateway {
 }
 
 impl Gateway for StripeGateway {
-    async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
-        Ok(match self.look_up(booking).await? {
-            Some(Charged::Yes(charge)) => Some(charge),
-            Some(Charged::No(_)) | None => None,
-        })
-    }
-
-    async fn look_up(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
+    async fn find(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
         let query = format!("metadata['booking_hash']:'{}'", hash(booking));
         let query = vec![("query", query.as_str()), ("limit", OF_ONE_BOOKING_MAX)];
         let found = listed(&self.calls.get(&["payment_intents", "search"], &query).await?)?;
@@ -242,7 +235,6 @@ impl Gateway for StripeGateway {
             match (&answer, self.answer(booking, means).await?) {
                 (_, None) => {}
                 (Some(Charged::Yes(_)), Some(Charged::Yes(_))) => {
-                    error!(%booking, "two charges for one booking: give one back by hand");
                     return Err(GatewayError::Refused("two charges for one booking"));
                 }
                 // Money that was taken is the answer, whatever other intents were declined.

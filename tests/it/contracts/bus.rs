@@ -219,10 +219,11 @@ async fn a_receive_brings_at_most_what_was_asked_for(world: &impl Anywhere) {
 async fn an_open_receive_returns_when_something_comes(world: &impl Anywhere) {
     let bus = world.bus(RoleName::Payment).await;
     let publisher = world.bus(RoleName::Payment).await;
-    let note = message("awaited");
-    let (received, published) =
-        tokio::join!(bus.receive(1, Duration::from_secs(20), HIDDEN), say(&publisher, &note),);
+    let (note, long_poll) = (message("awaited"), Duration::from_secs(20));
+    let receive = tokio::time::timeout(long_poll, bus.receive(1, long_poll, HIDDEN));
+    let (received, published) = tokio::join!(receive, say(&publisher, &note));
     published.unwrap();
+    let received = received.expect("it returns before its long poll is over");
     let delivery = received.unwrap().pop().expect("it came while the receive was open");
     bus.delete(&delivery.receipt_handle).await.unwrap();
 }

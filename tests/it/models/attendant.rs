@@ -93,7 +93,7 @@ async fn a_plain_list_of_messages_is_dealt_with_and_says_which_must_come_again()
 struct Buggy;
 
 impl Gateway for Buggy {
-    async fn find(&self, _: &BookingId) -> Result<Option<Charge>, GatewayError> {
+    async fn find(&self, _: &BookingId) -> Result<Option<Charged>, GatewayError> {
         panic!("as the test wants it")
     }
 

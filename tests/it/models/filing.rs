@@ -145,7 +145,8 @@ async fn what_cannot_be_deleted_comes_again_and_is_said_again() {
     let bench = Bench::new();
     let request = Sketch::new("b-1", &["12A"], "tok_visa").cloud_event();
     bench.exchange.publish_text(Kind::BookingRequested, &request);
-    bench.worker("delete").step(10).await.unwrap();
+    // The verdict, and not what became of it: the log says that it was not deleted.
+    assert_eq!(bench.worker("delete").step(10).await.unwrap(), [Ended::Done]);
     assert_eq!(bench.exchange.depth(RoleName::Seats), 1);
     bench.later();
     assert_eq!(bench.worker("").step(10).await.unwrap(), [Ended::Done]);
@@ -171,7 +172,6 @@ async fn poison_is_copied_before_it_is_deleted_and_hurts_nobody_else() {
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].body, "{not json");
     assert!(dead[0].attributes.contains(&("class", "malformed".to_owned())));
-    assert!(dead[0].attributes.iter().all(|(_, it)| it.len() <= 1024));
     assert!(dead[0].attributes.len() <= 10);
 }
 

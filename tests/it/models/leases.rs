@@ -51,7 +51,7 @@ pub struct Told {
 pub struct ToldGateway(Arc<Told>);
 
 impl Gateway for ToldGateway {
-    async fn find(&self, _: &BookingId) -> Result<Option<Charge>, GatewayError> {
+    async fn find(&self, _: &BookingId) -> Result<Option<Charged>, GatewayError> {
         Ok(None)
     }
 

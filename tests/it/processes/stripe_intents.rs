@@ -65,10 +65,10 @@ async fn a_charge_that_a_person_gave_back_is_a_decline_and_a_part_of_it_needs_a_
     }
     // Found by the look-up, and by a charge whose first answer Stripe has stored.
     let declined = Charged::No(NoCharge::Declined);
-    assert_eq!(gateway.look_up(&whole).await.unwrap(), Some(declined.clone()));
+    assert_eq!(gateway.find(&whole).await.unwrap(), Some(declined.clone()));
     let again = gateway.charge(&whole, &token("tok_visa"), fare()).await.unwrap();
     assert_eq!(again, declined);
-    let refused = gateway.look_up(&part).await.unwrap_err().to_string();
+    let refused = gateway.find(&part).await.unwrap_err().to_string();
     assert!(refused.contains("part of it was given back"), "{refused}");
 }
 
@@ -84,17 +84,17 @@ async fn two_charges_are_refused_until_a_person_gives_one_back_and_then_the_othe
     for it in ["tok_declined", "tok_visa", "tok_declined"] {
         gateway.charge(&a, &token(it), fare()).await.unwrap();
     }
-    let found = gateway.look_up(&a).await.unwrap();
+    let found = gateway.find(&a).await.unwrap();
     assert!(matches!(&found, Some(Charged::Yes(_))), "{found:?}");
     gateway.charge(&a, &token("tok_visa"), fare()).await.unwrap();
-    let refused = gateway.look_up(&a).await.unwrap_err().to_string();
+    let refused = gateway.find(&a).await.unwrap_err().to_string();
     assert!(refused.contains("two charges for one booking"), "{refused}");
 
     let intents = stripe.intents_of(&a).await;
     let mut taken = intents.iter().filter(|it| it["status"] == "succeeded");
     let (one, other) = (taken.next().unwrap(), taken.next().unwrap());
     stripe.give_back_by_hand(one, None).await;
-    let found = gateway.look_up(&a).await.unwrap();
+    let found = gateway.find(&a).await.unwrap();
     assert!(matches!(&found, Some(Charged::Yes(it)) if it.charge == other["id"]), "{found:?}");
 }
 
@@ -113,7 +113,7 @@ async fn a_holder_who_confirms_first_has_paid_and_a_second_charge_beside_that_on
     let answer = gateway.charge(&a, &wanting, fare()).await.unwrap();
     assert!(matches!(&answer, Charged::Yes(it) if it.amount == fare()), "{answer:?}");
     gateway.charge(&a, &token("tok_visa"), fare()).await.unwrap();
-    let refused = gateway.look_up(&a).await.unwrap_err().to_string();
+    let refused = gateway.find(&a).await.unwrap_err().to_string();
     assert!(refused.contains("two charges for one booking"), "{refused}");
 }
 
@@ -153,6 +153,6 @@ async fn a_charge_is_found_among_many_bookings_whose_ids_differ_only_in_capitals
         gateway.charge(&other, &token("tok_declined"), fare()).await.unwrap();
     }
     gateway.charge(&own, &token("tok_visa"), fare()).await.unwrap();
-    let found = gateway.look_up(&own).await.unwrap();
+    let found = gateway.find(&own).await.unwrap();
     assert!(matches!(&found, Some(Charged::Yes(it)) if it.amount == fare()), "{found:?}");
 }

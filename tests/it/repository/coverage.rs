@@ -104,3 +104,15 @@ fn every_test_stands_in_the_rows_that_its_doc_comment_names() {
     }
     assert!(named > 100, "only {named} rows are named by tests");
 }
+
+#[test]
+fn what_is_built_in_part_is_said_for_each_row_that_says_so() {
+    let read = |it: &str| fs::read_to_string(root().join("docs").join(it)).unwrap();
+    let (matrix, coverage) = (read("FAILURE-MATRIX.md"), read("COVERAGE.md"));
+    let rows = matrix.lines().filter(|it| it.contains("built in part: COVERAGE"));
+    let rows: BTreeSet<&str> = rows.filter_map(|it| it.split(['|', ' ']).nth(2)).collect();
+    let (_, said) = coverage.split_once("\n## Built in part\n").unwrap();
+    let said = said.lines().filter_map(|it| it.strip_prefix("- **")?.split_once("**"));
+    assert_eq!(rows, said.map(|it| it.0).collect());
+    assert!(!rows.is_empty());
+}

@@ -42,7 +42,7 @@ const FAILURES_MAX: usize = 5;
 struct Busy(fn() -> GatewayError, Arc<AtomicUsize>);
 
 impl Gateway for Busy {
-    async fn find(&self, _: &BookingId) -> Result<Option<Charge>, GatewayError> {
+    async fn find(&self, _: &BookingId) -> Result<Option<Charged>, GatewayError> {
         Ok(None)
     }
 

@@ -63,14 +63,14 @@ impl Store for Hand {
 /// The tokens are those of the simulated gateway. It forgets keys (see `Cell::keys`), but it knows
 /// its ledger: nothing is refunded twice, whatever is asked.
 impl Gateway for Hand {
-    async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
+    async fn find(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
         let find = |state: &mut State| {
             let line =
                 state.cell.ledger.iter().find(|line| !line.refund && line.booking == *booking);
             Reply::Found(line.map(|line| charge_of(booking, line.amount)))
         };
         match self.operate(Operation::Effect("the look-up"), find).await {
-            Reply::Found(charge) => Ok(charge),
+            Reply::Found(charge) => Ok(charge.map(Charged::Yes)),
             _ => Err(GatewayError::TimedOut),
         }
     }

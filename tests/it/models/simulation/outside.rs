@@ -78,7 +78,7 @@ fn unreachable(world: &mut World) -> Result<(), GatewayError> {
 }
 
 impl gateway::Gateway for SimGateway {
-    async fn find(&self, booking: &BookingId) -> Result<Option<Charge>, GatewayError> {
+    async fn find(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
         self.0.turn(Op::Effect).await;
         let world = &mut *self.0.lock();
         unreachable(world)?;
@@ -86,14 +86,13 @@ impl gateway::Gateway for SimGateway {
             return Ok(None);
         }
         let now_ms = world.now_ms;
-        let Some((at_ms, Charged::Yes(charge))) = world.gateway.answers.get(booking).cloned()
-        else {
+        let Some((at_ms, answer)) = world.gateway.answers.get(booking).cloned() else {
             return Ok(None);
         };
         if now_ms - at_ms > KEYS_KEPT_MS && world.unkind {
             world.count(Fault::ForgottenKey, ROLE);
         }
-        Ok(Some(charge))
+        Ok(Some(answer))
     }
 
     async fn charge(
