@@ -9,6 +9,7 @@ FROM rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92e
 WORKDIR /src
 # Builds the dependencies in a layer of their own, which is built again only when they change.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir -p src tests/it \
  && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs > src/lib.rs \
  && cargo build --release --locked --bin booking \

@@ -58,7 +58,9 @@ where
     let lines = fmt::layer().with_writer(to);
     let layer = match format {
         LogFormat::Text => lines.with_target(false).with_ansi(coloured).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        // Only the innermost span. The list of all spans would say the same again, since there are
+        // no spans within that of a delivery.
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(wanted).with(filter_fn(harmless)).with(layer)
 }

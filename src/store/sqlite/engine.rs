@@ -119,7 +119,16 @@ impl Engine {
         take: impl Fn(&rusqlite::Row<'_>) -> Result<T, rusqlite::Error>,
     ) -> Result<Option<T>, rusqlite::Error> {
         let mut select = self.connection.prepare_cached(select)?;
-        let mut row = |id: i64| select.query_row(params![id, key], &take).optional();
+        self.first(key, |id| select.query_row(params![id, key], &take).optional())
+    }
+
+    /// What `row` returns for the first of the ids that the row with this key may have, if it
+    /// returns something for one of them.
+    fn first<T>(
+        &self,
+        key: &str,
+        mut row: impl FnMut(i64) -> Result<Option<T>, rusqlite::Error>,
+    ) -> Result<Option<T>, rusqlite::Error> {
         let (hash, mut known) = (keys::hash(key), self.keys.borrow_mut());
         if let Some(recent) = known.recent(hash).find_map(|id| row(id).transpose()) {
             return recent.map(Some);
@@ -201,6 +210,11 @@ impl Engine {
     /// Writes a lot as a whole or not at all. Compares all versions before it writes the first row,
     /// so that a conflict leaves nothing behind.
     fn write(&self, lot: &[Write]) -> Result<Commit, rusqlite::Error> {
+        if let [it] = lot
+            && it.read_version > 0
+        {
+            return self.update_unless_changed(it);
+        }
         let select = "SELECT id, version FROM rows WHERE id = ?1 AND key = ?2";
         let mut found = Vec::with_capacity(lot.len());
         for (at, it) in lot.iter().enumerate() {
@@ -221,6 +235,22 @@ impl Engine {
             }
         }
         Ok(Commit::Done)
+    }
+
+    /// Writes the only row of a lot, which was read before. The statement itself compares the
+    /// version, which saves a read.
+    fn update_unless_changed(&self, it: &Write) -> Result<Commit, rusqlite::Error> {
+        let mut update = self.connection.prepare_cached(
+            "UPDATE rows SET version = ?2 + 1, body = ?3, phase = ?4, at_ms = ?5, open = ?6
+             WHERE id = ?1 AND key = ?7 AND version = ?2",
+        )?;
+        let (phase, at_ms, open) = listed(it);
+        let read_version = it.read_version.cast_signed();
+        let done = self.first(&it.key, |id| {
+            let values = params![id, read_version, it.body, phase, at_ms, open, it.key];
+            Ok((update.execute(values)? > 0).then_some(Commit::Done))
+        })?;
+        Ok(done.unwrap_or(Commit::Conflict))
     }
 
     fn insert(&self, it: &Write) -> Result<(), rusqlite::Error> {

@@ -180,8 +180,8 @@ impl Keys {
             .prepare_cached("UPDATE moved SET last_id = ?1, last_hash = ?2")?
             .execute([self.last_moving, last_hash - 1])?;
         if self.moving.is_empty() {
-            // The newest moved key stays in the table. By the gap before it, other connections see
-            // that keys are missing.
+            // The newest moved key stays: other connections notice by the gap before it that keys
+            // were moved.
             connection
                 .prepare_cached("DELETE FROM new_keys WHERE id < ?1")?
                 .execute([self.last_moving])?;

@@ -30,6 +30,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of the file a connection caches in memory, in KiB: enough for the rows of the bookings
 /// in progress.
 const CACHE_KIB: i64 = 2 * 1024;
+/// How many prepared statements a connection keeps: more than there are.
+const STATEMENTS_MAX: usize = 32;
 /// How many pages the write-ahead log may have before it is copied into the file. A page that
 /// changed several times since the last copy is copied once.
 const LOG_PAGES_MAX: i64 = 4_000;
@@ -111,7 +113,7 @@ impl Engine {
         // Receipt's rows have names and addresses. After `booking erase`, no byte of them may be
         // left in the file.
         set("secure_delete", &(role == RoleName::Receipt))?;
-        connection.set_prepared_statement_cache_capacity(32);
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let mut engine =
             Engine { file: file.clone(), connection, keys: RefCell::default(), watch: None };
         engine.migrate(role, wanted)?;

@@ -14,8 +14,8 @@ use super::{
 
 /// The most jobs in one transaction.
 const GROUP_MAX: usize = 256;
-/// The thread waits for as many jobs as the last group had, but at most for this many: the messages
-/// of one receive, whose first job arrives before the last message is read.
+/// The thread waits for as many jobs as the last group had, but at most for this many, which is
+/// what one receive brings. Its first job comes before its last message has been read.
 const CROWD_MAX: usize = 10;
 /// How often the thread looks for these jobs, and how long it waits before each look.
 const LOOKS_MAX: usize = 10;
