@@ -10,13 +10,27 @@ use jiff::SignedDuration;
 use crate::{mailer::DEFAULT_SENDER, runtime::Limits};
 
 /// The most characters of a prefix, so that no name in AWS gets too long.
-const PREFIX_MAX: usize = 32;
+const PREFIX_CHARACTERS_MAX: usize = 32;
+/// The shortest long poll: with less, a service would poll without a pause.
+const LONG_POLL_MIN: Duration = Duration::from_secs(1);
 /// The longest long poll of SQS.
 const LONG_POLL_MAX: Duration = Duration::from_secs(20);
+/// The shortest visibility timeout that leaves time for a heartbeat.
+const VISIBILITY_MIN: Duration = Duration::from_secs(1);
 /// The longest visibility timeout of SQS.
 const VISIBILITY_MAX: Duration = Duration::from_secs(12 * 3600);
 /// The longest that a message may wait for others.
 const LATENCY_TARGET_MAX: Duration = Duration::from_secs(5);
+/// The longest that messages in flight may take after SIGTERM: no message is hidden for longer.
+const DRAIN_MAX: Duration = VISIBILITY_MAX;
+/// The longest that an unpaid hold can be protected.
+const HOLD_LIMIT_MAX: Duration = Duration::from_hours(366 * 24);
+/// The longest that a command waits for an event that it has published.
+const PATIENCE_MAX: Duration = Duration::from_hours(24);
+/// The most messages in flight at once.
+const IN_HAND_MAX: i64 = 1000;
+/// The most receives open at once.
+const POLLERS_MAX: i64 = 32;
 
 /// A length of time, written as `500ms`, `20s`, `15m` or `1h 30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +57,7 @@ pub struct AwsArgs {
 
 fn prefix(text: &str) -> Result<String, &'static str> {
     let known = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
-    if text.len() <= PREFIX_MAX && text.bytes().all(known) {
+    if text.len() <= PREFIX_CHARACTERS_MAX && text.bytes().all(known) {
         Ok(text.to_owned())
     } else {
         Err("expected at most 32 characters of a-z, 0-9 and -")
@@ -53,8 +67,8 @@ fn prefix(text: &str) -> Result<String, &'static str> {
 /// Whether messages have an SNS envelope.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RawArgs {
-    /// Accept outcomes without an SNS envelope (`dlq`: read messages as a service with this flag
-    /// does), from subscriptions with raw message delivery. Such a message does not show its topic,
+    /// Accept outcomes without an SNS envelope, from subscriptions with raw message delivery; `dlq`
+    /// then reads messages as such a service does. Such a message does not show its topic,
     /// so a publisher of one topic is trusted with all topics
     #[arg(long, env = "BOOKING_RAW_DELIVERY", value_parser = BoolishValueParser::new())]
     pub raw_delivery: bool,
@@ -87,7 +101,7 @@ pub enum StoreName {
 /// The store of a role.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArgs {
-    /// Where a role keeps its rows; memory only for a service
+    /// Where a role keeps its rows. `memory` is for services only
     #[arg(long, env = "BOOKING_STORE", value_enum, default_value_t = StoreName::Sqlite)]
     pub store: StoreName,
 }
@@ -104,7 +118,7 @@ pub struct DataArgs {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct HoldArgs {
     /// How long an unpaid hold of seats is protected from bookings that want the same seat
-    #[arg(long, env = "BOOKING_HOLD_LIMIT", default_value = "15m", value_name = "TIME")]
+    #[arg(long, env = "BOOKING_HOLD_LIMIT", default_value = "15m", value_name = "TIME", value_parser = hold_limit)]
     pub hold_limit: Span,
 }
 
@@ -178,12 +192,12 @@ pub struct ServiceArgs {
     pub effect_timeout: Span,
 
     /// How long messages in flight may take to finish after SIGTERM
-    #[arg(long, env = "BOOKING_DRAIN", default_value = "25s", value_name = "TIME")]
+    #[arg(long, env = "BOOKING_DRAIN", default_value = "25s", value_name = "TIME", value_parser = drain)]
     pub drain: Span,
 
     /// The most messages in flight at once
     #[arg(long, env = "BOOKING_IN_HAND", default_value_t = 64, value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
+          value_parser = clap::value_parser!(u16).range(1..=IN_HAND_MAX))]
     pub in_hand: u16,
 
     /// How long a message may wait to be received together with others. SQS charges for each
@@ -194,22 +208,24 @@ pub struct ServiceArgs {
 
     /// The most receives open at once. That many are open only while receives come back full
     #[arg(long, env = "BOOKING_POLLERS", default_value_t = 4, value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1..=32))]
+          value_parser = clap::value_parser!(u16).range(1..=POLLERS_MAX))]
     pub pollers: u16,
 }
 
 fn long_poll(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
-    match span.0.as_secs() {
-        0 => Err("expected at least 1s: with less, the service polls without a pause"),
-        _ if span.0 > LONG_POLL_MAX => Err("SQS waits at most 20s"),
+    match span.0 {
+        it if it < LONG_POLL_MIN => {
+            Err("expected at least 1s: with less, the service polls without a pause")
+        }
+        it if it > LONG_POLL_MAX => Err("SQS waits at most 20s"),
         _ => Ok(span),
     }
 }
 
 fn visibility(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
-    if (Duration::from_secs(1)..=VISIBILITY_MAX).contains(&span.0) {
+    if (VISIBILITY_MIN..=VISIBILITY_MAX).contains(&span.0) {
         Ok(span)
     } else {
         Err("SQS hides a message for 1s to 12h")
@@ -219,6 +235,25 @@ fn visibility(text: &str) -> Result<Span, &'static str> {
 fn latency_target(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
     if span.0 <= LATENCY_TARGET_MAX { Ok(span) } else { Err("expected at most 5s") }
+}
+
+fn drain(text: &str) -> Result<Span, &'static str> {
+    let span: Span = text.parse()?;
+    if span.0 <= DRAIN_MAX { Ok(span) } else { Err("expected at most 12h") }
+}
+
+fn hold_limit(text: &str) -> Result<Span, &'static str> {
+    let span: Span = text.parse()?;
+    if span.0 <= HOLD_LIMIT_MAX { Ok(span) } else { Err("expected at most 8784h, a year") }
+}
+
+/// How long a command waits at most for an event that it has published.
+///
+/// # Errors
+/// When the text is no length of time, or one beyond a day.
+pub(crate) fn patience(text: &str) -> Result<Span, &'static str> {
+    let span: Span = text.parse()?;
+    if span.0 <= PATIENCE_MAX { Ok(span) } else { Err("expected at most 24h") }
 }
 
 fn not_zero(text: &str) -> Result<Span, &'static str> {
@@ -277,4 +312,44 @@ pub struct StatusUrl {
         value_name = "URL"
     )]
     pub url: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        service: ServiceArgs,
+        #[command(flatten)]
+        hold: HoldArgs,
+    }
+
+    fn parsed(args: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from([&["service"], args].concat())
+    }
+
+    #[test]
+    fn without_any_setting_a_service_has_the_default_limits() {
+        let cli = parsed(&[]).unwrap_or_else(|it| panic!("{it}"));
+        assert_eq!(cli.service.limits(), Limits::default());
+    }
+
+    #[test]
+    fn a_time_without_end_is_refused_with_its_bound() {
+        for (args, says) in [
+            (["--drain", "13h"], "at most 12h"),
+            (["--hold-limit", "8785h"], "at most 8784h"),
+            (["--latency-target", "6s"], "at most 5s"),
+            (["--long-poll", "21s"], "at most 20s"),
+            (["--visibility", "13h"], "1s to 12h"),
+        ] {
+            let error = parsed(&args).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        assert!(parsed(&["--drain", "12h", "--hold-limit", "8784h"]).is_ok());
+    }
 }

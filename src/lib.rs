@@ -105,8 +105,9 @@
 //! quote a message. If every delivery of the message panics, SQS moves it to the dead-letter queue
 //! in the end.
 //!
-//! A panic of a poller, the heartbeat or the HTTP server ends the process, since a service that
-//! lacks one of them would fail silently. Messages in flight are finished, and the exit code is 70.
+//! A panic of a poller, the heartbeat, a sender of batches or the HTTP server ends the process,
+//! since a service that lacks one of them would fail silently. Messages in flight are finished, and
+//! the exit code is 70.
 //!
 //! # Ids such as A39 or D8
 //!

@@ -67,8 +67,8 @@ impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
         L: Future<Output = ()> + Send + 'static,
         S: Future<Output = Vec<A>> + Send + 'static,
     {
-        // The channel needs no bound: a delivery in flight has at most one entry in it, and one
-        // that is dropped leaves its entry behind once.
+        // The channel needs no bound: a delivery in flight has at most one entry in it, and a
+        // delivery that is dropped leaves at most one behind.
         let (entries, joining) = mpsc::unbounded_channel();
         let driver = Box::pin(drive(joining, joiners.clone(), patience, linger, send));
         (Batcher { entries, joiners: joiners.clone() }, driver)

@@ -1,6 +1,6 @@
 //! The bus: an [`Outbox`] to send announcements to, and a [`Queue`] to work from. [`memory`] and
-//! [`aws`] implement both, and pass the same contract suite. Only the runtime holds them: a role
-//! must never be able to send or delete.
+//! [`aws`] implement both, and pass the same contract suite. In a service, only the runtime
+//! holds them: a role must never be able to send or delete.
 
 pub mod aws;
 mod batch;
@@ -42,7 +42,7 @@ pub struct DeadLetter {
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Where a role's announcements go: to SNS topics, or as an answer to the sender of their cause.
+/// Where a role's announcements go: to SNS topics, or back to the caller that brought the message.
 pub trait Outbox: Send + Sync + 'static {
     /// Sends one message that `cause` announces. After this has returned, every subscriber gets the
     /// message at least once. Sending the same message again does no harm.

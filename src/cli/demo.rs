@@ -23,11 +23,16 @@ use crate::{
 /// How many of a hundred messages are delivered twice.
 const DUPLICATES_PERCENT: u8 = 10;
 
+/// The most bookings of one demo.
+const BOOKINGS_MAX: i64 = 1_000_000;
+/// How many violations are printed in full.
+const VIOLATIONS_SHOWN: usize = 5;
+
 /// `booking demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Number of bookings
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=BOOKINGS_MAX))]
     bookings: u32,
     /// Seed of everything that is random: the same seed gives the same endings
     #[arg(long, default_value_t = 1)]
@@ -189,7 +194,7 @@ impl Report {
              {} violations.\n",
             self.violations.len()
         ));
-        for it in self.violations.iter().take(5) {
+        for it in self.violations.iter().take(VIOLATIONS_SHOWN) {
             text.push_str(&format!("  VIOLATED {}: {}: {}\n", it.invariant, it.about, it.found));
         }
         text.push_str(&format!(

@@ -7,12 +7,12 @@ use super::{
     Fault,
     arguments::booking_id,
     config::{AwsArgs, DataArgs, StoreArgs},
-    out,
+    out, say,
 };
 use crate::{
     domain::{
         RoleName,
-        receipt::{Join, Receipts},
+        receipt::{Issued, Join, Receipts},
     },
     mailer::folder,
     runtime::{Amended, amend},
@@ -75,6 +75,9 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
     ))?;
     if let Some(number) = number.filter(|_| removed) {
         out(&format!("removed receipt {number}"))?;
+    }
+    if matches!(join.issued, Issued::Issuing { .. }) {
+        say("its receipt may be on its way just now: run this command again in a minute")?;
     }
     Ok(())
 }

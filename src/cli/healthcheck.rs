@@ -31,8 +31,7 @@ pub struct HealthcheckArgs {
 
 /// Parses the name of a role.
 pub(super) fn role(text: &str) -> Result<RoleName, String> {
-    let found = RoleName::ALL.into_iter().find(|it| it.as_str() == text);
-    found.ok_or_else(|| "expected seats, payment, receipt or status".to_owned())
+    RoleName::of_name(text).ok_or_else(|| "expected seats, payment, receipt or status".to_owned())
 }
 
 /// Asks `/health`. If the service listens on all addresses, it is asked on the loopback address.

@@ -95,8 +95,8 @@ pub enum Command {
     ///
     /// No other command creates a store. A service that does not find its store does not start, so
     /// that a lost store is never taken for an empty one. With --store dynamodb, the command marks
-    /// the tables that terraform/ created, and keeps the rows of versions that had no marks; the
-    /// rights of the role are enough. It never changes a store that exists: exit code 1 says that
+    /// the tables that terraform/ created, and keeps rows that a version without marks wrote. The
+    /// role's IAM permissions suffice. It never changes a store that exists: exit code 1 says that
     /// there is one already.
     Init(init::InitArgs),
     /// Publish a booking request

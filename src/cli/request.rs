@@ -94,7 +94,7 @@ pub struct RequestArgs {
     #[arg(long)]
     watch: bool,
     /// How long to follow the booking
-    #[arg(long, default_value = "2m", value_name = "TIME", requires = "watch")]
+    #[arg(long, default_value = "2m", value_name = "TIME", requires = "watch", value_parser = super::config::patience)]
     watch_limit: super::config::Span,
     #[command(flatten)]
     status: StatusUrl,

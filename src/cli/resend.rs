@@ -9,6 +9,7 @@ use std::{
 use clap::Args;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
 
 use super::{
     Fault,
@@ -162,6 +163,8 @@ struct Resender<'a> {
     args: &'a ResendArgs,
     store: AnyStore,
     bus: AwsBus,
+    /// They send the batches of the bus.
+    _drivers: JoinSet<()>,
 }
 
 impl Resender<'_> {
@@ -171,10 +174,11 @@ impl Resender<'_> {
         let store = AnyStore::of_command(store, &args.data.folder, prefix, role, &config).await?;
         let clients =
             Clients::within_limits(&config, RequestCount::default()).map_err(wiring::aws_fault)?;
-        let (bus, _) = AwsBus::connect(&clients, &Names::new(prefix), role, Duration::ZERO)
-            .await
-            .map_err(wiring::aws_fault)?;
-        Ok(Resender { role, args, store, bus })
+        let (bus, _, drivers) =
+            AwsBus::connect(&clients, &Names::new(prefix), role, Duration::ZERO)
+                .await
+                .map_err(wiring::aws_fault)?;
+        Ok(Resender { role, args, store, bus, _drivers: drivers })
     }
 
     /// Announces again what the role decided about a booking, and says what that was.
@@ -210,7 +214,10 @@ impl Resender<'_> {
                     let folder = wiring::receipts_folder(&self.args.data.folder);
                     let from = &self.args.sender.mail_from;
                     let mailer = FolderMailer::open(&folder, from, Durability::PowerFailure);
-                    let mailer = mailer.map_err(|it| Fault::Config(it.to_string()))?;
+                    let mailer = mailer.map_err(|it| {
+                        let place = folder.display();
+                        Fault::Config(format!("cannot use the folder {place} (--data): {it}"))
+                    })?;
                     mailer.send(&receipt).await.map_err(|it| Fault::unreachable(&it))?;
                     said.push(format!("sent again: receipt {}", receipt.number));
                 }

@@ -15,13 +15,13 @@ use crate::{
     domain::status::Phase,
     fault::Fault,
     http::{
-        Cursor,
+        self, Cursor,
         view::{BookingLine, UNKNOWN},
     },
 };
 
 /// How many bookings a page of `--all` has: the most that the status service gives at once.
-const PAGE_MAX: u16 = 500;
+const PAGE_MAX: u16 = http::LIMIT_MAX as u16;
 
 /// `booking show`
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub struct ListArgs {
     #[arg(long, conflicts_with = "phase")]
     open: bool,
     /// The most bookings to list
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=i64::from(PAGE_MAX)))]
     limit: u16,
     /// Continue a list: the cursor that it printed at its end, or the `next` of its JSON
     #[arg(long, value_name = "CURSOR")]

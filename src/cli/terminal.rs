@@ -33,7 +33,7 @@ fn write(text: &str) -> Result<(), Fault> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     match write!(stdout, "{text}{end}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Fault::Internal(error.to_string()))
+            Err(Fault::Internal(format!("cannot write to stdout: {error}")))
         }
         _ => Ok(()),
     }
@@ -54,7 +54,7 @@ pub fn complain(fault: &Fault) {
 pub(super) fn say(text: &str) -> Result<(), Fault> {
     match writeln!(io::stderr(), "{}", line(text)) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Fault::Internal(error.to_string()))
+            Err(Fault::Internal(format!("cannot write to stderr: {error}")))
         }
         _ => Ok(()),
     }

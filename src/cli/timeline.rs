@@ -79,7 +79,7 @@ pub(super) fn lines(timeline: &[Entry]) -> String {
         let time = if at == 0 {
             first.strftime("%H:%M:%S%.3f").to_string()
         } else {
-            format!("+{:.3} s", happened(entry).duration_since(first).as_secs_f64())
+            format!("{:+.3} s", happened(entry).duration_since(first).as_secs_f64())
         };
         let source = entry.source.strip_prefix("/booking/").unwrap_or(&entry.source);
         let source: String = source.chars().take(12).collect();
@@ -90,12 +90,14 @@ pub(super) fn lines(timeline: &[Entry]) -> String {
     text
 }
 
-/// When an event happened: the time that its publisher states, unless that is too far from the time
-/// at which status heard the event. A client may state any time.
+/// The time to print for an event: the one that its publisher states, but no later than status
+/// heard the event, and the time of hearing if the two are too far apart. A client may state any
+/// time.
 fn happened(entry: &Entry) -> Timestamp {
     match entry.heard {
         Some(heard) if entry.time.duration_since(heard).abs() > CLOCKS_DIFFER_MAX => heard,
-        Some(_) | None => entry.time,
+        Some(heard) => entry.time.min(heard),
+        None => entry.time,
     }
 }
 

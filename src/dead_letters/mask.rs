@@ -20,7 +20,7 @@ const PASSENGER: &str = "passenger";
 /// and its parts are masked. A string that is no JSON may hold anything, and is not shown.
 const WHOLE: [&str; 3] = ["Message", "data", "message"];
 /// The fields whose values hold no secret, in an event and in the SNS envelope around it.
-const HARMLESS: [&str; 26] = [
+const HARMLESS: [&str; 25] = [
     "MessageId",
     "SignatureVersion",
     "Timestamp",
@@ -39,7 +39,6 @@ const HARMLESS: [&str; 26] = [
     "receipt",
     "refund",
     "requestdigest",
-    "seat",
     "seats",
     "source",
     "specversion",

@@ -236,9 +236,12 @@ codes! {
     }
 }
 
+/// The most bytes of a code.
+const CODE_BYTES_MAX: usize = 64;
+
 fn is_code(text: &str) -> bool {
     let plain = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_';
-    text.len() <= 64
+    text.len() <= CODE_BYTES_MAX
         && text.starts_with(|it: char| it.is_ascii_lowercase())
         && text.bytes().all(plain)
 }

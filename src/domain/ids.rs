@@ -13,6 +13,9 @@ use super::{Expected, kind::Kind};
 /// change would have a second id, and subscribers would take it for a second event.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1d_0c4e_7c1f_4d0a_9b62_3a51_c0ff_ee17);
 
+/// The most characters of a booking id.
+const CHARACTERS_MAX: usize = 64;
+
 /// How many digits a card number has. An id of this many digits, with or without separators, is
 /// always refused, not only when it could be a valid card number, so that a client learns with its
 /// first booking whether its form of id is accepted.
@@ -35,7 +38,7 @@ impl BookingId {
     pub fn parse(text: &str) -> Result<Self, Expected> {
         let begins = text.bytes().next().is_some_and(|it| it.is_ascii_alphanumeric());
         let goes_on = text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-');
-        if !begins || !goes_on || text.len() > 64 {
+        if !begins || !goes_on || text.len() > CHARACTERS_MAX {
             return Err(Expected(
                 "a booking id: 1 to 64 letters, digits, _ or -, beginning with a letter or digit",
             ));

@@ -79,6 +79,9 @@ pub enum Answer {
     Charged(Charge),
     /// Nothing was charged, and asking again would not change that.
     Declined(NoCharge),
+    /// The card was charged, and a person gave all of the money back since, outside of this
+    /// program.
+    GivenBack,
     Refunded(Refund),
 }
 
@@ -148,6 +151,8 @@ fn requested(
                 charged(event, request, charge, *seat_unavailable, rest, now)
             }
             [Answer::Declined(reason), ..] => not_charged(event, reason.clone(), now),
+            // Nobody has paid for the seats, so the booking ends as if the card had been declined.
+            [Answer::GivenBack, ..] => not_charged(event, NoCharge::Declined, now),
             [Answer::Refunded(_), ..] => {
                 Step::SetAside("the gateway refunded before it charged".to_owned())
             }

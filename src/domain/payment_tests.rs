@@ -76,6 +76,7 @@ fn answer(word: &str, effect: &Effect) -> Option<Answer> {
         ("refunded", Effect::Refund { booking, charge }) => {
             Answer::Refunded(refund(booking.as_str(), &charge.amount.to_string()))
         }
+        ("given_back", Effect::Charge { .. }) => Answer::GivenBack,
         (reason, Effect::Charge { .. }) => Answer::Declined(NoCharge::parse(reason).unwrap()),
         (word, effect) => panic!("{word} is no answer to {effect:?}"),
     })
@@ -183,6 +184,13 @@ fn a_decline_is_final_and_says_why() {
         let declined = format!("BR ada/1 12A > {reason} => charge, PF ada/1 {reason}");
         check(&[&declined, "BR ada/1 12A"], "ada/1 failed");
     }
+}
+
+/// Failure matrix: D2.
+#[test]
+fn a_charge_that_a_person_gave_back_is_not_paid_and_ends_as_a_decline() {
+    let given_back = "BR ada/1 12A > given_back => charge again, PF ada/1 declined";
+    check(&[CLAIMED, given_back, "BR ada/1 12A"], "ada/1 failed");
 }
 
 /// Failure matrix: D1.

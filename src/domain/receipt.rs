@@ -255,7 +255,7 @@ fn go_on(
         // An earlier delivery claimed it and may have died before it settled. Sends again, even if
         // the seat has been lost meanwhile, since the receipt may be out already.
         Issued::Issuing { digest } => match (answers, join.receipt(&event.booking)) {
-            ([], Some(receipt)) => Step::Ask { claim: None, effect: receipt },
+            ([], Some(receipt)) => send(None, receipt),
             ([Sent, ..], Some(receipt)) => {
                 let about = About { digest, ..event.about() };
                 let data = Data::ReceiptSent { receipt: receipt.number };
@@ -269,13 +269,23 @@ fn go_on(
             Some(digest) => {
                 let claimed = Join { issued: Issued::Issuing { digest }, ..join };
                 match claimed.receipt(&event.booking) {
-                    Some(effect) => Step::Ask { claim: Some(claimed), effect },
+                    Some(receipt) => send(Some(claimed), receipt),
                     None => Step::SetAside("a receipt was joined without its request".to_owned()),
                 }
             }
             None if before == Some(&join) => Step::Nothing,
             None => Step::become_row(join),
         },
+    }
+}
+
+/// Asks the mailer to send, unless the passenger was erased.
+fn send(claim: Option<Join>, receipt: Receipt) -> Next {
+    match receipt.to {
+        Addressee::Known(_) => Step::Ask { claim, effect: receipt },
+        Addressee::Erased => {
+            Step::SetAside("the passenger was erased, so the receipt has no addressee".to_owned())
+        }
     }
 }
 

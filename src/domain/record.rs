@@ -11,6 +11,7 @@ use super::{
     event::{Data, Event, Kind},
     ids::Digest,
     money::Money,
+    receipt::is_valid,
     request::Rejection,
     seat::{SeatId, Seating},
 };
@@ -198,16 +199,8 @@ impl Record {
     /// request; `None` when there are several.
     #[must_use]
     pub fn answered(&self) -> Option<Digest> {
-        const OUTCOMES: [Kind; 7] = [
-            Kind::SeatBooked,
-            Kind::PaymentOk,
-            Kind::SeatUnavailable,
-            Kind::PaymentFailed,
-            Kind::SeatReleased,
-            Kind::PaymentRefunded,
-            Kind::ReceiptSent,
-        ];
-        if let Some(outcome) = OUTCOMES.into_iter().find_map(|it| self.fact(it)) {
+        let outcomes = self.facts.iter().filter_map(|it| Some((rank(it.kind)?, it)));
+        if let Some((_, outcome)) = outcomes.min_by_key(|(rank, it)| (*rank, it.time)) {
             return Some(outcome.digest);
         }
         let mut requests = self.facts.iter().map(|it| it.digest);
@@ -245,6 +238,14 @@ impl Record {
         about.into_iter().find_map(|it| it.seating.as_ref())
     }
 
+    /// The number of the receipt that was sent, and whether the receipt is valid.
+    #[must_use]
+    pub fn receipt(&self) -> Option<(&str, bool)> {
+        let sent = self.fact(Kind::ReceiptSent).filter(|it| self.is_answered(it))?;
+        let valid = is_valid(true, self.fact(Kind::SeatUnavailable).is_some());
+        Some((sent.receipt.as_deref()?, valid))
+    }
+
     /// The request that was answered, else the one that was heard first. The time that a request
     /// itself names does not matter.
     pub(super) fn requested(&self) -> Option<&Fact> {
@@ -255,5 +256,20 @@ impl Record {
 
     pub(super) fn fact(&self, kind: Kind) -> Option<&Fact> {
         self.facts.iter().filter(|it| it.kind == kind).min_by_key(|it| it.time)
+    }
+}
+
+/// How well an outcome says which request was answered: the lowest rank that was heard counts.
+/// `None` for a request, which answers nothing.
+const fn rank(kind: Kind) -> Option<u8> {
+    match kind {
+        Kind::SeatBooked => Some(0),
+        Kind::PaymentOk => Some(1),
+        Kind::SeatUnavailable => Some(2),
+        Kind::PaymentFailed => Some(3),
+        Kind::SeatReleased => Some(4),
+        Kind::PaymentRefunded => Some(5),
+        Kind::ReceiptSent => Some(6),
+        Kind::BookingRequested => None,
     }
 }

@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Expected, money::Money, seat::Seating};
 
+/// The most characters of a passenger's name.
+const NAME_CHARACTERS_MAX: usize = 200;
+/// The most bytes of a payment token.
+const TOKEN_BYTES_MAX: usize = 255;
+
 /// A booking request that has passed all checks of the parser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -31,7 +36,10 @@ impl Passenger {
     /// When the name is empty, too long or has control characters.
     pub fn parse_name(text: &str) -> Result<String, Expected> {
         let length = text.chars().count();
-        if text.trim().is_empty() || length > 200 || text.chars().any(char::is_control) {
+        if text.trim().is_empty()
+            || length > NAME_CHARACTERS_MAX
+            || text.chars().any(char::is_control)
+        {
             return Err(Expected("a name of 1 to 200 characters without control characters"));
         }
         Ok(text.to_owned())
@@ -64,7 +72,7 @@ impl PaymentToken {
     pub fn parse(text: &str) -> Result<Self, Expected> {
         let known = |it: u8| it.is_ascii_alphanumeric() || b"._:/+=-".contains(&it);
         let letter = text.bytes().any(|it| it.is_ascii_alphabetic());
-        if letter && text.len() <= 255 && text.bytes().all(known) {
+        if letter && text.len() <= TOKEN_BYTES_MAX && text.bytes().all(known) {
             Ok(PaymentToken(text.to_owned()))
         } else {
             Err(Expected("a payment token: 1 to 255 letters, digits or ._:/+=-, with a letter"))

@@ -17,7 +17,7 @@ use super::{
     fares::{Fares, FaresError},
     money::Money,
     sale::{Departure, Sells, WallTime, Zone},
-    seat::{FlightNo, SeatId, Seating},
+    seat::{FlightNo, LETTERS, ROWS, SeatId, Seating},
 };
 
 /// The built-in schedule: a few flights that fly every day and can be booked for any day, so that
@@ -100,7 +100,7 @@ fn said<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
     /// The text is not JSON of the expected form.
-    #[error("not a schedule: {0}")]
+    #[error("not a schedule")]
     Shape(#[from] serde_json::Error),
     /// A flight number is listed twice.
     #[error("flight {0} is listed twice")]
@@ -209,8 +209,8 @@ impl Flight {
 
 impl Cabin {
     fn check(&self) -> Result<(), Expected> {
-        let letters = self.letters.bytes().all(|it| (b'A'..=b'K').contains(&it));
-        if !(1..=999).contains(&self.rows) || self.letters.is_empty() || !letters {
+        let letters = self.letters.bytes().all(|it| LETTERS.contains(&it));
+        if !ROWS.contains(&self.rows) || self.letters.is_empty() || !letters {
             return Err(Expected("1 to 999 rows and letters from A to K"));
         }
         Ok(())

@@ -17,6 +17,12 @@ fn at(now: &str) -> Timestamp {
     now.parse().unwrap()
 }
 
+/// An error with its cause, as a user reads it.
+fn chain(error: &ScheduleError) -> String {
+    let cause = std::error::Error::source(error).map(|it| format!(": {it}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}
+
 /// What a schedule answers on 1 February 2027 at noon in Greenwich.
 fn refusal(schedule: &Schedule, wanted: &Seating, amount: &str) -> Option<(NoSeat, Vec<SeatId>)> {
     schedule.refusal(wanted, Money::parse(amount).unwrap(), at("2027-02-01T12:00:00Z"))
@@ -154,10 +160,10 @@ fn a_schedule_with_a_zone_a_time_a_window_or_fares_that_cannot_be_says_what_and_
             "the fares of flight XX1: a fare from row 1 to row 21",
         ),
     ] {
-        let error = schedule(more, flight).unwrap_err().to_string();
+        let error = chain(&schedule(more, flight).unwrap_err());
         assert!(error.contains(says), "{error:?} does not say {says:?}");
     }
     let text = r#"{"flights":[{"flight":"XX1","from":"A","to":"B","departs":"6:00"}]}"#;
-    let error = Schedule::parse(text).unwrap_err().to_string();
+    let error = chain(&Schedule::parse(text).unwrap_err());
     assert!(error.contains("expected a time of day as HH:MM, 00:00 to 23:59 at line 1"), "{error}");
 }

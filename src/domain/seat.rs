@@ -17,6 +17,13 @@ pub struct SeatId {
     letter: u8,
 }
 
+/// The rows that an aircraft can have.
+pub(super) const ROWS: std::ops::RangeInclusive<u16> = 1..=999;
+/// The letters that a seat can have.
+pub(super) const LETTERS: std::ops::RangeInclusive<u8> = b'A'..=b'K';
+/// The most digits of a row.
+const ROW_DIGITS_MAX: usize = 3;
+
 impl SeatId {
     /// Reads a row from 1 to 999 followed by a letter from A to K.
     ///
@@ -27,10 +34,10 @@ impl SeatId {
             Expected("a seat such as 12A: a row from 1 to 999, a letter from A to K");
         let (letter, row) = text.as_bytes().split_last().ok_or(WANTED)?;
         let digits = row.iter().all(u8::is_ascii_digit);
-        if !digits || row.first().is_none_or(|it| *it == b'0') || row.len() > 3 {
+        if !digits || row.first().is_none_or(|it| *it == b'0') || row.len() > ROW_DIGITS_MAX {
             return Err(WANTED);
         }
-        if !(b'A'..=b'K').contains(letter) {
+        if !LETTERS.contains(letter) {
             return Err(WANTED);
         }
         let row = row.iter().fold(0, |sum, it| sum * 10 + u16::from(it - b'0'));

@@ -20,6 +20,8 @@ pub enum Charged {
     Yes(Charge),
     /// Nothing was charged, and a repetition of the request would not change that.
     No(NoCharge),
+    /// The money was taken, and a person gave all of it back since.
+    GivenBack,
 }
 
 /// A payment provider. Charges and refunds are idempotent: the same call gives the same answer

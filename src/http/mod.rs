@@ -11,7 +11,7 @@ pub mod view;
 
 pub use canaries::{CanaryView, canaries};
 pub use cursor::Cursor;
-pub use status::bookings;
+pub use status::{LIMIT_MAX, bookings};
 
 use std::sync::Arc;
 

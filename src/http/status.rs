@@ -33,7 +33,7 @@ use crate::{
 /// How many bookings a page has, unless the client asks for another number.
 const LIMIT_DEFAULT: usize = 50;
 /// The most bookings that a page can have.
-const LIMIT_MAX: usize = 500;
+pub const LIMIT_MAX: usize = 500;
 
 struct Bookings<S> {
     work: Arc<UnitOfWork<StatusRole, S>>,
@@ -134,7 +134,14 @@ async fn list<S: Store>(
     let now = desk.clock.now();
     let line = |(key, body): (String, String)| {
         let id = BookingId::parse(key.strip_prefix("booking/")?).ok()?;
-        let kept: StoredRow<Record> = serde_json::from_str(&body).ok()?;
+        // The others are still listed. A client that asks for this one gets an error.
+        let kept: StoredRow<Record> = serde_json::from_str(&body)
+            .inspect_err(|it| {
+                // Not the text of the error, which may quote the row.
+                let (line, column) = (it.line(), it.column());
+                error!(booking = %id, line, column, "left a row that cannot be read out of a list");
+            })
+            .ok()?;
         Some(BookingLine::from(BookingView::of(&id, &kept.row, now, desk.stuck_after)))
     };
     let next = page.next.as_ref().and_then(Cursor::of).map(|it| it.to_string());

@@ -8,7 +8,6 @@ use crate::domain::{
     event::Kind,
     ids::{BookingId, Digest},
     money::Money,
-    receipt,
     seat::{FlightNo, SeatId},
     status::{CLIENT, Fact, Phase, Record, Rejection, Waiting},
 };
@@ -120,8 +119,6 @@ impl BookingView {
         timeline.extend(record.rejections().map(|it| (it.time, Entry::rejected(record, it))));
         timeline.sort_by_key(|it| it.0);
         let timeline: Vec<Entry> = timeline.into_iter().map(|it| it.1).collect();
-        let lost = timeline.iter().any(|it| it.kind == Kind::SeatUnavailable.topic());
-        let number = timeline.iter().find_map(|it| it.receipt.clone());
         let seating = record.seating();
         BookingView {
             booking_id: id.clone(),
@@ -134,8 +131,9 @@ impl BookingView {
             flight: seating.map(|it| it.flight.clone()),
             date: seating.map(|it| it.date),
             seats: seating.map(|it| it.seats.clone()).unwrap_or_default(),
-            receipt: number
-                .map(|number| ReceiptView { number, valid: receipt::is_valid(true, lost) }),
+            receipt: record
+                .receipt()
+                .map(|(number, valid)| ReceiptView { number: number.to_owned(), valid }),
             rejections: record.rejections().map(|it| it.reason.clone()).collect(),
             timeline,
             as_of,

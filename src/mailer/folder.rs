@@ -47,8 +47,8 @@ impl FolderMailer {
         let from = from.parse().map_err(|it| io::Error::new(io::ErrorKind::InvalidInput, it))?;
         // Only the owner may read receipts. An existing folder keeps its mode.
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        // The channel needs no bound: every sender waits for its answer, so there are never more
-        // letters than deliveries in flight.
+        // The channel needs no bound: a sender waits for its answer, and a letter whose sender gave
+        // up is not written.
         let (letters, waiting) = mpsc::unbounded_channel();
         let folder = folder.to_owned();
         // The thread ends after the last copy of the mailer is dropped and all letters are written.
@@ -94,16 +94,34 @@ impl Mailer for FolderMailer {
     }
 }
 
-/// Removes a receipt; false when it does not exist.
+/// Removes a receipt, and what a writer that was killed has left of it; false when neither exists.
 ///
 /// # Errors
 /// When it exists and cannot be removed.
 pub fn remove(folder: &Path, number: &str) -> io::Result<bool> {
-    match fs::remove_file(folder.join(format!("{number}.eml"))) {
+    let gone = |path: &Path| match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(it) if it.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(it) => Err(it),
+    };
+    let name = format!("{number}.eml");
+    let mut removed = gone(&folder.join(&name))?;
+    let drafts = match fs::read_dir(folder) {
+        Err(it) if it.kind() == io::ErrorKind::NotFound => return Ok(removed),
+        other => other?,
+    };
+    for file in drafts {
+        let file = file?;
+        if file.file_name().to_string_lossy().starts_with(&draft_prefix(&name)) {
+            removed |= gone(&file.path())?;
+        }
     }
+    Ok(removed)
+}
+
+/// The beginning of the name of a letter that is being written.
+fn draft_prefix(name: &str) -> String {
+    format!(".{name}.")
 }
 
 /// Writes letters until the channel is closed. Takes each step for all waiting letters before the
@@ -115,7 +133,7 @@ fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Job>, durability: Du
         // An effect that timed out will be asked for again. On a slow disk, such letters would
         // take up all the time.
         group.retain(|it| !it.written.is_closed());
-        let drafts: Vec<_> = group.iter().map(|it| draft(folder, &it.text)).collect();
+        let drafts: Vec<_> = group.iter().map(|it| draft(folder, it)).collect();
         drafts.iter().flatten().for_each(|it| durability.begin_flush(it.as_file()));
         let drafts: Vec<_> = drafts.into_iter().map(|it| flushed(it?, durability)).collect();
         let placed: Vec<_> =
@@ -130,9 +148,11 @@ fn work(folder: &Path, mut waiting: mpsc::UnboundedReceiver<Job>, durability: Du
     }
 }
 
-fn draft(folder: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(text)?;
+/// A draft has the name of its letter in its own, so that [`remove`] finds it.
+fn draft(folder: &Path, letter: &Job) -> io::Result<NamedTempFile> {
+    let mut file =
+        tempfile::Builder::new().prefix(&draft_prefix(&letter.name)).tempfile_in(folder)?;
+    file.write_all(&letter.text)?;
     Ok(file)
 }
 
@@ -162,6 +182,21 @@ mod tests {
         assert!(watch.problem().unwrap().contains("died of a bug"));
         drop(mailer);
         assert_eq!(watch.problem(), None, "a service that ends has no problem");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_of_a_receipt_is_removed_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let letter = |name: &str| {
+            let (written, _) = oneshot::channel();
+            Job { name: name.to_owned(), text: b"Ada".to_vec(), written }
+        };
+        let drafts = ["R-1.eml", "R-1.eml", "R-2.eml"]
+            .map(|it| draft(folder.path(), &letter(it)).unwrap().keep().unwrap().1);
+        assert!(remove(folder.path(), "R-1").unwrap());
+        assert_eq!(drafts.map(|it| it.exists()), [false, false, true]);
+        assert!(!remove(folder.path(), "R-1").unwrap());
+        assert!(!remove(&folder.path().join("nowhere"), "R-1").unwrap());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The payment role: asks the gateway for charges and refunds. It must never ask for a charge a
 //! second time without looking for the first.
 
-use tracing::error;
+use tracing::{error, warn};
 
 use super::{EffectError, Role};
 use crate::{
@@ -47,6 +47,10 @@ impl<G: Gateway> Role for PaymentRole<G> {
                         Ok(Answer::Charged(charge))
                     }
                     Charged::No(reason) => Ok(Answer::Declined(reason)),
+                    Charged::GivenBack => {
+                        warn!(%booking, "a person gave the money back: the booking is not paid");
+                        Ok(Answer::GivenBack)
+                    }
                 }
             }
             Effect::Refund { booking, charge } => {

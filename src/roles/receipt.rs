@@ -1,8 +1,8 @@
-//! The receipt role: asks the mailer to send. It must never send to a passenger who was erased.
+//! The receipt role: asks the mailer to send. It must never decide whether to send.
 
 use super::{EffectError, Role};
 use crate::{
-    domain::receipt::{Addressee, Receipt, Receipts, Sent},
+    domain::receipt::{Receipt, Receipts, Sent},
     mailer::{MailError, Mailer},
 };
 
@@ -19,10 +19,6 @@ impl<M: Mailer> Role for ReceiptRole<M> {
 
     async fn perform(&self, effect: &Receipt) -> Result<Sent, EffectError> {
         let (from, asked) = ("the mailer", "a receipt");
-        if effect.to == Addressee::Erased {
-            let source = "the passenger was erased, so the receipt has no addressee".into();
-            return Err(EffectError::Refused { from, asked, source });
-        }
         self.0.send(effect).await.map(|()| Sent).map_err(|error| match error {
             MailError::Unwritable { .. } => {
                 EffectError::Refused { from, asked, source: Box::new(error) }

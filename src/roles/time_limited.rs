@@ -11,12 +11,14 @@ use crate::domain::decision::Rules;
 pub struct TimeLimited<R> {
     role: R,
     limit: Duration,
+    outside: &'static str,
 }
 
 impl<R> TimeLimited<R> {
-    /// Gives each effect of `role` at most `limit`.
-    pub fn new(role: R, limit: Duration) -> TimeLimited<R> {
-        TimeLimited { role, limit }
+    /// Gives each effect of `role` at most `limit`. `outside` names who is asked, such as `the
+    /// gateway`.
+    pub fn new(role: R, limit: Duration, outside: &'static str) -> TimeLimited<R> {
+        TimeLimited { role, limit, outside }
     }
 }
 
@@ -34,8 +36,8 @@ impl<R: Role> Role for TimeLimited<R> {
         let answer = tokio::time::timeout(self.limit, self.role.perform(effect)).await;
         answer.unwrap_or_else(|elapsed| {
             Err(EffectError::NoAnswer {
-                from: "the gateway or the mailer",
-                asked: "a request in the time of --effect-timeout",
+                from: self.outside,
+                asked: "a request within --effect-timeout",
                 source: Box::new(elapsed),
             })
         })

@@ -279,8 +279,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     }
 }
 
-/// The dependency that failed. `None` for a lost race, a lost lease, or one booking that the
-/// provider has not decided: no dependency failed there.
+/// The dependency that failed. `None` for a lost race, a lost lease, a row that cannot be used, or
+/// one booking that the provider has not decided: no dependency failed there.
 fn dependency_of(error: &WorkError) -> Option<Dependency> {
     match error {
         WorkError::Effect(
@@ -288,11 +288,11 @@ fn dependency_of(error: &WorkError) -> Option<Dependency> {
         ) => Some(Dependency::Outside),
         WorkError::Effect(EffectError::Undecided { .. })
         | WorkError::Contended
-        | WorkError::Lease(_) => None,
-        WorkError::Store(_)
+        | WorkError::Lease(_)
         | WorkError::Row { .. }
         | WorkError::TooLarge(_)
-        | WorkError::Endless => Some(Dependency::Store),
+        | WorkError::Endless => None,
+        WorkError::Store(_) => Some(Dependency::Store),
     }
 }
 

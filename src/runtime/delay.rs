@@ -12,6 +12,8 @@ const GIVE_BACK_MAX: Duration = Duration::from_secs(900);
 const GIVE_BACK_FIRST: Duration = Duration::from_secs(2);
 /// The pause after the first receive that fails is below this.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
+/// How often a delay is doubled at most. All delays have reached their longest long before.
+const DOUBLINGS_MAX: u32 = 40;
 /// The longest pause after a receive that fails.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
 
@@ -46,10 +48,10 @@ fn growing(first: Duration, most: Duration) -> ExponentialBackoff {
         .build()
 }
 
-/// The `n`-th delay, counted from 1. All delays have reached their maximum long before the 40th.
+/// The `n`-th delay, counted from 1.
 fn nth(mut delays: ExponentialBackoff, n: u32) -> Duration {
     let mut delay = Duration::ZERO;
-    for _ in 0..n.clamp(1, 40) {
+    for _ in 0..n.clamp(1, DOUBLINGS_MAX) {
         delay = delays.next_backoff().unwrap_or(delay);
     }
     delay

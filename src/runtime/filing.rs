@@ -36,8 +36,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 ended = self.file(&delivery, verdict, &lease, in_flight) => ended,
             }
         };
-        let (ended, word) = filing.instrument(span).await;
-        self.metrics().delivered(event, word);
+        let ended = filing.instrument(span).await;
+        self.metrics().delivered(event, ended.as_str());
         ended
     }
 
@@ -47,16 +47,16 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         verdict: Verdict,
         lease: &Lease,
         in_flight: &InFlight,
-    ) -> (Ended, &'static str) {
+    ) -> Ended {
         let handle = &delivery.receipt_handle;
-        let (ended, word, filed) = match verdict {
+        let (ended, filed) = match verdict {
             Verdict::Done(needed) => {
                 if self.breaker.worked(&needed) {
                     self.poll_health.resume();
                     self.tell_breaker();
                     info!(breaker = "closed", "dependency recovered, polling resumes");
                 }
-                (Ended::Done, "done", self.queue.delete(handle).await)
+                (Ended::Done, self.queue.delete(handle).await)
             }
             Verdict::Retry(on, cause) => {
                 let delay = give_back_delay(delivery.incoming.attempt, &mut self.jitter());
@@ -64,12 +64,12 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 let after = not_before(delay, asked);
                 warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
                 self.trip(on, &*cause, in_flight);
-                (Ended::Retry, "retry", self.queue.give_back(handle, after).await)
+                (Ended::Retry, self.queue.give_back(handle, after).await)
             }
             Verdict::Poison(poison) => {
                 error!(class = poison.class, reason = poison.reason, "set aside");
                 let letter = dead_letter(R::Rules::ROLE.as_str(), delivery, poison);
-                (Ended::Poison, "poison", self.bury(delivery, &letter).await)
+                (Ended::Poison, self.bury(delivery, &letter).await)
             }
             Verdict::Lost => return self.let_go(delivery, lease).await,
         };
@@ -79,7 +79,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 "could not act on the verdict; SQS will redeliver the message"
             );
         }
-        (ended, word)
+        ended
     }
 
     /// Copies the message to the dead-letter queue, then deletes it. If the process dies in
@@ -122,7 +122,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
 
     /// Drops a delivery whose lease is over. If its heartbeat stopped at the cap, the message is
     /// still hidden and can be given back. Otherwise another receiver may have it already.
-    async fn let_go(&self, delivery: &Delivery, lease: &Lease) -> (Ended, &'static str) {
+    async fn let_go(&self, delivery: &Delivery, lease: &Lease) -> Ended {
         if lease.at_cap() {
             let after = give_back_delay(delivery.incoming.attempt, &mut self.jitter());
             error!(
@@ -133,7 +133,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         } else {
             warn!("visibility timeout over: handler dropped, the redelivery continues its work");
         }
-        (Ended::Lost, "lost")
+        Ended::Lost
     }
 }
 

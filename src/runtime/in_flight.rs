@@ -1,12 +1,13 @@
-//! The guard of one delivery in flight, from its receive to the end of its handler. Gauge, permits
-//! and joiners all follow this guard, and deliveries must never be counted in any other way.
+//! The guard of one delivery in flight, from its receive to the end of its handler. Gauge, permits,
+//! joiners and poll health all follow this guard, and deliveries must never be counted in any other
+//! way.
 
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Trial;
+use super::{PollHealth, Trial};
 use crate::bus::{Delivery, Joiner};
 
 /// One delivery is in flight for as long as this value lives, even if its handler is dropped or
@@ -15,6 +16,8 @@ use crate::bus::{Delivery, Joiner};
 #[derive(Debug)]
 pub struct InFlight {
     gauge: Gauge,
+    poll_health: PollHealth,
+    in_flight_max: usize,
     /// The trial of the breaker, if this delivery is its trial.
     trial: Option<Trial>,
     /// Kept only to be dropped together with this value.
@@ -22,10 +25,16 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// The guard for one more delivery, which is counted in `gauge`.
-    pub(super) fn new(gauge: Gauge, joiner: Joiner) -> InFlight {
+    /// The guard for one more delivery, of at most `in_flight_max`, which is counted in `gauge`.
+    pub(super) fn new(
+        gauge: Gauge,
+        poll_health: PollHealth,
+        in_flight_max: usize,
+        joiner: Joiner,
+    ) -> InFlight {
         gauge.inc();
-        InFlight { gauge, trial: None, held: (joiner, None) }
+        poll_health.took(in_flight_max);
+        InFlight { gauge, poll_health, in_flight_max, trial: None, held: (joiner, None) }
     }
 
     /// The same guard, of a delivery that belongs to this trial.
@@ -49,6 +58,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.gauge.dec();
+        self.poll_health.ended(self.in_flight_max);
     }
 }
 

@@ -4,8 +4,8 @@
 //!
 //! A lease that is over stops its handler before the next commit or publish. The lease may also end
 //! right after that check. That is harmless: a commit is conditional on the rows it read, and two
-//! deliveries of one message announce the same. Correctness must never depend
-//! on a lease; it only saves work that would be done twice.
+//! deliveries of one message announce the same. Correctness must never depend on a lease; it only
+//! saves work that would be done twice.
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +22,9 @@ use crate::{
     bus::{BusError, Extension, Queue, ReceiptHandle},
     clock::Clock,
 };
+
+/// Longer than any process runs.
+const ENDLESS: Duration = Duration::from_secs(1 << 32);
 
 /// The lease of one delivery.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ impl Lease {
     /// A lease that never ends, for callers without a queue.
     #[must_use]
     pub fn endless(clock: &Clock) -> Lease {
-        Lease::new(clock, Duration::from_secs(1 << 32), Duration::from_secs(1 << 32))
+        Lease::new(clock, ENDLESS, ENDLESS)
     }
 
     /// Checks that the lease is not over.

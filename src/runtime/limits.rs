@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::bus::RECEIVE_MAX;
 
 /// The bounds of one worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How long a receive waits for the first message. SQS accepts at most 20 s.
     pub long_poll: Duration,

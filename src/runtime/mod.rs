@@ -7,9 +7,10 @@
 //! ```
 //!
 //! [`UnitOfWork`] goes from the decision to the commit, [`Attendant`] from a message to its
-//! verdict, [`Worker`] from a queue back to the queue. Only the runtime sends and deletes. It
-//! commits before it sends, and sends before it deletes. If the process dies anywhere in between,
-//! the message is still on its queue: the redelivery finds the memo and sends the same again.
+//! verdict, [`Worker`] from a queue back to the queue. In a service, only the runtime sends and
+//! deletes. It commits before it sends, and sends before it deletes. If the process dies anywhere
+//! in between, the message is still on its queue: the redelivery finds the memo and sends the same
+//! again.
 
 mod ages;
 mod amend;

@@ -13,9 +13,11 @@ use tokio::sync::watch;
 
 /// The pause after the first receive that comes back short. It doubles with each further one.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
+/// How often the pause is doubled at most. It has reached every latency target long before.
+const DOUBLINGS_MAX: u32 = 16;
 /// A message that has waited longer than the target by this much is part of a backlog, even if the
-/// receive was short, since SQS often brings fewer messages than there are. It is far more than the
-/// clocks of SQS and of this host differ.
+/// receive was short, since SQS often brings fewer messages than there are. This time is
+/// far longer than the clocks of SQS and of this host differ.
 const BEHIND_AFTER: Duration = Duration::from_secs(1);
 
 /// The pace of all pollers of one queue.
@@ -66,7 +68,7 @@ impl Pace {
             *short = 0;
             return Duration::ZERO;
         }
-        let pause = PAUSE_MIN.saturating_mul(1 << (*short).min(16));
+        let pause = PAUSE_MIN.saturating_mul(1 << (*short).min(DOUBLINGS_MAX));
         *short += 1;
         pause.min(self.target)
     }

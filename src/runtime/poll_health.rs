@@ -10,6 +10,9 @@ use serde::Serialize;
 
 use crate::clock::Clock;
 
+/// Why nothing is received while all permits are in use.
+const FULL: &str = "as many messages are in flight as --in-hand allows";
+
 /// The health of one poll loop. Clones share it.
 #[derive(Clone, Debug)]
 pub struct PollHealth {
@@ -27,6 +30,11 @@ struct State {
     failures: u32,
     problem: Option<String>,
     paused: Option<String>,
+    in_flight: usize,
+    /// Whether as many messages are in flight as there may be, so that nothing can be received.
+    full: bool,
+    /// When that was last so.
+    full_until: Duration,
 }
 
 /// The answer of `/health`.
@@ -59,6 +67,9 @@ impl PollHealth {
             failures: 0,
             problem: None,
             paused: None,
+            in_flight: 0,
+            full: false,
+            full_until: clock.steady(),
         };
         PollHealth { state: Arc::new(Mutex::new(state)), clock: clock.clone(), age_max }
     }
@@ -91,6 +102,25 @@ impl PollHealth {
         state.paused = Some(why);
     }
 
+    /// Records that one more message is in flight, of at most `in_flight_max`. While there are so
+    /// many, the loop can receive nothing. It counts as alive, since each of them ends at the
+    /// latest at the heartbeat cap.
+    pub fn took(&self, in_flight_max: usize) {
+        let mut state = self.lock();
+        state.in_flight += 1;
+        state.full = state.in_flight >= in_flight_max;
+    }
+
+    /// Records that a message in flight, of at most `in_flight_max`, has ended.
+    pub fn ended(&self, in_flight_max: usize) {
+        let mut state = self.lock();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if state.full {
+            state.full_until = self.clock.steady();
+        }
+        state.full = state.in_flight >= in_flight_max;
+    }
+
     /// Records that a receive failed. Returns how many have failed in a row.
     pub fn miss(&self, problem: String) -> u32 {
         let mut state = self.lock();
@@ -105,13 +135,14 @@ impl PollHealth {
         let state = self.lock();
         let now = self.clock.steady();
         let since = now.saturating_sub(state.polled.unwrap_or(state.started));
+        let silent = since.min(now.saturating_sub(state.full_until));
         let failing = state.problem.is_some() && state.polled.is_none();
         Health {
-            healthy: since <= self.age_max && !failing,
+            healthy: (silent <= self.age_max || state.full) && !failing,
             last_poll_age_s: state.polled.map(|_| since.as_secs_f64()),
             failures: state.failures,
             problem: state.problem.clone(),
-            paused: state.paused.clone(),
+            paused: state.paused.clone().or_else(|| state.full.then(|| FULL.to_owned())),
             store: None,
         }
     }
@@ -170,6 +201,29 @@ mod tests {
         assert_eq!(health.paused.as_deref(), Some("the gateway is down"));
         poll_health.resume();
         assert_eq!(poll_health.health().paused, None);
+    }
+
+    /// Failure matrix: A30.
+    #[test]
+    fn a_loop_that_waits_for_messages_in_flight_is_alive_and_says_why() {
+        let (poll_health, clock) = poll_health();
+        poll_health.beat();
+        poll_health.took(2);
+        clock.advance(Duration::from_secs(61));
+        assert!(!poll_health.health().healthy, "one more can be received");
+        poll_health.took(2);
+        clock.advance(Duration::from_secs(600));
+        let health = poll_health.health();
+        assert_eq!((health.healthy, health.paused.as_deref()), (true, Some(FULL)));
+        // The next receive has the time of every receive to come back, and no other message that
+        // ends gives it more.
+        poll_health.ended(2);
+        clock.advance(Duration::from_secs(59));
+        poll_health.ended(2);
+        let health = poll_health.health();
+        assert_eq!((health.healthy, health.paused), (true, None));
+        clock.advance(Duration::from_secs(2));
+        assert!(!poll_health.health().healthy);
     }
 
     /// Failure matrix: A31.

@@ -55,8 +55,8 @@ pub async fn look_up<T: DeserializeOwned>(
 /// The messages that one cause announced.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Memo {
-    /// The type of the event that was settled. Source and id alone do not identify it: a client
-    /// chooses those of its request, and could choose those of an outcome, which can be computed.
+    /// The type of the event that was settled. Source and id do not identify an event: a client
+    /// chooses both for its request, and can compute and choose those of an outcome.
     /// Memos of version 0.1 have no type, and are found by source and id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
@@ -126,8 +126,8 @@ impl Memo {
         self.claim.iter_mut().for_each(Claimant::hide_client);
     }
 
-    /// The events whose redelivery announces these messages: type, cause and the digest of the
-    /// request. The message of the last one stays on its queue until they are published.
+    /// The events whose redelivery announces these messages, each as type, cause and digest. The
+    /// message of the last one stays on its queue until the messages of this memo are published.
     pub fn causes(&self) -> impl Iterator<Item = (Option<Kind>, &Cause, Digest)> {
         let claim = self.claim.iter().map(|it| (it.kind, &it.cause, it.digest));
         std::iter::once((self.kind, &self.cause, self.digest)).chain(claim)

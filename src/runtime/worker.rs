@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     bus::{BusError, Delivery, Outbox, Queue, RECEIVE_MAX, ReceiptHandle},
+    domain::named,
     metrics::Metrics,
     roles::Role,
     store::Store,
@@ -46,18 +47,20 @@ pub struct Worker<Q, R, S, O> {
     jitter: Mutex<fastrand::Rng>,
 }
 
-/// How one delivery ended, as [`Worker::step`] reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The message was dealt with and deleted, or the log says why it was not deleted.
-    Done,
-    /// The message was given back, or the log says why not. SQS will deliver the message again.
-    Retry,
-    /// The message can never be dealt with. It was moved to the dead-letter queue, or the log says
-    /// why not.
-    Poison,
-    /// The visibility timeout was over first. The message belongs to its next receiver.
-    Lost,
+named! {
+    /// How one delivery ended, as [`Worker::step`] reports it, and as metrics name it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Ended {
+        /// The message was dealt with and deleted, or the log says why it was not deleted.
+        Done = "done",
+        /// The message was given back, or the log says why not. SQS will deliver the message again.
+        Retry = "retry",
+        /// The message can never be dealt with. It was moved to the dead-letter queue, or the log
+        /// says why not.
+        Poison = "poison",
+        /// The visibility timeout was over first. The message belongs to its next receiver.
+        Lost = "lost",
+    }
 }
 
 /// A part of the worker that must run until it is told to stop has ended before. The reason is a
@@ -108,7 +111,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     #[must_use]
     pub fn in_flight(&self) -> InFlight {
         let gauge = self.metrics().in_flight.clone();
-        InFlight::new(gauge, self.queue.joiner())
+        let (health, max) = (self.poll_health.clone(), self.limits.in_flight_max);
+        InFlight::new(gauge, health, max, self.queue.joiner())
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

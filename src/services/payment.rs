@@ -69,5 +69,5 @@ pub async fn run(args: PaymentArgs) -> Result<(), Fault> {
 }
 
 fn charging<G: Gateway>(gateway: G, args: &PaymentArgs) -> TimeLimited<PaymentRole<G>> {
-    TimeLimited::new(PaymentRole(gateway), args.service.effect_timeout.0)
+    TimeLimited::new(PaymentRole(gateway), args.service.effect_timeout.0, "the gateway")
 }

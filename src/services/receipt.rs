@@ -48,7 +48,7 @@ pub async fn run(args: ReceiptArgs) -> Result<(), Fault> {
     let mailer = mailer(&args, &args.service.data.folder)?;
     service.eyes.push(Eye::Receipts(mailer.watch()));
     let role = ReceiptRole(mailer);
-    let role = TimeLimited::new(role, args.service.effect_timeout.0);
+    let role = TimeLimited::new(role, args.service.effect_timeout.0, "the mailer");
     service.run(role, no_routes, signals).await
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
-    task::{JoinError, JoinHandle},
+    task::{JoinError, JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -40,6 +40,8 @@ pub(super) struct Service {
     role: RoleName,
     args: ServiceArgs,
     bus: AwsBus,
+    /// They send the batches of the bus.
+    drivers: JoinSet<()>,
     intake: Intake,
     pub(super) store: AnyStore,
     /// They watch the stores that the service works on.
@@ -61,13 +63,13 @@ impl Service {
             .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
         let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
         let (names, linger) = (Names::new(&args.aws.prefix), args.limits().deletes_linger());
-        let (bus, home) =
+        let (bus, home, drivers) =
             AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
         let intake = Intake::enveloped(home.topic_arns(&names))
             .or_raw(args.raw.raw_delivery)
             .and_canaries(canaries);
         let (eyes, metrics) = (store.eye().into_iter().collect(), Metrics::new(count));
-        Ok(Service { role, args, bus, intake, store, eyes, listener, metrics })
+        Ok(Service { role, args, bus, drivers, intake, store, eyes, listener, metrics })
     }
 
     pub(super) async fn run<R: Role>(
@@ -84,7 +86,9 @@ impl Service {
         let attendant = Attendant::new(Arc::clone(&work), outbox, self.intake, metrics);
         let seed = fastrand::u64(..);
         let worker = Arc::new(Worker::new(self.bus, attendant, limits, poll_health.clone(), seed));
-        let address = self.listener.local_addr().map_err(|it| Fault::Config(it.to_string()))?;
+        let address = self.listener.local_addr().map_err(|it| {
+            Fault::Config(format!("cannot read the address of the HTTP server (--http): {it}"))
+        })?;
         let eyes = self.eyes;
         let stores = move || eyes.iter().find_map(Eye::problem);
         let router =
@@ -100,26 +104,29 @@ impl Service {
         );
         let listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
         let working = tokio::spawn(worker.run(stop.clone()));
-        until_ended(listening, working, stop, async || signals.next().await).await
+        until_ended(listening, working, self.drivers, stop, async || signals.next().await).await
     }
 }
 
 /// Waits until a service is told to stop, lets its worker finish, and says how it ended. `told`
 /// returns at the next signal.
 ///
-/// Neither the HTTP server nor the worker may end by itself. If one does, the process ends, so that
-/// its supervisor starts another one.
+/// Neither the HTTP server nor the worker nor a driver of batches may end by itself. If one does,
+/// the process ends, so that its supervisor starts another one.
 async fn until_ended(
     mut listening: JoinHandle<()>,
     mut working: JoinHandle<Result<(), EndedByItself>>,
+    mut drivers: JoinSet<()>,
     stop: CancellationToken,
     mut told: impl AsyncFnMut(),
 ) -> Result<(), Fault> {
-    let http_ended = tokio::select! {
+    let ended_by_itself = tokio::select! {
         biased;
-        () = told() => false,
-        _ = &mut listening => true,
+        () = told() => None,
+        _ = &mut listening => Some("the HTTP server"),
         ended = &mut working => return worker_ended(ended),
+        // Polled after the worker: when the worker ends, its bus ends, and with it the drivers.
+        Some(_) = drivers.join_next() => Some("a sender of batches"),
     };
     stop.cancel();
     let finished = async {
@@ -130,11 +137,11 @@ async fn until_ended(
     };
     tokio::select! {
         biased;
-        ended = finished => match worker_ended(ended) {
-            Ok(()) if http_ended => Err(Fault::Internal(
-                "the HTTP server of this service ended by itself: see the panic in the log before this line".to_owned(),
-            )),
-            other => other,
+        ended = finished => match (worker_ended(ended), ended_by_itself) {
+            (Ok(()), Some(part)) => Err(Fault::Internal(format!(
+                "{part} of this service ended by itself: see the panic in the log before this line"
+            ))),
+            (other, _) => other,
         },
         () = told() => Err(Fault::Interrupted),
     }
@@ -174,7 +181,8 @@ mod tests {
         stop: CancellationToken,
     ) -> Fault {
         let parts = (tokio::spawn(http), tokio::spawn(worker));
-        until_ended(parts.0, parts.1, stop, async || pending().await).await.unwrap_err()
+        let drivers = JoinSet::new();
+        until_ended(parts.0, parts.1, drivers, stop, async || pending().await).await.unwrap_err()
     }
 
     #[tokio::test]
@@ -203,6 +211,20 @@ mod tests {
         seen(alone(part(stop.clone()), dies, stop).await, "a receive of the worker");
     }
 
+    /// Without the driver, every publish and every delete would fail, while polling went on.
+    #[tokio::test]
+    async fn a_service_whose_batches_are_not_sent_any_more_ends_with_70() {
+        let stop = CancellationToken::new();
+        let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(worker(stop.clone())));
+        let mut drivers = JoinSet::new();
+        drivers.spawn(pending());
+        drivers.spawn(async { panic!("Ada") });
+        let ended = until_ended(parts.0, parts.1, drivers, stop, async || pending().await).await;
+        let told = ended.unwrap_err().to_string();
+        assert!(told.contains("a sender of batches of this service ended by itself"), "{told}");
+        assert!(!told.contains("Ada"), "{told}");
+    }
+
     #[tokio::test]
     async fn told_once_it_ends_well_and_told_twice_at_once() {
         let stop = CancellationToken::new();
@@ -214,10 +236,11 @@ mod tests {
                 pending::<()>().await;
             }
         };
-        assert_eq!(until_ended(parts.0, parts.1, stop, once).await, Ok(()));
+        assert_eq!(until_ended(parts.0, parts.1, JoinSet::new(), stop, once).await, Ok(()));
 
         let stop = CancellationToken::new();
         let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(pending()));
-        assert_eq!(until_ended(parts.0, parts.1, stop, async || {}).await, Err(Fault::Interrupted));
+        let ended = until_ended(parts.0, parts.1, JoinSet::new(), stop, async || {}).await;
+        assert_eq!(ended, Err(Fault::Interrupted));
     }
 }

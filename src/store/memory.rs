@@ -1,5 +1,5 @@
-//! Rows in memory, which are lost with the process. For benchmarks and tests only: a benchmark with
-//! this store shows what everything but the store costs. A service must never use it.
+//! Rows in memory, which are lost with the process. For tests, and for benchmarks that show what
+//! everything but the store costs: a service must never use it for anything else.
 
 use std::{
     collections::BTreeMap,

@@ -111,7 +111,7 @@ pub fn read_canary(incoming: &Incoming, intake: &Intake) -> Option<Caught> {
         Some(heard) => Some(Sighting {
             hop: Hop {
                 topic: Kind::of_topic(heard.as_str()?)?,
-                role: RoleName::ALL.into_iter().find(|it| event["canaryby"] == it.as_str())?,
+                role: RoleName::of_name(event["canaryby"].as_str()?)?,
             },
             at: time.parse().ok()?,
         }),

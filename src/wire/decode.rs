@@ -81,8 +81,8 @@ impl Decoder<'_> {
         let outer = Fields::parse(without_mark(body))?;
         let Some(envelope) = Envelope::of(&outer) else { return self.read(&outer) };
         self.enveloped = true;
-        // SNS never adds this attribute beside an envelope, so the publisher wrote it. It is
-        // forgotten, so that no refusal names its type.
+        // SNS sets the message attribute `type` on raw deliveries only. Beside an envelope somebody
+        // else wrote it, so it is ignored, and no refusal names it.
         self.topic = None;
         self.topic = Some(envelope.topic(self.intake)?);
         self.message_id = envelope.message_id();

@@ -1,6 +1,6 @@
 //! Which publisher may say what: the topics whose envelopes are accepted, and the events that are
-//! accepted without an envelope. Nothing that a publisher chose may ever decide about its own
-//! trust.
+//! accepted without an envelope. What a publisher wrote must never decide whether that publisher is
+//! trusted.
 
 use super::{CanaryKey, Why};
 use crate::domain::{RoleName, event::Kind};

@@ -11,9 +11,9 @@ use crate::fault::Fault;
 /// The signals that ask a service to stop: SIGTERM, which ECS sends; SIGINT, which a person sends;
 /// SIGHUP and SIGQUIT, which a terminal sends.
 ///
-/// Create this before anything else. A signal that comes later is kept until it is asked for. As
-/// PID 1 of a container, a process is not even ended by a signal that it does not listen to. SIGHUP
-/// and SIGQUIT stay ignored if the process was started so: `nohup` lets it outlive its terminal.
+/// Create this before anything else. A signal that comes later is kept until it is asked for. PID 1
+/// of a container ignores every signal that it does not listen to. SIGHUP and SIGQUIT stay ignored
+/// if they were at the start, so that `nohup` works.
 #[derive(Debug)]
 pub(crate) struct Signals(Vec<Signal>);
 

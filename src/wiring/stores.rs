@@ -232,7 +232,9 @@ impl AnyStore {
 }
 
 fn with_thread(engine: Engine) -> Result<AnyStore, Fault> {
-    Sqlite::start(engine).map(AnyStore::File).map_err(|it| Fault::Config(it.to_string()))
+    Sqlite::start(engine)
+        .map(AnyStore::File)
+        .map_err(|it| Fault::Config(format!("cannot start the thread of the store: {it}")))
 }
 
 async fn table(

@@ -15,6 +15,7 @@ pub use topics::AwsTopics;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
+use tokio::task::JoinSet;
 
 use self::requests::{all, is_stale, stale_is_done, text};
 use super::{
@@ -46,6 +47,10 @@ impl AwsBus {
     /// Finds the role's queue by its name, and from its ARN the account and region of queue and
     /// topics. A delete waits `deletes_linger` for others to share its request.
     ///
+    /// The last part of the result are the tasks that send the batches. They end with the last
+    /// clone of the bus; if one ends before, it has panicked, and the bus is of no use any more. If
+    /// the set is dropped, they are aborted.
+    ///
     /// # Errors
     /// When the queue does not exist or may not be used, or AWS cannot be reached.
     pub async fn connect(
@@ -53,7 +58,7 @@ impl AwsBus {
         names: &Names,
         role: RoleName,
         deletes_linger: Duration,
-    ) -> Result<(AwsBus, Home), AwsError> {
+    ) -> Result<(AwsBus, Home, JoinSet<()>), AwsError> {
         let queue = names.queue(role);
         let queue_url = clients.queue_url(&queue).await?;
         let dead_letter_queue = names.dead_letter_queue(role);
@@ -68,11 +73,7 @@ impl AwsBus {
             topics: AwsTopics::new(clients, names.clone(), home.clone()),
             deletes_linger,
         });
-        // They end with the last clone of the bus.
-        for driver in drivers {
-            tokio::spawn(driver);
-        }
-        Ok((bus, home))
+        Ok((bus, home, drivers.into_iter().collect()))
     }
 }
 
@@ -109,7 +110,9 @@ impl Requests for AwsRequests {
             .polls
             .receive_message()
             .queue_url(&self.queue.url)
-            .max_number_of_messages(i32::try_from(max.clamp(1, RECEIVE_MAX)).unwrap_or(10))
+            .max_number_of_messages(
+                i32::try_from(max.clamp(1, RECEIVE_MAX)).expect("it is at most 10"),
+            )
             .wait_time_seconds(seconds(wait))
             .visibility_timeout(seconds(visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)

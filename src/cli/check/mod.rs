@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Fault,
-    config::{AccountArgs, AwsArgs, CanaryArgs, Span, StatusUrl, StoreArgs, StoreName},
+    config::{AccountArgs, AwsArgs, CanaryArgs, Span, StatusUrl, StoreArgs, StoreName, patience},
     out, out_json,
     status_client::{Reader, StatusClient},
 };
@@ -50,7 +50,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     key: CanaryArgs,
     /// How long to wait for the canary
-    #[arg(long, default_value = "60s", value_name = "TIME", requires = "canary")]
+    #[arg(long, default_value = "60s", value_name = "TIME", requires = "canary", value_parser = patience)]
     timeout: Span,
     #[command(flatten)]
     status: StatusUrl,

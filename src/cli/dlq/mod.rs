@@ -41,10 +41,9 @@ the command ends, even if you interrupt it; if it is killed, for three minutes a
 pub enum DlqCommand {
     /// List dead letters, the oldest first: one line for each message, and a total
     ///
-    /// The messages stay where they are, and all are visible again when the command ends. Looking
-    /// at a message counts as a receive and hides it for a moment, which an alarm may notice. The
-    /// age is that of SQS: the time since the message was sent to this queue or, if SQS moved it
-    /// here, to the role's queue.
+    /// The messages stay where they are. Looking at a message counts as a receive and hides it
+    /// until the command ends, which an alarm may notice. The age is that of SQS: the time since
+    /// the message was sent to this queue or, if SQS moved it here, to the role's queue.
     Ls(LsArgs),
     /// Show dead letters in full, the oldest first: the reason, the attributes and the body
     ///

@@ -111,6 +111,8 @@ struct Sweep<'a> {
     swept: Swept,
     /// How many lots in a row failed as a whole.
     failed: u32,
+    /// Why the command fails, although it may have moved messages.
+    fault: Option<Fault>,
 }
 
 impl Which {
@@ -136,7 +138,7 @@ impl Which {
                     break;
                 }
                 Some(moved) = sweep.moving.join_next() => {
-                    sweep.moved(moved)?;
+                    sweep.moved(moved);
                     continue;
                 }
                 next = sweep.scan.next(), if sweep.moving.len() < LOTS_MAX => next,
@@ -163,19 +165,22 @@ impl Which {
                 sweep.add(case.dead, note);
             }
             let (looked_at, done) = (sweep.scan.looked_at(), sweep.swept.done());
-            progress.looked_at(looked_at, || format!("{done} done"))?;
+            if let Err(fault) = progress.looked_at(looked_at, || format!("{done} done")) {
+                sweep.fault.get_or_insert(fault);
+            }
         }
         if !sweep.is_hopeless() && !sweep.swept.stopped {
             sweep.flush();
         }
         while let Some(moved) = sweep.moving.join_next().await {
-            sweep.moved(moved)?;
+            sweep.moved(moved);
         }
         // Messages that were gathered and then not sent are still where they were.
         let dealt = sweep.swept.done() + sweep.swept.left + sweep.swept.twice;
         sweep.swept.left += found - dealt;
+        // Also after a fault: it makes what was looked at visible again.
         sweep.swept.end = self.end(limit, full(found), sweep.scan).await;
-        Ok(sweep.swept)
+        sweep.fault.map_or(Ok(sweep.swept), Err)
     }
 }
 
@@ -197,11 +202,11 @@ impl<'a> Sweep<'a> {
             end: End::Whole,
         };
         let (lots, moving) = (BTreeMap::new(), JoinSet::new());
-        Sweep { desk, act, scan, lots, moving, swept, failed: 0 }
+        Sweep { desk, act, scan, lots, moving, swept, failed: 0, fault: None }
     }
 
     fn is_hopeless(&self) -> bool {
-        self.failed >= LOTS_FAILED_MAX
+        self.failed >= LOTS_FAILED_MAX || self.fault.is_some()
     }
 
     fn add(&mut self, dead: Dead, note: Note) {
@@ -238,14 +243,14 @@ impl<'a> Sweep<'a> {
     }
 
     /// Records the result of one lot.
-    fn moved(&mut self, moved: Result<Moved, tokio::task::JoinError>) -> Result<(), Fault> {
+    fn moved(&mut self, moved: Result<Moved, tokio::task::JoinError>) {
         // The text of a panic may quote a message, so it is not repeated.
-        let (place, lot, filed) = moved.map_err(|_| {
-            Fault::Internal(
-                "a bug stopped a request: run it again; a role drops a message that it gets twice"
-                    .to_owned(),
-            )
-        })?;
+        let Ok((place, lot, filed)) = moved else {
+            let bug =
+                "a bug stopped a request: run it again; a role drops a message that it gets twice";
+            self.fault.get_or_insert(Fault::Internal(bug.to_owned()));
+            return;
+        };
         let none = filed.iter().all(|it| matches!(it, Filed::Left(_)));
         self.failed = if none { self.failed + 1 } else { 0 };
         for ((dead, note), filed) in lot.into_iter().zip(filed) {
@@ -253,7 +258,9 @@ impl<'a> Sweep<'a> {
                 Filed::Done => {
                     self.scan.gone(place, &dead.delivery.message_id);
                     *self.swept.classes.entry(note.class).or_default() += 1;
-                    note.line.map_or(Ok(()), |it| out(&it))?;
+                    if let Some(Err(fault)) = note.line.map(|it| out(&it)) {
+                        self.fault.get_or_insert(fault);
+                    }
                 }
                 Filed::Twice(error) => {
                     self.swept.twice += 1;
@@ -265,6 +272,5 @@ impl<'a> Sweep<'a> {
                 }
             }
         }
-        Ok(())
     }
 }

@@ -20,6 +20,10 @@ use crate::{
 
 /// The default of `--limit`.
 pub(super) const LIMIT: u16 = 100;
+/// The largest `--limit`.
+const LIMIT_MAX: i64 = 1000;
+/// The fewest letters of a message id that are enough to choose it.
+const ID_LETTERS_MIN: usize = 4;
 
 /// The arguments that choose messages.
 #[derive(Debug, Args)]
@@ -48,13 +52,13 @@ pub(super) struct Limit {
     /// The most messages to look at on each queue. With --booking, --message or --class: the most
     /// to find
     #[arg(long, value_name = "N", default_value_t = LIMIT,
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
+          value_parser = clap::value_parser!(u16).range(1..=LIMIT_MAX))]
     pub(super) limit: u16,
 }
 
 pub(super) fn message(text: &str) -> Result<String, &'static str> {
     let known = |it: u8| it.is_ascii_alphanumeric() || it == b'-';
-    if text.len() >= 4 && text.bytes().all(known) {
+    if text.len() >= ID_LETTERS_MIN && text.bytes().all(known) {
         Ok(text.to_owned())
     } else {
         Err("expected an SQS message id, or at least its first 4 letters")

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
-use tracing::{error, warn};
+use tracing::warn;
 
 use self::{
     answers::{Answer, Meaning, listed, meaning, senseless},
@@ -105,9 +105,9 @@ impl StripeGateway {
         let key = format!("{booking}:cancel:{intent}");
         let path = ["payment_intents", intent, "cancel"];
         let means = meaning(&self.calls.post(&path, &key, &Form::new()).await?);
-        // Two answers do not tell the state of the intent: a repeated failure, after which it may
-        // have been cancelled all the same, and a refusal, because it was cancelled before or the
-        // card holder has just confirmed it.
+        // After two answers the state of the intent is not known: a repeated failure (it may have
+        // been cancelled all the same), and a refusal (it was cancelled before, or the card holder
+        // has just confirmed it).
         let failed = if let Meaning::Error(error @ GatewayError::FailedAsBefore { .. }) = means {
             error
         } else if matches!(means, Meaning::OtherState) {
@@ -142,7 +142,7 @@ impl StripeGateway {
     }
 
     /// The charge, as our types express it. If they cannot express what was taken, this function
-    /// gives the money back and fails.
+    /// gives the money back and fails: the rules cannot ask for it, since they cannot be told.
     async fn taken(
         &self,
         booking: &BookingId,
@@ -152,7 +152,7 @@ impl StripeGateway {
         if let Some(amount) = amounts::told(money.amount, &money.currency) {
             return Ok(Charge { charge, amount });
         }
-        error!(%booking, charge, "other money was taken than was asked for");
+        warn!(%booking, charge, "gives back an amount that no request can have");
         match meaning(&self.give_back(booking, &charge).await?) {
             Meaning::Error(error) => Err(error),
             Meaning::GivingBack(_) => Err(PENDING),
@@ -169,9 +169,9 @@ impl StripeGateway {
         }
     }
 
-    /// The answer for a charge of which all was given back later. If a person gave it back, the
-    /// booking was not paid. If payment gave it back, payment was interrupted before it could say
-    /// so: the charge is the answer, because the rules then request the same refund again.
+    /// The answer for a charge that was given back in full. If a person did it, that is the answer.
+    /// If payment did it and died before it said so, the answer is the charge: the rules then ask
+    /// for the same refund again.
     async fn undone(
         &self,
         booking: &BookingId,
@@ -184,8 +184,7 @@ impl StripeGateway {
         if self.refunds(&money.id).await?.iter().any(ours) {
             return Ok(Charged::Yes(self.taken(booking, money).await?));
         }
-        warn!(%booking, charge = money.id, "a person gave the money back: the booking is not paid");
-        Ok(Charged::No(NoCharge::Declined))
+        Ok(Charged::GivenBack)
     }
 
     /// Refunds the whole intent, whatever its amount is.
@@ -238,7 +237,7 @@ impl Gateway for StripeGateway {
                     return Err(GatewayError::Refused("two charges for one booking"));
                 }
                 // Money that was taken is the answer, whatever other intents were declined.
-                (Some(Charged::Yes(_)), Some(Charged::No(_))) => {}
+                (Some(Charged::Yes(_)), Some(Charged::No(_) | Charged::GivenBack)) => {}
                 (_, it) => answer = it,
             }
         }
@@ -339,9 +338,9 @@ fn charge_form(
     form
 }
 
-/// SHA-256 of the booking id, as hexadecimal digits. An intent is searched by this hash, because
-/// Stripe's search ignores the case of letters: among the intents that it finds for an id, those of
-/// other bookings, whose ids a client chose to differ only in case, could be too many to read.
+/// SHA-256 of the booking id, as hexadecimal digits. Stripe's search ignores the case of letters. A
+/// client could book many ids that differ only in case, and a search by id would find too many
+/// intents to read. So intents are searched by this hash.
 fn hash(booking: &BookingId) -> String {
     Digest::new(Sha256::digest(booking.as_str()).into()).to_string()
 }

@@ -24,6 +24,8 @@ const KEYS_MAX: usize = 100;
 const ROUNDS_MAX: u32 = 8;
 /// The pause after the first such answer. It doubles after each further one, with full jitter.
 const PAUSE_FIRST: Duration = Duration::from_millis(25);
+/// How often the pause is doubled at most. It has reached its longest long before.
+const DOUBLINGS_MAX: u32 = 10;
 /// The longest pause between two requests.
 const PAUSE_MAX: Duration = Duration::from_millis(800);
 
@@ -104,5 +106,8 @@ impl DynamoDb {
 /// The pause after a round, with full jitter, so that replicas that were throttled together do not
 /// try again together.
 fn pause(round: u32) -> Duration {
-    PAUSE_FIRST.saturating_mul(1 << round.min(10)).min(PAUSE_MAX).mul_f64(fastrand::f64())
+    PAUSE_FIRST
+        .saturating_mul(1 << round.min(DOUBLINGS_MAX))
+        .min(PAUSE_MAX)
+        .mul_f64(fastrand::f64())
 }

@@ -136,7 +136,7 @@ async fn charged(gateway: &impl Gateway, booking: &BookingId) -> Charge {
     let token = token("tok_visa");
     match answered(async || gateway.charge(booking, &token, fare()).await).await {
         Charged::Yes(charge) => charge,
-        Charged::No(reason) => panic!("tok_visa is charged, and not {reason}"),
+        other => panic!("tok_visa is charged, and not {other:?}"),
     }
 }
 

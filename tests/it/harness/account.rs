@@ -123,7 +123,10 @@ impl Account {
 
     pub async fn bus(&self, role: RoleName) -> AwsBus {
         let linger = std::time::Duration::ZERO;
-        AwsBus::connect(&self.clients, &self.names, role, linger).await.unwrap().0
+        let (bus, _, mut drivers) =
+            AwsBus::connect(&self.clients, &self.names, role, linger).await.unwrap();
+        drivers.detach_all();
+        bus
     }
 
     /// What comes in from the topics of this account.
