@@ -7,22 +7,22 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use jiff::SignedDuration;
 
-use crate::{mailer::DEFAULT_SENDER, runtime::Limits};
+use crate::{
+    aws::{HIDDEN_MAX, LONG_POLL_MAX},
+    mailer::DEFAULT_SENDER,
+    runtime::Limits,
+};
 
 /// The most characters of a prefix, so that no name in AWS gets too long.
 const PREFIX_CHARACTERS_MAX: usize = 32;
 /// The shortest long poll: with less, a service would poll without a pause.
 const LONG_POLL_MIN: Duration = Duration::from_secs(1);
-/// The longest long poll of SQS.
-const LONG_POLL_MAX: Duration = Duration::from_secs(20);
 /// The shortest visibility timeout that leaves time for a heartbeat.
 const VISIBILITY_MIN: Duration = Duration::from_secs(1);
-/// The longest visibility timeout of SQS.
-const VISIBILITY_MAX: Duration = Duration::from_secs(12 * 3600);
 /// The longest that a message may wait for others.
 const LATENCY_TARGET_MAX: Duration = Duration::from_secs(5);
 /// The longest that messages in flight may take after SIGTERM: no message is hidden for longer.
-const DRAIN_MAX: Duration = VISIBILITY_MAX;
+const DRAIN_MAX: Duration = HIDDEN_MAX;
 /// The longest that an unpaid hold can be protected.
 const HOLD_LIMIT_MAX: Duration = Duration::from_hours(366 * 24);
 /// The longest that a command waits for an event that it has published.
@@ -225,7 +225,7 @@ fn long_poll(text: &str) -> Result<Span, &'static str> {
 
 fn visibility(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
-    if (VISIBILITY_MIN..=VISIBILITY_MAX).contains(&span.0) {
+    if (VISIBILITY_MIN..=HIDDEN_MAX).contains(&span.0) {
         Ok(span)
     } else {
         Err("SQS hides a message for 1s to 12h")

@@ -21,7 +21,6 @@ pub struct Metrics {
     handler_panics: Counter,
     breaker: Family<DependencyLabels, Gauge>,
     pub in_flight: Gauge,
-    aws_requests: RequestCount,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -105,9 +104,8 @@ impl Metrics {
         let stopped = "1 while polling is stopped because this dependency is down";
         registry.register("breaker_open", stopped, breaker.clone());
         registry.register("in_hand", "Deliveries in flight", in_flight.clone());
-        let requests = aws_requests.requests.clone();
+        let RequestCount { requests, capacity } = aws_requests;
         registry.register("aws_requests", "Requests to AWS, retries included", requests);
-        let capacity = aws_requests.capacity.clone();
         registry.register("capacity_units", "DynamoDB capacity units consumed", capacity);
         Metrics {
             registry: registry.into(),
@@ -119,7 +117,6 @@ impl Metrics {
             handler_panics,
             breaker,
             in_flight,
-            aws_requests,
         }
     }
 
@@ -159,12 +156,6 @@ impl Metrics {
     /// `topics`.
     pub fn breaker(&self, on: &'static str, open: bool) {
         self.breaker.get_or_create(&DependencyLabels { on }).set(i64::from(open));
-    }
-
-    /// The counters that the AWS clients add to.
-    #[must_use]
-    pub fn aws_requests(&self) -> RequestCount {
-        self.aws_requests.clone()
     }
 
     /// All metrics in the text format of OpenMetrics.

@@ -12,7 +12,7 @@ use aws_sdk_sqs::{
     types::QueueAttributeName,
 };
 
-use super::{Count, Misconfigured, Right, Told, is_denial, load, names::Home};
+use super::{Count, LONG_POLL_MAX, Misconfigured, Right, Told, is_denial, load, names::Home};
 use crate::metrics::RequestCount;
 
 /// How often the SDK sends a request at most, including the first time.
@@ -28,8 +28,6 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a receive may take beyond its long poll. Without a limit, a receive that is never
 /// answered would wait for ever.
 const RECEIVE_SLACK: Duration = Duration::from_secs(10);
-/// The longest long poll that SQS allows.
-const LONG_POLL_MAX: Duration = Duration::from_secs(20);
 
 /// The clients of one process. `polls` receives with long polls, so it has longer time limits.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ pub use redrive::Redrive;
 pub use told::Told;
 pub use way_out::NoCertificates;
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_sqs::config::{
@@ -29,6 +29,11 @@ use aws_sdk_sqs::config::{
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, orchestrator::Metadata};
 
 use crate::metrics::RequestCount;
+
+/// The longest long poll that SQS allows.
+pub const LONG_POLL_MAX: Duration = Duration::from_secs(20);
+/// The longest that SQS hides a received message, extensions included.
+pub const HIDDEN_MAX: Duration = Duration::from_hours(12);
 
 /// The error codes for a call that IAM does not allow: those of DynamoDB and SQS, those of SNS, and
 /// older ones of both.

@@ -2,7 +2,7 @@
 //! appear in anything that the system writes.
 
 /// How many digits a card number has.
-const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+pub(super) const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 
 /// How many of the last digits are remembered: enough for the longest card number, and a power of
 /// two, so that the remainder is cheap.

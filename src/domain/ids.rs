@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Expected, kind::Kind};
+use super::{Expected, card, kind::Kind};
 
 /// The root of every derived id. It must never change: an event that is announced again after a
 /// change would have a second id, and subscribers would take it for a second event.
@@ -15,11 +15,6 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6b1d_0c4e_7c1f_4d0a_9b62_3a51_c0ff_ee1
 
 /// The most characters of a booking id.
 const CHARACTERS_MAX: usize = 64;
-
-/// How many digits a card number has. An id of this many digits, with or without separators, is
-/// always refused, not only when it could be a valid card number, so that a client learns with its
-/// first booking whether its form of id is accepted.
-const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 
 /// The id of one booking: given by its client, or derived from its first event.
 ///
@@ -45,7 +40,9 @@ impl BookingId {
         }
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         let bare = text.bytes().all(|it| it.is_ascii_digit() || it == b'-' || it == b'_');
-        if bare && CARD_DIGITS.contains(&digits) {
+        // Always, and not only when it could be a valid card number, so that a client learns with its
+        // first booking whether its form of id is accepted.
+        if bare && card::DIGITS.contains(&digits) {
             return Err(Expected(
                 "a booking id that is not a number of 13 to 19 digits: it could be a card number",
             ));

@@ -5,6 +5,9 @@
 //! answered with "never charged" (failure matrix, D8). The delivery of the request then meets a
 //! conflict when it settles the charge, reads the row again, and settles everything that follows in
 //! one transaction, the refund included.
+//!
+//! These rules give back money of another amount than was asked for (D18). An amount that no
+//! [`Money`] can express never gets here: the gateway gives it back and refuses the request.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

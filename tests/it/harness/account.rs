@@ -168,10 +168,11 @@ impl Account {
         url.queue_url.unwrap()
     }
 
-    /// Waits until `count` messages are on a role's dead-letter queue, and takes them.
+    /// Waits until `count` messages are on a role's dead-letter queue, and takes them. A message that
+    /// was set aside twice, as a service may after a delay, counts once.
     pub async fn dead_letters(&self, role: RoleName, count: usize) -> Vec<Letter> {
         let url = self.url(&self.names.dead_letter_queue(role)).await;
-        let mut letters = Vec::new();
+        let mut letters: Vec<Letter> = Vec::new();
         eventually(&format!("{count} dead letters of {role}"), async || {
             let receive = self.sqs.receive_message().queue_url(&url).max_number_of_messages(10);
             let receive = receive.message_attribute_names("All").visibility_timeout(600);
@@ -180,8 +181,14 @@ impl Account {
                 let text = |it: aws_sdk_sqs::types::MessageAttributeValue| {
                     it.string_value.unwrap_or_default()
                 };
-                let attributes =
+                let attributes: std::collections::HashMap<String, String> =
                     attributes.into_iter().map(|(name, it)| (name, text(it))).collect();
+                let id = attributes.get("message_id");
+                if id.is_some_and(|id| {
+                    letters.iter().any(|it| it.attributes.get("message_id") == Some(id))
+                }) {
+                    continue;
+                }
                 letters.push(Letter { body: message.body.unwrap(), attributes });
             }
             (letters.len() >= count).then_some(())
