@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use jiff::SignedDuration;
 
 use crate::{
-    aws::{HIDDEN_MAX, LONG_POLL_MAX},
+    aws::LONG_POLL_MAX,
     mailer::DEFAULT_SENDER,
-    runtime::Limits,
+    runtime::{HIDDEN_MAX, Limits},
 };
 
 /// The most characters of a prefix, so that no name in AWS gets too long.

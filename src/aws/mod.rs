@@ -32,8 +32,6 @@ use crate::metrics::RequestCount;
 
 /// The longest long poll that SQS allows.
 pub const LONG_POLL_MAX: Duration = Duration::from_secs(20);
-/// The longest that SQS hides a received message, extensions included.
-pub const HIDDEN_MAX: Duration = Duration::from_hours(12);
 
 /// The error codes for a call that IAM does not allow: those of DynamoDB and SQS, those of SNS, and
 /// older ones of both.

@@ -40,8 +40,8 @@ impl BookingId {
         }
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         let bare = text.bytes().all(|it| it.is_ascii_digit() || it == b'-' || it == b'_');
-        // Always, and not only when it could be a valid card number, so that a client learns with its
-        // first booking whether its form of id is accepted.
+        // Always, and not only when it could be a valid card number, so that a client learns with
+        // its first booking whether its form of id is accepted.
         if bare && card::DIGITS.contains(&digits) {
             return Err(Expected(
                 "a booking id that is not a number of 13 to 19 digits: it could be a card number",

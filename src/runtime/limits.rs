@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{aws::HIDDEN_MAX, bus::RECEIVE_MAX};
+use crate::bus::RECEIVE_MAX;
 
 /// The bounds of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Limits {
 
 /// How much of the visibility timeout must be left when an effect times out.
 pub(super) const MARGIN: Duration = Duration::from_secs(2);
+
+/// The longest that SQS hides a received message, extensions included.
+pub const HIDDEN_MAX: Duration = Duration::from_hours(12);
 
 /// The bounds of how long a delete waits for others to share its request.
 const DELETES_LINGER_MIN: Duration = Duration::from_millis(20);

@@ -41,7 +41,7 @@ pub use delay::{give_back_delay, pause};
 pub use error::{Unreadable, WorkError};
 pub use in_flight::{InFlight, Received};
 pub use lease::{Beat, Lease, LeaseLost, Leases};
-pub use limits::{Contradiction, Limits};
+pub use limits::{Contradiction, HIDDEN_MAX, Limits};
 pub use poll_health::{Health, PollHealth};
 pub use preview::{Preview, preview};
 pub use row::{Memo, StoredRow, look_up};

@@ -168,8 +168,8 @@ impl Account {
         url.queue_url.unwrap()
     }
 
-    /// Waits until `count` messages are on a role's dead-letter queue, and takes them. A message that
-    /// was set aside twice, as a service may after a delay, counts once.
+    /// Waits until `count` messages are on a role's dead-letter queue, and takes them. A message
+    /// that was set aside twice, as a service may after a delay, counts once.
     pub async fn dead_letters(&self, role: RoleName, count: usize) -> Vec<Letter> {
         let url = self.url(&self.names.dead_letter_queue(role)).await;
         let mut letters: Vec<Letter> = Vec::new();
