@@ -233,18 +233,15 @@ fn visibility(text: &str) -> Result<Span, &'static str> {
 }
 
 fn latency_target(text: &str) -> Result<Span, &'static str> {
-    let span: Span = text.parse()?;
-    if span.0 <= LATENCY_TARGET_MAX { Ok(span) } else { Err("expected at most 5s") }
+    at_most(LATENCY_TARGET_MAX, "expected at most 5s", text)
 }
 
 fn drain(text: &str) -> Result<Span, &'static str> {
-    let span: Span = text.parse()?;
-    if span.0 <= DRAIN_MAX { Ok(span) } else { Err("expected at most 12h") }
+    at_most(DRAIN_MAX, "expected at most 12h", text)
 }
 
 fn hold_limit(text: &str) -> Result<Span, &'static str> {
-    let span: Span = text.parse()?;
-    if span.0 <= HOLD_LIMIT_MAX { Ok(span) } else { Err("expected at most 8784h, a year") }
+    at_most(HOLD_LIMIT_MAX, "expected at most 8784h, a year", text)
 }
 
 /// How long a command waits at most for an event that it has published.
@@ -252,8 +249,12 @@ fn hold_limit(text: &str) -> Result<Span, &'static str> {
 /// # Errors
 /// When the text is no length of time, or one beyond a day.
 pub(crate) fn patience(text: &str) -> Result<Span, &'static str> {
+    at_most(PATIENCE_MAX, "expected at most 24h", text)
+}
+
+fn at_most(most: Duration, otherwise: &'static str, text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
-    if span.0 <= PATIENCE_MAX { Ok(span) } else { Err("expected at most 24h") }
+    if span.0 <= most { Ok(span) } else { Err(otherwise) }
 }
 
 fn not_zero(text: &str) -> Result<Span, &'static str> {
@@ -351,5 +352,7 @@ mod tests {
             assert!(error.contains(says), "{error}");
         }
         assert!(parsed(&["--drain", "12h", "--hold-limit", "8784h"]).is_ok());
+        assert_eq!(patience("24h"), Ok(Span(PATIENCE_MAX)));
+        assert_eq!(patience("9223372036854775807s"), Err("expected at most 24h"));
     }
 }

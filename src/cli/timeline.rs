@@ -130,3 +130,27 @@ pub(super) fn length(time: SignedDuration) -> String {
         _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_whose_clock_is_ahead_is_told_with_the_time_when_it_was_heard() {
+        let at = |second: i64| Timestamp::new(1_800_000_000 + second, 0).expect("in range");
+        let entry = |kind: &str, time, heard| Entry {
+            kind: kind.to_owned(),
+            time,
+            heard,
+            source: "client".to_owned(),
+            reason: None,
+            seats: Vec::new(),
+            amount: None,
+            receipt: None,
+        };
+        let request = entry("booking-requested", at(30), Some(at(0)));
+        let text = lines(&[request, entry("seat-booked", at(1), None)]);
+        assert!(text.contains(" +1.000 s  seat-booked"), "{text}");
+        assert!(text.contains(&format!("says {}", at(30))), "{text}");
+    }
+}

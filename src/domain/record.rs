@@ -241,9 +241,10 @@ impl Record {
     /// The number of the receipt that was sent, and whether the receipt is valid.
     #[must_use]
     pub fn receipt(&self) -> Option<(&str, bool)> {
-        let sent = self.fact(Kind::ReceiptSent).filter(|it| self.is_answered(it))?;
-        let valid = is_valid(true, self.fact(Kind::SeatUnavailable).is_some());
-        Some((sent.receipt.as_deref()?, valid))
+        let answered = self.answered()?;
+        let sent = self.facts.iter().filter(|it| it.digest == answered);
+        let number = sent.into_iter().find_map(|it| it.receipt.as_deref())?;
+        Some((number, is_valid(true, self.fact(Kind::SeatUnavailable).is_some())))
     }
 
     /// The request that was answered, else the one that was heard first. The time that a request

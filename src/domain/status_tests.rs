@@ -5,8 +5,7 @@ use crate::domain::{decision::Key, event::Kind, testing::*};
 
 /// Plays the facts in every order, repeats each of them at the end, and expects the same standing
 /// every time: the phase, then ` final`, ` conflict`, and `; event from role since seconds` for
-/// each
-/// event that is waited for. `@` in a fact is the time when it was published.
+/// each event that is waited for. `@` in a fact is the time when it was published.
 #[track_caller]
 fn check(facts: &[&str], stands: &str) -> Record {
     let mut orders = orders(facts).into_iter();
@@ -53,6 +52,14 @@ const PF: &str = "PF ada/1 declined @6";
 const NEVER: &str = "PF ada/1 seat_unavailable @6";
 const RF: &str = "RF ada/1 @7";
 const RI: &str = "RI ada/1 @8";
+
+#[test]
+fn the_receipt_is_the_one_of_the_request_that_was_answered_and_void_without_seats() {
+    let earlier_of_another = fold(&["RI ada/2 @1", BR, SB, PO, RI]);
+    assert!(earlier_of_another.receipt().is_some_and(|(_, valid)| valid));
+    assert!(fold(&[BR, SB, PO, RI, SU]).receipt().is_some_and(|(_, valid)| !valid));
+    assert_eq!(fold(&[BR, SB, PO]).receipt(), None);
+}
 
 /// The table of `docs/RULES.md`. The first line that has all its facts is the right one.
 const TABLE: [(&[&str], Phase, bool); 10] = [

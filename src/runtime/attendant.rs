@@ -301,7 +301,19 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{clock::Clock, roles::StatusRole, store::memory::Memory, wire::Message};
+    use crate::{
+        clock::Clock,
+        roles::StatusRole,
+        store::{StoreError, memory::Memory},
+        wire::Message,
+    };
+
+    /// Five of them in a row would stop polling, although the store is well.
+    #[test]
+    fn a_row_that_cannot_be_used_is_no_failure_of_the_store() {
+        assert_eq!(dependency_of(&WorkError::Endless), None);
+        assert_eq!(dependency_of(&WorkError::Store(StoreError::Closed)), Some(Dependency::Store));
+    }
 
     struct Silent;
 

@@ -212,6 +212,7 @@ mod tests {
     }
 
     /// Without the driver, every publish and every delete would fail, while polling went on.
+    /// Failure matrix: A30.
     #[tokio::test]
     async fn a_service_whose_batches_are_not_sent_any_more_ends_with_70() {
         let stop = CancellationToken::new();

@@ -47,9 +47,9 @@ impl AwsBus {
     /// Finds the role's queue by its name, and from its ARN the account and region of queue and
     /// topics. A delete waits `deletes_linger` for others to share its request.
     ///
-    /// The last part of the result are the tasks that send the batches. They end with the last
-    /// clone of the bus; if one ends before, it has panicked, and the bus is of no use any more. If
-    /// the set is dropped, they are aborted.
+    /// The last part of the result is the set of the tasks that send the batches. They end with the
+    /// last clone of the bus. A task that ends before has panicked, and the bus is of no use any
+    /// more. A set that is dropped aborts its tasks.
     ///
     /// # Errors
     /// When the queue does not exist or may not be used, or AWS cannot be reached.

@@ -213,7 +213,9 @@ impl Engine {
         if let [it] = lot
             && it.read_version > 0
         {
-            return self.update_unless_changed(it);
+            // The update itself compares the version, which saves a read.
+            let written = self.first(&it.key, |id| Ok(self.update(id, it)?.then_some(())))?;
+            return Ok(written.map_or(Commit::Conflict, |()| Commit::Done));
         }
         let select = "SELECT id, version FROM rows WHERE id = ?1 AND key = ?2";
         let mut found = Vec::with_capacity(lot.len());
@@ -230,27 +232,14 @@ impl Engine {
         }
         for (it, row) in lot.iter().zip(found) {
             match row {
-                Some(row) => self.update(row, it)?,
+                Some(row) => {
+                    let written = self.update(row.id, it)?;
+                    debug_assert!(written, "its version was compared in this transaction");
+                }
                 None => self.insert(it)?,
             }
         }
         Ok(Commit::Done)
-    }
-
-    /// Writes the only row of a lot, which was read before. The statement itself compares the
-    /// version, which saves a read.
-    fn update_unless_changed(&self, it: &Write) -> Result<Commit, rusqlite::Error> {
-        let mut update = self.connection.prepare_cached(
-            "UPDATE rows SET version = ?2 + 1, body = ?3, phase = ?4, at_ms = ?5, open = ?6
-             WHERE id = ?1 AND key = ?7 AND version = ?2",
-        )?;
-        let (phase, at_ms, open) = listed(it);
-        let read_version = it.read_version.cast_signed();
-        let done = self.first(&it.key, |id| {
-            let values = params![id, read_version, it.body, phase, at_ms, open, it.key];
-            Ok((update.execute(values)? > 0).then_some(Commit::Done))
-        })?;
-        Ok(done.unwrap_or(Commit::Conflict))
     }
 
     fn insert(&self, it: &Write) -> Result<(), rusqlite::Error> {
@@ -265,15 +254,19 @@ impl Engine {
         self.keys.borrow_mut().add(&self.connection, &it.key, id)
     }
 
-    fn update(&self, row: Found, it: &Write) -> Result<(), rusqlite::Error> {
+    /// Writes the row with this id, if it has the key and the version that were read. Returns
+    /// whether it has.
+    fn update(&self, id: i64, it: &Write) -> Result<bool, rusqlite::Error> {
         let (phase, at_ms, open) = listed(it);
-        self.connection
+        let read_version = it.read_version.cast_signed();
+        let changed = self
+            .connection
             .prepare_cached(
-                "UPDATE rows SET version = ?2, body = ?3, phase = ?4, at_ms = ?5, open = ?6
-                 WHERE id = ?1",
+                "UPDATE rows SET version = ?2 + 1, body = ?3, phase = ?4, at_ms = ?5, open = ?6
+                 WHERE id = ?1 AND key = ?7 AND version = ?2",
             )?
-            .execute(params![row.id, row.version + 1, it.body, phase, at_ms, open])?;
-        Ok(())
+            .execute(params![id, read_version, it.body, phase, at_ms, open, it.key])?;
+        Ok(changed > 0)
     }
 
     /// At most `limit` listed rows, from the beginning or after the place `after`.
