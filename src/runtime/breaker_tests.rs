@@ -1,3 +1,5 @@
+//! When polling stops, when it is tried again, and what says nothing about a dependency.
+
 use super::*;
 
 /// The trial that may begin now.
@@ -133,7 +135,10 @@ fn what_does_not_need_it_says_nothing_about_it() {
     assert!(!works(&breaker, &[Dependency::Store, Dependency::Topics], at(0)));
     assert!(fail(&breaker, 1, at(0)));
     let first = trial(&breaker, at(60));
-    assert!(!works(&breaker, &[Dependency::Store], at(60)), "still not known whether the gateway works");
+    assert!(
+        !works(&breaker, &[Dependency::Store], at(60)),
+        "still not known whether the gateway works"
+    );
     drop(first);
     trial(&breaker, at(60));
 }
@@ -162,10 +167,7 @@ fn a_trial_that_fails_opens_it_for_longer() {
     for _ in 0..8 {
         let trial = trial(&breaker, at(now));
         assert_eq!(fail_trial(&breaker, &trial, at(now)), Trip::StaysOpen);
-        assert_eq!(
-            breaker.open(),
-            Some((Dependency::Outside, "the gateway is down".to_owned()))
-        );
+        assert_eq!(breaker.open(), Some((Dependency::Outside, "the gateway is down".to_owned())));
         let Permission::Open { wait, .. } = breaker.permission(at(now)) else {
             panic!("it is open")
         };

@@ -312,7 +312,7 @@ async fn a_provider_whose_first_answers_are_all_late_is_asked_on() {
         "every first answer late: polling stopped {} times, {rate:.1} bookings a second",
         bench.stopped()
     ));
-    assert!(bench.stopped() <= 1, "at the beginning nobody knows that anything works");
+    assert!(bench.stopped() <= 3, "at the beginning nobody knows that anything works");
     assert!(rate > 20.0, "{rate}");
     bench.end().await;
 }

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use super::{
     hand::{self, Cell, Fault, Operation, Run, Step},
     known::check_step,
-    outside::{CHARGE, REFUND},
     model::{HOLD_LIMIT, Model, Turn},
+    outside::{CHARGE, REFUND},
 };
 
 /// One way in which a turn can go.
@@ -49,9 +49,7 @@ impl Model {
             return Ok(Rc::clone(effects));
         }
         let mut effects = match turn {
-            Turn::Forget => {
-                self.changed(cell, written, "its keys are too old", Cell::forget)?
-            }
+            Turn::Forget => self.changed(cell, written, "its keys are too old", Cell::forget)?,
             Turn::CatchUp => {
                 self.changed(cell, written, "the charge is there", |it| it.unseen = false)?
             }
