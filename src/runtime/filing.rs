@@ -1,7 +1,7 @@
 //! Acts on a verdict: deletes the message, gives it back or sets it aside, and tells the breaker.
 //! It must never change a verdict.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use tracing::{Instrument, error, info, warn};
 
@@ -51,7 +51,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let handle = &delivery.receipt_handle;
         let (ended, filed) = match verdict {
             Verdict::Done(needed) => {
-                if self.breaker.worked(&needed) {
+                let now = self.work().clock().steady();
+                if self.breaker.worked(&needed, (lease.began(), now)) {
                     self.poll_health.resume();
                     self.tell_breaker();
                     info!(breaker = "closed", "dependency recovered, polling resumes");
@@ -63,7 +64,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 let asked = cause.downcast_ref::<WorkError>().and_then(WorkError::asked_to_wait);
                 let after = not_before(delay, asked);
                 warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
-                self.trip(on, &*cause, in_flight);
+                self.trip(on, &*cause, lease.began(), in_flight);
                 (Ended::Retry, self.queue.give_back(handle, after).await)
             }
             Verdict::Poison(poison) => {
@@ -89,18 +90,25 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         self.queue.delete(&delivery.receipt_handle).await
     }
 
-    /// Tells the breaker what failed. An alarm counts the log lines with `breaker = "open"`
-    /// (terraform/alarms.tf): one when the breaker opens, and one for each trial that fails.
-    fn trip(&self, on: Option<Dependency>, cause: &(dyn Error + 'static), in_flight: &InFlight) {
+    /// Tells the breaker what failed, in a delivery that began at `began` by the steady clock. An
+    /// alarm counts the log lines with `breaker = "open"` (terraform/alarms.tf): one when the
+    /// breaker opens, and one for each trial that fails.
+    fn trip(
+        &self,
+        on: Option<Dependency>,
+        cause: &(dyn Error + 'static),
+        began: Duration,
+        in_flight: &InFlight,
+    ) {
         let Some(on) = on else { return };
-        let (why, now) = (Chain(cause).to_string(), self.work().clock().steady());
-        let trip = self.breaker.failed(on, &why, in_flight.trial(), now, &mut self.jitter());
+        let (why, times) = (Chain(cause).to_string(), (began, self.work().clock().steady()));
+        let trip = self.breaker.failed(on, &why, in_flight.trial(), times, &mut self.jitter());
         let on = on.as_str();
         match trip {
             Trip::Counted => {}
             Trip::Opens => error!(
                 breaker = "open",
-                on, why, "too many failures in a row: polling stops until a delivery succeeds"
+                on, why, "too many failures: polling stops until a delivery succeeds"
             ),
             Trip::StaysOpen => {
                 warn!(

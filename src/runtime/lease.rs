@@ -30,6 +30,8 @@ const ENDLESS: Duration = Duration::from_secs(1 << 32);
 #[derive(Debug)]
 pub struct Lease {
     clock: Clock,
+    /// When the delivery began, by the steady clock.
+    began: Duration,
     /// When the visibility timeout ends, in milliseconds of the steady clock.
     until_ms: AtomicU64,
     /// When the heartbeat stops extending it, by the steady clock.
@@ -50,6 +52,7 @@ impl Lease {
         let now = clock.steady();
         Lease {
             clock: clock.clone(),
+            began: now,
             until_ms: AtomicU64::new(milliseconds(now.saturating_add(visibility))),
             cap: now.saturating_add(cap),
             over: CancellationToken::new(),
@@ -74,6 +77,12 @@ impl Lease {
     #[must_use]
     pub fn at_cap(&self) -> bool {
         self.clock.steady() >= self.cap
+    }
+
+    /// When the delivery began, by the steady clock.
+    #[must_use]
+    pub fn began(&self) -> Duration {
+        self.began
     }
 
     /// Returns when a heartbeat has ended the lease. A lease that merely ran out shows only in

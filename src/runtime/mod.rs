@@ -31,6 +31,7 @@ mod receive;
 mod row;
 mod unit_of_work;
 mod view;
+mod window;
 mod worker;
 
 pub use amend::{Amended, amend};

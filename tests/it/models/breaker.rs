@@ -84,7 +84,7 @@ async fn a_dependency_that_is_down_stops_polling_says_why_and_closes_by_itself()
 
 /// A writer that keeps what is written to it.
 #[derive(Clone, Default)]
-struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
+pub struct Written(pub Arc<std::sync::Mutex<Vec<u8>>>);
 
 impl std::io::Write for Written {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

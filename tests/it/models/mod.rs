@@ -7,6 +7,7 @@ pub mod exhaustive;
 pub mod fares;
 pub mod filing;
 pub mod leases;
+pub mod outages;
 pub mod replay;
 pub mod simulation;
 pub mod stories;

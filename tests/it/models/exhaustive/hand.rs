@@ -39,11 +39,34 @@ pub struct Cell {
     /// Rows by key.
     pub rows: BTreeMap<String, (u64, String)>,
     /// The questions that the gateway has not forgotten, by idempotency key.
-    pub keys: BTreeMap<String, String>,
+    pub keys: BTreeMap<String, Asked>,
+    /// Whether a look-up does not show the charge yet.
+    pub unseen: bool,
     /// Every movement of money, in order.
     pub ledger: Vec<Movement>,
     /// Every different mail. How often it was sent is nobody's promise.
     pub mails: BTreeSet<String>,
+}
+
+/// What the gateway keeps under an idempotency key.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub question: String,
+    /// Whether it failed, and repeats that failure, whatever it has done.
+    pub failed: bool,
+}
+
+/// What a gateway does within its promises, and whether payment is prepared for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Provider {
+    /// It forgets its idempotency keys, which live longer than a look-up lags behind.
+    pub forgets: bool,
+    /// A look-up does not show a new charge at once.
+    pub lags: bool,
+    /// It keeps a failure under the key, and repeats it until the key is forgotten.
+    pub repeats_failures: bool,
+    /// A charge that may have been asked for is asked for again without a look-up.
+    pub is_not_looked_up: bool,
 }
 
 /// A line of the gateway's ledger.
@@ -72,6 +95,7 @@ pub enum Reply {
     Found(Option<Charge>),
     Charged(Charged),
     TimedOut,
+    FailedAsBefore,
     KeyMisused,
     Refunded(Refund),
     Done,
@@ -92,6 +116,8 @@ pub struct Fault {
     pub at: usize,
     /// Whether it was done all the same, and only the answer was lost.
     pub done: bool,
+    /// Whether the gateway keeps the failure and repeats it.
+    pub kept: bool,
 }
 
 /// How a delivery went, as far as it went.
@@ -105,6 +131,19 @@ pub struct Run {
     pub published: Vec<Message>,
     pub set_aside: Option<String>,
     pub deleted: bool,
+}
+
+impl Cell {
+    /// The gateway forgets its keys. Look-ups have caught up long before.
+    pub fn forget(&mut self) {
+        self.keys.clear();
+        self.unseen = false;
+    }
+
+    /// Whether the gateway repeats a failure, so that nothing can be known for now.
+    pub fn is_stuck(&self) -> bool {
+        self.keys.values().any(|it| it.failed)
+    }
 }
 
 impl Run {
@@ -132,6 +171,8 @@ pub struct State {
     told: usize,
     stop_at: usize,
     fault: Option<Fault>,
+    /// Set while the gateway fails and keeps that: whether it does what it was asked.
+    pub keeps: Option<bool>,
     next: Option<Operation>,
     now_ms: i64,
     clock: Arc<Hands>,
@@ -140,6 +181,7 @@ pub struct State {
     pub deleted: bool,
     /// What keeps a hostile client out, and what does not.
     pub hostile: Hostile,
+    pub provider: Provider,
     /// What is delivered, if it is an event.
     pub event: Option<Event>,
 }
@@ -149,7 +191,7 @@ pub struct State {
 pub fn run<R: Role>(
     role: impl FnOnce(Hand) -> R,
     (cell, now_ms): (&Cell, i64),
-    (incoming, hostile): (&Incoming, &Hostile),
+    (incoming, hostile, provider): (&Incoming, &Hostile, Provider),
     steps: &[Step],
     stop_at: usize,
     fault: Option<Fault>,
@@ -161,6 +203,7 @@ pub fn run<R: Role>(
         told: 0,
         stop_at,
         fault,
+        keeps: None,
         next: None,
         now_ms,
         clock: Arc::clone(&clock),
@@ -168,6 +211,7 @@ pub fn run<R: Role>(
         set_aside: None,
         deleted: false,
         hostile: hostile.clone(),
+        provider,
         event: wire::decode(incoming, &hostile.intake()).ok(),
     })));
     let clock = Clock::Manual(clock);
@@ -225,7 +269,8 @@ impl Hand {
         state.clock.set(at_ms);
         let fault = state.fault.filter(|it| it.at == at);
         let mut reply = Reply::Failed;
-        if fault.is_none_or(|it| it.done) {
+        if fault.is_none_or(|it| it.done || it.kept) {
+            state.keeps = fault.filter(|it| it.kept).map(|it| it.done);
             let answer = act(&mut state);
             if fault.is_none() {
                 reply = answer;

@@ -162,6 +162,11 @@ fn payment(row: Option<Payment>, cell: &Cell) -> Checked<Facts> {
     if !fits {
         return broken(format!("H2 {row:?} with {charges} charges, {refunds} refunds"));
     }
+    // What cannot be known stays open (D22).
+    let open = matches!(row, Some(Payment::Claimed { .. }));
+    if !open && charges == 0 && cell.is_stuck() {
+        return broken(format!("D22 {row:?}, while the gateway repeats a failure"));
+    }
     Ok(Facts::Payment { row, charges, refunds })
 }
 

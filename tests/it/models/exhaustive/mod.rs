@@ -5,9 +5,10 @@
 //! number of times) and the worker deals with it to the end; or dies after any of its operations;
 //! or an operation fails, done or not done; or the worker is suspended before any write, outside
 //! effect or repeated read, and goes on at any later time, while others work on the same rows; the
-//! holds expire; the gateway forgets its idempotency keys. After each, the invariants of section H
-//! of `docs/FAILURE-MATRIX.md` are checked, and at rest that every booking is at an ending of
-//! section G. H6 holds by the order of the operations, which is the real worker's.
+//! holds expire; the gateway forgets its idempotency keys, repeats a failure until then, or does
+//! not show a new charge yet. After each, the invariants of section H of `docs/FAILURE-MATRIX.md`
+//! are checked, and at rest that every booking is at an ending of section G. H6 holds by the order
+//! of the operations, which is the real worker's.
 //!
 //! `hand` runs one delivery, `ways` in all ways, `search` goes through the worlds, `known` and
 //! `invariants` say what must hold.
@@ -96,4 +97,13 @@ fn exhaustive_every_lock_against_a_hostile_client_is_missed_when_it_is_opened() 
     }
     say(&table);
     assert_eq!(unmissed, Vec::<&str>::new(), "locks that nothing misses");
+}
+
+/// Failure matrix: D20.
+#[test]
+fn exhaustive_a_charge_that_is_asked_for_again_without_a_look_up_is_made_twice() {
+    let missed = explore(&scenarios::not_looked_up());
+    let violation = missed.expect_err("the second charge is missed");
+    say(&violation);
+    assert!(first_line(&violation).starts_with("H2 2 charges, 0 refunds"), "{violation}");
 }

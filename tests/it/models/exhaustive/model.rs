@@ -19,7 +19,7 @@ use jiff::SignedDuration;
 use crate::harness::enveloped;
 
 use super::{
-    hand::{Cell, Step},
+    hand::{Cell, Provider, Step},
     hostile::{self, Hostile, Lock, Stranger},
     known::Known,
     ways::Effect,
@@ -66,6 +66,8 @@ pub enum Turn {
     Resume(u16),
     /// The gateway forgets its idempotency keys.
     Forget,
+    /// A look-up shows the charge from now on.
+    CatchUp,
 }
 
 pub struct Letter {
@@ -108,17 +110,24 @@ pub struct Model {
     pub turns: HashMap<(u8, u16, bool, Turn), Rc<[Effect]>>,
     pub seats: Seats,
     pub hostile: Hostile,
+    pub provider: Provider,
     strangers: Vec<Stranger>,
 }
 
 pub const HOLD_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 
 impl Model {
-    pub fn new(bookings: Vec<BookingId>, conflicts: bool, hostile: Hostile) -> Model {
+    pub fn new(
+        bookings: Vec<BookingId>,
+        conflicts: bool,
+        hostile: Hostile,
+        provider: Provider,
+    ) -> Model {
         let strangers = hostile.strangers(&bookings);
         Model {
             strangers,
             hostile,
+            provider,
             bookings,
             conflicts,
             letters: Vec::new(),

@@ -16,7 +16,14 @@ use booking::{
     wire::{Incoming, Message},
 };
 
-use super::hand::{Hand, Movement, Operation, Reply, State};
+use super::hand::{Asked, Hand, Movement, Operation, Reply, State};
+
+/// Asks the gateway for a charge.
+pub const CHARGE: &str = "the charge";
+/// Asks the gateway for a refund.
+pub const REFUND: &str = "the refund";
+/// The failure that the gateway repeats.
+const FAILURE: u16 = 500;
 
 impl Store for Hand {
     async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
@@ -65,6 +72,9 @@ impl Store for Hand {
 impl Gateway for Hand {
     async fn find(&self, booking: &BookingId) -> Result<Option<Charged>, GatewayError> {
         let find = |state: &mut State| {
+            if state.cell.unseen || state.provider.is_not_looked_up {
+                return Reply::Found(None);
+            }
             let line =
                 state.cell.ledger.iter().find(|line| !line.refund && line.booking == *booking);
             Reply::Found(line.map(|line| charge_of(booking, line.amount)))
@@ -83,26 +93,33 @@ impl Gateway for Hand {
     ) -> Result<Charged, GatewayError> {
         let token = token.reveal();
         let charge = |state: &mut State| {
-            let asked = format!("{amount} {token}");
-            let known = state.cell.keys.insert(booking.as_str().to_owned(), asked.clone());
-            if known.as_ref().is_some_and(|it| *it != asked) {
-                return Reply::KeyMisused;
-            }
-            if !matches!(token, "tok_visa" | "tok_timeout_then_ok") {
-                return Reply::Charged(Charged::No(NoCharge::Declined));
-            }
-            if known.is_none() {
-                let booking = booking.clone();
-                state.cell.ledger.push(Movement { refund: false, booking, amount });
-                if token == "tok_timeout_then_ok" {
-                    return Reply::TimedOut;
+            let (key, question) = (booking.as_str(), format!("{amount} {token}"));
+            let known = match state.cell.keys.get(key) {
+                Some(it) if it.question != question => return Reply::KeyMisused,
+                Some(it) if it.failed => return Reply::FailedAsBefore,
+                known => known.is_some(),
+            };
+            let is_charged = matches!(token, "tok_visa" | "tok_timeout_then_ok");
+            if !known {
+                state.keep(key, question);
+                if is_charged && state.keeps != Some(false) {
+                    let booking = booking.clone();
+                    state.cell.ledger.push(Movement { refund: false, booking, amount });
+                    state.cell.unseen = state.provider.lags;
+                    if token == "tok_timeout_then_ok" {
+                        return Reply::TimedOut;
+                    }
                 }
             }
-            Reply::Charged(Charged::Yes(charge_of(booking, amount)))
+            Reply::Charged(match is_charged {
+                true => Charged::Yes(charge_of(booking, amount)),
+                false => Charged::No(NoCharge::Declined),
+            })
         };
-        match self.operate(Operation::Effect("the charge"), charge).await {
+        match self.operate(Operation::Effect(CHARGE), charge).await {
             Reply::Charged(charged) => Ok(charged),
             Reply::KeyMisused => Err(GatewayError::Refused("the key was used for something else")),
+            Reply::FailedAsBefore => Err(GatewayError::FailedAsBefore { status: FAILURE }),
             _ => Err(GatewayError::TimedOut),
         }
     }
@@ -112,16 +129,34 @@ impl Gateway for Hand {
         let refund = |state: &mut State| {
             let known = state.cell.ledger.iter().any(|it| it.refund && it.booking == *booking);
             if !known {
-                let booking = booking.clone();
-                state.cell.ledger.push(Movement { refund: true, booking, amount });
+                let key = format!("{booking}:refund");
+                if state.cell.keys.get(&key).is_some_and(|it| it.failed) {
+                    return Reply::FailedAsBefore;
+                }
+                if state.keeps.is_some() {
+                    state.keep(&key, amount.to_string());
+                }
+                if state.keeps != Some(false) {
+                    let booking = booking.clone();
+                    state.cell.ledger.push(Movement { refund: true, booking, amount });
+                }
             }
             let refund = format!("re_{booking}");
             Reply::Refunded(Refund { refund, charge: charge.charge.clone(), amount })
         };
-        match self.operate(Operation::Effect("the refund"), refund).await {
+        match self.operate(Operation::Effect(REFUND), refund).await {
             Reply::Refunded(refund) => Ok(refund),
+            Reply::FailedAsBefore => Err(GatewayError::FailedAsBefore { status: FAILURE }),
             _ => Err(GatewayError::TimedOut),
         }
+    }
+}
+
+impl State {
+    /// Keeps a question under an idempotency key, and whether the answer to it was a failure.
+    fn keep(&mut self, key: &str, question: String) {
+        let asked = Asked { question, failed: self.keeps.is_some() };
+        self.cell.keys.insert(key.to_owned(), asked);
     }
 }
 

@@ -63,6 +63,7 @@ impl Search<'_> {
                 format!("{role} goes on with {}", letter(self.model.held_by(cell, number)))
             }
             Turn::Forget => "the gateway forgets".to_owned(),
+            Turn::CatchUp => "the look-up catches up".to_owned(),
         };
         effect.map_or_else(|| turn.clone(), |it| format!("{turn}: {}", it.words))
     }

@@ -7,12 +7,17 @@ use booking::{
 };
 
 use super::{
+    hand::Provider,
     hostile::Hostile,
     search::{Scenario, Suspended},
 };
 use crate::harness::Sketch;
 
 const DEBUG: bool = cfg!(debug_assertions);
+
+/// A provider that does everything that is hard for payment.
+const PROVIDER: Provider =
+    Provider { forgets: true, lags: true, repeats_failures: true, is_not_looked_up: false };
 
 /// The longest first.
 pub fn all() -> Vec<Scenario> {
@@ -39,7 +44,7 @@ fn one_booking_together() -> Vec<Scenario> {
     let suspended_max = Suspended { together: 1, receipt: 0, status: 0 };
     let together = |it: Scenario| Scenario {
         name: format!("{}, all roles together", it.name),
-        forgetting: false,
+        provider: Provider::default(),
         listeners_apart: false,
         ..it
     };
@@ -61,13 +66,25 @@ fn one_booking_apart(suspended_max: Suspended) -> Vec<Scenario> {
     let again = Event { cause, ..request.clone() };
     let twice =
         scenario("one booking, asked for twice", &[request, again], suspended_max, &["completed"]);
+    let nowhere = Sketch { flight: "ZZ404", ..Sketch::new("ada", &["12A"], "tok_visa") }.event();
+    let endings = ["refunded", "seat_unavailable"];
+    let no_seat = scenario("one booking, no such flight", &[nowhere], suspended_max, &endings);
     let all = [
         twice,
+        no_seat,
         one("one booking, charged", "tok_visa", "completed"),
         one("one booking, declined", "tok_declined", "payment_failed"),
         one("one booking, charged and answered too late", "tok_timeout_then_ok", "completed"),
     ];
-    all.map(|it| Scenario { forgetting: true, ..it }).into()
+    all.map(|it| Scenario { provider: PROVIDER, ..it }).into()
+}
+
+/// The card is charged, and nobody looks that up before asking again: this must be missed.
+pub fn not_looked_up() -> Scenario {
+    let request = Sketch::new("ada", &["12A"], "tok_visa").event();
+    let alone = Suspended { together: 0, receipt: 0, status: 0 };
+    let it = scenario("one booking, charged, not looked up", &[request], alone, &["completed"]);
+    Scenario { provider: Provider { is_not_looked_up: true, ..PROVIDER }, ..it }
 }
 
 /// (b) The second wants one of the two seats of the first; whoever is paid for is seated, and who
@@ -152,7 +169,7 @@ pub(super) fn scenario(
         requests,
         conflicts: false,
         expiry: false,
-        forgetting: false,
+        provider: Provider::default(),
         suspended_max,
         listeners_apart: true,
         hostile: Hostile::default(),

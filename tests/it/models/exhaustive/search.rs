@@ -13,6 +13,7 @@ use booking::{
 
 use super::{
     fingerprint::{Seen, fingerprint},
+    hand::Provider,
     hostile::Hostile,
     invariants::{self, ReceiptEnd},
     known::Facts,
@@ -32,8 +33,8 @@ pub struct Scenario {
     pub conflicts: bool,
     /// Whether holds can expire.
     pub expiry: bool,
-    /// Whether the gateway can forget its idempotency keys.
-    pub forgetting: bool,
+    /// What the gateway can do.
+    pub provider: Provider,
     /// How many workers can stand suspended at once, at most one a cell; and when receipt and
     /// status are explored apart, how many there.
     pub suspended_max: Suspended,
@@ -100,7 +101,8 @@ pub struct Search<'a> {
 /// The first violation, with the path to it.
 pub fn explore(scenario: &Scenario) -> Result<Size, String> {
     let hostile = scenario.hostile.clone();
-    let model = Model::new(scenario.bookings.clone(), scenario.conflicts, hostile);
+    let bookings = scenario.bookings.clone();
+    let model = Model::new(bookings, scenario.conflicts, hostile, scenario.provider);
     let (ends, met, apart) = (HashMap::new(), Vec::new(), Size::default());
     let mut search = Search { scenario, model, ends, met, apart };
     let start = search.model.start(&scenario.requests)?;
@@ -196,9 +198,13 @@ impl<'a> Search<'a> {
                 if number != 0 && (cell != 0 || booking == 0) {
                     self.turn(world, cell, Turn::Resume(number), true, next)?;
                 }
+                let Provider { forgets, lags, .. } = self.scenario.provider;
                 // Keys live longer than any worker is let work on one delivery.
-                if self.scenario.forgetting && *role == RoleName::Payment && number == 0 {
+                if forgets && *role == RoleName::Payment && number == 0 {
                     self.turn(world, cell, Turn::Forget, false, next)?;
+                }
+                if lags && *role == RoleName::Payment {
+                    self.turn(world, cell, Turn::CatchUp, false, next)?;
                 }
             }
         }
@@ -240,7 +246,7 @@ impl<'a> Search<'a> {
         after.written[cell] = effect.written;
         after.published |= effect.published;
         let message = match turn {
-            Turn::Forget => return after,
+            Turn::Forget | Turn::CatchUp => return after,
             Turn::Deliver(message) => {
                 if effect.suspended != 0 {
                     after.suspended[cell] = effect.suspended;

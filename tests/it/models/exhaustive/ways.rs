@@ -16,6 +16,7 @@ use super::{
     hand::{self, Cell, Fault, Operation, Run, Step},
     known::check_step,
     model::{HOLD_LIMIT, Model, Turn},
+    outside::{CHARGE, REFUND},
 };
 
 /// One way in which a turn can go.
@@ -48,7 +49,10 @@ impl Model {
             return Ok(Rc::clone(effects));
         }
         let mut effects = match turn {
-            Turn::Forget => self.forgotten(cell, written)?,
+            Turn::Forget => self.changed(cell, written, "its keys are too old", Cell::forget)?,
+            Turn::CatchUp => {
+                self.changed(cell, written, "the charge is there", |it| it.unseen = false)?
+            }
             Turn::Deliver(message) => self.ways(cell, written, late, message, &[])?,
             Turn::Resume(number) => {
                 let it = &self.drawers[cell].suspended[usize::from(number) - 1];
@@ -118,10 +122,17 @@ impl Model {
         // How a worker takes a failure is seen with the deliveries from the start: once is enough.
         let fail = if before.is_empty() { 0..whole.steps.len() } else { 0..0 };
         for at in fail {
-            for done in [false, true] {
-                let failed = run(self, usize::MAX, Some(Fault { at, done }));
+            let asks = [Operation::Effect(CHARGE), Operation::Effect(REFUND)];
+            let can_keep = asks.contains(&whole.steps[at].operation);
+            let repeats = self.provider.repeats_failures && can_keep;
+            for (done, kept) in [(false, false), (true, false), (false, true), (true, true)] {
+                if kept && !repeats {
+                    continue;
+                }
+                let failed = run(self, usize::MAX, Some(Fault { at, done, kept }));
                 let how = if done { "is done, but its answer lost" } else { "fails" };
-                let words = format!("{} {how}", named(at));
+                let repeated = if kept { ", and that is repeated" } else { "" };
+                let words = format!("{} {how}{repeated}", named(at));
                 effects.push(self.effect(cell, written, message, &failed, 0, words)?);
             }
         }
@@ -130,15 +141,24 @@ impl Model {
     }
 
     /// H10, A1: a delivery that is let finish comes to its end within a few tries, and the same
-    /// message again is then a no-op that says nothing new.
+    /// message again is then a no-op that says nothing new. If the gateway repeats a failure, the
+    /// end comes when it has forgotten that.
     fn check_ends(&self, cell: usize, late: bool, message: u8, whole: &Run) -> Result<(), String> {
         let again = |from: &Cell| self.run(cell, from, late, message, &[], usize::MAX, None);
-        let mut last = again(&whole.cell);
-        for _ in 0..2 {
-            if last.deleted && whole.deleted {
-                break;
+        let tried = |from: &Cell| {
+            let mut last = again(from);
+            for _ in 0..2 {
+                if last.deleted && whole.deleted {
+                    break;
+                }
+                last = again(&last.cell);
             }
-            last = again(&last.cell);
+            last
+        };
+        let mut last = tried(&whole.cell);
+        if !last.deleted && last.cell.is_stuck() {
+            last.cell.forget();
+            last = tried(&last.cell);
         }
         if !last.deleted {
             return Err("H10 it is never dealt with, however often it is tried".to_owned());
@@ -152,11 +172,18 @@ impl Model {
         Ok(())
     }
 
-    fn forgotten(&mut self, cell: usize, written: u16) -> Result<Vec<Effect>, String> {
+    /// The gateway changes by itself.
+    fn changed(
+        &mut self,
+        cell: usize,
+        written: u16,
+        words: &str,
+        change: impl FnOnce(&mut Cell),
+    ) -> Result<Vec<Effect>, String> {
         let mut after = self.drawers[cell].written[usize::from(written)].0.clone();
-        after.keys.clear();
+        change(&mut after);
         let written = self.write_down(cell, after)?;
-        let words = "its keys are too old".to_owned();
+        let words = words.to_owned();
         Ok(vec![Effect { written, suspended: 0, published: 0, gone: false, words }])
     }
 
@@ -188,7 +215,7 @@ impl Model {
     ) -> Run {
         let role = Model::role_of(cell);
         let from = (from, now_ms(role, late));
-        let it = (incoming, &self.hostile);
+        let it = (incoming, &self.hostile, self.provider);
         match role {
             RoleName::Seats => {
                 let seats = |_| SeatsRole(self.seats.clone());

@@ -75,6 +75,10 @@ faults! {
     Decline, "decline", &[Payment];
     OtherAmount, "gateway takes another amount", &[Payment];
     ForgottenKey, "gateway forgot the key", &[Payment];
+    LookUpLags, "look-up misses a new answer", &[Payment];
+    FailureKept, "gateway repeats 5xx, not charged", &[Payment];
+    FailureKeptAfter, "gateway repeats 5xx after charging", &[Payment];
+    RefundFailureKept, "gateway repeats 5xx to a refund", &[Payment];
     MailRefused, "mailer refuses", &[Receipt];
     MailUnsure, "mailer sent, answer lost", &[Receipt];
     Exhausted, "too many receives, then redriven", ANY;

@@ -29,6 +29,8 @@ pub enum Guard {
     Release,
     Version,
     ChargeKey,
+    /// A charge that may have been asked for is looked up before it is asked for again.
+    LookUp,
     ReceiptClaim,
     SeatsDigest,
     PublishBeforeDelete,
@@ -45,13 +47,14 @@ pub enum Guard {
 }
 
 impl Guard {
-    pub const ALL: [Guard; 15] = [
+    pub const ALL: [Guard; 16] = [
         Guard::Memo,
         Guard::ChargeClaim,
         Guard::ReadAgain,
         Guard::Release,
         Guard::Version,
         Guard::ChargeKey,
+        Guard::LookUp,
         Guard::ReceiptClaim,
         Guard::SeatsDigest,
         Guard::PublishBeforeDelete,
@@ -71,6 +74,7 @@ impl Guard {
             Guard::Release => "ownership check on release",
             Guard::Version => "optimistic version",
             Guard::ChargeKey => "charge key",
+            Guard::LookUp => "look up before asking again",
             Guard::ReceiptClaim => "receipt claim",
             Guard::SeatsDigest => "digest check in seats",
             Guard::PublishBeforeDelete => "publish before delete",

@@ -22,8 +22,12 @@ use super::{
 };
 
 /// The gateway remembers keys for two hours: longer than any process sleeps between its claim and
-/// its question, shorter than messages can be late.
+/// its question, shorter than messages can be late. Stripe remembers them for a day.
 const KEYS_KEPT_MS: i64 = 2 * 3_600_000;
+/// For how long a look-up may miss an answer: far shorter than keys are remembered.
+const LAG_MS_MAX: i64 = 600_000;
+/// The failure that the gateway keeps under a key and repeats.
+const FAILURE: u16 = 500;
 const ROLE: RoleName = RoleName::Payment;
 
 /// What the provider knows, and its own ledger.
@@ -31,6 +35,8 @@ const ROLE: RoleName = RoleName::Payment;
 pub struct Gateway {
     answers: BTreeMap<BookingId, (i64, Charged)>,
     refunds: BTreeMap<String, Refund>,
+    /// Since when it repeats a failure, by idempotency key.
+    failures: BTreeMap<String, i64>,
     pub ledger: Vec<Movement>,
     made: u64,
 }
@@ -39,6 +45,17 @@ impl Gateway {
     fn moved(&self, movement: &str, booking: &BookingId) -> usize {
         let same = |it: &&Movement| it.movement == movement && it.booking == *booking;
         self.ledger.iter().filter(same).count()
+    }
+
+    /// Whether it repeats a failure under this key.
+    fn repeats_failure(&self, key: &str, now_ms: i64) -> bool {
+        self.failures.get(key).is_some_and(|since_ms| now_ms - since_ms <= KEYS_KEPT_MS)
+    }
+
+    /// Keeps a failure under this key, and fails.
+    fn fail<T>(&mut self, key: &str, now_ms: i64) -> Result<T, GatewayError> {
+        self.failures.insert(key.to_owned(), now_ms);
+        Err(GatewayError::Failed { status: FAILURE, after: None })
     }
 
     fn reference(&mut self, kind: &str) -> String {
@@ -82,13 +99,16 @@ impl gateway::Gateway for SimGateway {
         self.0.turn(Op::Effect).await;
         let world = &mut *self.0.lock();
         unreachable(world)?;
-        if world.without == Some(Guard::ChargeKey) {
+        if matches!(world.without, Some(Guard::ChargeKey | Guard::LookUp)) {
             return Ok(None);
         }
         let now_ms = world.now_ms;
         let Some((at_ms, answer)) = world.gateway.answers.get(booking).cloned() else {
             return Ok(None);
         };
+        if now_ms - at_ms <= LAG_MS_MAX && world.strikes(Fault::LookUpLags, ROLE, 250) {
+            return Ok(None);
+        }
         if now_ms - at_ms > KEYS_KEPT_MS && world.unkind {
             world.count(Fault::ForgottenKey, ROLE);
         }
@@ -107,13 +127,19 @@ impl gateway::Gateway for SimGateway {
         if world.strikes(Fault::GatewayNever, ROLE, 10) {
             return Err(GatewayError::TimedOut);
         }
-        let now_ms = world.now_ms;
+        let (key, now_ms) = (booking.as_str(), world.now_ms);
+        if world.gateway.repeats_failure(key, now_ms) {
+            return Err(GatewayError::FailedAsBefore { status: FAILURE });
+        }
         let known = world.gateway.answers.get(booking);
         let known = known.filter(|(at_ms, _)| now_ms - at_ms <= KEYS_KEPT_MS);
         if let Some((_, answer)) = known
             && world.without != Some(Guard::ChargeKey)
         {
             return Ok(answer.clone());
+        }
+        if world.strikes(Fault::FailureKept, ROLE, 10) {
+            return world.gateway.fail(key, now_ms);
         }
         let late = token.reveal() == "tok_timeout_then_ok";
         let answer = match token.reveal() {
@@ -135,6 +161,8 @@ impl gateway::Gateway for SimGateway {
             world.count(Fault::Decline, ROLE);
         } else if world.strikes(Fault::GatewayAfter, ROLE, 15) {
             return Err(GatewayError::TimedOut);
+        } else if world.strikes(Fault::FailureKeptAfter, ROLE, 10) {
+            return world.gateway.fail(key, now_ms);
         } else if late {
             world.count(Fault::GatewayAfter, ROLE);
             return Err(GatewayError::TimedOut);
@@ -150,6 +178,14 @@ impl gateway::Gateway for SimGateway {
         if let Some(refund) = world.gateway.refunds.get(&charge.charge) {
             return Ok(refund.clone());
         }
+        let (key, now_ms) = (format!("{booking}:refund"), world.now_ms);
+        if world.gateway.repeats_failure(&key, now_ms) {
+            return Err(GatewayError::FailedAsBefore { status: FAILURE });
+        }
+        let fails = world.strikes(Fault::RefundFailureKept, ROLE, 40);
+        if fails && world.rng.bool() {
+            return world.gateway.fail(&key, now_ms);
+        }
         let refund = Refund {
             refund: world.gateway.reference("re"),
             charge: charge.charge.clone(),
@@ -157,6 +193,9 @@ impl gateway::Gateway for SimGateway {
         };
         world.moves("refund", booking, &refund.refund, charge.amount);
         world.gateway.refunds.insert(charge.charge.clone(), refund.clone());
+        if fails {
+            return world.gateway.fail(&key, now_ms);
+        }
         if world.strikes(Fault::RefundAfter, ROLE, 40) {
             return Err(GatewayError::TimedOut);
         }

@@ -1,0 +1,176 @@
+//! How the payment provider or the mailer answered lately. Decides whether it is down, or only slow
+//! or broken for some of those who ask. It must never say that it is down because of failures
+//! alone, while others who asked at the same time got an answer.
+//!
+//! A time-out comes much later than the answers to those who asked beside it, and all time-outs of
+//! one moment come at once. So it does not matter how many failures come in a row, but when those
+//! that failed had begun.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// How many deliveries must fail that began after the last one that worked.
+const UNBROKEN_MAX: usize = 5;
+/// For how long nothing that worked may have begun, before failures count as unbroken.
+const QUIET: Duration = Duration::from_secs(2);
+/// For how long the end of a delivery is remembered: longer than a time-out of 30 seconds, so that
+/// those who asked at the same time and got their answer at once are remembered beside it.
+const SPAN: Duration = Duration::from_mins(1);
+/// How many ends are remembered at most. More than `--in-hand` allows by default, so that time-outs
+/// which come all at once do not hide the answers before them.
+const ENDS_MAX: usize = 200;
+/// With fewer ends than this, their share says nothing.
+const ENDS_MIN: usize = 20;
+/// It is down if at least this many of [`OF`] deliveries failed. Not at half, since it may be that
+/// each first answer is late and each second one in time. Below three quarters, more than nine of
+/// ten messages get their answer within their ten receives.
+const FAILED_OF: usize = 3;
+const OF: usize = 4;
+
+/// The ends of the last deliveries that asked the outside. All times are by the steady clock.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    /// When each ended, and whether it failed.
+    ends: VecDeque<(Duration, bool)>,
+    /// When the last one that worked began.
+    worked: Option<Duration>,
+    /// When those began that failed, and began after that. At most the last [`UNBROKEN_MAX`].
+    unbroken: VecDeque<Duration>,
+}
+
+impl Window {
+    /// Records that a delivery which began at `began` got an answer now.
+    pub(super) fn worked(&mut self, began: Duration, now: Duration) {
+        let worked = self.worked.map_or(began, |it| it.max(began));
+        self.worked = Some(worked);
+        self.unbroken.retain(|it| *it > worked);
+        self.ended(now, false);
+    }
+
+    /// Records that a delivery which began at `began` failed now. Returns whether the outside is
+    /// down.
+    pub(super) fn failed(&mut self, began: Duration, now: Duration) -> bool {
+        if self.worked.is_none_or(|it| began > it) {
+            self.unbroken.push_back(began);
+            if self.unbroken.len() > UNBROKEN_MAX {
+                self.unbroken.pop_front();
+            }
+        }
+        self.ended(now, true);
+        self.is_silent(now) || self.fails_mostly()
+    }
+
+    /// Whether nothing works at all any more.
+    fn is_silent(&self, now: Duration) -> bool {
+        let quiet = self.worked.is_none_or(|it| now.saturating_sub(it) >= QUIET);
+        quiet && self.unbroken.len() >= UNBROKEN_MAX
+    }
+
+    /// Whether so many fail that the others do not matter.
+    fn fails_mostly(&self) -> bool {
+        let failed = self.ends.iter().filter(|(_, failed)| *failed).count();
+        self.ends.len() >= ENDS_MIN && failed * OF >= self.ends.len() * FAILED_OF
+    }
+
+    fn ended(&mut self, now: Duration, failed: bool) {
+        self.ends.push_back((now, failed));
+        while self.ends.len() > ENDS_MAX
+            || self.ends.front().is_some_and(|(at, _)| now.saturating_sub(*at) > SPAN)
+        {
+            self.ends.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// How long a request takes that has no answer.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Failure matrix: A21.
+    #[test]
+    fn time_outs_that_come_at_once_say_nothing_while_others_who_asked_then_got_an_answer() {
+        let mut window = Window::default();
+        // Sixty-four ask at once. Thirteen wait in vain, and no other asks until they have failed.
+        for at in 0..51 {
+            window.worked(ms(at), ms(at + 100));
+        }
+        for at in 0..13 {
+            assert!(!window.failed(ms(at), ms(at) + PATIENCE), "{at}");
+        }
+    }
+
+    /// Failure matrix: A21.
+    #[test]
+    fn time_outs_of_all_who_asked_since_an_answer_say_that_it_is_down() {
+        let mut window = Window::default();
+        window.worked(ms(0), ms(100));
+        let down: Vec<bool> = (1..=5).map(|at| window.failed(ms(at), ms(at) + PATIENCE)).collect();
+        assert_eq!(down, [false, false, false, false, true]);
+    }
+
+    /// Failure matrix: A21.
+    #[test]
+    fn failures_at_once_need_two_seconds_without_an_answer() {
+        let mut window = Window::default();
+        window.worked(ms(0), ms(1));
+        for at in 1..19 {
+            assert!(!window.failed(ms(100 * at), ms(100 * at)), "{at}");
+        }
+        assert!(window.failed(ms(2_000), ms(2_000)));
+    }
+
+    /// Failure matrix: A21.
+    #[test]
+    fn what_works_clears_those_who_asked_before_it_and_not_those_who_asked_after_it() {
+        let mut window = Window::default();
+        for at in [1, 2, 4, 5] {
+            assert!(!window.failed(ms(at), ms(at)));
+        }
+        window.worked(ms(3), PATIENCE);
+        assert!(!window.failed(ms(6), PATIENCE));
+        assert!(!window.failed(ms(7), PATIENCE));
+        assert!(window.failed(ms(8), PATIENCE));
+    }
+
+    /// Whether it is ever down if each first `failed` of so many fail, late, and the others get
+    /// their answer at once.
+    fn is_down(failed: u64, of: u64) -> bool {
+        let mut window = Window::default();
+        (0..1_000).any(|at| {
+            let (began, now) = (ms(at), ms(at) + PATIENCE);
+            if at % of < failed {
+                return window.failed(began, now);
+            }
+            window.worked(now, now);
+            false
+        })
+    }
+
+    /// Failure matrix: A21.
+    #[test]
+    fn three_of_four_that_fail_are_too_many_and_two_of_three_are_not() {
+        assert!(!is_down(1, 5) && !is_down(1, 2) && !is_down(2, 3));
+        assert!(is_down(3, 4) && is_down(9, 10));
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_a_minute_and_two_hundred() {
+        let mut window = Window::default();
+        for at in 0..1_000 {
+            window.worked(ms(at), ms(at));
+        }
+        assert_eq!(window.ends.len(), ENDS_MAX);
+        window.worked(ms(62_000), ms(62_000));
+        assert_eq!(window.ends.len(), 1);
+        for at in 0..100 {
+            window.failed(ms(62_001 + at), ms(62_001 + at));
+        }
+        assert_eq!(window.unbroken.len(), UNBROKEN_MAX);
+    }
+}
