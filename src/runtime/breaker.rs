@@ -2,11 +2,11 @@
 //! waiting costs nothing. Otherwise they would be received again and again, until SQS moves them to
 //! the dead-letter queue.
 //!
-//! The breaker opens when several deliveries in a row had to be given back because of our own store
-//! or the topics. The payment provider and the mailer may be slow for some who ask and well for all
-//! others, so of them the share of failures counts ([`Window`]). After a pause the breaker lets one
-//! delivery at a time through, as a trial. It closes when a delivery that needs the dependency
-//! succeeds; it must never need a person or a restart for that.
+//! The breaker opens when several deliveries in a row had to be given back because of the store or
+//! the topics. The payment provider and the mailer may be slow for some bookings only, so for them
+//! the share of failures counts ([`Window`]). After a pause the breaker lets one delivery at a time
+//! through, as a trial. It closes when a delivery that needs the dependency succeeds; it must never
+//! need a person or a restart for that.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -1,39 +1,41 @@
 //! How the payment provider or the mailer answered lately. Decides whether it is down, or only slow
-//! or broken for some of those who ask. It must never say that it is down because of failures
-//! alone, while others who asked at the same time got an answer.
+//! for some bookings. It must never count as down while most bookings get an answer.
 //!
-//! A time-out comes much later than the answers to those who asked beside it, and all time-outs of
-//! one moment come at once. So it does not matter how many failures come in a row, but when those
-//! that failed had begun.
+//! A time-out ends much later than the deliveries that began beside it and got an answer at once,
+//! and several time-outs often end together. So what counts is when a failed delivery began, and
+//! not how many failures end in a row.
 
 use std::{collections::VecDeque, time::Duration};
 
-/// How many deliveries must fail that began after the last one that worked.
+/// It is down if so many deliveries failed that began after the last one that worked had begun.
 const UNBROKEN_MAX: usize = 5;
-/// For how long nothing that worked may have begun, before failures count as unbroken.
+/// The same, as long as the last delivery that worked began at least so long ago.
 const QUIET: Duration = Duration::from_secs(2);
 /// For how long the end of a delivery is remembered: longer than a time-out of 30 seconds, so that
-/// those who asked at the same time and got their answer at once are remembered beside it.
+/// the answers to deliveries that began beside it are remembered when it ends.
 const SPAN: Duration = Duration::from_mins(1);
-/// How many ends are remembered at most. More than `--in-hand` allows by default, so that time-outs
-/// which come all at once do not hide the answers before them.
+/// How many ends are remembered at most: three times as many as the deliveries that are in flight
+/// by default, so that time-outs that end together do not push out the answers before them.
 const ENDS_MAX: usize = 200;
-/// With fewer ends than this, their share says nothing.
+/// With fewer ends than this, the share of failures says nothing.
 const ENDS_MIN: usize = 20;
-/// It is down if at least this many of [`OF`] deliveries failed. Not at half, since it may be that
-/// each first answer is late and each second one in time. Below three quarters, more than nine of
-/// ten messages get their answer within their ten receives.
+/// It is also down if at least this many of every [`OF`] deliveries failed. Half is not enough: it
+/// may be that the first answer to each booking is late, and the second one in time. Below three
+/// quarters, more than nine of ten messages get an answer within the ten receives that they have.
 const FAILED_OF: usize = 3;
+/// See [`FAILED_OF`].
 const OF: usize = 4;
 
-/// The ends of the last deliveries that asked the outside. All times are by the steady clock.
+/// The ends of the last deliveries that asked the payment provider or the mailer. All times are by
+/// the steady clock.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     /// When each ended, and whether it failed.
     ends: VecDeque<(Duration, bool)>,
-    /// When the last one that worked began.
+    /// The latest time at which a delivery began that worked.
     worked: Option<Duration>,
-    /// When those began that failed, and began after that. At most the last [`UNBROKEN_MAX`].
+    /// When the last failed deliveries began, as far as that was after `worked`. At most
+    /// [`UNBROKEN_MAX`] of them.
     unbroken: VecDeque<Duration>,
 }
 
@@ -46,8 +48,8 @@ impl Window {
         self.ended(now, false);
     }
 
-    /// Records that a delivery which began at `began` failed now. Returns whether the outside is
-    /// down.
+    /// Records that a delivery which began at `began` failed now. Returns whether the payment
+    /// provider or the mailer is down.
     pub(super) fn failed(&mut self, began: Duration, now: Duration) -> bool {
         if self.worked.is_none_or(|it| began > it) {
             self.unbroken.push_back(began);
@@ -59,13 +61,13 @@ impl Window {
         self.is_silent(now) || self.fails_mostly()
     }
 
-    /// Whether nothing works at all any more.
+    /// Whether no delivery gets an answer any more.
     fn is_silent(&self, now: Duration) -> bool {
         let quiet = self.worked.is_none_or(|it| now.saturating_sub(it) >= QUIET);
         quiet && self.unbroken.len() >= UNBROKEN_MAX
     }
 
-    /// Whether so many fail that the others do not matter.
+    /// Whether most deliveries fail.
     fn fails_mostly(&self) -> bool {
         let failed = self.ends.iter().filter(|(_, failed)| *failed).count();
         self.ends.len() >= ENDS_MIN && failed * OF >= self.ends.len() * FAILED_OF
