@@ -5,6 +5,7 @@
 //! says which one it was.
 
 mod deployment;
+mod secrets;
 
 use std::collections::BTreeSet;
 
