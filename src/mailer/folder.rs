@@ -85,7 +85,7 @@ impl FolderMailer {
 
 impl Mailer for FolderMailer {
     async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
-        let text = letter::compose(receipt, &self.from)?;
+        let text = letter::compose(receipt, &self.from)?.text;
         let failed = |source| MailError::Failed { number: receipt.number.clone(), source };
         let (written, answer) = oneshot::channel();
         let letter = Job { name: format!("{}.eml", receipt.number), text, written };

@@ -7,10 +7,14 @@ use askama::Template;
 use jiff::tz::TimeZone;
 use lettre::{
     Address, Message,
-    message::{Mailbox, MultiPart, MultiPartKind, SinglePart},
+    address::Envelope,
+    message::{
+        Mailbox, MultiPart, MultiPartKind, SinglePart,
+        header::{HeaderName, HeaderValue},
+    },
 };
 
-use super::MailError;
+use super::{Cause, MailError};
 use crate::domain::{
     receipt::{Addressee, Receipt},
     seat::seat_list,
@@ -41,22 +45,32 @@ struct Parts<'a> {
     paid: String,
 }
 
+/// The header with the number of the receipt, since a mail service may replace the Message-ID.
+const NUMBER: HeaderName = HeaderName::new_from_ascii_str("X-Receipt-Number");
+
+/// A complete e-mail, and who it is from and for.
+pub(super) struct Letter {
+    pub(super) envelope: Envelope,
+    pub(super) text: Vec<u8>,
+}
+
 /// The complete e-mail.
 ///
 /// # Errors
 /// When the passenger was erased, or the addresses or texts are not possible in an e-mail.
-pub(super) fn compose(receipt: &Receipt, from: &Mailbox) -> Result<Vec<u8>, MailError> {
+pub(super) fn compose(receipt: &Receipt, from: &Mailbox) -> Result<Letter, MailError> {
     write(receipt, from)
         .map_err(|source| MailError::Unwritable { number: receipt.number.clone(), source })
 }
 
-fn write(
-    receipt: &Receipt,
-    from: &Mailbox,
-) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn write(receipt: &Receipt, from: &Mailbox) -> Result<Letter, Cause> {
     let Addressee::Known(passenger) = &receipt.to else {
         return Err("the passenger was erased, so the receipt has no addressee".into());
     };
+    // Whoever reads a request refuses these, and the mail crate panics over them.
+    if passenger.name.contains(char::is_control) {
+        return Err("the name has a control character".into());
+    }
     let paid = receipt.paid_at.to_zoned_datetime(TimeZone::UTC);
     let parts = Parts {
         number: &receipt.number,
@@ -79,6 +93,7 @@ fn write(
         .subject(format!("Your receipt {} for flight {}", parts.number, parts.flight))
         .message_id(Some(format!("<{}@{domain}>", receipt.number)))
         .date(UNIX_EPOCH + Duration::from_millis(paid_ms))
+        .raw_header(HeaderValue::new(NUMBER, receipt.number.clone()))
         .multipart(
             // The default boundary is random and would make a different e-mail each time.
             MultiPart::builder()
@@ -87,12 +102,12 @@ fn write(
                 .singlepart(SinglePart::plain(Text { it: &parts }.render()?))
                 .singlepart(SinglePart::html(Html { it: &parts }.render()?)),
         )?;
-    Ok(message.formatted())
+    Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
 }
 
 /// The address in a form that every mail server accepts: a domain in another script becomes
 /// `xn--…`.
-fn in_ascii(address: &Address) -> Result<Address, Box<dyn std::error::Error + Send + Sync>> {
+fn in_ascii(address: &Address) -> Result<Address, Cause> {
     // A domain in ASCII must not be changed in any way: it is part of the Message-ID, which has to
     // stay the same.
     if address.domain().is_ascii() {

@@ -1,18 +1,15 @@
 //! The service that sends the receipt: its arguments, and its mailer.
 
-use std::path::Path;
-
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::service::{Service, no_routes};
 use crate::{
-    config::{SenderArgs, ServiceArgs, StoreName},
+    config::{MailArgs, ServiceArgs, StoreName},
     domain::RoleName,
     durability::Durability,
     fault::Fault,
-    mailer::folder::FolderMailer,
     roles::{ReceiptRole, TimeLimited},
-    wiring::{Eye, Signals, receipts},
+    wiring::{Around, Mailing, Signals},
 };
 
 /// `booking receipt`
@@ -21,19 +18,8 @@ pub struct ReceiptArgs {
     #[command(flatten)]
     pub service: ServiceArgs,
 
-    /// How receipts are sent
-    #[arg(long, env = "BOOKING_MAILER", value_enum)]
-    pub mailer: MailerName,
-
     #[command(flatten)]
-    pub sender: SenderArgs,
-}
-
-/// The mailers that can be chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum MailerName {
-    /// One e-mail file for each receipt, receipts/NUMBER.eml in the data folder
-    Folder,
+    pub mail: MailArgs,
 }
 
 /// Runs `booking receipt` until it is told to stop.
@@ -42,32 +28,24 @@ pub enum MailerName {
 /// If the service cannot start, or does not end well.
 pub async fn run(args: ReceiptArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
+    let mailing = Mailing::read(&args.mail)?;
     // The store is opened first: without it, no receipts folder may be created.
     let service = Service::prepare(RoleName::Receipt, args.service.clone());
     let Some(mut service) = signals.or(service).await? else { return Ok(()) };
-    let mailer = mailer(&args, &args.service.data.folder)?;
-    service.eyes.push(Eye::Receipts(mailer.watch()));
-    let role = ReceiptRole(mailer);
-    let role = TimeLimited::new(role, args.service.effect_timeout.0, "the mailer");
-    service.run(role, no_routes, signals).await
-}
-
-/// The mailer that `--mailer` names. A receipt that it has written survives the same failures as
-/// the rows of its role.
-///
-/// # Errors
-/// If its folder cannot be used.
-fn mailer(args: &ReceiptArgs, data: &Path) -> Result<FolderMailer, Fault> {
+    // A receipt in the folder survives the same failures as the rows of its role.
     let durability = match args.service.store.store {
         StoreName::Memory => Durability::ProcessDeath,
         StoreName::Sqlite | StoreName::Dynamodb => Durability::PowerFailure,
     };
-    match args.mailer {
-        MailerName::Folder => {
-            let folder = receipts(data)?;
-            FolderMailer::open(&folder, &args.sender.mail_from, durability).map_err(|it| {
-                Fault::Config(format!("cannot use the folder {} (--data): {it}", folder.display()))
-            })
-        }
-    }
+    let limit = args.service.effect_timeout.0;
+    let mailer = mailing.open(Around {
+        data: &args.service.data.folder,
+        durability,
+        aws: &service.aws,
+        requests: service.requests.clone(),
+        limit,
+    })?;
+    service.eyes.extend(mailer.eye());
+    let role = TimeLimited::new(ReceiptRole(mailer), limit, "the mailer");
+    service.run(role, no_routes, signals).await
 }

@@ -10,6 +10,7 @@ pub mod generated;
 pub mod key_index;
 pub mod mailer;
 pub mod schemas;
+pub mod smtp;
 pub mod sqlite;
 pub mod store;
 pub mod wire;
