@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs moto from PyPI until told to stop: an SNS, SQS, DynamoDB and STS that enforce IAM.
+"""Runs moto from PyPI until told to stop: the services of AWS that are used here, enforcing IAM.
 
 Prints one line on stdout once moto answers requests: `ready http://127.0.0.1:PORT`. Everything else goes
 to stderr. iam_server.py says what is enforced and what is not. Nothing is kept.

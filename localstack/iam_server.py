@@ -1,16 +1,20 @@
-"""moto as a server that enforces IAM as AWS does, for the calls that `booking` makes. Started by iam.py.
+"""moto as a server that enforces IAM as AWS does, for the calls that `booking` makes, and for those with
+which ECS reads the secrets of its containers. Started by iam.py.
 
 moto 5.2.5 verifies signatures, knows users, roles and their policies, and compares actions. By itself it
 cannot judge our policies: it asks for `*` instead of the resource of a call to SNS and DynamoDB (so that a
 policy that names its resources allows nothing), takes the name of a batch for an action, does not look
-into a transaction, gives the same error for every service, and knows no queue policies. This file adds
-exactly that, and leaves users, policies, matching and signatures to moto.
+into a transaction, does not ask for the right to a key with which it decrypts, gives the same error for
+every service, and knows no queue policies. This file adds exactly that, and leaves users, policies,
+matching and signatures to moto.
 
-Neither this file nor moto enforces conditions of identity policies (ours have none), permission boundaries,
-service control policies, key policies of KMS, and the trust policy of a role. A test takes a role with
-AssumeRole, which in AWS only ECS may do.
+Of the conditions of identity policies, this file knows those that ours have: kms:ViaService. Neither this
+file nor moto enforces permission boundaries, service control policies, key policies of KMS, and the trust
+policy of a role. A test takes a role with AssumeRole, which in AWS only ECS may do.
 
 GET /refused lists what was refused: [{"principal", "action", "resource"}].
+POST /call makes a call of boto3, {"environment", "service", "operation", "arguments"}, with the credentials
+of that environment, or of the one who may do anything if it is null. Answers {"said"} or {"error": CODE}.
 POST /principal makes a user or a role with exactly one policy, {"kind": "user" or "role", "name", "policy"},
 in the IAM and STS that are served here, and answers with its credentials.
 """
@@ -19,9 +23,11 @@ import io
 import json
 import sys
 import threading
+from email.utils import parseaddr
 from xml.sax.saxutils import escape
 
 import boto3
+from botocore.exceptions import ClientError
 from moto import settings
 
 # Keeps moto's own checks off: call_action, below, checks every call.
@@ -31,12 +37,18 @@ from moto.core.responses import BaseResponse  # noqa: E402
 from moto.iam.access_control import IAMPolicy, IAMRequest, PermissionResult  # noqa: E402
 from moto.iam.models import iam_backends  # noqa: E402
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app  # noqa: E402
+from moto.secretsmanager.models import secretsmanager_backends  # noqa: E402
+from moto.ses.models import ses_backends  # noqa: E402
 from moto.sns.models import Subscription  # noqa: E402
 from moto.sqs.models import sqs_backends  # noqa: E402
+from moto.ssm.models import ssm_backends  # noqa: E402
 from werkzeug.exceptions import HTTPException  # noqa: E402
 from werkzeug.serving import run_simple  # noqa: E402
 
 ACCOUNT = "123456789012"
+# Where the tests are, and the domain that SES has verified there.
+REGION = "eu-central-1"
+VERIFIED = "booking.example"
 # The key with which a test makes topics, queues, users and roles. It is no secret, since it is valid
 # only here.
 ADMIN = ("AKIAIOSFODNN7ADMIN00", "an-emulator-on-this-machine-has-no-secrets")
@@ -77,12 +89,54 @@ def needed(service, operation, region, asked):
         if "TableName" in asked:
             index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
             return [(action, arn("dynamodb", f"table/{asked['TableName']}{index}"))]
+    if (service, operation) == ("ses", "SendEmail"):
+        # The identity is the domain of the sender: no test verifies a single address.
+        identity = parseaddr(asked["FromEmailAddress"])[1].rpartition("@")[2]
+        action = "ses:SendRawEmail" if "Raw" in asked["Content"] else action
+        return [(action, arn("ses", f"identity/{identity}"))]
+    if (service, operation) == ("ssm", "GetParameters"):
+        return [(action, it if it.startswith("arn:") else arn("ssm", f"parameter/{it.lstrip('/')}")) for it in asked["Names"]]
+    if (service, operation) == ("secretsmanager", "GetSecretValue"):
+        return [(action, asked["SecretId"])]
+    if (service, operation) == ("kms", "Decrypt"):
+        return [(action, asked["KeyId"])]
     return [(action, "*")]
 
 
-def allowed(policies, action, resource):
-    verdicts = [IAMPolicy(it).is_action_permitted(action, resource) for it in policies]
+def decrypts(service, operation, region, asked):
+    """The keys of customers with which a call decrypts: the Parameter Store and Secrets Manager use them in the
+    name of their caller. Keys that AWS manages for the two have a policy that lets everybody use them that way."""
+    keys = []
+    if (service, operation) == ("ssm", "GetParameters") and asked.get("WithDecryption"):
+        found = ssm_backends[ACCOUNT][region].get_parameters(asked["Names"])
+        keys = [it.keyid for it in found.values()]
+    elif (service, operation) == ("secretsmanager", "GetSecretValue"):
+        secrets = secretsmanager_backends[ACCOUNT][region].secrets
+        keys = [secrets[asked["SecretId"]].kms_key_id] if asked["SecretId"] in secrets else []
+    return [it for it in keys if it and ":key/" in it]
+
+
+def allowed(policies, action, resource, via=None):
+    """Whether policies allow an action, which another service may take in the name of the caller."""
+    verdicts = []
+    for it in policies:
+        policy = IAMPolicy(it)
+        document = policy._policy_json
+        # moto takes a condition that does not hold for a denial. What is left has none.
+        document["Statement"] = [
+            {name: value for name, value in it.items() if name != "Condition"}
+            for it in document["Statement"] if holds(it.get("Condition", {}), via)
+        ]
+        verdicts.append(policy.is_action_permitted(action, resource))
     return PermissionResult.DENIED not in verdicts and PermissionResult.PERMITTED in verdicts
+
+
+def holds(condition, via):
+    """Whether a condition is met. Only the one kind that our policies have is known."""
+    if not condition:
+        return True
+    assert list(condition) == ["StringEquals"] and list(condition["StringEquals"]) == ["kms:ViaService"], condition
+    return via in condition["StringEquals"]["kms:ViaService"]
 
 
 def denial(service, operation, principal, action, resource):
@@ -97,6 +151,9 @@ def denial(service, operation, principal, action, resource):
         error = f"<Error><Type>Sender</Type><Code>AuthorizationError</Code><Message>{escape(text)}</Message></Error>"
         body = f'<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{error}<RequestId>0</RequestId></ErrorResponse>'
         return 403, {"Content-Type": "text/xml"}, body
+    if service == "ses":
+        headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "AccessDeniedException"}
+        return 403, headers, json.dumps({"message": text})
     headers = {"Content-Type": "application/x-amz-json-1.0"}
     if service == "sqs":
         headers["x-amzn-query-error"] = "AccessDenied;Sender"
@@ -124,8 +181,11 @@ def call_action(self):
     asked = json.loads(here.body) if here.body.startswith(b"{") else {name: it[0] for name, it in self.querystring.items()}
     # GetCallerIdentity needs no right.
     pairs = [] if (service, operation) == ("sts", "GetCallerIdentity") else needed(service, operation, self.region, asked)
-    for action, resource in pairs:
-        if not allowed(policies, action, resource):
+    rights = [(action, resource, None) for action, resource in pairs]
+    via = f"{service}.{self.region}.amazonaws.com"
+    rights += [("kms:Decrypt", key, via) for key in decrypts(service, operation, self.region, asked)]
+    for action, resource, via in rights:
+        if not allowed(policies, action, resource, via):
             with lock:
                 refused.append({"principal": principal, "action": action, "resource": resource})
             return denial(service, operation, principal, action, resource)
@@ -185,6 +245,19 @@ def principal(endpoint, kind, name, policy):
     return {it: made[it] for it in ("AccessKeyId", "SecretAccessKey", "SessionToken") if it in made}
 
 
+def call(endpoint, environment, service, operation, arguments):
+    """Makes one call as somebody."""
+    who = environment or {"AWS_ACCESS_KEY_ID": ADMIN[0], "AWS_SECRET_ACCESS_KEY": ADMIN[1]}
+    client = boto3.client(
+        service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=who["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=who["AWS_SECRET_ACCESS_KEY"], aws_session_token=who.get("AWS_SESSION_TOKEN"),
+    )
+    try:
+        return {"said": getattr(client, operation)(**arguments)}
+    except ClientError as error:
+        return {"error": error.response["Error"]["Code"]}
+
+
 def main():
     BaseResponse.call_action = call_action
     Subscription.publish = publish
@@ -193,6 +266,7 @@ def main():
     iam.put_user_policy("admin", "anything", ANYTHING)
     key = iam.create_access_key("admin")
     key.access_key_id, key.secret_access_key = ADMIN
+    ses_backends[ACCOUNT][REGION].verify_domain(VERIFIED)
     moto = DomainDispatcherApplication(create_backend_app)
 
     def application(environ, respond):
@@ -201,12 +275,15 @@ def main():
         environ["wsgi.input"] = io.BytesIO(here.body)
         if environ["PATH_INFO"] == "/principal":
             said = principal(f"http://{environ['HTTP_HOST']}", **json.loads(here.body))
+        elif environ["PATH_INFO"] == "/call":
+            said = call(f"http://{environ['HTTP_HOST']}", **json.loads(here.body))
         elif environ["PATH_INFO"] == "/refused":
             with lock:
                 said = list(refused)
         else:
             return moto(environ, respond)
-        body = json.dumps(said).encode()
+        # A time in an answer is written as text.
+        body = json.dumps(said, default=str).encode()
         respond("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
 

@@ -26,6 +26,17 @@ locals {
   }
   index_actions = ["dynamodb:Query"]
 
+  # The right to send receipts in the name of exactly this identity. SES asks for this action when
+  # SendEmail of its second interface gets a whole message.
+  mail_statements = [
+    for identity in [var.ses_identity_arn] : {
+      Sid      = "SendReceipts"
+      Effect   = "Allow"
+      Action   = ["ses:SendRawEmail"]
+      Resource = [identity]
+    } if var.mailer == "ses"
+  ]
+
   # SNS, SQS and DynamoDB use the key in the name of their caller. The star stands for the variants
   # of one operation, as AWS documents it for publishing.
   key_statements = var.kms_key_arn == null ? [] : [{
@@ -53,6 +64,7 @@ resource "aws_iam_policy" "publisher" {
         Resource = [for topic in each.value : local.topic_arns[topic]]
       }],
       lookup(local.table_statements, each.key, []),
+      [for it in local.mail_statements : it if each.key == "receipt"],
       local.key_statements,
     )
   })

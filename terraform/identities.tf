@@ -34,6 +34,35 @@ locals {
     Resource = [var.canary_key_arn]
   }]
 
+  # The right to read exactly the secrets of var.secrets, for ECS alone: one statement for each of the
+  # two services that keep secrets.
+  secret_arns = distinct(compact([var.secrets.stripe_key, var.secrets.smtp_password]))
+  secret_statements = [
+    for it in [
+      { sid = "ReadParameters", service = "ssm", action = "ssm:GetParameters" },
+      { sid = "ReadSecrets", service = "secretsmanager", action = "secretsmanager:GetSecretValue" },
+      ] : {
+      Sid      = it.sid
+      Effect   = "Allow"
+      Action   = [it.action]
+      Resource = [for arn in local.secret_arns : arn if split(":", arn)[2] == it.service]
+    } if anytrue([for arn in local.secret_arns : split(":", arn)[2] == it.service])
+  ]
+
+  # Only if the secrets are encrypted with a key of the customer, and only while one of these services
+  # decrypts a secret for ECS: never for ciphertext from elsewhere.
+  secret_key_statements = var.secrets.kms_key == null ? [] : [{
+    Sid      = "DecryptSecrets"
+    Effect   = "Allow"
+    Action   = ["kms:Decrypt"]
+    Resource = [var.secrets.kms_key]
+    Condition = {
+      StringEquals = {
+        "kms:ViaService" = distinct([for arn in local.secret_arns : "${split(":", arn)[2]}.${split(":", arn)[3]}.amazonaws.com"])
+      }
+    }
+  }]
+
   # Account, region and repository, if the image is in ECR. Other registries do not use IAM.
   ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr(?:-fips)?\\.(?P<region>[a-z0-9-]+)\\.[a-z0-9.-]+/(?P<name>[^:@]+)", var.image), null)
 }
@@ -59,7 +88,7 @@ resource "aws_iam_role" "execution" {
   count = length(local.running) == 0 ? 0 : 1
 
   name               = local.execution_role
-  description        = "Starts the tasks of the booking services: fetches the image, writes the logs."
+  description        = "Starts the tasks of the booking services: fetches the image, reads the secrets, writes the logs."
   assume_role_policy = local.trust_ecs
 }
 
@@ -79,6 +108,8 @@ resource "aws_iam_role_policy" "execution" {
         Resource = [for name in values(local.log_groups) : "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${name}:log-stream:*"]
       }],
       local.canary_key_statements,
+      local.secret_statements,
+      local.secret_key_statements,
       local.ecr == null ? [] : [
         {
           Sid      = "FetchImage"

@@ -1,5 +1,13 @@
-# The security groups. Services never call each other: each one connects to AWS over
-# HTTPS, and payment also to Stripe. The rule allows every address on port 443.
+# The security groups. Services never call each other: each one connects to AWS over HTTPS, payment also
+# to Stripe, and receipt to SES or to a mail server. A rule knows addresses and no names, and these have
+# addresses that change: so every address is allowed, on the port of the service alone.
+
+locals {
+  # The port of the mail server, unless the rule for HTTPS has it already: AWS refuses the same rule twice.
+  smtp_ports = length(local.running) == 0 || var.mailer != "smtp" ? [] : [
+    for it in [try(tonumber(split(":", var.smtp.server)[1]), null)] : it if it != null && it != 443
+  ]
+}
 
 resource "aws_security_group" "role" {
   for_each = local.running
@@ -23,6 +31,17 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_egress_rule" "smtp" {
+  count = length(local.smtp_ports)
+
+  security_group_id = aws_security_group.role["receipt"].id
+  description       = "The mail server"
+  ip_protocol       = "tcp"
+  from_port         = local.smtp_ports[0]
+  to_port           = local.smtp_ports[0]
   cidr_ipv4         = "0.0.0.0/0"
 }
 

@@ -1,15 +1,21 @@
 # The policy for people who run `booking check`, `booking dlq` (whose `drop` deletes for good) and
 # `booking resend`. No service has it. Attach it to the role that operators take when something is
 # wrong, and not to their everyday role: with this policy, a person reads bookings and can publish
-# every event.
+# every event. `booking resend receipt` also sends the receipt again, with the mailer of the service.
 
 resource "aws_iam_policy" "operator" {
   name        = "${var.prefix}booking-operator"
   description = "booking check, booking dlq and booking resend, for every role."
 
   policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = concat(local.operator_statements, local.operator_table_statements, local.canary_key_statements, local.key_statements)
+    Version = "2012-10-17"
+    Statement = concat(
+      local.operator_statements,
+      local.operator_table_statements,
+      local.mail_statements,
+      local.canary_key_statements,
+      local.key_statements,
+    )
   })
 }
 

@@ -82,5 +82,6 @@ resource "aws_ecs_service" "role" {
     aws_sns_topic_subscription.role,
     aws_sqs_queue_redrive_policy.role,
     aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_egress_rule.smtp,
   ]
 }

@@ -33,8 +33,25 @@ locals {
 
   port = 8080
 
-  # The settings that the module decides, and that var.environment must not set.
-  own_settings = setunion(["BOOKING_PREFIX", "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE"], flatten([for it in values(local.environment) : keys(it)]))
+  # The settings that the module decides, and that var.environment must not set, whether they are set
+  # now or not.
+  own_settings = setunion(
+    [
+      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_MAIL_FROM", "BOOKING_PREFIX",
+      "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE", "BOOKING_SMTP_SERVER", "BOOKING_SMTP_TLS",
+      "BOOKING_SMTP_USER", "BOOKING_STRIPE_KEY", "BOOKING_STRIPE_KEY_FILE",
+    ],
+    flatten([for it in values(local.environment) : keys(it)]),
+  )
+
+  # A login without a user is none, and a server without its own port cannot be let out.
+  mail = var.mailer != "smtp" || var.smtp == null ? {} : {
+    for name, value in {
+      BOOKING_SMTP_SERVER = var.smtp.server
+      BOOKING_SMTP_TLS    = var.smtp.tls
+      BOOKING_SMTP_USER   = var.smtp.user
+    } : name => value if value != null
+  }
 
   # role => its settings. Written out in full, since a new default in the image must not take effect
   # before the queues and the stop time-out agree with it.
@@ -53,8 +70,20 @@ locals {
       var.prefix == "" ? {} : { BOOKING_PREFIX = var.prefix },
       role == "seats" ? { BOOKING_FLIGHTS = var.flights } : {},
       role == "payment" ? { BOOKING_GATEWAY = var.gateway } : {},
-      role == "receipt" ? { BOOKING_MAILER = var.mailer } : {},
+      role == "receipt" ? merge({ BOOKING_MAILER = var.mailer }, local.mail) : {},
+      role == "receipt" && var.mail_from != null ? { BOOKING_MAIL_FROM = var.mail_from } : {},
     )
+  }
+
+  # role => its secrets: the variable of the container => the ARN that ECS reads it from.
+  secrets = {
+    for role in local.roles : role => {
+      for name, arn in {
+        BOOKING_CANARY_KEY    = var.canary_key_arn
+        BOOKING_STRIPE_KEY    = role == "payment" ? var.secrets.stripe_key : null
+        BOOKING_SMTP_PASSWORD = role == "receipt" ? var.secrets.smtp_password : null
+      } : name => arn if arn != null
+    }
   }
 
   containers = {
@@ -78,8 +107,8 @@ locals {
         for name, value in merge(local.environment[role], lookup(var.environment, role, {})) : { name = name, value = value }
       ]
 
-      # ECS reads the secret before the container starts, so it is not in the task definition.
-      secrets = var.canary_key_arn == null ? [] : [{ name = "BOOKING_CANARY_KEY", valueFrom = var.canary_key_arn }]
+      # ECS reads the secrets before the container starts, so they are not in the task definition.
+      secrets = [for name, arn in local.secrets[role] : { name = name, valueFrom = arn }]
 
       portMappings = role != local.answering ? [] : [{ name = "http", containerPort = local.port, hostPort = local.port, protocol = "tcp" }]
 

@@ -143,31 +143,6 @@ variable "flights" {
   }
 }
 
-# The gateway and the mailer are fakes. A fake must be chosen by name, and never because a setting
-# is missing, so these variables have no default.
-
-variable "gateway" {
-  description = "The payment provider, as in booking payment --gateway: simulated. Required with image."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.image == null || try(length(var.gateway) > 0, false)
-    error_message = "services need gateway: simulated, which takes no real money and so must be chosen by name."
-  }
-}
-
-variable "mailer" {
-  description = "How receipts are sent, as in booking receipt --mailer: folder, which on ECS is a folder that is lost with its task. Required with image."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.image == null || try(length(var.mailer) > 0, false)
-    error_message = "services need mailer: folder, which sends no mail and so must be chosen by name."
-  }
-}
-
 variable "canary_key_arn" {
   description = "The ARN of the canary key, 32 bytes or more: a SecureString of the Parameter Store or a secret of Secrets Manager, encrypted with the key that AWS manages for it. The containers get the key as BOOKING_CANARY_KEY, and operators may read it for booking check --canary. If it is not given, the services drop every canary."
   type        = string

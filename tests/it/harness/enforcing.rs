@@ -1,7 +1,10 @@
 //! An AWS that enforces IAM: moto, one for all tests of a run, with somebody for each part to play.
 //! What it enforces and what not is said in localstack/iam_server.py.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::config::Credentials;
@@ -63,6 +66,27 @@ impl Enforcing {
             environment.push(("AWS_SESSION_TOKEN", text("SessionToken")));
         }
         environment
+    }
+
+    /// What AWS says to a call of boto3, made as somebody or, without one, as the one who may do
+    /// anything; or the code of its error.
+    pub async fn call(
+        &self,
+        who: Option<&Environment>,
+        service: &str,
+        operation: &str,
+        arguments: Value,
+    ) -> Result<Value, String> {
+        let who: Option<BTreeMap<_, _>> = who.map(|it| it.iter().cloned().collect());
+        let asked = json!({"environment": who, "service": service, "operation": operation,
+                           "arguments": arguments});
+        let url = format!("{}/call", self.endpoint());
+        let answer = reqwest::Client::new().post(url).json(&asked).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        match answer["error"].as_str() {
+            Some(code) => Err(code.to_owned()),
+            None => Ok(answer["said"].clone()),
+        }
     }
 
     /// What somebody was refused, each as `action resource`.

@@ -19,7 +19,7 @@ pub use enforcing::{Enforcing, Environment};
 pub use localstack::{LocalStack, say, skipped};
 pub use mail::{MAIL_PASSWORD, MAIL_USER, Mail, MailServer, Ses};
 pub use peers::{Front, peer};
-pub use planned::planned;
+pub use planned::{planned, planned_on_aws};
 pub use service::{CANARY_KEY, Service, all_four, binary, free_port};
 pub use sketch::{Sketch, as_read, bare, delivery, enveloped, incoming, intake};
 pub use stripe::{KEY, Moved, Stripe};

@@ -5,6 +5,7 @@
 //! says which one it was.
 
 mod deployment;
+mod secrets;
 
 use std::collections::BTreeSet;
 
@@ -104,7 +105,7 @@ async fn all_stories_end(tables: bool) {
         &["dlq", "ls", "receipt"],
         &["dlq", "redrive", "seats", "--dry-run", "--booking", "lost"],
         &["dlq", "redrive", "seats", "--booking", "lost"],
-        &["resend", "seats", "happy"],
+        &["resend", "seats,receipt", "happy"],
     ] {
         let (code, said) = output(&deployed, &operator, &folder, args);
         assert_eq!(code, Some(0), "{args:?}: {said}");
@@ -232,7 +233,7 @@ async fn status_without_one_action_is_refused_exactly_that_and_says_which_right_
 
 /// What an operator cannot do without an action: each on queues of its own, since what is looked at
 /// without being given back is hidden for a while.
-const OPERATORS: [(&str, &[&str]); 14] = [
+const OPERATORS: [(&str, &[&str]); 15] = [
     ("sns:GetTopicAttributes", &["check"]),
     ("sns:ListSubscriptionsByTopic", &["check"]),
     ("sns:GetSubscriptionAttributes", &["check"]),
@@ -241,6 +242,7 @@ const OPERATORS: [(&str, &[&str]); 14] = [
     ("dynamodb:DescribeTable", &["check"]),
     ("sns:Publish", &["resend", "seats", "happy"]),
     ("dynamodb:GetItem", &["resend", "seats", "happy"]),
+    ("ses:SendRawEmail", &["resend", "receipt", "happy"]),
     ("dynamodb:BatchGetItem", &["dlq", "redrive", "seats", "--dry-run", "--booking", "lost"]),
     ("dynamodb:Query", &["dlq", "redrive", "status", "--dry-run", "--booking", "lost"]),
     ("sqs:ReceiveMessage", &["dlq", "ls", "seats"]),

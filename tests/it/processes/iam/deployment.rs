@@ -12,7 +12,8 @@ use booking::{
 use serde_json::Value;
 
 use crate::harness::{
-    Enforcing, Environment, Folder, Sketch, Tables, binary, eventually, planned, unique,
+    Enforcing, Environment, Folder, Sketch, Tables, binary, emulator::REGION, eventually, planned,
+    unique,
 };
 
 /// Planned once; every deployment has its own prefix instead of this one.
@@ -34,7 +35,12 @@ fn plan() -> &'static str {
     PLAN.get_or_init(|| {
         let prefix = format!("prefix={PLANNED_PREFIX}");
         let account = format!("account_id={}", Enforcing::ACCOUNT);
-        let variables = [prefix.as_str(), account.as_str(), "store=dynamodb"];
+        let identity = format!(
+            "ses_identity_arn=arn:aws:ses:{REGION}:{}:identity/booking.example",
+            Enforcing::ACCOUNT
+        );
+        let variables =
+            [prefix.as_str(), account.as_str(), "store=dynamodb", "mailer=ses", &identity];
         serde_json::to_string(&planned(Enforcing::running().endpoint(), &variables)).unwrap()
     })
 }
@@ -149,7 +155,10 @@ impl Deployment {
     /// Somebody with this policy: a `user`, or a `role`.
     pub async fn somebody(&self, kind: &str, who: &str, policy: &Value) -> Environment {
         let name = format!("{}{who}", self.prefix);
-        Enforcing::running().somebody(kind, &name, policy).await
+        let mut environment = Enforcing::running().somebody(kind, &name, policy).await;
+        // Receipts are sent by SES, in the name of the sender that they have by themselves.
+        environment.push(("BOOKING_MAILER", "ses".to_owned()));
+        environment
     }
 
     /// What somebody was refused, each as `action resource`.
@@ -158,8 +167,7 @@ impl Deployment {
     }
 
     pub fn topic_arn(&self, kind: Kind) -> String {
-        let region = crate::harness::emulator::REGION;
-        format!("arn:aws:sns:{region}:{}:{}", Enforcing::ACCOUNT, self.names.topic(kind))
+        format!("arn:aws:sns:{REGION}:{}:{}", Enforcing::ACCOUNT, self.names.topic(kind))
     }
 
     pub async fn publish(&self, kind: Kind, text: &str) {
