@@ -2,6 +2,8 @@
 //! each. The doc comments are the help texts. No other module may read an environment variable for
 //! a setting, except for the keys, which are no flags: `wiring::keys` and `cli::request` read them.
 
+mod letters;
+
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
@@ -12,6 +14,8 @@ use crate::{
     mailer::DEFAULT_SENDER,
     runtime::{HIDDEN_MAX, Limits},
 };
+
+pub use letters::{Attached, LetterArgs};
 
 /// The most characters of a prefix, so that no name in AWS gets too long.
 const PREFIX_CHARACTERS_MAX: usize = 32;

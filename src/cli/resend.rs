@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{
     Fault,
     arguments::booking_id,
-    config::{AwsArgs, DataArgs, SenderArgs, StoreArgs},
+    config::{Attached, AwsArgs, DataArgs, LetterArgs, SenderArgs, StoreArgs},
     out,
     roles::Roles,
     say,
@@ -63,6 +63,8 @@ pub struct ResendArgs {
     data: DataArgs,
     #[command(flatten)]
     sender: SenderArgs,
+    #[command(flatten)]
+    letters: LetterArgs,
 }
 
 /// Announces the decisions again. Prints one line for each booking and role, also for those that
@@ -207,13 +209,16 @@ impl Resender<'_> {
             RoleName::Receipt => {
                 let kept = look::<Join>(store, id).await?;
                 let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
-                if let Some(receipt) = sent.and_then(|it| it.row.receipt(id)) {
+                let void = sent.filter(|it| it.row.void_sent).and_then(|it| it.row.void(id));
+                let sent = sent.and_then(|it| it.row.receipt(id));
+                for receipt in sent.into_iter().chain(void) {
                     if receipt.to == Addressee::Erased {
                         return Err(Fault::No(format!("the passenger of booking {id} was erased")));
                     }
                     let folder = wiring::receipts_folder(&self.args.data.folder);
-                    let from = &self.args.sender.mail_from;
-                    let mailer = FolderMailer::open(&folder, from, Durability::PowerFailure);
+                    let (sender, letters) = (&self.args.sender, &self.args.letters);
+                    let head = wiring::letterhead(sender, letters, Attached::Off)?;
+                    let mailer = FolderMailer::open(&folder, head, Durability::PowerFailure);
                     let mailer = mailer.map_err(|it| {
                         let place = folder.display();
                         Fault::Config(format!("cannot use the folder {place} (--data): {it}"))

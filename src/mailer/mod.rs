@@ -1,15 +1,20 @@
-//! The seam to mail: sends receipts. A mailer must never report success before the receipt is out.
+//! The seam to mail: sends receipts, and the mails that say that one is void. A mailer must never
+//! report success before the mail is out.
 //! [`folder`], which writes each receipt as an e-mail file, is the only one that is built in.
 
 pub mod folder;
+pub mod fonts;
 mod letter;
+mod letterhead;
+mod pdf;
+mod typeset;
+mod words;
 
 use std::{error::Error, future::Future};
 
-use crate::domain::receipt::Receipt;
+pub use letterhead::{DEFAULT_SENDER, Letterhead};
 
-/// The sender of receipts unless another one is set.
-pub const DEFAULT_SENDER: &str = "Booking <receipts@booking.example>";
+use crate::domain::receipt::Receipt;
 
 /// Sends receipts. A receipt that is sent again has the same number and Message-ID, so that its
 /// addressee can tell that both are the same.

@@ -1,11 +1,11 @@
 //! A receipt as a mail program sees it: Python's `email` reads it.
 
-use std::process::Command;
+use std::{process::Command, sync::Arc};
 
 use booking::{
     domain::receipt::{Addressee, Receipt},
     durability::Durability,
-    mailer::{DEFAULT_SENDER, Mailer, folder::FolderMailer},
+    mailer::{Mailer, folder::FolderMailer},
 };
 use serde_json::Value;
 
@@ -33,7 +33,8 @@ pub fn read(file: &std::path::Path) -> Value {
     serde_json::from_slice(&read.stdout).unwrap()
 }
 
-fn receipt(name: &str) -> Receipt {
+/// A receipt for this passenger.
+pub fn receipt(name: &str) -> Receipt {
     let sketch = Sketch::new("b-1", &["12A", "12B"], "tok_visa");
     let request = sketch.request();
     let mut passenger = request.passenger;
@@ -45,12 +46,14 @@ fn receipt(name: &str) -> Receipt {
         to: Addressee::Known(passenger),
         amount: request.payment.amount,
         paid_at: "2027-02-01T09:30:02Z".parse().unwrap(),
+        charge: Some("ch_5f2c".to_owned()),
+        voids: None,
     }
 }
 
 async fn send(folder: &Folder, receipt: &Receipt) -> std::path::PathBuf {
     let mailer =
-        FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::PowerFailure).unwrap();
+        FolderMailer::open(folder.path(), Arc::default(), Durability::PowerFailure).unwrap();
     mailer.send(receipt).await.unwrap();
     folder.join("R-4F7K-9QXM-2DTA.eml")
 }
@@ -108,7 +111,7 @@ async fn a_receipt_sent_again_is_the_same_file() {
 async fn of_letters_that_are_written_together_one_that_fails_does_so_alone() {
     let folder = Folder::new();
     let mailer =
-        FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::PowerFailure).unwrap();
+        FolderMailer::open(folder.path(), Arc::default(), Durability::PowerFailure).unwrap();
     let [first, mut second, mut third] = [(); 3].map(|()| receipt("Ada Lovelace"));
     second.number = "R-2222-2222-2222".to_owned();
     third.number = "R-3333-3333-3333".to_owned();

@@ -42,8 +42,10 @@ pub struct Cell {
     pub keys: BTreeMap<String, String>,
     /// Every movement of money, in order.
     pub ledger: Vec<Movement>,
-    /// Every different mail. How often it was sent is nobody's promise.
+    /// Every different receipt. How often it was sent is nobody's promise.
     pub mails: BTreeSet<String>,
+    /// Every different mail that says that a receipt is void.
+    pub voids: BTreeSet<String>,
 }
 
 /// A line of the gateway's ledger.

@@ -30,6 +30,8 @@ pub enum Guard {
     Version,
     ChargeKey,
     ReceiptClaim,
+    /// Whoever has a void receipt is told so.
+    VoidMail,
     SeatsDigest,
     PublishBeforeDelete,
     OwnAnswer,
@@ -45,7 +47,7 @@ pub enum Guard {
 }
 
 impl Guard {
-    pub const ALL: [Guard; 15] = [
+    pub const ALL: [Guard; 16] = [
         Guard::Memo,
         Guard::ChargeClaim,
         Guard::ReadAgain,
@@ -53,6 +55,7 @@ impl Guard {
         Guard::Version,
         Guard::ChargeKey,
         Guard::ReceiptClaim,
+        Guard::VoidMail,
         Guard::SeatsDigest,
         Guard::PublishBeforeDelete,
         Guard::OwnAnswer,
@@ -72,6 +75,7 @@ impl Guard {
             Guard::Version => "optimistic version",
             Guard::ChargeKey => "charge key",
             Guard::ReceiptClaim => "receipt claim",
+            Guard::VoidMail => "mail that a receipt is void",
             Guard::SeatsDigest => "digest check in seats",
             Guard::PublishBeforeDelete => "publish before delete",
             Guard::OwnAnswer => "an entry's own answer",

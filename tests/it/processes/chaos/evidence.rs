@@ -73,10 +73,13 @@ pub fn check(evidence: &Evidence, data: &Path, asked: &[(BookingId, Wish)]) -> S
     let (letters, scraps): (Vec<String>, Vec<String>) = files.partition(|it| it.ends_with(".eml"));
     let letters: BTreeSet<String> =
         letters.iter().map(|it| it.trim_end_matches(".eml").to_owned()).collect();
+    let (voids, letters): (BTreeSet<String>, BTreeSet<String>) =
+        letters.into_iter().partition(|it| it.starts_with("V-"));
     assert_eq!(letters, receipts, "the files are the receipts that were announced");
 
     let endings: Vec<String> = endings.iter().map(|(phase, n)| format!("{n} {phase}")).collect();
     let void = receipts.len() - endings_of(&records, Phase::Completed);
+    assert_eq!(voids.len(), void, "whoever has a void receipt was told so");
     format!(
         "{}; {charges} charges, {refunds} refunds, {} receipts ({void} void), {} half-written",
         endings.join(", "),
