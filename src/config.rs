@@ -3,6 +3,10 @@
 //! a setting, except for the keys, which are no flags: `wiring::keys` and `cli::request` read them.
 
 mod letters;
+mod mail;
+
+pub use letters::{Attached, LetterArgs};
+pub use mail::{MailArgs, MailerName, SmtpArgs, SmtpTls};
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -11,11 +15,8 @@ use jiff::SignedDuration;
 
 use crate::{
     aws::LONG_POLL_MAX,
-    mailer::DEFAULT_SENDER,
     runtime::{HIDDEN_MAX, Limits},
 };
-
-pub use letters::{Attached, LetterArgs};
 
 /// The most characters of a prefix, so that no name in AWS gets too long.
 const PREFIX_CHARACTERS_MAX: usize = 32;
@@ -124,21 +125,6 @@ pub struct HoldArgs {
     /// How long an unpaid hold of seats is protected from bookings that want the same seat
     #[arg(long, env = "BOOKING_HOLD_LIMIT", default_value = "15m", value_name = "TIME", value_parser = hold_limit)]
     pub hold_limit: Span,
-}
-
-/// Who sends receipts.
-#[derive(Clone, Debug, Args)]
-pub struct SenderArgs {
-    /// The sender of receipts
-    #[arg(long, env = "BOOKING_MAIL_FROM", default_value = DEFAULT_SENDER, value_name = "ADDRESS", value_parser = sender)]
-    pub mail_from: String,
-}
-
-fn sender(text: &str) -> Result<String, &'static str> {
-    let parsed: Result<lettre::message::Mailbox, _> = text.parse();
-    parsed
-        .map(|_| text.to_owned())
-        .map_err(|_| "expected a sender such as 'Booking <receipts@example.com>'")
 }
 
 /// The key that canaries are signed with. The key itself is never on the command line.

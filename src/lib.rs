@@ -40,7 +40,7 @@
 //! - [`bus`]: an outbox to announce in and a queue to work from: on AWS, or in memory.
 //! - [`store`]: rows that are read and conditionally written: SQLite, DynamoDB, or memory.
 //! - [`gateway`]: a payment provider: a simulated one, and Stripe.
-//! - [`mailer`]: a way to send a receipt: into a folder.
+//! - [`mailer`]: a way to send a receipt: into a folder, to a mail server, to Amazon SES.
 //!
 //! The four services:
 //!

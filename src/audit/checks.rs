@@ -132,8 +132,8 @@ impl Evidence {
         }
     }
 
-    /// H4: a receipt was sent for one request that was booked and paid, and its file exists once. So
-    /// does that of the mail that says that it is void, if it is.
+    /// H4: a receipt was sent for one request that was booked and paid, and its file exists once.
+    /// So does that of the mail that says that it is void, if it is.
     fn check_receipts(&self, found: &mut Findings) {
         let mut expected = BTreeSet::new();
         for (id, kept) in &self.joins {

@@ -74,6 +74,12 @@ impl Told {
         self.code.as_deref()
     }
 
+    /// The same without the message of AWS, for a service whose messages quote the request.
+    #[must_use]
+    pub fn without_message(self) -> Told {
+        Told { message: None, ..self }
+    }
+
     /// Whether a person has to fix a setting before the call can work.
     #[must_use]
     pub fn is_setting(&self) -> bool {

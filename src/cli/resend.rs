@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{
     Fault,
     arguments::booking_id,
-    config::{Attached, AwsArgs, DataArgs, LetterArgs, SenderArgs, StoreArgs},
+    config::{AwsArgs, DataArgs, MailArgs, StoreArgs},
     out,
     roles::Roles,
     say,
@@ -30,11 +30,11 @@ use crate::{
         seats::{Hold, Row},
     },
     durability::Durability,
-    mailer::{Mailer, folder::FolderMailer},
+    mailer::{MailError, Mailer},
     metrics::RequestCount,
-    runtime::{Memo, StoredRow, look_up},
+    runtime::{Chain, Memo, StoredRow, look_up},
     wire::Message,
-    wiring::{self, AnyStore},
+    wiring::{self, AnyMailer, AnyStore, Around, Mailing},
 };
 
 /// How many bookings are looked up and announced at once: the size of one batch of SNS.
@@ -43,6 +43,8 @@ const AT_ONCE: usize = 10;
 const UNREACHED_MAX: u32 = 3;
 /// The most bytes that are read from stdin: enough for some hundred thousand ids.
 const STDIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long sending a receipt may take.
+const MAIL_LIMIT: Duration = Duration::from_secs(10);
 /// The argument that stands for the ids on stdin.
 const STDIN: &str = "-";
 
@@ -62,9 +64,7 @@ pub struct ResendArgs {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
-    sender: SenderArgs,
-    #[command(flatten)]
-    letters: LetterArgs,
+    mail: MailArgs,
 }
 
 /// Announces the decisions again. Prints one line for each booking and role, also for those that
@@ -160,17 +160,22 @@ fn saying(fault: Fault, text: String) -> Fault {
 }
 
 /// One role: its store, and its topics.
-struct Resender<'a> {
+struct Resender {
     role: RoleName,
-    args: &'a ResendArgs,
     store: AnyStore,
+    /// For receipt: what sends receipts.
+    mailer: Option<AnyMailer>,
     bus: AwsBus,
     /// They send the batches of the bus.
     _drivers: JoinSet<()>,
 }
 
-impl Resender<'_> {
-    async fn open(args: &ResendArgs, role: RoleName) -> Result<Resender<'_>, Fault> {
+impl Resender {
+    async fn open(args: &ResendArgs, role: RoleName) -> Result<Resender, Fault> {
+        let mailing = match role {
+            RoleName::Receipt => Some(Mailing::read(&args.mail)?),
+            RoleName::Seats | RoleName::Payment | RoleName::Status => None,
+        };
         let config = wiring::aws_config().await?;
         let (store, prefix) = (args.store.store, &args.aws.prefix);
         let store = AnyStore::of_command(store, &args.data.folder, prefix, role, &config).await?;
@@ -180,7 +185,15 @@ impl Resender<'_> {
             AwsBus::connect(&clients, &Names::new(prefix), role, Duration::ZERO)
                 .await
                 .map_err(wiring::aws_fault)?;
-        Ok(Resender { role, args, store, bus, _drivers: drivers })
+        let around = || Around {
+            data: &args.data.folder,
+            durability: Durability::PowerFailure,
+            aws: &config,
+            requests: RequestCount::default(),
+            limit: MAIL_LIMIT,
+        };
+        let mailer = mailing.map(|it| it.open(around())).transpose()?;
+        Ok(Resender { role, store, mailer, bus, _drivers: drivers })
     }
 
     /// Announces again what the role decided about a booking, and says what that was.
@@ -215,22 +228,27 @@ impl Resender<'_> {
                     if receipt.to == Addressee::Erased {
                         return Err(Fault::No(format!("the passenger of booking {id} was erased")));
                     }
-                    let folder = wiring::receipts_folder(&self.args.data.folder);
-                    let (sender, letters) = (&self.args.sender, &self.args.letters);
-                    let head = wiring::letterhead(sender, letters, Attached::Off)?;
-                    let mailer = FolderMailer::open(&folder, head, Durability::PowerFailure);
-                    let mailer = mailer.map_err(|it| {
-                        let place = folder.display();
-                        Fault::Config(format!("cannot use the folder {place} (--data): {it}"))
-                    })?;
-                    mailer.send(&receipt).await.map_err(|it| Fault::unreachable(&it))?;
-                    said.push(format!("sent again: receipt {}", receipt.number));
+                    if let Some(mailer) = &self.mailer {
+                        mailer.send(&receipt).await.map_err(|it| unsent(&it))?;
+                        said.push(format!("sent again: receipt {}", receipt.number));
+                    }
                 }
                 messages(kept.as_ref())
             }
             RoleName::Status => Vec::new(),
         };
         Ok((messages, said))
+    }
+}
+
+/// The fault for a receipt that was not sent: its exit code says whether sending it again may help.
+fn unsent(error: &MailError) -> Fault {
+    match error {
+        MailError::Unwritable { .. } | MailError::AddressRefused { .. } => {
+            Fault::No(Chain(error).to_string())
+        }
+        MailError::WeAreRefused { .. } => Fault::config(error),
+        MailError::Undecided { .. } | MailError::Failed { .. } => Fault::unreachable(error),
     }
 }
 

@@ -2,9 +2,10 @@
 //! any order, and send one receipt. If the seats are lost after that, one more mail says that the
 //! receipt is void.
 //!
-//! Neither mail must ever be sent without a claim ([`Issued::Issuing`], [`Join::seat_unavailable`]).
-//! After a crash between the claim and the commit it is sent again, with the same number and
-//! Message-ID. A receipt is valid exactly while it is issued and no `seat-unavailable` is known.
+//! Neither mail must ever be sent without a claim: [`Issued::Issuing`] for the receipt, and
+//! [`Join::seat_unavailable`] for the other one. After a crash between the claim and the commit it
+//! is sent again, with the same number and Message-ID. A receipt is valid exactly while it is
+//! issued and no `seat-unavailable` is known.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -282,8 +283,8 @@ fn go_on(
 ) -> Next {
     match join.issued {
         // An earlier delivery claimed it and may have died before it settled. Sends again, even if
-        // the seat has been lost meanwhile, since the receipt may be out already; then the mail that
-        // makes it void follows.
+        // the seat has been lost meanwhile, since the receipt may be out already; then the mail
+        // that makes it void follows.
         Issued::Issuing { digest } => match (answers, join.receipt(&event.booking)) {
             ([], Some(receipt)) => send(None, receipt),
             ([Sent], Some(_)) if join.is_to_be_told() => match join.void(&event.booking) {

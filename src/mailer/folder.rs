@@ -34,8 +34,8 @@ struct Job {
     written: oneshot::Sender<Result<(), MailError>>,
 }
 
-/// A letter that is composed.
-struct Letter {
+/// A letter that is composed, and the name of its file.
+struct Draft {
     name: String,
     text: Vec<u8>,
 }
@@ -56,7 +56,8 @@ impl FolderMailer {
         // up is not written.
         let (receipts, waiting) = mpsc::unbounded_channel();
         let folder = folder.to_owned();
-        // It composes, too, since the thread that polls must not be held up by that. The thread ends after the last copy of the mailer is dropped and all letters are written.
+        // It composes, too, since the thread that polls must not be held up by that. It ends after
+        // the last copy of the mailer is dropped and all letters are written.
         std::thread::Builder::new()
             .name("mail".to_owned())
             .spawn(move || work(&folder, &head, waiting, durability))?;
@@ -180,13 +181,13 @@ fn drafted(
     receipt: &Receipt,
     head: &Letterhead,
 ) -> Result<NamedTempFile, MailError> {
-    let text = letter::compose(receipt, head)?;
-    draft(folder, &Letter { name: name(receipt), text })
+    let text = letter::compose(receipt, head)?.text;
+    draft(folder, &Draft { name: name(receipt), text })
         .map_err(|it| MailError::Failed { number: receipt.number.clone(), source: it.into() })
 }
 
 /// A draft has the name of its letter in its own, so that [`remove`] finds it.
-fn draft(folder: &Path, letter: &Letter) -> io::Result<NamedTempFile> {
+fn draft(folder: &Path, letter: &Draft) -> io::Result<NamedTempFile> {
     let mut file =
         tempfile::Builder::new().prefix(&draft_prefix(&letter.name)).tempfile_in(folder)?;
     file.write_all(&letter.text)?;

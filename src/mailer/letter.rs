@@ -1,15 +1,22 @@
-//! A receipt as an e-mail, as text, as HTML, and perhaps as a PDF to keep. The same receipt must always give the same bytes, so
-//! nothing here may be random or depend on the time.
+//! A receipt as an e-mail, as text, as HTML, and perhaps as a PDF to keep. The same receipt must
+//! always give the same bytes, so nothing here may be random or depend on the time.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use askama::Template;
 use lettre::{
     Address, Message,
-    message::{Attachment, Mailbox, MultiPart, SinglePart, header::ContentType},
+    address::Envelope,
+    message::{
+        Attachment, Mailbox, MultiPart, SinglePart,
+        header::{ContentType, HeaderName, HeaderValue},
+    },
 };
 
-use super::{MailError, letterhead::Letterhead, pdf, words::Words};
+use super::{Cause, MailError, letterhead::Letterhead, pdf, words::Words};
 use crate::domain::receipt::{Addressee, Receipt};
 
 #[derive(Template)]
@@ -31,22 +38,50 @@ impl Html<'_> {
     }
 }
 
+/// The header with the number of the receipt, since a mail service may replace the Message-ID.
+const NUMBER: HeaderName = HeaderName::new_from_ascii_str("X-Receipt-Number");
+
+/// A complete e-mail, and who it is from and for.
+pub(super) struct Letter {
+    pub(super) envelope: Envelope,
+    pub(super) text: Vec<u8>,
+}
+
 /// The complete e-mail.
 ///
 /// # Errors
 /// When the passenger was erased, or the addresses or texts are not possible in an e-mail.
-pub(super) fn compose(receipt: &Receipt, head: &Letterhead) -> Result<Vec<u8>, MailError> {
+pub(super) fn compose(receipt: &Receipt, head: &Letterhead) -> Result<Letter, MailError> {
     write(receipt, head)
         .map_err(|source| MailError::Unwritable { number: receipt.number.clone(), source })
 }
 
-fn write(
+/// The same, on a thread of its own: a PDF takes about a millisecond, in which the thread that
+/// polls has other things to do.
+///
+/// # Errors
+/// As [`compose`], and when composing it panics.
+pub(super) async fn compose_apart(
     receipt: &Receipt,
-    head: &Letterhead,
-) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    head: &Arc<Letterhead>,
+) -> Result<Letter, MailError> {
+    let (of, head) = (receipt.clone(), Arc::clone(head));
+    let composed = tokio::task::spawn_blocking(move || compose(&of, &head)).await;
+    // The text of a panic may quote the receipt.
+    composed.unwrap_or_else(|_| {
+        let source = "the receipt could not be composed because of a bug".into();
+        Err(MailError::Failed { number: receipt.number.clone(), source })
+    })
+}
+
+fn write(receipt: &Receipt, head: &Letterhead) -> Result<Letter, Cause> {
     let Addressee::Known(passenger) = &receipt.to else {
         return Err("the passenger was erased, so the receipt has no addressee".into());
     };
+    // Whoever reads a request refuses these, and the mail crate panics over them.
+    if passenger.name.contains(char::is_control) {
+        return Err("the name has a control character".into());
+    }
     let words = Words::of(receipt, passenger, head);
     let issued_ms = u64::try_from(receipt.issued_at().as_millisecond())?;
     let to = in_ascii(&passenger.email.parse()?)?;
@@ -57,7 +92,8 @@ fn write(
         .to(Mailbox::new(Some(passenger.name.clone()), to))
         .subject(words.subject.as_str())
         .message_id(Some(format!("<{}@{domain}>", receipt.number)))
-        .date(UNIX_EPOCH + Duration::from_millis(issued_ms));
+        .date(UNIX_EPOCH + Duration::from_millis(issued_ms))
+        .raw_header(HeaderValue::new(NUMBER, receipt.number.clone()));
     if let Some(contact) = &head.contact {
         message = message.reply_to(Mailbox::new(None, in_ascii(contact)?));
     }
@@ -74,12 +110,13 @@ fn write(
         let boundary = format!("=_{}-with-pdf", receipt.number);
         parts = MultiPart::mixed().boundary(boundary).multipart(parts).singlepart(pdf);
     }
-    Ok(message.multipart(parts)?.formatted())
+    let message = message.multipart(parts)?;
+    Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
 }
 
 /// The address in a form that every mail server accepts: a domain in another script becomes
 /// `xn--…`.
-fn in_ascii(address: &Address) -> Result<Address, Box<dyn std::error::Error + Send + Sync>> {
+fn in_ascii(address: &Address) -> Result<Address, Cause> {
     // A domain in ASCII must not be changed in any way: it is part of the Message-ID, which has to
     // stay the same.
     if address.domain().is_ascii() {

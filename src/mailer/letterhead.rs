@@ -55,6 +55,11 @@ impl Letterhead {
         Letterhead { schedule: Some(schedule), ..self }
     }
 
+    /// The domain of the sender.
+    pub(super) fn domain(&self) -> &str {
+        self.from.email.domain()
+    }
+
     /// The scripts in which a PDF can print names, and the known ones in which it cannot; `None` if
     /// no PDF is attached.
     #[must_use]

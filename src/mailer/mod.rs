@@ -1,12 +1,20 @@
 //! The seam to mail: sends receipts, and the mails that say that one is void. A mailer must never
-//! report success before the mail is out.
-//! [`folder`], which writes each receipt as an e-mail file, is the only one that is built in.
+//! report success before the mail is out, and must never tell what a mail server said: that may
+//! hold an address.
+//!
+//! | mailer | where a receipt goes |
+//! |---|---|
+//! | [`folder`] | into a file, which any mail program can open |
+//! | [`smtp`] | to a mail server |
+//! | [`ses`] | to Amazon SES, by its API |
 
 pub mod folder;
 pub mod fonts;
 mod letter;
 mod letterhead;
 mod pdf;
+pub mod ses;
+pub mod smtp;
 mod typeset;
 mod words;
 
@@ -15,6 +23,8 @@ use std::{error::Error, future::Future};
 pub use letterhead::{DEFAULT_SENDER, Letterhead};
 
 use crate::domain::receipt::Receipt;
+
+type Cause = Box<dyn Error + Send + Sync>;
 
 /// Sends receipts. A receipt that is sent again has the same number and Message-ID, so that its
 /// addressee can tell that both are the same.
@@ -34,13 +44,62 @@ pub enum MailError {
     Unwritable {
         number: String,
         #[source]
-        source: Box<dyn Error + Send + Sync>,
+        source: Cause,
+    },
+    /// The addressee will never get it: sending it again does not help.
+    #[error("receipt {number} is refused for good, because of its address")]
+    AddressRefused {
+        number: String,
+        #[source]
+        source: Cause,
+    },
+    /// The addressee does not get it now. Sending it again may help. This says nothing about other
+    /// receipts.
+    #[error("receipt {number} cannot be delivered to its address now")]
+    Undecided {
+        number: String,
+        #[source]
+        source: Cause,
+    },
+    /// We are refused: our login, our sender, our settings. No receipt can be sent until an
+    /// operator corrects this, and none may be given up because of it.
+    #[error("receipt {number} was not sent, because no mail is accepted from us")]
+    WeAreRefused {
+        number: String,
+        #[source]
+        source: Cause,
     },
     /// Sending it again may help.
     #[error("receipt {number} could not be sent")]
     Failed {
         number: String,
         #[source]
-        source: Box<dyn Error + Send + Sync>,
+        source: Cause,
     },
+}
+
+/// What an answer of a mail server says about a receipt that it did not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// About its address, for good.
+    AddressRefused,
+    /// About its address, for now.
+    Undecided,
+    /// About us: a person has to look.
+    WeAreRefused,
+    /// About nothing of it: try again.
+    NotNow,
+}
+
+impl Meaning {
+    /// The error for the receipt with this number.
+    fn of(self, number: &str, source: impl Into<Cause>) -> MailError {
+        let (number, source) = (number.to_owned(), source.into());
+        match self {
+            Meaning::AddressRefused => MailError::AddressRefused { number, source },
+            Meaning::Undecided => MailError::Undecided { number, source },
+            Meaning::WeAreRefused => MailError::WeAreRefused { number, source },
+            Meaning::NotNow => MailError::Failed { number, source },
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! A receipt as one page of PDF, to print and to keep. It says what the words of the letter say, and
-//! must never depend on the time or on chance.
+//! A receipt as one page of PDF, to print and to keep. It says what the words of the letter say,
+//! and must never depend on the time or on chance.
 
 use jiff::{Timestamp, tz::TimeZone};
 use krilla::{
@@ -13,6 +13,7 @@ use krilla::{
 };
 
 use super::{
+    Cause,
     fonts::Fonts,
     typeset::{Line, wrapped},
     words::Words,
@@ -45,7 +46,7 @@ pub(super) fn print(
     words: &Words<'_>,
     issued_at: Timestamp,
     fonts: &Fonts,
-) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Vec<u8>, Cause> {
     let mut document = Document::new();
     let size = PageSettings::from_wh(WIDTH, HEIGHT).ok_or("no page is that large")?;
     {

@@ -7,6 +7,7 @@ use super::letterhead::Letterhead;
 use crate::domain::{
     receipt::Receipt,
     request::Passenger,
+    schedule::Schedule,
     seat::{Seating, seat_list},
 };
 
@@ -51,7 +52,9 @@ impl<'a> Words<'a> {
     pub(super) fn of(receipt: &'a Receipt, to: &'a Passenger, head: &Letterhead) -> Words<'a> {
         let seating = &receipt.seating;
         let mut lines = vec![Line::new("Passenger", &to.name)];
-        lines.extend(itinerary(seating, head));
+        // Nobody leaves with a receipt that is void.
+        let schedule = head.schedule.as_ref().filter(|_| receipt.voids.is_none());
+        lines.extend(itinerary(seating, schedule));
         let seats = if seating.seats.len() == 1 { "Seat" } else { "Seats" };
         lines.push(Line::new(seats, seat_list(&seating.seats)));
         lines.push(Line::new("Booking", &receipt.booking));
@@ -106,9 +109,8 @@ impl<'a> Words<'a> {
 }
 
 /// Flight, airports and departure, as far as the schedule knows them.
-fn itinerary(seating: &Seating, head: &Letterhead) -> Vec<Line> {
+fn itinerary(seating: &Seating, schedule: Option<&Schedule>) -> Vec<Line> {
     let flight = Line::new("Flight", seating.flight.as_str());
-    let schedule = head.schedule.as_ref();
     match schedule.and_then(|it| it.departing(&seating.flight, seating.date)) {
         None => vec![flight, Line::new("Date", seating.date)],
         Some(known) => {

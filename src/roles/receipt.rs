@@ -20,10 +20,15 @@ impl<M: Mailer> Role for ReceiptRole<M> {
     async fn perform(&self, effect: &Receipt) -> Result<Sent, EffectError> {
         let (from, asked) = ("the mailer", "a receipt");
         self.0.send(effect).await.map(|()| Sent).map_err(|error| match error {
-            MailError::Unwritable { .. } => {
+            MailError::Unwritable { .. } | MailError::AddressRefused { .. } => {
                 EffectError::Refused { from, asked, source: Box::new(error) }
             }
-            MailError::Failed { .. } => {
+            MailError::Undecided { .. } => {
+                EffectError::Undecided { from, asked, after: None, source: Box::new(error) }
+            }
+            // No receipt is given up because we are refused. All wait until an operator corrects
+            // that.
+            MailError::WeAreRefused { .. } | MailError::Failed { .. } => {
                 EffectError::NoAnswer { from, asked, source: Box::new(error) }
             }
         })

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use aws_config::SdkConfig;
 use tokio::{
     net::TcpListener,
     task::{JoinError, JoinHandle, JoinSet},
@@ -46,6 +47,9 @@ pub(super) struct Service {
     pub(super) store: AnyStore,
     /// They watch the stores that the service works on.
     pub(super) eyes: Vec<Eye>,
+    /// What all AWS clients of the service share, and what counts their requests.
+    pub(super) aws: SdkConfig,
+    pub(super) requests: RequestCount,
     listener: TcpListener,
     metrics: Metrics,
 }
@@ -68,8 +72,21 @@ impl Service {
         let intake = Intake::enveloped(home.topic_arns(&names))
             .or_raw(args.raw.raw_delivery)
             .and_canaries(canaries);
-        let (eyes, metrics) = (store.eye().into_iter().collect(), Metrics::new(count));
-        Ok(Service { role, args, bus, drivers, intake, store, eyes, listener, metrics })
+        let (eyes, metrics) = (store.eye().into_iter().collect(), Metrics::new(count.clone()));
+        let (aws, requests) = (config, count);
+        Ok(Service {
+            role,
+            args,
+            bus,
+            drivers,
+            intake,
+            store,
+            eyes,
+            aws,
+            requests,
+            listener,
+            metrics,
+        })
     }
 
     pub(super) async fn run<R: Role>(

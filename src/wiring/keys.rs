@@ -1,5 +1,6 @@
-//! Reads the canary key and the key of the Stripe account from a file or from an environment
-//! variable. A key must never be taken from the command line, and must never be printed.
+//! Reads the canary key, the key of the Stripe account and the password of the mail server from a
+//! file or from an environment variable. None of them may be taken from the command line, and none
+//! may be printed.
 
 use std::{
     io::{self, Read},
@@ -10,7 +11,7 @@ use reqwest::Url;
 
 use crate::{
     address::http_url,
-    config::{CanaryArgs, StripeArgs},
+    config::{CanaryArgs, SmtpArgs, StripeArgs},
     fault::Fault,
     gateway::stripe::StripeKey,
     wire::CanaryKey,
@@ -75,6 +76,21 @@ pub(super) fn stripe_account(args: &StripeArgs) -> Result<(Url, StripeKey), Faul
     let url = http_url(&args.stripe_url).map_err(stays)?;
     key.may_go_to(&url).map_err(stays)?;
     Ok((url, key))
+}
+
+/// The password of the mail server, if one is given. The end of its line is not a part of it.
+///
+/// # Errors
+/// If the password cannot be read, or is given twice.
+pub(super) fn smtp_password(args: &SmtpArgs) -> Result<Option<String>, Fault> {
+    let places = Places {
+        what: "the password of the mail server",
+        variable: "BOOKING_SMTP_PASSWORD",
+        flag: "--smtp-password-file",
+        file: args.smtp_password_file.as_deref(),
+    };
+    let line = |it: String| it.trim_end_matches(['\r', '\n']).to_owned();
+    Ok(places.read()?.map(|(text, _)| line(text)))
 }
 
 impl Places<'_> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::parts::schedule;
 use crate::{
-    config::{Attached, LetterArgs, SenderArgs},
+    config::{Attached, MailArgs},
     fault::Fault,
     mailer::{Letterhead, fonts::Fonts},
 };
@@ -14,13 +14,10 @@ use crate::{
 ///
 /// # Errors
 /// If the schedule or a font cannot be read, or an address is none.
-pub(crate) fn letterhead(
-    sender: &SenderArgs,
-    args: &LetterArgs,
-    attach: Attached,
-) -> Result<Arc<Letterhead>, Fault> {
+pub(super) fn letterhead(mail: &MailArgs, attach: Attached) -> Result<Arc<Letterhead>, Fault> {
+    let args = &mail.letters;
     let refused = |setting: &str, it| Fault::Config(format!("{setting}: {it}"));
-    let mut head = Letterhead::new(&sender.mail_from).map_err(|it| refused("--mail-from", it))?;
+    let mut head = Letterhead::new(&mail.mail_from).map_err(|it| refused("--mail-from", it))?;
     if let Some(contact) = &args.mail_contact {
         head = head.with_contact(contact).map_err(|it| refused("--mail-contact", it))?;
     }

@@ -340,7 +340,7 @@ async fn many_decisions_are_announced_again_a_line_each_and_one_that_fails_holds
         child.stdin.take().unwrap().write_all(piped.as_bytes()).unwrap();
         told(child.wait_with_output().unwrap())
     };
-    let (code, said, beside) = resend(&["all", "-"], "b-1\nnobody b-2\n");
+    let (code, said, beside) = resend(&["all", "-", "--mailer", "folder"], "b-1\nnobody b-2\n");
     assert_eq!(code, Some(1), "{said}{beside}");
     let mut lines: Vec<&str> = said.lines().collect();
     lines.sort_unstable();

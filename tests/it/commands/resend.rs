@@ -24,6 +24,7 @@ fn resend(account: &Account, folder: &Folder, role: &str, id: &str) -> (Option<i
     let output = binary()
         .args(["resend", role, id, "--prefix", &account.prefix, "--data"])
         .arg(folder.path())
+        .env("BOOKING_MAILER", "folder")
         .env("BOOKING_MAIL_FROM", "Shop <shop@example.com>")
         .envs(LocalStack::running().environment())
         .output()

@@ -11,6 +11,7 @@ pub mod key_index;
 pub mod mailer;
 pub mod receipts;
 pub mod schemas;
+pub mod smtp;
 pub mod sqlite;
 pub mod store;
 pub mod wire;

@@ -4,7 +4,7 @@ codes, what was given back of a charge, the error for a refund that was made bef
 plans. The front must never move money without a request: whatever it answers, the lists of localstripe say what
 happened.
 
-Usage: stripe.py LATE_S. When both processes listen, it prints a line of JSON with two ports: `front` is
+Usage: stripe.py LATE_S [PORT]. When both processes listen, it prints a line of JSON with two ports: `front` is
 where the gateway sends its requests, and `provider` is localstripe itself, whose lists a test counts. It
 ends when its stdin closes.
 
@@ -301,7 +301,7 @@ def cut(request):
     return web.Response()
 
 
-async def main(late_s):
+async def main(late_s, front_port):
     script = Path(__file__).with_name("localstripe_here.py")
     with subprocess.Popen(
         [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -315,7 +315,7 @@ async def main(late_s):
         async with ClientSession() as front.http:
             runner = web.AppRunner(app)
             await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            await web.TCPSite(runner, "127.0.0.1", front_port).start()
             print(json.dumps({"front": runner.addresses[0][1], "provider": port}), flush=True)
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         provider.stdin.close()
@@ -325,4 +325,4 @@ async def main(late_s):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1])))
+    asyncio.run(main(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))

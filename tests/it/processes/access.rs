@@ -253,7 +253,7 @@ async fn the_operators_policy_is_exactly_what_the_commands_for_operators_call() 
         assert!(told.contains("late"), "{told}");
         run(&["dlq", "redrive", role, "--booking", "late"]);
     }
-    run(&["resend", "all", "happy"]);
+    run(&["resend", "all", "happy", "--mailer", "folder"]);
     run(&["dlq", "drop", "all", "--class", "malformed"]);
 
     let policies = policies(&plan(&account.prefix));

@@ -19,7 +19,7 @@ const MAY: [(&str, &[&str]); 20] = [
     ("bus", &["domain", "wire", "aws", "clock", "topics"]),
     ("store", &["domain", "aws", "clock", "durability", "metrics"]),
     ("gateway", &["domain", "store"]),
-    ("mailer", &["domain", "durability"]),
+    ("mailer", &["domain", "aws", "durability", "metrics"]),
     ("roles", &["domain", "gateway", "mailer"]),
     ("printable.rs", &[]),
     ("dead_letters", &["domain", "wire", "aws", "bus", "runtime", "printable"]),
@@ -129,6 +129,8 @@ fn adapters_are_named_by_the_wiring_and_by_what_stands_on_it() {
             "simulated::",
             "stripe::",
             "folder::",
+            "SmtpMailer",
+            "SesMailer",
             "bus::aws",
             "bus::memory",
         ] {

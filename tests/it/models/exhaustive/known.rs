@@ -166,8 +166,8 @@ fn payment(row: Option<Payment>, cell: &Cell) -> Checked<Facts> {
 }
 
 /// H4: a mail went out for one request, which was booked and paid, after it was claimed; and every
-/// sending of it was the same. E15: so did the mail that says that it is void, after the receipt and
-/// the lost seat.
+/// sending of it was the same. E15: so did the mail that says that it is void, after the receipt
+/// and the lost seat.
 fn receipt(join: Option<Join>, cell: &Cell) -> Checked<Facts> {
     let mails = cell.mails.len();
     let issued = join.as_ref().map_or(Issued::No, |it| it.issued);

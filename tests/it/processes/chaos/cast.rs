@@ -12,6 +12,7 @@ use super::*;
 pub struct Cast<'a> {
     pub localstack: &'a LocalStack,
     pub dynamodb: Option<&'a DynamoDbLocal>,
+    pub outside: Option<&'a Outside>,
     pub prefix: &'a str,
     pub data: &'a Path,
     pub services: BTreeMap<One, Service>,
@@ -23,11 +24,12 @@ impl<'a> Cast<'a> {
     pub fn new(
         localstack: &'a LocalStack,
         dynamodb: Option<&'a DynamoDbLocal>,
+        outside: Option<&'a Outside>,
         prefix: &'a str,
         data: &'a Path,
     ) -> Cast<'a> {
         let (services, restarts) = (BTreeMap::new(), 0);
-        let mut cast = Cast { localstack, dynamodb, prefix, data, services, restarts };
+        let mut cast = Cast { localstack, dynamodb, outside, prefix, data, services, restarts };
         for one in cast.everyone() {
             cast.restart(one);
         }
@@ -48,6 +50,7 @@ impl<'a> Cast<'a> {
     pub fn spawn(&self, (role, _): One) -> Service {
         Service::spawn(self.localstack, role, self.prefix, self.data, |it| {
             it.env("BOOKING_HOLD_LIMIT", HOLD_LIMIT);
+            it.envs(self.outside.map(Outside::environment).unwrap_or_default());
             let Some(tables) = self.dynamodb else { return };
             // An emulated table is slower than a file by far, and eight services ask it at once.
             it.envs(tables.environment()).envs([

@@ -14,8 +14,12 @@ use booking::{
 use serde_json::Value;
 
 /// Holds the stores, the ledger and the receipts against each other and against what was asked for;
-/// says what there is.
-pub fn check(evidence: &Evidence, data: &Path, asked: &[(BookingId, Wish)]) -> String {
+/// says what there is. `letters` are the numbers of the receipts that are out.
+pub fn check(
+    evidence: &Evidence,
+    letters: &BTreeSet<String>,
+    asked: &[(BookingId, Wish)],
+) -> String {
     assert_eq!(evidence.violations(), []);
     let (endings, open) = evidence.endings();
     assert_eq!(open, 0, "every booking is at an end: {endings:?}");
@@ -66,26 +70,29 @@ pub fn check(evidence: &Evidence, data: &Path, asked: &[(BookingId, Wish)]) -> S
         assert!((least..=1).contains(&served), "{seats} went to {served} of {rivals:?}");
     }
 
-    // Also under a temporary name: a service was killed while it wrote one, and it counts for
-    // nothing.
-    let files = fs::read_dir(data.join("receipts")).unwrap();
-    let files = files.map(|it| it.unwrap().file_name().into_string().unwrap());
-    let (letters, scraps): (Vec<String>, Vec<String>) = files.partition(|it| it.ends_with(".eml"));
-    let letters: BTreeSet<String> =
-        letters.iter().map(|it| it.trim_end_matches(".eml").to_owned()).collect();
-    let (voids, letters): (BTreeSet<String>, BTreeSet<String>) =
-        letters.into_iter().partition(|it| it.starts_with("V-"));
-    assert_eq!(letters, receipts, "the files are the receipts that were announced");
+    let (voids, letters): (BTreeSet<&String>, BTreeSet<&String>) =
+        letters.iter().partition(|it| it.starts_with("V-"));
+    let announced: BTreeSet<&String> = receipts.iter().collect();
+    assert_eq!(letters, announced, "what is out are the receipts that were announced");
 
     let endings: Vec<String> = endings.iter().map(|(phase, n)| format!("{n} {phase}")).collect();
     let void = receipts.len() - endings_of(&records, Phase::Completed);
     assert_eq!(voids.len(), void, "whoever has a void receipt was told so");
     format!(
-        "{}; {charges} charges, {refunds} refunds, {} receipts ({void} void), {} half-written",
+        "{}; {charges} charges, {refunds} refunds, {} receipts ({void} void)",
         endings.join(", "),
         letters.len(),
-        scraps.len()
     )
+}
+
+/// The receipts in a folder, and how many are half written. These have a temporary name, since a
+/// service was killed while it wrote one, and count for nothing.
+pub fn letters(data: &Path) -> (BTreeSet<String>, usize) {
+    let files = fs::read_dir(data.join("receipts")).unwrap();
+    let files = files.map(|it| it.unwrap().file_name().into_string().unwrap());
+    let (letters, scraps): (Vec<String>, Vec<String>) = files.partition(|it| it.ends_with(".eml"));
+    let number = |it: String| it.trim_end_matches(".eml").to_owned();
+    (letters.into_iter().map(number).collect(), scraps.len())
 }
 
 pub fn endings_of(

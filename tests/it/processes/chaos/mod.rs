@@ -3,10 +3,11 @@
 //!
 //! The schedule of the nemesis is in real time, as its victims live in it; all else waits for
 //! conditions. BOOKING_CHAOS_BOOKINGS and BOOKING_CHAOS_SEED set length and seed: `just chaos`.
-//! BOOKING_CHAOS_STORE=dynamodb leaves out the run on SQLite, sqlite the one on DynamoDB.
+//! BOOKING_CHAOS_STORE=dynamodb leaves out the runs on SQLite, sqlite the one on DynamoDB.
 
 mod cast;
 mod evidence;
+mod outside;
 
 use std::{
     process::Command,
@@ -32,10 +33,12 @@ use crate::harness::{
     Account, DynamoDbLocal, Folder, LocalStack, PATIENCE, Service, Tables, say, skipped,
 };
 
-use self::{cast::*, evidence::*};
+use self::{cast::*, evidence::*, outside::*};
 
 /// How many bookings CI asks for.
 const BOOKINGS: usize = 320;
+/// How many it asks for where each costs a payment provider of Python more than a ledger.
+const BOOKINGS_OUTSIDE: usize = 300;
 /// How many it asks for where each costs an emulated table more than a file.
 const BOOKINGS_ON_TABLES: usize = 96;
 /// One booking every so often.
@@ -64,7 +67,16 @@ static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_booking_is_lost_or_doubled_by_kills_stops_and_a_frozen_emulator() {
     if !skipped("chaos") && wanted("sqlite") {
-        chaos(None, BOOKINGS).await;
+        chaos(None, None, BOOKINGS).await;
+    }
+}
+
+/// With the money at a payment provider and the receipts by a mail server, each a process of its
+/// own: what they have is what counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_booking_is_lost_or_charged_twice_at_stripe_and_no_mail_is_another_one() {
+    if !skipped("chaos") && !skipped("stripe") && wanted("sqlite") {
+        chaos(None, Some(Outside::start()), BOOKINGS_OUTSIDE).await;
     }
 }
 
@@ -72,7 +84,7 @@ async fn no_booking_is_lost_or_doubled_by_kills_stops_and_a_frozen_emulator() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_booking_is_lost_or_doubled_by_two_replicas_of_every_role_on_dynamodb() {
     if !skipped("chaos") && !skipped("dynamodb") && wanted("dynamodb") {
-        chaos(Some(DynamoDbLocal::start()), BOOKINGS_ON_TABLES).await;
+        chaos(Some(DynamoDbLocal::start()), None, BOOKINGS_ON_TABLES).await;
     }
 }
 
@@ -80,10 +92,14 @@ fn wanted(store: &str) -> bool {
     std::env::var("BOOKING_CHAOS_STORE").map_or(true, |it| it == store)
 }
 
-async fn chaos(dynamodb: Option<DynamoDbLocal>, bookings: usize) {
+async fn chaos(dynamodb: Option<DynamoDbLocal>, outside: Option<Outside>, bookings: usize) {
     let _alone = ALONE.lock().await;
     let (bookings, seed) = (set("BOOKINGS", bookings), set("SEED", fastrand::u64(..1_000_000)));
-    let on = if dynamodb.is_some() { "DynamoDB, two of every role" } else { "SQLite" };
+    let on = match (&dynamodb, &outside) {
+        (Some(_), _) => "DynamoDB, two of every role",
+        (None, Some(_)) => "SQLite, with Stripe and a mail server",
+        (None, None) => "SQLite",
+    };
     say(&format!("chaos on {on}: {bookings} bookings, BOOKING_CHAOS_SEED={seed}"));
     let began = Instant::now();
     let (localstack, folder) = (LocalStack::start(), Folder::new());
@@ -95,7 +111,8 @@ async fn chaos(dynamodb: Option<DynamoDbLocal>, bookings: usize) {
     let asked = wishes(bookings, seed);
     let _evidently = Evidently(&folder);
 
-    let mut cast = Cast::new(&localstack, dynamodb.as_ref(), &account.prefix, folder.path());
+    let mut cast =
+        Cast::new(&localstack, dynamodb.as_ref(), outside.as_ref(), &account.prefix, folder.path());
     for one in cast.everyone() {
         cast.of(one).polls().await;
     }
@@ -110,15 +127,26 @@ async fn chaos(dynamodb: Option<DynamoDbLocal>, bookings: usize) {
     drop(cast);
 
     let logs = Logs::read(folder.path());
-    let evidence = match &tables {
+    let evidence = match (&tables, &outside) {
         // By the keys of what was asked for: nothing is scanned, so nothing invented would show.
-        Some(it) => {
+        (Some(it), _) => {
             let ids: Vec<BookingId> = asked.iter().map(|(id, _)| id.clone()).collect();
             it.evidence(&ids, folder.path()).await
         }
-        None => Evidence::read(folder.path()).unwrap(),
+        (None, Some(it)) => it.evidence(folder.path()).await,
+        (None, None) => Evidence::read(folder.path()).unwrap(),
     };
-    let held = check(&evidence, folder.path(), &asked);
+    let (letters, sent) = match &outside {
+        Some(it) => {
+            let mails = it.mails();
+            (mails.numbers(), mails.check(struck.of_receipt + restarts))
+        }
+        None => {
+            let (letters, scraps) = letters(folder.path());
+            (letters, format!("{scraps} half-written"))
+        }
+    };
+    let held = format!("{}, {sent}", check(&evidence, &letters, &asked));
     say(&format!(
         "chaos on {on}: {bookings} bookings in {} s ({} s of it to drain): {} SIGKILLs, {} SIGSTOPs \
          of {STOP_FOR_S} s, emulator frozen {} times for {FREEZE_FOR_S} s, tables {} times for \
@@ -166,6 +194,8 @@ struct Struck {
     stops: usize,
     freezes: usize,
     freezes_of_tables: usize,
+    /// How many of the kills and stops were against receipt.
+    of_receipt: usize,
 }
 
 /// A service that stands still, until when, and who does its work meanwhile.
@@ -190,13 +220,16 @@ async fn strike(cast: &mut Cast<'_>, seed: u64, enough: impl Fn() -> bool) -> St
         if let Some(it) = stopped.take_if(|it| it.until_s == now_s) {
             cast.of(it.one).signal("CONT");
             // Both are there for a moment: one of them with leases that it lost while it slept.
-            struck.kills += usize::from(it.stand_in.is_some());
+            let killed = usize::from(it.stand_in.is_some());
+            struck.kills += killed;
+            struck.of_receipt += if it.one.0 == RoleName::Receipt { killed } else { 0 };
             drop(it.stand_in);
         }
         if let Some((_, replaced)) = STOP_AT_S.iter().find(|it| it.0 == at_s) {
             let everyone = cast.everyone();
             let one = everyone[rng.usize(..everyone.len())];
             cast.of(one).signal("STOP");
+            struck.of_receipt += usize::from(one.0 == RoleName::Receipt);
             let stand_in = replaced.then(|| cast.spawn(one));
             stopped = Some(Stopped { one, until_s: now_s + STOP_FOR_S, stand_in });
             struck.stops += 1;
@@ -221,8 +254,10 @@ async fn strike(cast: &mut Cast<'_>, seed: u64, enough: impl Fn() -> bool) -> St
         if at_s.is_multiple_of(KILL_EVERY_S) {
             let mut victims = cast.everyone();
             victims.retain(|it| stopped.as_ref().is_none_or(|stopped| stopped.one != *it));
-            cast.restart(victims[rng.usize(..victims.len())]);
+            let victim = victims[rng.usize(..victims.len())];
+            cast.restart(victim);
             struck.kills += 1;
+            struck.of_receipt += usize::from(victim.0 == RoleName::Receipt);
         }
         cast.tend();
     }

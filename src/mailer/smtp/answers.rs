@@ -1,0 +1,207 @@
+//! What an answer of a mail server means, in one table, and how a delivery that failed is told. The
+//! text of an answer must never be kept: mail servers repeat addresses in it.
+
+use std::{error::Error, fmt, io};
+
+use lettre::transport::smtp;
+
+use super::super::Meaning;
+
+/// The mail server will close the connection.
+const CLOSING: u16 = 421;
+
+/// A step of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Connect,
+    StartTls,
+    Login,
+    From,
+    To,
+    Data,
+    Text,
+    Reset,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Connect => "the connection",
+            Step::StartTls => "STARTTLS",
+            Step::Login => "the login",
+            Step::From => "MAIL FROM",
+            Step::To => "RCPT TO",
+            Step::Data => "DATA",
+            Step::Text => "the text of the mail",
+            Step::Reset => "RSET",
+        })
+    }
+}
+
+/// An answer that is no yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    code: u16,
+    /// Subject and detail of the enhanced status code (RFC 3463), if the server sends these.
+    enhanced: Option<(u16, u16)>,
+    /// Whether it says that the server passes no mail on for us. Few servers say so by their code.
+    names_relay: bool,
+}
+
+/// Why a delivery failed.
+#[derive(Clone, Debug)]
+pub(super) enum Why {
+    Answered(Answer),
+    Late,
+    NotConnected(Option<io::ErrorKind>),
+    /// The error of the TLS stack, which names certificates and nothing secret.
+    Untrusted(rustls::Error),
+    /// The answer was cut off, or is none of SMTP.
+    NoAnswer,
+    /// The server lacks what this step needs.
+    NotOffered,
+}
+
+/// A delivery that failed, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) step: Step,
+    pub(super) why: Why,
+}
+
+impl Failure {
+    /// Takes from an error of the SMTP client the parts that are safe to print.
+    pub(super) fn of(step: Step, error: &smtp::Error) -> Failure {
+        let why = if let Some(code) = error.status() {
+            let text = error.source().map(ToString::to_string).unwrap_or_default();
+            Why::Answered(Answer::read(code.into(), &text))
+        } else if let Some(it) = tls_error(error) {
+            Why::Untrusted(it)
+        } else if error.is_response() {
+            Why::NoAnswer
+        } else if error.is_client() {
+            Why::NotOffered
+        } else {
+            Why::NotConnected(io_errors(error).next().map(io::Error::kind))
+        };
+        Failure { step, why }
+    }
+
+    /// What this says about the receipt.
+    pub(super) fn meaning(&self) -> Meaning {
+        match &self.why {
+            Why::Answered(it) => it.meaning(self.step),
+            Why::Late | Why::NotConnected(_) | Why::NoAnswer => Meaning::NotNow,
+            Why::Untrusted(_) | Why::NotOffered => Meaning::WeAreRefused,
+        }
+    }
+
+    /// Whether the server closed a connection before it was told the text: so it has no mail. A
+    /// connection that was kept may have been closed long ago.
+    pub(super) fn is_stale(&self) -> bool {
+        let gone = match &self.why {
+            Why::NotConnected(_) | Why::NoAnswer => true,
+            Why::Answered(it) => it.code == CLOSING,
+            Why::Late | Why::Untrusted(_) | Why::NotOffered => false,
+        };
+        gone && matches!(self.step, Step::From | Step::To | Step::Data)
+    }
+
+    /// Whether the connection can be used for another receipt.
+    pub(super) fn keeps_connection(&self) -> bool {
+        matches!(&self.why, Why::Answered(it) if it.code != CLOSING)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = self.step;
+        match &self.why {
+            Why::Answered(it) => write!(f, "the mail server answers {it} to {step}")?,
+            Why::Late => write!(f, "the mail server did not answer in time to {step}")?,
+            Why::NotConnected(None) => write!(f, "no connection to the mail server at {step}")?,
+            Why::NotConnected(Some(kind)) => {
+                write!(f, "no connection to the mail server, or it broke, at {step} ({kind})")?;
+            }
+            Why::Untrusted(it) => write!(f, "no TLS with the mail server: {it}")?,
+            Why::NoAnswer => {
+                write!(f, "the mail server cut its answer to {step} off, or speaks no SMTP")?;
+            }
+            Why::NotOffered => write!(f, "the mail server does not offer {step}")?,
+        }
+        match (self.meaning(), step) {
+            (Meaning::WeAreRefused, Step::Login) => {
+                f.write_str("; look at --smtp-user and its password")
+            }
+            (Meaning::WeAreRefused, Step::Connect | Step::StartTls) => {
+                f.write_str("; look at --smtp-server, --smtp-tls and --smtp-ca")
+            }
+            (Meaning::WeAreRefused, _) => {
+                f.write_str("; look at --mail-from and --smtp-user, and at what they may send")
+            }
+            (Meaning::AddressRefused | Meaning::Undecided | Meaning::NotNow, _) => Ok(()),
+        }
+    }
+}
+
+impl Error for Failure {}
+
+impl Answer {
+    pub(super) fn read(code: u16, text: &str) -> Answer {
+        let mut numbers = text.split_whitespace().next().unwrap_or_default().split('.');
+        let class = numbers.next().unwrap_or_default();
+        let mut number = || numbers.next().and_then(|it| it.parse().ok());
+        let enhanced = number().zip(number()).filter(|_| ["4", "5"].contains(&class));
+        let text = text.to_ascii_lowercase();
+        let names_relay = text.contains("relay") || text.contains("rcpthosts");
+        Answer { code, enhanced, names_relay }
+    }
+
+    /// What it means as the answer to a step.
+    fn meaning(self, step: Step) -> Meaning {
+        match (self.code / 100, self.is_about_address(step)) {
+            _ if self.code == CLOSING => Meaning::NotNow,
+            (5, true) => Meaning::AddressRefused,
+            (4, true) => Meaning::Undecided,
+            (5, false) => Meaning::WeAreRefused,
+            _ => Meaning::NotNow,
+        }
+    }
+
+    /// Whether it is about the addressee, and not about us or the server. Without an enhanced
+    /// status code, the codes of RFC 5321 for mailboxes are.
+    fn is_about_address(self, step: Step) -> bool {
+        let about_address = match self.enhanced {
+            // 1.7 and 1.8 are about the sender.
+            Some((1, 7 | 8)) => false,
+            // Address, mailbox, and a text that this mailbox cannot have.
+            Some((1 | 2 | 6, _)) => true,
+            // There is no way to the domain.
+            Some((4, _)) => step == Step::To,
+            Some(_) => false,
+            None => matches!(self.code, 450 | 550..=553) && !self.names_relay,
+        };
+        about_address && matches!(step, Step::To | Step::Text)
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        match self.enhanced {
+            Some((subject, detail)) => write!(f, " {}.{subject}.{detail}", self.code / 100),
+            None => Ok(()),
+        }
+    }
+}
+
+fn io_errors(error: &smtp::Error) -> impl Iterator<Item = &io::Error> {
+    let first: &(dyn Error + 'static) = error;
+    let chain = std::iter::successors(Some(first), |it| (*it).source());
+    chain.filter_map(|it| it.downcast_ref::<io::Error>())
+}
+
+fn tls_error(error: &smtp::Error) -> Option<rustls::Error> {
+    let mut inner = io_errors(error).filter_map(io::Error::get_ref);
+    inner.find_map(|it| it.downcast_ref::<rustls::Error>()).cloned()
+}

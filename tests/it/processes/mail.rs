@@ -1,0 +1,76 @@
+//! Receipts by a mail server, from the whole program: one that can never arrive holds up no other,
+//! and an operator sends one again.
+
+use booking::domain::{RoleName, event::Kind};
+use serde_json::Value;
+
+use crate::harness::{
+    Account, Folder, LocalStack, MailServer, Service, Sketch, binary, eventually, unique,
+};
+
+/// A request whose receipt goes to this address.
+fn request(id: &str, seat: &'static str, address: &str) -> String {
+    let text = Sketch::new(id, &[seat], "tok_visa").cloud_event();
+    let mut event: Value = serde_json::from_str(&text).unwrap();
+    event["data"]["passenger"]["email"] = address.into();
+    event.to_string()
+}
+
+/// Failure matrix: E13, E21.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_addressee_who_gets_no_mail_is_set_aside_and_the_others_get_theirs() {
+    let (account, folder, server) =
+        (Account::make(false).await, Folder::new(), MailServer::start());
+    let mut services = Vec::new();
+    for role in RoleName::ALL {
+        let localstack = LocalStack::running();
+        let mut service = Service::spawn(localstack, role, &account.prefix, folder.path(), |it| {
+            it.envs(server.environment());
+        });
+        service.polls().await;
+        services.push(service);
+    }
+    let [refused, later, good] = ["refused", "later", "good"].map(unique);
+    for (id, seat, address) in [
+        (&refused, "12A", "refused@example.com"),
+        (&later, "12B", "later.once@example.com"),
+        (&good, "12C", "good@example.com"),
+    ] {
+        account.publish(Kind::BookingRequested, &request(id, seat, address)).await;
+    }
+    for id in [&later, &good] {
+        assert_eq!(services[3].ending(id).await["phase"], "completed");
+    }
+    let dead = account.names.dead_letter_queue(RoleName::Receipt);
+    eventually("the receipt that is refused to be set aside", async || {
+        (account.depth_of(&dead).await.0 == 1).then_some(())
+    })
+    .await;
+    let (_, view) = services[3].get(&format!("/bookings/{refused}")).await;
+    assert_eq!(view["phase"], "confirmed", "paid and seated: {view}");
+    let logged = services.iter().map(Service::logged).collect::<String>();
+    assert!(logged.contains("550 5.1.1 to RCPT TO") && logged.contains("450 4.2.0 to RCPT TO"));
+    assert!(!logged.contains("polling stops"), "one addressee says nothing about the server");
+    let addresses = ["later.once@example.com", "good@example.com", "refused@example.com"];
+    assert_eq!(addresses.map(|it| server.mails_to(it).len()), [1, 1, 0]);
+
+    let resend = |id: &str| {
+        let output = binary()
+            .args(["resend", "receipt", id, "--prefix", &account.prefix, "--data"])
+            .arg(folder.path())
+            .envs(LocalStack::running().environment())
+            .envs(server.environment())
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, said) = resend(&good);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("sent again: receipt R-") && said.contains("receipt-sent"), "{said}");
+    let copies = server.mails_to("good@example.com");
+    assert_eq!(copies.len(), 2);
+    assert_eq!(copies[0].text, copies[1].text);
+    let files = std::fs::read_dir(folder.join("receipts")).map_or(0, Iterator::count);
+    assert_eq!(files, 0, "no receipt is a file");
+}
