@@ -18,7 +18,7 @@ const SCRIPTS: [(&str, &str); 20] = [
     ("Latin", "ñĄệ"),
     ("Greek", "αΩ"),
     ("Cyrillic", "яЇ"),
-    ("Arabic", "عی"),
+    ("Arabic", "عي"),
     ("Armenian", "աՖ"),
     ("Bengali", "কখ"),
     ("Chinese", "陈陳"),
