@@ -2,8 +2,10 @@
 //! each. The doc comments are the help texts. No other module may read an environment variable for
 //! a setting, except for the keys, which are no flags: `wiring::keys` and `cli::request` read them.
 
+mod letters;
 mod mail;
 
+pub use letters::{Attached, LetterArgs};
 pub use mail::{MailArgs, MailerName, SmtpArgs, SmtpTls};
 
 use std::{path::PathBuf, str::FromStr, time::Duration};

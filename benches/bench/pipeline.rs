@@ -23,7 +23,7 @@ use booking::{
     domain::{RoleName, event::Kind, receipt::Receipt, schedule::Schedule, seats::Seats},
     durability::Durability,
     gateway::simulated::SimulatedGateway,
-    mailer::{DEFAULT_SENDER, MailError, Mailer, folder::FolderMailer},
+    mailer::{MailError, Mailer, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
     runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
@@ -108,7 +108,7 @@ fn on_disk(data: &Path, logs: Option<&Path>, numbers: &Numbers) -> anyhow::Resul
     let provider = || open(&gateway_file(data), RoleName::Payment);
     let letters = || {
         let (folder, kept) = (receipts_folder(data), Durability::ProcessDeath);
-        Ok(FolderMailer::open(&folder, DEFAULT_SENDER, kept)?)
+        Ok(FolderMailer::open(&folder, Arc::default(), kept)?)
     };
     play(numbers, logs, rows, provider, letters)
 }

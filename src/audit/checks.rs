@@ -133,6 +133,7 @@ impl Evidence {
     }
 
     /// H4: a receipt was sent for one request that was booked and paid, and its file exists once.
+    /// So does that of the mail that says that it is void, if it is.
     fn check_receipts(&self, found: &mut Findings) {
         let mut expected = BTreeSet::new();
         for (id, kept) in &self.joins {
@@ -151,6 +152,14 @@ impl Evidence {
             }
             if let Some(receipt) = join.receipt(id) {
                 expected.insert(receipt.number);
+            }
+            if let Some(void) = join.void(id).filter(|_| join.void_sent) {
+                expected.insert(void.number);
+            }
+            // An earlier version told nobody, and did not keep when the seats were lost either.
+            if join.lost_at.is_some() && !join.void_sent && !join.erased {
+                let untold = "void, and nobody was told".to_owned();
+                found.add("H4 receipt after its facts", id, untold);
             }
             let confirmed = matches!(
                 self.holds.get(id).map(|it| &it.row),

@@ -39,7 +39,7 @@ pub struct Evidence {
     records: BTreeMap<BookingId, StoredRow<Record>>,
     /// The movements of money of each booking, in order.
     ledger: BTreeMap<BookingId, Vec<Movement>>,
-    /// The receipt numbers of all files.
+    /// The numbers of all files: of receipts, and of mails that say that one is void.
     letters: Vec<String>,
 }
 

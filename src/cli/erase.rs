@@ -61,22 +61,24 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
     };
     store.forget_what_was_written_over()?;
     let receipts = wiring::receipts_folder(&args.data.folder);
-    let number = join.receipt(&id).map(|it| it.number);
-    let removed = match &number {
-        Some(it) => folder::remove(&receipts, it).map_err(|it| {
+    let mut removed = Vec::new();
+    for mail in [join.receipt(&id), join.void(&id)].into_iter().flatten() {
+        let gone = folder::remove(&receipts, &mail.number).map_err(|it| {
             Fault::Config(format!("cannot remove a receipt from {}: {it}", receipts.display()))
-        })?,
-        None => false,
-    };
+        })?;
+        removed.extend(Some(mail.number).filter(|_| gone));
+    }
     let many = join.requests.len();
     out(&format!(
         "erased name and address of booking {id}: {many} request{}",
         if many == 1 { "" } else { "s" }
     ))?;
-    if let Some(number) = number.filter(|_| removed) {
+    for number in removed {
         out(&format!("removed receipt {number}"))?;
     }
-    if matches!(join.issued, Issued::Issuing { .. }) {
+    // The claim of a mail that was not settled.
+    let is_void = join.void(&id).is_some() && !join.void_sent;
+    if matches!(join.issued, Issued::Issuing { .. }) || is_void {
         say("its receipt may be on its way just now: run this command again in a minute")?;
     }
     Ok(())

@@ -222,7 +222,9 @@ impl Resender {
             RoleName::Receipt => {
                 let kept = look::<Join>(store, id).await?;
                 let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
-                if let Some(receipt) = sent.and_then(|it| it.row.receipt(id)) {
+                let void = sent.filter(|it| it.row.void_sent).and_then(|it| it.row.void(id));
+                let sent = sent.and_then(|it| it.row.receipt(id));
+                for receipt in sent.into_iter().chain(void) {
                     if receipt.to == Addressee::Erased {
                         return Err(Fault::No(format!("the passenger of booking {id} was erased")));
                     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::letters::LetterArgs;
 use crate::mailer::DEFAULT_SENDER;
 
 /// How receipts are sent.
@@ -17,6 +18,9 @@ pub struct MailArgs {
     /// The sender of receipts
     #[arg(long, env = "BOOKING_MAIL_FROM", default_value = DEFAULT_SENDER, value_name = "ADDRESS", value_parser = sender)]
     pub mail_from: String,
+
+    #[command(flatten)]
+    pub letters: LetterArgs,
 
     #[command(flatten)]
     pub smtp: SmtpArgs,

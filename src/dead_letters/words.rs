@@ -204,7 +204,13 @@ impl Tell for Receipts {
             Addressee::Known(passenger) => mask::line(&passenger.email),
             Addressee::Erased => "nobody: the passenger was erased".to_owned(),
         };
-        format!("ask the mailer to send receipt {} to {to}", receipt.number)
+        match &receipt.voids {
+            None => format!("ask the mailer to send receipt {} to {to}", receipt.number),
+            Some(void) => format!(
+                "void receipt {} and ask the mailer to send {} to {to}, which says so",
+                void.number, receipt.number
+            ),
+        }
     }
 
     fn writes(row: Option<&Join>, decision: &Decision<Join>, event: &Event) -> Vec<String> {

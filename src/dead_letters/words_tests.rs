@@ -145,7 +145,12 @@ fn receipt_says_what_it_waits_for_and_masks_the_address() {
             ),
             (&sent[..2], "SU ada/1 taken 12A", "would close it: no receipt goes out"),
             (sent, "PO ada/1", "no-op: already sent"),
-            (sent, "SU ada/1 taken 12A", "would void the receipt that went out"),
+            (
+                sent,
+                "SU ada/1 taken 12A",
+                "would void receipt R-J3RS-45VZ-YPM6 and ask the mailer to send V-X7E7-QA2B-FDS3 to \
+                 a***@e***.com, which says so",
+            ),
         ],
     );
 }

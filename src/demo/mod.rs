@@ -22,7 +22,7 @@ use crate::{
     },
     durability::Durability,
     gateway::simulated::SimulatedGateway,
-    mailer::{DEFAULT_SENDER, folder::FolderMailer},
+    mailer::{Letterhead, folder::FolderMailer},
     metrics::Metrics,
     roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole},
     runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
@@ -80,7 +80,8 @@ impl Stage {
         let exchange = Exchange::new(clock.clone(), "", seed, unkindness);
         let lost = Durability::ProcessDeath;
         let gateway = gateway_in(data, Duration::ZERO, lost)?;
-        let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, lost)?;
+        let head = Letterhead::default().with_schedule(schedule.clone());
+        let mailer = FolderMailer::open(&receipts_folder(data), Arc::new(head), lost)?;
         let seats = Seats { schedule, hold_limit: HOLD_LIMIT };
         Ok(Stage {
             seats: bench(SeatsRole(seats), RoleName::Seats, &exchange, &clock, data, seed)?,

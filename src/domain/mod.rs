@@ -11,6 +11,7 @@ pub mod event;
 pub mod fares;
 pub mod ids;
 mod kind;
+mod mailed;
 pub mod money;
 mod named;
 pub mod payment;

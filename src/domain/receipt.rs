@@ -1,9 +1,11 @@
 //! The rules of receipt: wait for the request, the seats and the payment with the same digest, in
-//! any order, and send one receipt.
+//! any order, and send one receipt. If the seats are lost after that, one more mail says that the
+//! receipt is void.
 //!
-//! A receipt must never be sent without a claim ([`Issued::Issuing`]). After a crash between the
-//! claim and the commit it is sent again, with the same receipt number and Message-ID. A receipt is
-//! valid exactly while it is issued and no `seat-unavailable` is known.
+//! Neither mail must ever be sent without a claim: [`Issued::Issuing`] for the receipt, and
+//! [`Join::seat_unavailable`] for the other one. After a crash between the claim and the commit it
+//! is sent again, with the same number and Message-ID. A receipt is valid exactly while it is
+//! issued and no `seat-unavailable` is known.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -15,10 +17,13 @@ use super::{
     decision::{Rows, Rules, Step},
     event::{About, Data, Event},
     ids::{BookingId, Digest},
+    mailed::{RECEIPT, VOID, number},
     money::Money,
     request::{Passenger, Request},
     seat::Seating,
 };
+
+pub use super::mailed::{Addressee, Receipt, Voided};
 
 /// The most different requests that are kept under one booking id.
 pub const REQUESTS_MAX: usize = 8;
@@ -36,12 +41,21 @@ pub struct Join {
     /// The request that was paid, and when, by the clock of payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<(Digest, Timestamp)>,
+    /// The payment provider's id of the charge. Rows of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<String>,
     /// Whether a `seat-unavailable` has come. If so, a receipt that was not claimed is never sent,
-    /// and one that was sent is void.
+    /// and one that was sent is void. It is also the claim of the mail that says so.
     #[serde(default)]
     pub seat_unavailable: bool,
+    /// When the seats were lost, by the clock of seats. Rows of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Timestamp>,
     #[serde(default)]
     pub issued: Issued,
+    /// Whether the mail was sent, at least once, that says that the receipt is void.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub void_sent: bool,
     /// Whether the passengers were erased, which a request that is delivered again does not undo.
     /// Only this field says so; the names in `requests` do not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -75,27 +89,6 @@ pub enum Issued {
     },
 }
 
-/// A complete receipt. The same booking always gives the same receipt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// `R-` and twelve characters in groups of four.
-    pub number: String,
-    pub booking: BookingId,
-    pub seating: Seating,
-    pub to: Addressee,
-    pub amount: Money,
-    /// When the money was taken, by the clock of payment.
-    pub paid_at: Timestamp,
-}
-
-/// The addressee of a receipt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Addressee {
-    Known(Passenger),
-    /// Name and address were erased.
-    Erased,
-}
-
 /// The answer that the mail was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent;
@@ -116,7 +109,7 @@ impl Rules for Receipts {
         let before = rows.booking(&event.booking);
         let join = before.cloned().unwrap_or_default();
         match &event.data {
-            Data::SeatUnavailable { .. } => no_seat(join),
+            Data::SeatUnavailable { .. } => no_seat(join, event, answers),
             _ if join.ended() => Step::Nothing,
             Data::BookingRequested(request) => match join.requested(event.digest, request) {
                 Some(join) => go_on(before, join, event, answers, now),
@@ -128,9 +121,16 @@ impl Rules for Receipts {
                 let booked = join.booked.or(Some(event.digest));
                 go_on(before, Join { booked, ..join }, event, answers, now)
             }
-            Data::PaymentOk(_) => {
-                let paid = join.paid.or(Some((event.digest, event.time)));
-                go_on(before, Join { paid, ..join }, event, answers, now)
+            Data::PaymentOk(charge) => {
+                let join = match join.paid {
+                    Some(_) => join,
+                    None => Join {
+                        paid: Some((event.digest, event.time)),
+                        charge: Some(charge.charge.clone()),
+                        ..join
+                    },
+                };
+                go_on(before, join, event, answers, now)
             }
             // Receipt does not act on these. They are listed, so that a new event does not compile
             // until it is placed here.
@@ -212,13 +212,32 @@ impl Join {
             false => Addressee::Known(wanted.passenger.clone()),
         };
         Some(Receipt {
-            number: number(booking),
+            number: number(RECEIPT, booking),
             booking: booking.clone(),
             seating: wanted.seating.clone(),
             to,
             amount: wanted.amount,
             paid_at: self.paid?.1,
+            charge: self.charge.clone(),
+            voids: None,
         })
+    }
+
+    /// The mail that says that the receipt is void; `None` while the receipt is valid, and when
+    /// there is none.
+    #[must_use]
+    pub fn void(&self, booking: &BookingId) -> Option<Receipt> {
+        let receipt = self.receipt(booking).filter(|_| self.seat_unavailable)?;
+        // An earlier version did not keep when the seats were lost.
+        let lost_at = self.lost_at.unwrap_or(receipt.paid_at);
+        let voids = Some(Voided { number: receipt.number, lost_at });
+        Some(Receipt { number: number(VOID, booking), voids, ..receipt })
+    }
+
+    /// Whether somebody has a receipt that is void, and was not told yet. Nobody is left to be told
+    /// if the passenger was erased.
+    fn is_to_be_told(&self) -> bool {
+        self.issued != Issued::No && self.seat_unavailable && !self.void_sent && !self.erased
     }
 }
 
@@ -236,11 +255,22 @@ fn placeholder() -> Passenger {
     Passenger { name: "erased".to_owned(), email: "erased@erased.invalid".to_owned() }
 }
 
-fn no_seat(join: Join) -> Next {
-    if join.seat_unavailable {
-        return Step::Nothing;
+/// The seats were lost. If the receipt is out, the claim is that it is void, and its passenger is
+/// told so. If it is on its way, that is left to the delivery that sends it.
+fn no_seat(before: Join, event: &Event, answers: &[Sent]) -> Next {
+    let lost = match before.seat_unavailable {
+        true => before.clone(),
+        false => Join { seat_unavailable: true, lost_at: Some(event.time), ..before.clone() },
+    };
+    let is_out = matches!(lost.issued, Issued::Yes { .. });
+    if !is_out || !lost.is_to_be_told() {
+        return if lost == before { Step::Nothing } else { Step::become_row(lost) };
     }
-    Step::become_row(Join { seat_unavailable: true, ..join })
+    match (answers, lost.void(&event.booking)) {
+        ([], Some(void)) => Step::Ask { claim: (lost != before).then_some(lost), effect: void },
+        ([Sent, ..], Some(_)) => Step::become_row(Join { void_sent: true, ..lost }),
+        (_, None) => Step::SetAside("a receipt was sent without its request".to_owned()),
+    }
 }
 
 /// The next step after one more fact, which is not a `seat-unavailable`.
@@ -253,15 +283,21 @@ fn go_on(
 ) -> Next {
     match join.issued {
         // An earlier delivery claimed it and may have died before it settled. Sends again, even if
-        // the seat has been lost meanwhile, since the receipt may be out already.
+        // the seat has been lost meanwhile, since the receipt may be out already; then the mail
+        // that makes it void follows.
         Issued::Issuing { digest } => match (answers, join.receipt(&event.booking)) {
             ([], Some(receipt)) => send(None, receipt),
+            ([Sent], Some(_)) if join.is_to_be_told() => match join.void(&event.booking) {
+                Some(void) => send(None, void),
+                None => Step::SetAside("a receipt is void that was not claimed".to_owned()),
+            },
             ([Sent, ..], Some(receipt)) => {
                 let about = About { digest, ..event.about() };
                 let data = Data::ReceiptSent { receipt: receipt.number };
                 let said = Event::outcome(RoleName::Receipt, &about, now, data);
+                let void_sent = join.void_sent || join.is_to_be_told();
                 let issued = Issued::Yes { digest };
-                Step::announcing(Join { issued, ..join }, vec![said])
+                Step::announcing(Join { issued, void_sent, ..join }, vec![said])
             }
             (_, None) => Step::SetAside("a receipt was claimed without its request".to_owned()),
         },
@@ -289,16 +325,10 @@ fn send(claim: Option<Join>, receipt: Receipt) -> Next {
     }
 }
 
-/// A number such as `R-4F7K-9QXM-2DTA`: sixty bits of the booking's identity in Crockford's base
-/// 32, which can be read out on the telephone without mistakes.
-fn number(booking: &BookingId) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let bits = booking.derive("receipt-number").as_u128();
-    let digit = |place: u32| char::from(DIGITS[(bits >> (5 * place)) as usize % 32]);
-    let group = |from: u32| (from..from + 4).map(digit).collect::<String>();
-    format!("R-{}-{}-{}", group(0), group(4), group(8))
-}
-
 #[cfg(test)]
 #[path = "receipt_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "receipt_void_tests.rs"]
+mod void_tests;

@@ -125,6 +125,13 @@ impl WallTime {
     }
 }
 
+impl std::fmt::Display for WallTime {
+    /// `07:25`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:02}:{:02}", self.0.hour(), self.0.minute())
+    }
+}
+
 impl TryFrom<String> for WallTime {
     type Error = Expected;
     fn try_from(text: String) -> Result<Self, Expected> {

@@ -155,8 +155,9 @@ impl Schedule {
         now: Timestamp,
     ) -> Option<(NoSeat, Vec<SeatId>)> {
         let all = |reason| Some((reason, wanted.seats.clone()));
-        let flight = self.flights.get(&wanted.flight).filter(|it| it.flies_on(wanted.date));
-        let Some(flight) = flight else { return all(NoSeat::UnknownFlight) };
+        let Some(flight) = self.departing(&wanted.flight, wanted.date) else {
+            return all(NoSeat::UnknownFlight);
+        };
         let missing: Vec<SeatId> =
             wanted.seats.iter().copied().filter(|it| !flight.cabin.has(*it)).collect();
         if !missing.is_empty() {
@@ -174,6 +175,12 @@ impl Schedule {
         self.flights.iter()
     }
 
+    /// The flight of this number, if it leaves on that day.
+    #[must_use]
+    pub fn departing(&self, flight: &FlightNo, date: Date) -> Option<&Flight> {
+        self.flights.get(flight).filter(|it| it.flies_on(date))
+    }
+
     /// Which departures are on sale.
     #[must_use]
     pub fn sells(&self) -> Sells {
@@ -186,6 +193,12 @@ impl Flight {
     #[must_use]
     pub fn has_fares(&self) -> bool {
         self.fares.is_some()
+    }
+
+    /// The local time of departure.
+    #[must_use]
+    pub fn departs(&self) -> WallTime {
+        self.departs
     }
 
     fn departure(&self, day: Date) -> Departure<'_> {

@@ -1,48 +1,41 @@
-//! A receipt as an e-mail. The same receipt must always give the same bytes, so nothing here may be
-//! random or depend on the time.
+//! A receipt as an e-mail, as text, as HTML, and perhaps as a PDF to keep. The same receipt must
+//! always give the same bytes, so nothing here may be random or depend on the time.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use askama::Template;
-use jiff::tz::TimeZone;
 use lettre::{
     Address, Message,
     address::Envelope,
     message::{
-        Mailbox, MultiPart, MultiPartKind, SinglePart,
-        header::{HeaderName, HeaderValue},
+        Attachment, Mailbox, MultiPart, SinglePart,
+        header::{ContentType, HeaderName, HeaderValue},
     },
 };
 
-use super::{Cause, MailError};
-use crate::domain::{
-    receipt::{Addressee, Receipt},
-    seat::seat_list,
-};
+use super::{Cause, MailError, letterhead::Letterhead, pdf, words::Words};
+use crate::domain::receipt::{Addressee, Receipt};
 
 #[derive(Template)]
 #[template(path = "receipt.txt", escape = "none")]
 struct Text<'a> {
-    it: &'a Parts<'a>,
+    it: &'a Words<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "receipt.html")]
 struct Html<'a> {
-    it: &'a Parts<'a>,
+    it: &'a Words<'a>,
 }
 
-/// The texts that a receipt shows.
-struct Parts<'a> {
-    number: &'a str,
-    booking: &'a str,
-    passenger: &'a str,
-    flight: &'a str,
-    date: String,
-    seats: String,
-    seat_word: &'static str,
-    amount: String,
-    paid: String,
+impl Html<'_> {
+    /// The colour behind the title.
+    fn colour(&self) -> &'static str {
+        if self.it.is_void { "#8c2f22" } else { "#123c69" }
+    }
 }
 
 /// The header with the number of the receipt, since a mail service may replace the Message-ID.
@@ -58,12 +51,30 @@ pub(super) struct Letter {
 ///
 /// # Errors
 /// When the passenger was erased, or the addresses or texts are not possible in an e-mail.
-pub(super) fn compose(receipt: &Receipt, from: &Mailbox) -> Result<Letter, MailError> {
-    write(receipt, from)
+pub(super) fn compose(receipt: &Receipt, head: &Letterhead) -> Result<Letter, MailError> {
+    write(receipt, head)
         .map_err(|source| MailError::Unwritable { number: receipt.number.clone(), source })
 }
 
-fn write(receipt: &Receipt, from: &Mailbox) -> Result<Letter, Cause> {
+/// The same, on a thread of its own: a PDF takes about a millisecond, in which the thread that
+/// polls has other things to do.
+///
+/// # Errors
+/// As [`compose`], and when composing it panics.
+pub(super) async fn compose_apart(
+    receipt: &Receipt,
+    head: &Arc<Letterhead>,
+) -> Result<Letter, MailError> {
+    let (of, head) = (receipt.clone(), Arc::clone(head));
+    let composed = tokio::task::spawn_blocking(move || compose(&of, &head)).await;
+    // The text of a panic may quote the receipt.
+    composed.unwrap_or_else(|_| {
+        let source = "the receipt could not be composed because of a bug".into();
+        Err(MailError::Failed { number: receipt.number.clone(), source })
+    })
+}
+
+fn write(receipt: &Receipt, head: &Letterhead) -> Result<Letter, Cause> {
     let Addressee::Known(passenger) = &receipt.to else {
         return Err("the passenger was erased, so the receipt has no addressee".into());
     };
@@ -71,37 +82,35 @@ fn write(receipt: &Receipt, from: &Mailbox) -> Result<Letter, Cause> {
     if passenger.name.contains(char::is_control) {
         return Err("the name has a control character".into());
     }
-    let paid = receipt.paid_at.to_zoned_datetime(TimeZone::UTC);
-    let parts = Parts {
-        number: &receipt.number,
-        booking: receipt.booking.as_str(),
-        passenger: &passenger.name,
-        flight: receipt.seating.flight.as_str(),
-        date: receipt.seating.date.to_string(),
-        seats: seat_list(&receipt.seating.seats),
-        seat_word: if receipt.seating.seats.len() == 1 { "Seat" } else { "Seats" },
-        amount: receipt.amount.to_string(),
-        paid: paid.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-    };
-    let paid_ms = u64::try_from(receipt.paid_at.as_millisecond())?;
+    let words = Words::of(receipt, passenger, head);
+    let issued_ms = u64::try_from(receipt.issued_at().as_millisecond())?;
     let to = in_ascii(&passenger.email.parse()?)?;
-    let from = Mailbox::new(from.name.clone(), in_ascii(&from.email)?);
+    let from = Mailbox::new(head.from.name.clone(), in_ascii(&head.from.email)?);
     let domain = from.email.domain().to_owned();
-    let message = Message::builder()
+    let mut message = Message::builder()
         .from(from)
         .to(Mailbox::new(Some(passenger.name.clone()), to))
-        .subject(format!("Your receipt {} for flight {}", parts.number, parts.flight))
+        .subject(words.subject.as_str())
         .message_id(Some(format!("<{}@{domain}>", receipt.number)))
-        .date(UNIX_EPOCH + Duration::from_millis(paid_ms))
-        .raw_header(HeaderValue::new(NUMBER, receipt.number.clone()))
-        .multipart(
-            // The default boundary is random and would make a different e-mail each time.
-            MultiPart::builder()
-                .kind(MultiPartKind::Alternative)
-                .boundary(format!("=_{}", receipt.number))
-                .singlepart(SinglePart::plain(Text { it: &parts }.render()?))
-                .singlepart(SinglePart::html(Html { it: &parts }.render()?)),
-        )?;
+        .date(UNIX_EPOCH + Duration::from_millis(issued_ms))
+        .raw_header(HeaderValue::new(NUMBER, receipt.number.clone()));
+    if let Some(contact) = &head.contact {
+        message = message.reply_to(Mailbox::new(None, in_ascii(contact)?));
+    }
+    // The default boundary is random and would make a different e-mail each time.
+    let mut parts = MultiPart::alternative()
+        .boundary(format!("=_{}", receipt.number))
+        .singlepart(SinglePart::plain(Text { it: &words }.render()?))
+        .singlepart(SinglePart::html(Html { it: &words }.render()?));
+    // A mail that makes a receipt void is nothing to keep.
+    if let Some(fonts) = head.fonts.as_ref().filter(|_| receipt.voids.is_none()) {
+        let pdf = pdf::print(&words, receipt.issued_at(), fonts)?;
+        let kind = ContentType::parse("application/pdf")?;
+        let pdf = Attachment::new(format!("{}.pdf", receipt.number)).body(pdf, kind);
+        let boundary = format!("=_{}-with-pdf", receipt.number);
+        parts = MultiPart::mixed().boundary(boundary).multipart(parts).singlepart(pdf);
+    }
+    let message = message.multipart(parts)?;
     Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
 }
 

@@ -1,5 +1,6 @@
-//! The seam to mail: sends receipts. A mailer must never report success before the receipt is out,
-//! and must never tell what a mail server said: that may hold an address.
+//! The seam to mail: sends receipts, and the mails that say that one is void. A mailer must never
+//! report success before the mail is out, and must never tell what a mail server said: that may
+//! hold an address.
 //!
 //! | mailer | where a receipt goes |
 //! |---|---|
@@ -8,16 +9,20 @@
 //! | [`ses`] | to Amazon SES, by its API |
 
 pub mod folder;
+pub mod fonts;
 mod letter;
+mod letterhead;
+mod pdf;
 pub mod ses;
 pub mod smtp;
+mod typeset;
+mod words;
 
 use std::{error::Error, future::Future};
 
-use crate::domain::receipt::Receipt;
+pub use letterhead::{DEFAULT_SENDER, Letterhead};
 
-/// The sender of receipts unless another one is set.
-pub const DEFAULT_SENDER: &str = "Booking <receipts@booking.example>";
+use crate::domain::receipt::Receipt;
 
 type Cause = Box<dyn Error + Send + Sync>;
 

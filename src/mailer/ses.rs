@@ -3,7 +3,7 @@
 //! header `X-Receipt-Number`. What SES says must never be told but for its code: it names the
 //! address.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
@@ -14,10 +14,9 @@ use aws_sdk_sesv2::{
     primitives::Blob,
     types::{Destination, EmailContent, RawMessage},
 };
-use lettre::message::Mailbox;
 
 use super::{
-    Cause, MailError, Mailer, Meaning,
+    Cause, Letterhead, MailError, Mailer, Meaning,
     letter::{self, Letter},
 };
 use crate::{
@@ -45,21 +44,21 @@ const ABOUT_ADDRESS: [&str; 5] =
 /// Sends receipts through one account of Amazon SES.
 #[derive(Clone, Debug)]
 pub struct SesMailer {
-    from: Mailbox,
+    head: Arc<Letterhead>,
     client: Client,
     right: Right,
 }
 
 impl SesMailer {
-    /// A mailer that sends as `from`, an address or domain that SES has verified. A receipt may
-    /// take `limit`.
+    /// A mailer that sends letters with this head, of whose sender SES has verified the address or
+    /// the domain. A receipt may take `limit`.
     ///
     /// # Errors
     /// If no region is set.
     pub fn new(
         config: &SdkConfig,
         count: RequestCount,
-        from: Mailbox,
+        head: Arc<Letterhead>,
         limit: Duration,
     ) -> Result<SesMailer, AwsError> {
         let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
@@ -74,9 +73,9 @@ impl SesMailer {
             .retry_config(RetryConfig::standard().with_max_attempts(1))
             .interceptor(Count(count));
         let resource =
-            format!("arn:{}:ses:{region}:*:identity/{}", partition(&region), from.email.domain());
+            format!("arn:{}:ses:{region}:*:identity/{}", partition(&region), head.domain());
         let right = Right { action: "ses:SendRawEmail", resource };
-        Ok(SesMailer { from, client: Client::from_conf(builder.build()), right })
+        Ok(SesMailer { head, client: Client::from_conf(builder.build()), right })
     }
 
     /// What an error of SES says about a receipt, and the error that is told.
@@ -115,7 +114,7 @@ fn parts(letter: Letter) -> Result<(Destination, EmailContent), Cause> {
 
 impl Mailer for SesMailer {
     async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
-        let letter = letter::compose(receipt, &self.from)?;
+        let letter = letter::compose_apart(receipt, &self.head).await?;
         let from = letter.envelope.from().map(ToString::to_string);
         let number = &receipt.number;
         let (destination, content) = parts(letter)
@@ -185,7 +184,7 @@ mod tests {
             .region(aws_config::Region::new("eu-central-1"))
             .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
             .build();
-        let from = "Shop <shop@example.org>".parse().unwrap();
+        let from = Arc::new(Letterhead::new("Shop <shop@example.org>").unwrap());
         let limit = Duration::from_secs(1);
         let mailer = SesMailer::new(&config, RequestCount::default(), from, limit).unwrap();
         let told = |code| {

@@ -1,6 +1,7 @@
 //! The service that sends the receipt: its arguments, and its mailer.
 
 use clap::Args;
+use tracing::info;
 
 use super::service::{Service, no_routes};
 use crate::{
@@ -29,6 +30,13 @@ pub struct ReceiptArgs {
 pub async fn run(args: ReceiptArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let mailing = Mailing::read(&args.mail)?;
+    if let Some((prints, lacks)) = mailing.head().scripts() {
+        info!(
+            prints = prints.join(", "),
+            lacks = lacks.join(", "),
+            "receipts have a PDF that prints names in these scripts (--mail-fonts adds more)"
+        );
+    }
     // The store is opened first: without it, no receipts folder may be created.
     let service = Service::prepare(RoleName::Receipt, args.service.clone());
     let Some(mut service) = signals.or(service).await? else { return Ok(()) };

@@ -1,19 +1,18 @@
 //! Builds the mailer that `--mailer` names. It must never choose one by itself: a mailer that only
 //! writes files is named like the others.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
-use lettre::message::Mailbox;
 
-use super::{beginnings::receipts, faults::aws_fault, keys, stores::Eye};
+use super::{beginnings::receipts, faults::aws_fault, keys, letterheads::letterhead, stores::Eye};
 use crate::{
-    config::{MailArgs, MailerName, SmtpArgs, SmtpTls},
+    config::{Attached, MailArgs, MailerName, SmtpArgs, SmtpTls},
     domain::receipt::Receipt,
     durability::Durability,
     fault::Fault,
     mailer::{
-        MailError, Mailer,
+        Letterhead, MailError, Mailer,
         folder::FolderMailer,
         ses::SesMailer,
         smtp::{BadServer, Encryption, Server, SmtpMailer},
@@ -56,7 +55,7 @@ impl AnyMailer {
 /// The mailer that was chosen: its settings are checked, and nothing is opened yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Mailing {
-    from: Mailbox,
+    head: Arc<Letterhead>,
     how: How,
 }
 
@@ -85,8 +84,6 @@ impl Mailing {
     /// # Errors
     /// If none is named, or one of its settings is missing or wrong.
     pub(crate) fn read(args: &MailArgs) -> Result<Mailing, Fault> {
-        let from = args.mail_from.parse();
-        let from = from.map_err(|_| Fault::Config("--mail-from is no sender".to_owned()))?;
         let how = match args.mailer {
             None => {
                 return Err(Fault::Usage(
@@ -97,7 +94,14 @@ impl Mailing {
             Some(MailerName::Smtp) => How::Smtp(Box::new(server(&args.smtp)?)),
             Some(MailerName::Ses) => How::Ses,
         };
-        Ok(Mailing { from, how })
+        // Whoever writes thousands of receipts into a folder does not pay for what nobody prints.
+        let attach = if matches!(how, How::Folder) { Attached::Off } else { Attached::On };
+        Ok(Mailing { head: letterhead(args, attach)?, how })
+    }
+
+    /// What the receipts will look like.
+    pub(crate) fn head(&self) -> &Letterhead {
+        &self.head
     }
 
     /// Opens the mailer.
@@ -108,19 +112,18 @@ impl Mailing {
         match self.how {
             How::Folder => {
                 let folder = receipts(around.data)?;
-                let from = self.from.to_string();
-                let mailer = FolderMailer::open(&folder, &from, around.durability);
+                let mailer = FolderMailer::open(&folder, self.head, around.durability);
                 mailer.map(AnyMailer::Folder).map_err(|it| {
                     let place = folder.display();
                     Fault::Config(format!("cannot use the folder {place} (--data): {it}"))
                 })
             }
             How::Smtp(server) => {
-                let mailer = SmtpMailer::new(*server, self.from, around.limit);
+                let mailer = SmtpMailer::new(*server, self.head, around.limit);
                 Ok(AnyMailer::Smtp(Box::new(mailer)))
             }
             How::Ses => {
-                let mailer = SesMailer::new(around.aws, around.requests, self.from, around.limit);
+                let mailer = SesMailer::new(around.aws, around.requests, self.head, around.limit);
                 Ok(AnyMailer::Ses(Box::new(mailer.map_err(aws_fault)?)))
             }
         }

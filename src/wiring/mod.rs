@@ -6,6 +6,7 @@ mod beginnings;
 mod faults;
 mod gateways;
 mod keys;
+mod letterheads;
 mod mailers;
 mod parts;
 mod places;

@@ -38,7 +38,11 @@ pub fn seats_rules(flights: &str, hold_limit: Span) -> Result<Seats, Fault> {
     Ok(Seats { schedule: schedule(flights)?, hold_limit })
 }
 
-fn schedule(flights: &str) -> Result<Schedule, Fault> {
+/// The schedule that `--flights` names.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn schedule(flights: &str) -> Result<Schedule, Fault> {
     if flights == "sample" {
         return Ok(Schedule::sample());
     }

@@ -18,19 +18,16 @@ pub use server::{BadServer, Encryption, Server};
 
 use std::{
     future::Future,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use lettre::{
-    message::Mailbox,
-    transport::smtp::{
-        self,
-        authentication::DEFAULT_MECHANISMS,
-        client::AsyncSmtpConnection,
-        commands::{Data, Mail, Rcpt, Rset},
-        extension::{ClientId, MailBodyParameter, MailParameter},
-    },
+use lettre::transport::smtp::{
+    self,
+    authentication::DEFAULT_MECHANISMS,
+    client::AsyncSmtpConnection,
+    commands::{Data, Mail, Rcpt, Rset},
+    extension::{ClientId, MailBodyParameter, MailParameter},
 };
 use tokio::{
     sync::Semaphore,
@@ -39,7 +36,7 @@ use tokio::{
 
 use self::answers::{Failure, Step, Why};
 use super::{
-    MailError, Mailer, Meaning,
+    Letterhead, MailError, Mailer, Meaning,
     letter::{self, Letter},
 };
 use crate::domain::receipt::Receipt;
@@ -58,7 +55,7 @@ const GO_ON: u16 = 354;
 /// Sends receipts through one mail server.
 #[derive(Debug)]
 pub struct SmtpMailer {
-    from: Mailbox,
+    head: Arc<Letterhead>,
     server: Server,
     limit: Duration,
     /// One permit for each connection.
@@ -84,11 +81,12 @@ impl std::fmt::Debug for Idle {
 struct NoTurn;
 
 impl SmtpMailer {
-    /// A mailer that sends through `server` as `from`. A receipt may take about `limit`.
+    /// A mailer that sends letters with this head through `server`. A receipt may take about
+    /// `limit`.
     #[must_use]
-    pub fn new(server: Server, from: Mailbox, limit: Duration) -> SmtpMailer {
+    pub fn new(server: Server, head: Arc<Letterhead>, limit: Duration) -> SmtpMailer {
         let (turns, idle) = (Semaphore::new(CONNECTIONS_MAX), Mutex::new(Vec::new()));
-        SmtpMailer { from, server, limit, turns, idle }
+        SmtpMailer { head, server, limit, turns, idle }
     }
 
     async fn deliver(&self, letter: &Letter) -> Result<(), Failure> {
@@ -196,7 +194,7 @@ impl SmtpMailer {
 
 impl Mailer for SmtpMailer {
     async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
-        let letter = letter::compose(receipt, &self.from)?;
+        let letter = letter::compose_apart(receipt, &self.head).await?;
         let turn = timeout(self.limit.mul_f64(WAIT_SHARE), self.turns.acquire()).await;
         // That we have few connections says nothing about the server.
         let Ok(_turn) = turn else { return Err(Meaning::Undecided.of(&receipt.number, NoTurn)) };

@@ -1,5 +1,7 @@
 //! `booking erase`: afterwards no file of receipt has the passenger's name or address.
 
+use std::sync::Arc;
+
 use booking::{
     clock::Clock,
     domain::{
@@ -8,7 +10,7 @@ use booking::{
         receipt::{Join, Receipts},
     },
     durability::Durability,
-    mailer::{DEFAULT_SENDER, folder::FolderMailer},
+    mailer::folder::FolderMailer,
     roles::ReceiptRole,
     runtime::{Amended, Outcome, UnitOfWork, amend},
     store::sqlite::{Engine, Inline},
@@ -95,7 +97,7 @@ async fn an_erased_passenger_is_nowhere_and_nothing_is_sent_again() {
 async fn a_receipt_for_an_erased_passenger_is_set_aside_and_not_sent() {
     let folder = Folder::new();
     let engine = Engine::open(":memory:".as_ref(), RoleName::Receipt, Durability::ProcessDeath);
-    let mailer = FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::ProcessDeath);
+    let mailer = FolderMailer::open(folder.path(), Arc::default(), Durability::ProcessDeath);
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
     let work = UnitOfWork::new(ReceiptRole(mailer.unwrap()), Inline::new(engine.unwrap()), clock);
     let sketch = Sketch::new("b-1", &["12A"], "tok_visa");

@@ -9,7 +9,7 @@ use booking::{
     domain::{RoleName, event::Kind, schedule::Schedule, seats::Seats, status::Phase},
     durability::Durability,
     gateway::simulated::SimulatedGateway,
-    mailer::{DEFAULT_SENDER, folder::FolderMailer},
+    mailer::folder::FolderMailer,
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
     runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
@@ -89,7 +89,7 @@ async fn a_happy_booking_takes_the_units_that_the_docs_say_and_never_scans() {
     let seats = Seats { schedule: Schedule::sample(), hold_limit };
     let gateway = SimulatedGateway::new(rows[1].clone(), Duration::ZERO);
     let letters = receipts_folder(folder.path());
-    let mailer = FolderMailer::open(&letters, DEFAULT_SENDER, Durability::ProcessDeath).unwrap();
+    let mailer = FolderMailer::open(&letters, Arc::default(), Durability::ProcessDeath).unwrap();
     let [at_seats, at_payment, at_receipt, at_status] = RoleName::ALL;
     let seats = bench(SeatsRole(seats), at_seats, rows[0].clone(), &exchange, &clock);
     let payment = bench(PaymentRole(gateway), at_payment, rows[1].clone(), &exchange, &clock);

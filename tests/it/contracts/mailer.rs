@@ -1,13 +1,13 @@
 //! What every mailer does, and a receipt as a mail program sees it: Python's `email` reads it. What
 //! a mail server can answer is in `smtp.rs`.
 
-use std::{process::Command, time::Duration};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use booking::{
     domain::receipt::{Addressee, Receipt},
     durability::Durability,
     mailer::{
-        DEFAULT_SENDER, MailError, Mailer,
+        Letterhead, MailError, Mailer,
         folder::FolderMailer,
         ses::SesMailer,
         smtp::{Encryption, SmtpMailer},
@@ -56,12 +56,14 @@ pub fn receipt(name: &str) -> Receipt {
         to: Addressee::Known(passenger),
         amount: request.payment.amount,
         paid_at: "2027-02-01T09:30:02Z".parse().unwrap(),
+        charge: Some("ch_5f2c".to_owned()),
+        voids: None,
     }
 }
 
 async fn send(folder: &Folder, receipt: &Receipt) -> std::path::PathBuf {
     let mailer =
-        FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::PowerFailure).unwrap();
+        FolderMailer::open(folder.path(), Arc::default(), Durability::PowerFailure).unwrap();
     mailer.send(receipt).await.unwrap();
     folder.join("R-4F7K-9QXM-2DTA.eml")
 }
@@ -120,7 +122,7 @@ async fn a_receipt_sent_again_is_the_same_file() {
 async fn of_letters_that_are_written_together_one_that_fails_does_so_alone() {
     let folder = Folder::new();
     let mailer =
-        FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::PowerFailure).unwrap();
+        FolderMailer::open(folder.path(), Arc::default(), Durability::PowerFailure).unwrap();
     let [first, mut second, mut third] = [(); 3].map(|()| receipt("Ada Lovelace"));
     second.number = "R-2222-2222-2222".to_owned();
     third.number = "R-3333-3333-3333".to_owned();
@@ -171,7 +173,7 @@ struct Arrived {
 async fn every_post() -> Vec<Post> {
     let folder = Folder::new();
     let mailer =
-        FolderMailer::open(folder.path(), DEFAULT_SENDER, Durability::ProcessDeath).unwrap();
+        FolderMailer::open(folder.path(), Arc::default(), Durability::ProcessDeath).unwrap();
     let mut all = vec![Post {
         name: "folder",
         mailer: AnyMailer::Folder(mailer),
@@ -184,15 +186,14 @@ async fn every_post() -> Vec<Post> {
     ] {
         let server = MailServer::start();
         let known = server.as_known(encryption);
-        let mailer = SmtpMailer::new(known, DEFAULT_SENDER.parse().unwrap(), LIMIT);
+        let mailer = SmtpMailer::new(known, Arc::default(), LIMIT);
         let mailer = AnyMailer::Smtp(Box::new(mailer));
         all.push(Post { name, mailer, place: Place::Server(server) });
     }
     let ses = Ses::running();
     let config = emulator::config(&ses.endpoint).await;
     ses.verifies("booking.example").await;
-    let from = DEFAULT_SENDER.parse().unwrap();
-    let mailer = SesMailer::new(&config, RequestCount::default(), from, LIMIT).unwrap();
+    let mailer = SesMailer::new(&config, RequestCount::default(), Arc::default(), LIMIT).unwrap();
     let mailer = AnyMailer::Ses(Box::new(mailer));
     all.push(Post { name: "ses", mailer, place: Place::Ses(ses) });
     all
@@ -345,7 +346,7 @@ async fn an_erased_passenger_gets_no_mail_from_any_mailer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_that_ses_has_not_verified_is_our_fault_and_no_address_is_told() {
     let config = emulator::config(&Ses::running().endpoint).await;
-    let from = "Stranger <stranger@unverified.example>".parse().unwrap();
+    let from = Arc::new(Letterhead::new("Stranger <stranger@unverified.example>").unwrap());
     let mailer = SesMailer::new(&config, RequestCount::default(), from, LIMIT).unwrap();
     let error = mailer.send(&receipt_to("ada@example.com")).await.unwrap_err();
     assert!(matches!(error, MailError::WeAreRefused { .. }), "{error:?}");

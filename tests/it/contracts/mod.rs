@@ -9,6 +9,7 @@ pub mod gateway_faults;
 pub mod generated;
 pub mod key_index;
 pub mod mailer;
+pub mod receipts;
 pub mod schemas;
 pub mod smtp;
 pub mod sqlite;

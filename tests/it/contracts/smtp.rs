@@ -1,11 +1,14 @@
 //! A mail server that refuses, stalls, cuts and dies: what the mailer makes of each answer, and
 //! that it never repeats one.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use booking::{
     mailer::{
-        DEFAULT_SENDER, MailError, Mailer,
+        DEFAULT_SENDER, Letterhead, MailError, Mailer,
         smtp::{Encryption, Server, SmtpMailer},
     },
     runtime::Chain,
@@ -20,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_secs(2);
 
 fn mailer(server: Server, limit: Duration) -> SmtpMailer {
-    SmtpMailer::new(server, DEFAULT_SENDER.parse().unwrap(), limit)
+    SmtpMailer::new(server, Arc::default(), limit)
 }
 
 /// What the error is, in one word.
@@ -165,7 +168,8 @@ async fn who_is_not_let_in_says_so_and_what_to_look_at() {
             "does not offer the login",
         ),
     ] {
-        let mailer = SmtpMailer::new(server, from.parse().unwrap(), LIMIT);
+        let head = Arc::new(Letterhead::new(from).unwrap());
+        let mailer = SmtpMailer::new(server, head, LIMIT);
         let sent = mailer.send(&receipt_to("ada@example.com")).await;
         assert_eq!(kind(&sent), "we are refused", "{says}: {sent:?}");
         let told = told(&sent.unwrap_err());

@@ -18,7 +18,7 @@ use booking::{
     },
     durability::Durability,
     gateway::simulated::SimulatedGateway,
-    mailer::{DEFAULT_SENDER, folder::FolderMailer},
+    mailer::folder::FolderMailer,
     metrics::{Metrics, RequestCount},
     roles::{PaymentRole, ReceiptRole, Role, SeatsRole, StatusRole},
     runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
@@ -135,7 +135,7 @@ impl Live {
         let rows = self.rows(RoleName::Payment, &gateway_file(data)).await;
         let gateway = SimulatedGateway::new(rows, Duration::ZERO);
         let safe = Durability::PowerFailure;
-        let mailer = FolderMailer::open(&receipts_folder(data), DEFAULT_SENDER, safe).unwrap();
+        let mailer = FolderMailer::open(&receipts_folder(data), Arc::default(), safe).unwrap();
         let seats =
             Seats { schedule: Schedule::sample(), hold_limit: SignedDuration::from_mins(15) };
         self.employ(RoleName::Seats, SeatsRole(seats)).await;

@@ -44,8 +44,10 @@ pub struct Cell {
     pub unseen: bool,
     /// Every movement of money, in order.
     pub ledger: Vec<Movement>,
-    /// Every different mail. How often it was sent is nobody's promise.
+    /// Every different receipt. How often it was sent is nobody's promise.
     pub mails: BTreeSet<String>,
+    /// Every different mail that says that a receipt is void.
+    pub voids: BTreeSet<String>,
 }
 
 /// What the gateway keeps under an idempotency key.

@@ -96,7 +96,7 @@ fn check_money(model: &Model, world: &World, booking: usize) -> Checked {
 
 /// H4: sent implies BR, SB and PO with one digest; valid exactly while no SU was heard.
 fn check_receipt(model: &Model, world: &World, booking: usize) -> Checked {
-    let Facts::Receipt { join: Some(join), mails } =
+    let Facts::Receipt { join: Some(join), mails, .. } =
         &model.known(world, RoleName::Receipt, booking).facts
     else {
         return Ok(());
@@ -141,10 +141,14 @@ pub fn status_end(model: &Model, world: &World, booking: usize) -> Checked<Statu
 }
 
 pub fn receipt_end(model: &Model, world: &World, booking: usize) -> Checked<ReceiptEnd> {
-    let Facts::Receipt { join, .. } = &model.known(world, RoleName::Receipt, booking).facts else {
+    let Facts::Receipt { join, voids, .. } = &model.known(world, RoleName::Receipt, booking).facts
+    else {
         return broken("a cell of another role");
     };
     match join.as_ref().map(|it| (it.issued, it.valid())) {
+        Some((Issued::Yes { .. }, valid)) if valid != (*voids == 0) => {
+            broken(format!("E15 valid is {valid}, and {voids} mails say that it is void"))
+        }
         Some((Issued::Yes { digest }, valid)) => Ok(ReceiptEnd { sent: Some(digest), valid }),
         Some((Issued::Issuing { .. }, _)) => broken("H8 a receipt is claimed for ever"),
         Some((Issued::No, _)) | None => Ok(ReceiptEnd::default()),

@@ -38,7 +38,7 @@ pub struct Known {
 pub enum Facts {
     Seats { holds: [Option<Hold>; BOOKINGS_MAX] },
     Payment { row: Option<Payment>, charges: usize, refunds: usize },
-    Receipt { join: Option<Join>, mails: usize },
+    Receipt { join: Option<Join>, mails: usize, voids: usize },
     Status { standing: Option<Standing> },
 }
 
@@ -171,7 +171,8 @@ fn payment(row: Option<Payment>, cell: &Cell) -> Checked<Facts> {
 }
 
 /// H4: a mail went out for one request, which was booked and paid, after it was claimed; and every
-/// sending of it was the same.
+/// sending of it was the same. E15: so did the mail that says that it is void, after the receipt
+/// and the lost seat.
 fn receipt(join: Option<Join>, cell: &Cell) -> Checked<Facts> {
     let mails = cell.mails.len();
     let issued = join.as_ref().map_or(Issued::No, |it| it.issued);
@@ -186,7 +187,13 @@ fn receipt(join: Option<Join>, cell: &Cell) -> Checked<Facts> {
     if !fits || mails > 1 || (matches!(issued, Issued::Yes { .. }) && mails == 0) {
         return broken(format!("H4 {issued:?} with {mails} different mails"));
     }
-    Ok(Facts::Receipt { join, mails })
+    let voids = cell.voids.len();
+    let void = join.as_ref().is_some_and(|it| it.seat_unavailable) && mails == 1;
+    let told = join.as_ref().is_some_and(|it| it.void_sent);
+    if voids > usize::from(void) || (told && voids == 0) {
+        return broken(format!("E15 {voids} mails of a void receipt, void {void}, told {told}"));
+    }
+    Ok(Facts::Receipt { join, mails, voids })
 }
 
 /// I4, I5: what status tells is of one request, which is the one that was answered if one was; of
@@ -278,7 +285,8 @@ pub fn check_step(
                 (before @ Issued::Yes { .. }, after) => before == after,
                 (Issued::No, after) => !closed(before) || after == Issued::No,
             };
-            kept && (closed(after) || !closed(before))
+            let told = |it: &Option<Join>| it.as_ref().is_some_and(|it| it.void_sent);
+            kept && (closed(after) || !closed(before)) && (told(after) || !told(before))
         }
         (Facts::Status { standing: before }, Facts::Status { standing: after }) => {
             match (before, after) {
@@ -307,6 +315,11 @@ fn check_taking_back(after: &Known, letter: &Letter) -> Checked {
         },
         (Facts::Payment { row: Some(Payment::Ok { .. }), .. }, Kind::SeatUnavailable) => {
             broken("I7 seat-unavailable was dealt with, and the money is kept")
+        }
+        (Facts::Receipt { join: Some(join), .. }, Kind::SeatUnavailable)
+            if matches!(join.issued, Issued::Yes { .. }) && !join.void_sent =>
+        {
+            broken("E15 seat-unavailable was dealt with, and a void receipt is not told")
         }
         _ => Ok(()),
     }

@@ -167,10 +167,15 @@ fn charge_of(booking: &BookingId, amount: Money) -> Charge {
 impl Mailer for Hand {
     async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
         let send = |state: &mut State| {
-            state.cell.mails.insert(format!("{receipt:?}"));
+            let mails = match receipt.voids {
+                None => &mut state.cell.mails,
+                Some(_) => &mut state.cell.voids,
+            };
+            mails.insert(format!("{receipt:?}"));
             Reply::Done
         };
-        match self.operate(Operation::Effect("the mail"), send).await {
+        let name = if receipt.voids.is_none() { "the mail" } else { "the void mail" };
+        match self.operate(Operation::Effect(name), send).await {
             Reply::Done => Ok(()),
             _ => {
                 Err(MailError::Failed { number: receipt.number.clone(), source: "no reply".into() })

@@ -32,6 +32,8 @@ pub enum Guard {
     /// A charge that may have been asked for is looked up before it is asked for again.
     LookUp,
     ReceiptClaim,
+    /// Whoever has a void receipt is told so.
+    VoidMail,
     SeatsDigest,
     PublishBeforeDelete,
     OwnAnswer,
@@ -56,6 +58,7 @@ impl Guard {
         Guard::ChargeKey,
         Guard::LookUp,
         Guard::ReceiptClaim,
+        Guard::VoidMail,
         Guard::SeatsDigest,
         Guard::PublishBeforeDelete,
         Guard::OwnAnswer,
@@ -76,6 +79,7 @@ impl Guard {
             Guard::ChargeKey => "charge key",
             Guard::LookUp => "look up before asking again",
             Guard::ReceiptClaim => "receipt claim",
+            Guard::VoidMail => "mail that a receipt is void",
             Guard::SeatsDigest => "digest check in seats",
             Guard::PublishBeforeDelete => "publish before delete",
             Guard::OwnAnswer => "an entry's own answer",

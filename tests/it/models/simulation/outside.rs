@@ -203,11 +203,13 @@ impl gateway::Gateway for SimGateway {
     }
 }
 
-/// Every receipt that went out, by number: the same number is the same receipt.
+/// Every receipt that went out, and every mail that says that one is void, by number: the same
+/// number is the same mail.
 #[derive(Default)]
 pub struct Mailbox {
     pub sent: BTreeMap<String, Receipt>,
-    bookings: BTreeSet<BookingId>,
+    /// Of which bookings, and whether it says that a receipt is void.
+    bookings: BTreeSet<(BookingId, bool)>,
     pub times: u64,
 }
 
@@ -224,12 +226,21 @@ impl Mailer for SimMailer {
         if world.strikes(Fault::MailRefused, RoleName::Receipt, 20) {
             return Err(failed("421 try again later"));
         }
+        let voids = receipt.voids.is_some();
+        if voids && world.without == Some(Guard::VoidMail) {
+            return Ok(());
+        }
         world.note(format_args!("the mailer sends {} for {}", receipt.number, receipt.booking));
         world.mailbox.times += 1;
         let before = world.mailbox.sent.insert(receipt.number.clone(), receipt.clone());
-        let first = world.mailbox.bookings.insert(receipt.booking.clone());
+        let first = world.mailbox.bookings.insert((receipt.booking.clone(), voids));
         if before.as_ref().is_some_and(|it| it != receipt) || (before.is_none() && !first) {
             let found = format!("{} got a second, different receipt", receipt.booking);
+            world.watch.violates("H4 one receipt", found);
+        }
+        let voided = receipt.voids.as_ref().map(|it| &it.number);
+        if voided.is_some_and(|it| !world.mailbox.sent.contains_key(it)) {
+            let found = format!("{} has no receipt that could be void", receipt.booking);
             world.watch.violates("H4 one receipt", found);
         }
         if world.strikes(Fault::MailUnsure, RoleName::Receipt, 20) {
