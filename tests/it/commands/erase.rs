@@ -23,6 +23,7 @@ fn run(account: &Account, folder: &Folder, args: &[&str]) -> (Option<i32>, Strin
         .args(args)
         .args(["--prefix", &account.prefix, "--data"])
         .arg(folder.path())
+        .env("BOOKING_MAILER", "folder")
         .envs(LocalStack::running().environment())
         .output()
         .unwrap();

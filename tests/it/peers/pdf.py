@@ -11,16 +11,18 @@ import unicodedata
 
 import pypdfium2
 
-# Points from the top of the page to its base line, as src/mailer/pdf.rs has them, would have to follow each
-# change: ink is looked for in bands of this many points instead.
+# The first point below the blue band, how high the strips are in which ink is counted, and how many pixels a point
+# has.
+BELOW_POINTS = 120
 BAND_POINTS = 10
 SCALE = 2
 
 
 def plain(text):
     """Text without the characters that only turn its direction, and with letters instead of their forms."""
+    turns = ("LRE", "RLE", "PDF", "LRI", "RLI", "PDI", "FSI")
     text = unicodedata.normalize("NFKC", text)
-    return "".join(it for it in text if unicodedata.bidirectional(it) not in ("LRE", "RLE", "PDF", "LRI", "RLI", "PDI", "FSI") and it not in "\u200e\u200f")
+    return "".join(it for it in text if unicodedata.bidirectional(it) not in turns and it not in "\u200e\u200f")
 
 
 letter = email.message_from_bytes(open(sys.argv[1], "rb").read(), policy=email.policy.default)
@@ -31,11 +33,10 @@ page = document[0]
 picture = page.render(scale=SCALE).to_pil().convert("L")
 if len(sys.argv) > 2:
     page.render(scale=SCALE).to_pil().save(sys.argv[2])
-rows = range(0, picture.height, BAND_POINTS * SCALE)
-right_half = (190 * SCALE, picture.width)
+rows = range(BELOW_POINTS * SCALE, picture.height, BAND_POINTS * SCALE)
 ink = []
 for top in rows:
-    band = picture.crop((right_half[0], top, right_half[1], min(top + BAND_POINTS * SCALE, picture.height)))
+    band = picture.crop((0, top, picture.width, min(top + BAND_POINTS * SCALE, picture.height)))
     ink.append(sum(band.histogram()[:128]))
 print(json.dumps({
     "name": parts[0].get_filename(),
