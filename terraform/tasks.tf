@@ -37,9 +37,9 @@ locals {
   # now or not.
   own_settings = setunion(
     [
-      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_MAIL_FROM", "BOOKING_PREFIX",
-      "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE", "BOOKING_SMTP_SERVER", "BOOKING_SMTP_TLS",
-      "BOOKING_SMTP_USER", "BOOKING_STRIPE_KEY", "BOOKING_STRIPE_KEY_FILE",
+      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_MAIL_CONTACT", "BOOKING_MAIL_FROM",
+      "BOOKING_PREFIX", "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE", "BOOKING_SMTP_SERVER",
+      "BOOKING_SMTP_TLS", "BOOKING_SMTP_USER", "BOOKING_STRIPE_KEY", "BOOKING_STRIPE_KEY_FILE",
     ],
     flatten([for it in values(local.environment) : keys(it)]),
   )
@@ -68,10 +68,12 @@ locals {
         BOOKING_VISIBILITY = "${var.visibility_timeout_s}s"
       },
       var.prefix == "" ? {} : { BOOKING_PREFIX = var.prefix },
-      role == "seats" ? { BOOKING_FLIGHTS = var.flights } : {},
+      # Receipt tells passengers from where, to where and when they fly.
+      contains(["seats", "receipt"], role) ? { BOOKING_FLIGHTS = var.flights } : {},
       role == "payment" ? { BOOKING_GATEWAY = var.gateway } : {},
       role == "receipt" ? merge({ BOOKING_MAILER = var.mailer }, local.mail) : {},
       role == "receipt" && var.mail_from != null ? { BOOKING_MAIL_FROM = var.mail_from } : {},
+      role == "receipt" && var.mail_contact != null ? { BOOKING_MAIL_CONTACT = var.mail_contact } : {},
     )
   }
 

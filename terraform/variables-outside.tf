@@ -140,6 +140,17 @@ variable "mail_from" {
   }
 }
 
+variable "mail_contact" {
+  description = "The e-mail address that receipts name for questions, as in booking receipt --mail-contact. If it is not given, they name none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.mail_contact == null || can(regex("^[^<>@\\s]+@[^<>@\\s]+$", var.mail_contact))
+    error_message = "mail_contact must be an e-mail address, for example help@example.com."
+  }
+}
+
 variable "ses_identity_arn" {
   description = "The ARN of the verified SES identity (a domain, or one address) that mail_from belongs to, in this account and region. Receipt may send in its name only. Required with mailer = \"ses\", also without an image."
   type        = string

@@ -133,7 +133,7 @@ variable "tasks" {
 }
 
 variable "flights" {
-  description = "The schedule of seats, with fares and days on sale (docs/OPERATIONS.md describes its fields): a path in the image, or sample for the built-in schedule, which sells every day. Required with image."
+  description = "The schedule of seats and receipt, with fares and days on sale (docs/OPERATIONS.md describes its fields): a path in the image, or sample for the built-in schedule, which sells every day. Required with image."
   type        = string
   default     = null
 

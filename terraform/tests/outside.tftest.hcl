@@ -53,6 +53,7 @@ run "stripe_and_ses" {
     gateway          = "stripe"
     mailer           = "ses"
     mail_from        = "Example Air <receipts@example.com>"
+    mail_contact     = "help@example.com"
     ses_identity_arn = "arn:aws:ses:eu-central-1:123456789012:identity/example.com"
     secrets          = { stripe_key = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:booking/stripe-key-AbCdEf" }
   }
@@ -77,7 +78,7 @@ run "stripe_and_ses" {
       } == {
       for role in run.topics.roles : role => {
         payment = "BOOKING_GATEWAY=stripe"
-        receipt = "BOOKING_MAILER=ses, BOOKING_MAIL_FROM=Example Air <receipts@example.com>"
+        receipt = "BOOKING_MAILER=ses, BOOKING_MAIL_CONTACT=help@example.com, BOOKING_MAIL_FROM=Example Air <receipts@example.com>"
         seats   = ""
         status  = ""
       }[role]

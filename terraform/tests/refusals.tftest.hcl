@@ -302,6 +302,18 @@ run "a_sender_that_is_no_address" {
   expect_failures = [var.mail_from]
 }
 
+run "a_contact_that_is_no_address" {
+  command = plan
+
+  variables {
+    gateway      = "simulated"
+    mailer       = "folder"
+    mail_contact = "Example Air <help@example.com>"
+  }
+
+  expect_failures = [var.mail_contact]
+}
+
 run "ses_without_an_identity" {
   command = plan
 

@@ -209,7 +209,7 @@ run "containers" {
           BOOKING_STORE      = "dynamodb"
           BOOKING_VISIBILITY = "60s"
         },
-        role == "seats" ? { BOOKING_FLIGHTS = "sample" } : {},
+        role == "seats" || role == "receipt" ? { BOOKING_FLIGHTS = "sample" } : {},
         role == "payment" ? { BOOKING_GATEWAY = "simulated" } : {},
         role == "receipt" ? { BOOKING_MAILER = "folder" } : {},
       )
