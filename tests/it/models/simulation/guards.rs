@@ -49,7 +49,7 @@ pub enum Guard {
 }
 
 impl Guard {
-    pub const ALL: [Guard; 16] = [
+    pub const ALL: [Guard; 17] = [
         Guard::Memo,
         Guard::ChargeClaim,
         Guard::ReadAgain,
