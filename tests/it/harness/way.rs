@@ -10,7 +10,7 @@ use axum::{
     Json, Router,
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, StatusCode, header::CONTENT_LENGTH},
+    http::{HeaderMap, StatusCode, Uri, header::CONTENT_LENGTH},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
@@ -86,8 +86,13 @@ impl Way {
     }
 }
 
-async fn pass(State(way): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
-    let (service, operation) = named(&headers, &body);
+async fn pass(
+    State(way): State<Arc<Inner>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (service, operation) = named(&uri, &headers, &body);
     let nth = {
         let mut seen = way.seen.lock().unwrap();
         let nth = seen.entry(format!("{service}:{operation}")).or_default();
@@ -102,7 +107,8 @@ async fn pass(State(way): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) ->
         Fate::Stall => std::future::pending().await,
         done => done,
     };
-    let sent = way.http.post(&way.to).headers(headers).body(body).send().await.unwrap();
+    let to = format!("{}{}", way.to, uri.path());
+    let sent = way.http.post(to).headers(headers).body(body).send().await.unwrap();
     let (code, text) = (sent.status(), sent.bytes().await.unwrap());
     match fate {
         Fate::Lose => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -121,7 +127,10 @@ async fn pass(State(way): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) ->
 }
 
 /// Service and operation, as IAM calls the service.
-fn named(headers: &HeaderMap, body: &Bytes) -> (&'static str, String) {
+fn named(uri: &Uri, headers: &HeaderMap, body: &Bytes) -> (&'static str, String) {
+    if uri.path() == "/v2/email/outbound-emails" {
+        return ("sesv2", "SendEmail".to_owned());
+    }
     if let Some(target) = headers.get("x-amz-target") {
         let (service, operation) = target.to_str().unwrap().rsplit_once('.').unwrap();
         let service = if service.starts_with("DynamoDB") { "dynamodb" } else { "sqs" };
