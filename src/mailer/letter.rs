@@ -2,6 +2,7 @@
 //! always give the same bytes, so nothing here may be random or depend on the time.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
@@ -50,27 +51,34 @@ pub(super) struct Letter {
 /// The complete e-mail.
 ///
 /// # Errors
-/// When the passenger was erased, or the addresses or texts are not possible in an e-mail.
+/// When the passenger was erased, or the addresses or texts are not possible in an e-mail, or when
+/// composing it panics.
 pub(super) fn compose(receipt: &Receipt, head: &Letterhead) -> Result<Letter, MailError> {
-    write(receipt, head)
+    contained(|| write(receipt, head))
         .map_err(|source| MailError::Unwritable { number: receipt.number.clone(), source })
+}
+
+/// What `work` gives. A panic is an error of this one letter: a client chose the name in it, and
+/// must not be able to end the thread that writes the letters of all.
+fn contained<T>(work: impl FnOnce() -> Result<T, Cause>) -> Result<T, Cause> {
+    // The text of a panic may quote the receipt.
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err("composing it panicked, which is a bug of this service".into()))
 }
 
 /// The same, on a thread of its own: a PDF takes about a millisecond, in which the thread that
 /// polls has other things to do.
 ///
 /// # Errors
-/// As [`compose`], and when composing it panics.
+/// As [`compose`], and when the runtime ends.
 pub(super) async fn compose_apart(
     receipt: &Receipt,
     head: &Arc<Letterhead>,
 ) -> Result<Letter, MailError> {
     let (of, head) = (receipt.clone(), Arc::clone(head));
     let composed = tokio::task::spawn_blocking(move || compose(&of, &head)).await;
-    // The text of a panic may quote the receipt.
-    composed.unwrap_or_else(|_| {
-        let source = "the receipt could not be composed because of a bug".into();
-        Err(MailError::Failed { number: receipt.number.clone(), source })
+    composed.unwrap_or_else(|source| {
+        Err(MailError::Failed { number: receipt.number.clone(), source: source.into() })
     })
 }
 
@@ -124,4 +132,16 @@ fn in_ascii(address: &Address) -> Result<Address, Cause> {
     }
     let domain = idna::domain_to_ascii(address.domain())?;
     Ok(Address::new(address.user(), domain)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_that_panics_is_an_error_of_its_own_which_quotes_nothing() {
+        let panics = contained::<()>(|| panic!("Ada Lovelace"));
+        assert!(!format!("{:?}", panics.unwrap_err()).contains("Ada"));
+        assert_eq!(contained(|| Ok(1)).unwrap(), 1);
+    }
 }

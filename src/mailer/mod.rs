@@ -53,9 +53,9 @@ pub enum MailError {
         #[source]
         source: Cause,
     },
-    /// The addressee does not get it now. Sending it again may help. This says nothing about other
-    /// receipts.
-    #[error("receipt {number} cannot be delivered to its address now")]
+    /// The addressee does not get it now, or its text is not taken. Sending it again may help. This
+    /// says nothing about other receipts.
+    #[error("receipt {number} is not taken now")]
     Undecided {
         number: String,
         #[source]
@@ -83,7 +83,7 @@ pub enum MailError {
 enum Meaning {
     /// About its address, for good.
     AddressRefused,
-    /// About its address, for now.
+    /// About its address or its text, for now.
     Undecided,
     /// About us: a person has to look.
     WeAreRefused,

@@ -163,6 +163,9 @@ impl Answer {
             _ if self.code == CLOSING => Meaning::NotNow,
             (5, true) => Meaning::AddressRefused,
             (4, true) => Meaning::Undecided,
+            // The server took sender and addressee, and then not the text, in which a client chose the
+            // name. If it were about us, no receipt would arrive, and each would come to wait aside.
+            (5, false) if step == Step::Text => Meaning::Undecided,
             (5, false) => Meaning::WeAreRefused,
             _ => Meaning::NotNow,
         }
@@ -178,6 +181,8 @@ impl Answer {
             Some((1 | 2 | 6, _)) => true,
             // There is no way to the domain.
             Some((4, _)) => step == Step::To,
+            // Somebody takes this text for spam.
+            Some((7, _)) if self.code / 100 == 4 => step == Step::Text,
             Some(_) => false,
             None => matches!(self.code, 450 | 550..=553) && !self.names_relay,
         };

@@ -27,6 +27,11 @@ fn an_answer_is_about_the_address_or_about_us_or_about_neither() {
         (Step::To, 450, "Mailbox busy", Undecided),
         (Step::To, 452, "4.2.2 Mailbox full", Undecided),
         (Step::Text, 451, "4.2.1 Mailbox is locked", Undecided),
+        // Its text, in which a client chose the name: it must not stop all others.
+        (Step::Text, 554, "Transaction failed", Undecided),
+        (Step::Text, 550, "5.7.1 Looks like spam", Undecided),
+        (Step::Text, 451, "4.7.1 Looks like spam", Undecided),
+        (Step::Text, 552, "5.3.4 Too large", Undecided),
         // Us.
         (Step::Connect, 554, "5.7.1 You are listed", WeAreRefused),
         (Step::StartTls, 502, "Not implemented", WeAreRefused),
@@ -44,9 +49,6 @@ fn an_answer_is_about_the_address_or_about_us_or_about_neither() {
         (Step::To, 503, "5.5.1 MAIL first", WeAreRefused),
         (Step::Data, 550, "No", WeAreRefused),
         (Step::Data, 554, "5.5.1 No valid recipients", WeAreRefused),
-        (Step::Text, 554, "Transaction failed", WeAreRefused),
-        (Step::Text, 550, "5.7.1 Looks like spam", WeAreRefused),
-        (Step::Text, 552, "5.3.4 Too large", WeAreRefused),
         // Neither.
         (Step::Connect, 421, "4.3.2 Too many connections", NotNow),
         (Step::Login, 454, "4.7.0 Temporary authentication failure", NotNow),
