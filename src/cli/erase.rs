@@ -1,6 +1,8 @@
 //! `booking erase`: erases the name and the address of a passenger from receipt's store and
 //! receipts. It must never touch what was decided, charged or announced.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clap::Args;
 
 use super::{
@@ -45,7 +47,11 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
     let (store, prefix) = (args.store.store, &args.aws.prefix);
     let store =
         AnyStore::of_command(store, &args.data.folder, prefix, RoleName::Receipt, &config).await?;
-    let erased = |join: &Join| join.erased(args.ended);
+    let first = AtomicBool::new(true);
+    let erased = |join: &Join| {
+        first.store(!join.erased, Ordering::Relaxed);
+        join.erased(args.ended)
+    };
     let erased = amend::<Receipts>(&store, &id, erased).await.map_err(|it| store.fault(&it))?;
     let join = match erased {
         Amended::Done(it) => it,
@@ -76,8 +82,9 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
     for number in removed {
         out(&format!("removed receipt {number}"))?;
     }
-    // The claim of a mail that was not settled.
-    let is_void = join.void(&id).is_some() && !join.void_sent;
+    // The claim of a mail that was not settled. Who was erased before gets none any more.
+    let first = first.into_inner();
+    let is_void = first && join.void(&id).is_some() && !join.void_sent;
     if matches!(join.issued, Issued::Issuing { .. }) || is_void {
         say("its receipt may be on its way just now: run this command again in a minute")?;
     }

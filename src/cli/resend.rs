@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{
     Fault,
     arguments::booking_id,
-    config::{AwsArgs, DataArgs, MailArgs, StoreArgs},
+    config::{AwsArgs, DataArgs, MailArgs, Span, StoreArgs},
     out,
     roles::Roles,
     say,
@@ -43,8 +43,6 @@ const AT_ONCE: usize = 10;
 const UNREACHED_MAX: u32 = 3;
 /// The most bytes that are read from stdin: enough for some hundred thousand ids.
 const STDIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// How long sending a receipt may take.
-const MAIL_LIMIT: Duration = Duration::from_secs(10);
 /// The argument that stands for the ids on stdin.
 const STDIN: &str = "-";
 
@@ -65,6 +63,9 @@ pub struct ResendArgs {
     data: DataArgs,
     #[command(flatten)]
     mail: MailArgs,
+    /// How long sending a receipt may take
+    #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME")]
+    effect_timeout: Span,
 }
 
 /// Announces the decisions again. Prints one line for each booking and role, also for those that
@@ -190,7 +191,7 @@ impl Resender {
             durability: Durability::PowerFailure,
             aws: &config,
             requests: RequestCount::default(),
-            limit: MAIL_LIMIT,
+            limit: args.effect_timeout.0,
         };
         let mailer = mailing.map(|it| it.open(around())).transpose()?;
         Ok(Resender { role, store, mailer, bus, _drivers: drivers })
@@ -222,7 +223,9 @@ impl Resender {
             RoleName::Receipt => {
                 let kept = look::<Join>(store, id).await?;
                 let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
-                let void = sent.filter(|it| it.row.void_sent).and_then(|it| it.row.void(id));
+                // Also if the mail was never sent that says so: nobody may be told again that a
+                // receipt is valid which is not.
+                let void = sent.and_then(|it| it.row.void(id));
                 let sent = sent.and_then(|it| it.row.receipt(id));
                 for receipt in sent.into_iter().chain(void) {
                     if receipt.to == Addressee::Erased {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::email;
+
 /// The letterhead of receipts, besides their sender.
 #[derive(Clone, Debug, Args)]
 pub struct LetterArgs {
@@ -35,9 +37,6 @@ pub enum Attached {
     Off,
 }
 
-fn contact(text: &str) -> Result<String, &'static str> {
-    let parsed: Result<lettre::Address, _> = text.parse();
-    parsed
-        .map(|_| text.to_owned())
-        .map_err(|_| "expected an e-mail address such as help@example.com")
+fn contact(text: &str) -> Result<String, String> {
+    email::parse(text).map_err(|it| format!("expected {it}"))
 }

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use lettre::message::Mailbox;
 
 use super::letters::LetterArgs;
-use crate::mailer::DEFAULT_SENDER;
+use crate::{email, mailer::DEFAULT_SENDER};
 
 /// How receipts are sent.
 #[derive(Clone, Debug, Args)]
@@ -76,9 +77,10 @@ pub enum SmtpTls {
     Off,
 }
 
-fn sender(text: &str) -> Result<String, &'static str> {
-    let parsed: Result<lettre::message::Mailbox, _> = text.parse();
-    parsed
-        .map(|_| text.to_owned())
-        .map_err(|_| "expected a sender such as 'Booking <receipts@example.com>'")
+fn sender(text: &str) -> Result<String, String> {
+    let sender: Mailbox = text
+        .parse()
+        .map_err(|_| "expected a sender such as 'Booking <receipts@example.com>'".to_owned())?;
+    email::parse(sender.email.as_ref()).map_err(|it| format!("expected {it}"))?;
+    Ok(text.to_owned())
 }

@@ -37,16 +37,16 @@ pub struct Receipt {
 pub struct Voided {
     /// The number of the receipt.
     pub number: String,
-    /// When the seats were lost, by the clock of seats.
-    pub lost_at: Timestamp,
+    /// When the seats were lost, by the clock of seats, if that is known.
+    pub lost_at: Option<Timestamp>,
 }
 
 impl Receipt {
     /// When it was issued: a receipt when the money was taken, and one that makes another void when
-    /// the seats were lost. It is the same however often the mail is sent.
+    /// the seats were lost, as far as that is known. It is the same however often the mail is sent.
     #[must_use]
     pub fn issued_at(&self) -> Timestamp {
-        self.voids.as_ref().map_or(self.paid_at, |it| it.lost_at)
+        self.voids.as_ref().and_then(|it| it.lost_at).unwrap_or(self.paid_at)
     }
 }
 

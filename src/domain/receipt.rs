@@ -228,9 +228,7 @@ impl Join {
     #[must_use]
     pub fn void(&self, booking: &BookingId) -> Option<Receipt> {
         let receipt = self.receipt(booking).filter(|_| self.seat_unavailable)?;
-        // An earlier version did not keep when the seats were lost.
-        let lost_at = self.lost_at.unwrap_or(receipt.paid_at);
-        let voids = Some(Voided { number: receipt.number, lost_at });
+        let voids = Some(Voided { number: receipt.number, lost_at: self.lost_at });
         Some(Receipt { number: number(VOID, booking), voids, ..receipt })
     }
 

@@ -34,12 +34,6 @@ struct Job {
     written: oneshot::Sender<Result<(), MailError>>,
 }
 
-/// A letter that is composed, and the name of its file.
-struct Draft {
-    name: String,
-    text: Vec<u8>,
-}
-
 impl FolderMailer {
     /// Starts to write to `folder`, which is created if it does not exist.
     ///
@@ -182,15 +176,14 @@ fn drafted(
     head: &Letterhead,
 ) -> Result<NamedTempFile, MailError> {
     let text = letter::compose(receipt, head)?.text;
-    draft(folder, &Draft { name: name(receipt), text })
+    draft(folder, &name(receipt), &text)
         .map_err(|it| MailError::Failed { number: receipt.number.clone(), source: it.into() })
 }
 
 /// A draft has the name of its letter in its own, so that [`remove`] finds it.
-fn draft(folder: &Path, letter: &Draft) -> io::Result<NamedTempFile> {
-    let mut file =
-        tempfile::Builder::new().prefix(&draft_prefix(&letter.name)).tempfile_in(folder)?;
-    file.write_all(&letter.text)?;
+fn draft(folder: &Path, name: &str, text: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(&draft_prefix(name)).tempfile_in(folder)?;
+    file.write_all(text)?;
     Ok(file)
 }
 

@@ -45,9 +45,8 @@ fn a_mailer_whose_thread_died_says_so_to_health() {
 #[test]
 fn what_a_killed_writer_left_of_a_receipt_is_removed_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let letter = |name: &str| Draft { name: name.to_owned(), text: b"Ada".to_vec() };
     let drafts = ["R-1.eml", "R-1.eml", "R-2.eml"]
-        .map(|it| draft(folder.path(), &letter(it)).unwrap().keep().unwrap().1);
+        .map(|it| draft(folder.path(), it, b"Ada").unwrap().keep().unwrap().1);
     assert!(remove(folder.path(), "R-1").unwrap());
     assert_eq!(drafts.map(|it| it.exists()), [false, false, true]);
     assert!(!remove(folder.path(), "R-1").unwrap());

@@ -85,6 +85,13 @@ impl Fonts {
         Ok(Fonts(Arc::new(faces)))
     }
 
+    /// Two fonts that lack the same letters.
+    #[cfg(test)]
+    pub(super) fn twice_built_in() -> Fonts {
+        let face = || Face::new(Arc::new(BUILT_IN)).expect("as above");
+        Fonts(Arc::new(vec![face(), face()]))
+    }
+
     /// The scripts in which a name can be printed, and those in which it cannot, of those that this
     /// program knows.
     #[must_use]

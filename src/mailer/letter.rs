@@ -16,6 +16,7 @@ use lettre::{
         header::{ContentType, HeaderName, HeaderValue},
     },
 };
+use tracing::error;
 
 use super::{Cause, MailError, letterhead::Letterhead, pdf, words::Words};
 use crate::domain::receipt::{Addressee, Receipt};
@@ -97,7 +98,7 @@ fn write(receipt: &Receipt, head: &Letterhead) -> Result<Letter, Cause> {
     let domain = from.email.domain().to_owned();
     let mut message = Message::builder()
         .from(from)
-        .to(Mailbox::new(Some(passenger.name.clone()), to))
+        .to(Mailbox::new(Some(words.opening.1.clone()), to))
         .subject(words.subject.as_str())
         .message_id(Some(format!("<{}@{domain}>", receipt.number)))
         .date(UNIX_EPOCH + Duration::from_millis(issued_ms))
@@ -112,11 +113,20 @@ fn write(receipt: &Receipt, head: &Letterhead) -> Result<Letter, Cause> {
         .singlepart(SinglePart::html(Html { it: &words }.render()?));
     // A mail that makes a receipt void is nothing to keep.
     if let Some(fonts) = head.fonts.as_ref().filter(|_| receipt.voids.is_none()) {
-        let pdf = pdf::print(&words, receipt.issued_at(), fonts)?;
-        let kind = ContentType::parse("application/pdf")?;
-        let pdf = Attachment::new(format!("{}.pdf", receipt.number)).body(pdf, kind);
-        let boundary = format!("=_{}-with-pdf", receipt.number);
-        parts = MultiPart::mixed().boundary(boundary).multipart(parts).singlepart(pdf);
+        // Text and HTML say all of it, too, so no receipt is given up for its PDF.
+        match contained(|| pdf::print(&words, receipt.issued_at(), fonts)) {
+            Ok(pdf) => {
+                let kind = ContentType::parse("application/pdf")?;
+                let pdf = Attachment::new(format!("{}.pdf", receipt.number)).body(pdf, kind);
+                let boundary = format!("=_{}-with-pdf", receipt.number);
+                parts = MultiPart::mixed().boundary(boundary).multipart(parts).singlepart(pdf);
+            }
+            Err(_) => error!(
+                receipt = receipt.number,
+                "a receipt is sent without its PDF: a font of --mail-fonts cannot be embedded, or \
+                 this is a bug"
+            ),
+        }
     }
     let message = message.multipart(parts)?;
     Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })

@@ -30,6 +30,10 @@ const VALUES: f32 = 190.0;
 /// From line to line, in parts of the size of the font.
 const LEADING: f32 = 1.45;
 
+/// The most lines of one text: however wide the letters of a name are, all of the receipt is on the
+/// page.
+const LINES_MAX: usize = 6;
+
 const BLUE: (u8, u8, u8) = (0x12, 0x3c, 0x69);
 const WHITE: (u8, u8, u8) = (0xff, 0xff, 0xff);
 const DARK: (u8, u8, u8) = (0x1c, 0x27, 0x33);
@@ -107,9 +111,15 @@ impl Sheet<'_> {
         }
     }
 
-    /// Writes a text in as many lines as it needs, and goes to the next line.
+    /// Writes a text in as many lines as it needs, but not in more than [`LINES_MAX`], and goes to
+    /// the next line.
     fn write(&mut self, x: f32, size: f32, colour: (u8, u8, u8), text: &str) {
-        for line in wrapped(text, (WIDTH - MARGIN - x) / size, self.fonts) {
+        let mut lines = wrapped(text, (WIDTH - MARGIN - x) / size, self.fonts);
+        if lines.len() > LINES_MAX {
+            lines.truncate(LINES_MAX - 1);
+            lines.push(Line::of("...", self.fonts));
+        }
+        for line in lines {
             self.put(x, size, colour, &line);
             self.y += size * LEADING;
         }

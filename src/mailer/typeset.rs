@@ -1,7 +1,7 @@
 //! Puts text into lines of glyphs: which font has a letter, in which form, and in which order the
 //! letters stand when some are written from right to left.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use krilla::text::{GlyphId, KrillaGlyph};
 use unicode_bidi::{Level, ParagraphBidiInfo};
@@ -57,24 +57,33 @@ impl<'t> Line<'t> {
         };
         let ends = Ends::of(&shapes, range.clone());
         let is_last = face + 1 == fonts.faces().len();
-        for part in shapes.chunk_by(|a, b| (a.glyph == 0) == (b.glyph == 0)) {
-            let is_missing = part.first().is_some_and(|it| it.glyph == 0);
-            if is_missing && !is_last {
+        // A letter and its marks are one: if the font lacks one of them, all are tried in the next.
+        // So no part of the text is tried twice in one font, whatever a client puts together.
+        let lacking: BTreeSet<usize> =
+            shapes.iter().filter(|it| it.glyph == 0).map(|it| it.at).collect();
+        let is_missing = |it: &Shape| lacking.contains(&it.at);
+        for part in shapes.chunk_by(|a, b| is_missing(a) == is_missing(b)) {
+            let missing = part.first().is_some_and(is_missing);
+            if missing && !is_last {
                 let from = part.iter().map(|it| range.start + it.at).min().unwrap_or(range.start);
                 let to = part.iter().map(|it| ends.after(range.start + it.at)).max();
                 self.run(fonts, face + 1, from..to.unwrap_or(range.end), to_the_left);
                 continue;
             }
-            self.lacks |= is_missing;
-            // The box of a missing letter looks best in the font of the rest.
-            let face = if is_missing { 0 } else { face };
+            self.lacks |= missing;
             let glyph = |it: &Shape| {
                 let at = range.start + it.at;
                 let id = GlyphId::new(it.glyph);
                 KrillaGlyph::new(id, it.advance, it.right, it.up, 0.0, at..ends.after(at), None)
             };
-            let width = part.iter().map(|it| it.advance).sum();
-            self.pieces.push(Piece { face, glyphs: part.iter().map(glyph).collect(), width });
+            // One box for a letter and its marks, in the font of the rest.
+            let drawn: Vec<&Shape> = part.iter().filter(|it| !missing || it.glyph == 0).collect();
+            let drawn = drawn.chunk_by(|a, b| missing && a.at == b.at).filter_map(<[_]>::first);
+            let drawn: Vec<&Shape> = drawn.copied().collect();
+            let face = if missing { 0 } else { face };
+            let width = drawn.iter().map(|it| it.advance).sum();
+            let glyphs = drawn.into_iter().map(glyph).collect();
+            self.pieces.push(Piece { face, glyphs, width });
         }
     }
 }
@@ -116,5 +125,26 @@ pub(super) fn wrapped<'t>(text: &'t str, width_max: f32, fonts: &Fonts) -> Vec<L
         let cut = rest[..cut].rfind(' ').filter(|it| *it > 0).unwrap_or(cut);
         lines.push(Line::of(rest[..cut].trim_end(), fonts));
         rest = rest[cut..].trim_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Letters with marks, of which each font has only some.
+    #[test]
+    fn a_letter_and_its_marks_are_tried_once_in_each_font() {
+        let fonts = Fonts::twice_built_in();
+        let name = "x\u{305}a\u{301}\u{64b}\u{305}".repeat(30);
+        let line = Line::of(&name, &fonts);
+        assert!(line.lacks);
+        let drawn: usize = line.pieces.iter().map(|it| it.glyphs.len()).sum();
+        assert!(drawn <= name.chars().count(), "{drawn} glyphs: nothing is drawn twice");
+        let mut drawn: Vec<_> =
+            line.pieces.iter().flat_map(|it| &it.glyphs).map(|it| it.text_range.clone()).collect();
+        drawn.sort_by_key(|it| (it.start, it.end));
+        drawn.dedup();
+        assert!(drawn.windows(2).all(|it| it[0].end <= it[1].start), "{drawn:?}");
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Words<'a> {
     pub(super) number: &'a str,
     /// The words before the passenger's name, the name, and the words after it. The name stands
     /// apart because it may be written from right to left.
-    pub(super) opening: (&'static str, &'a str, String),
+    pub(super) opening: (&'static str, String, String),
     pub(super) lines: Vec<Line>,
     /// The line of the money.
     pub(super) total: Line,
@@ -49,9 +49,10 @@ impl Line {
 
 impl<'a> Words<'a> {
     /// What is said to this passenger.
-    pub(super) fn of(receipt: &'a Receipt, to: &'a Passenger, head: &Letterhead) -> Words<'a> {
+    pub(super) fn of(receipt: &'a Receipt, to: &Passenger, head: &Letterhead) -> Words<'a> {
         let seating = &receipt.seating;
-        let mut lines = vec![Line::new("Passenger", &to.name)];
+        let name: String = to.name.chars().filter(|it| !turns(*it)).collect();
+        let mut lines = vec![Line::new("Passenger", &name)];
         // Nobody leaves with a receipt that is void.
         let schedule = head.schedule.as_ref().filter(|_| receipt.voids.is_none());
         lines.extend(itinerary(seating, schedule));
@@ -73,7 +74,7 @@ impl<'a> Words<'a> {
                     number,
                     opening: (
                         "Thank you, ",
-                        &to.name,
+                        name,
                         ". Your seats are confirmed and paid.".to_owned(),
                     ),
                     lines,
@@ -84,14 +85,14 @@ impl<'a> Words<'a> {
             }
             Some(voided) => {
                 lines.insert(0, Line::new("Void receipt", &voided.number));
-                lines.push(Line::new("Void since", minute(voided.lost_at)));
+                lines.extend(voided.lost_at.map(|it| Line::new("Void since", minute(it))));
                 Words {
                     subject: format!("Your receipt {} for flight {flight} is void", voided.number),
                     title: "Receipt void",
                     number,
                     opening: (
                         "We are sorry, ",
-                        &to.name,
+                        name,
                         format!(
                             ". The seats of this booking were lost, so your receipt {} is void. \
                              You get all of the money back and need to do nothing.",
@@ -106,6 +107,13 @@ impl<'a> Words<'a> {
             }
         }
     }
+}
+
+/// Whether a character turns text around or begins a line, so that a name with it could change what
+/// stands beside it.
+fn turns(letter: char) -> bool {
+    matches!(letter,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Flight, airports and departure, as far as the schedule knows them.

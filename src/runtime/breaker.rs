@@ -15,7 +15,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{delay::pause, window::Window};
+use super::{
+    delay::pause,
+    window::{Attempt, Window},
+};
 use crate::domain::named;
 
 /// How many deliveries in a row must fail because of the store or the topics before polling stops.
@@ -107,14 +110,13 @@ impl Drop for Trial {
 
 impl Breaker {
     /// Records that a delivery had to be given back because of the dependency `on`. `trial` is the
-    /// trial that the delivery belongs to, if any. The delivery began at `began` and failed at
-    /// `now`, both by the steady clock.
+    /// trial that the delivery belongs to, if any.
     pub fn failed(
         &self,
         on: Dependency,
         why: &str,
         trial: Option<&Trial>,
-        (began, now): (Duration, Duration),
+        attempt: Attempt,
         jitter: &mut fastrand::Rng,
     ) -> Trip {
         let mut state = self.lock();
@@ -128,7 +130,7 @@ impl Breaker {
         state.failing = Some(on);
         why.clone_into(&mut state.why);
         let down = match on {
-            Dependency::Outside => state.outside.failed(began, now),
+            Dependency::Outside => state.outside.failed(attempt),
             Dependency::Store | Dependency::Topics => state.failures >= FAILURES_MAX,
         };
         if !open && !down {
@@ -136,7 +138,7 @@ impl Breaker {
         }
         state.trial = None;
         state.opened = state.opened.saturating_add(1);
-        state.until = Some(now.saturating_add(pause(state.opened, jitter)));
+        state.until = Some(attempt.ended().saturating_add(pause(state.opened, jitter)));
         if open { Trip::StaysOpen } else { Trip::Opens }
     }
 
@@ -149,9 +151,9 @@ impl Breaker {
         Some((state.failing?, state.why.clone()))
     }
 
-    /// Records the success of a delivery that needed all of these. It began at `began` and ended at
-    /// `now`, both by the steady clock. Returns whether the breaker closed.
-    pub fn worked(&self, needed: &[Dependency], (began, now): (Duration, Duration)) -> bool {
+    /// Records the success of a delivery that needed all of these. Returns whether the breaker
+    /// closed.
+    pub fn worked(&self, needed: &[Dependency], attempt: Attempt) -> bool {
         let mut state = self.lock();
         let recovered = state.failing.is_some_and(|it| needed.contains(&it));
         let closes = recovered && state.until.is_some();
@@ -161,7 +163,7 @@ impl Breaker {
             (state.failures, state.failing) = (0, None);
         }
         if needed.contains(&Dependency::Outside) {
-            state.outside.worked(began, now);
+            state.outside.worked(attempt);
         }
         drop(state);
         if closes {

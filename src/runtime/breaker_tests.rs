@@ -1,5 +1,7 @@
 //! When polling stops, when it is tried again, and what says nothing about a dependency.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 
 /// The trial that may begin now.
@@ -17,7 +19,20 @@ fn is_closed(breaker: &Arc<Breaker>, now: Duration) -> bool {
 /// How a trial ends that the gateway fails.
 fn fail_trial(breaker: &Breaker, trial: &Trial, now: Duration) -> Trip {
     let mut jitter = fastrand::Rng::with_seed(1);
-    breaker.failed(Dependency::Outside, "the gateway is down", Some(trial), (now, now), &mut jitter)
+    breaker.failed(
+        Dependency::Outside,
+        "the gateway is down",
+        Some(trial),
+        attempt(now, now),
+        &mut jitter,
+    )
+}
+
+/// The next delivery, of another message than all before it.
+fn attempt(began: Duration, ended: Duration) -> Attempt {
+    static MESSAGES: AtomicU64 = AtomicU64::new(0);
+    let message = MESSAGES.fetch_add(1, Ordering::Relaxed).to_string();
+    Attempt::of(&message, began, ended)
 }
 
 fn at(s: u64) -> Duration {
@@ -31,13 +46,14 @@ fn fail(breaker: &Breaker, times: u32, now: Duration) -> bool {
 /// Whether the breaker opens when so many deliveries fail that begin now.
 fn fail_on(breaker: &Breaker, on: Dependency, times: u32, now: Duration) -> bool {
     let mut jitter = fastrand::Rng::with_seed(1);
-    let mut fail = || breaker.failed(on, "the gateway is down", None, (now, now), &mut jitter);
+    let mut fail =
+        || breaker.failed(on, "the gateway is down", None, attempt(now, now), &mut jitter);
     (0..times).map(|_| fail()).any(|it| it == Trip::Opens)
 }
 
 /// Whether the breaker closes when a delivery works that begins now and needs all of these.
 fn works(breaker: &Breaker, needed: &[Dependency], now: Duration) -> bool {
-    breaker.worked(needed, (now, now))
+    breaker.worked(needed, attempt(now, now))
 }
 
 /// Failure matrix: A21.
@@ -79,8 +95,8 @@ fn some_who_wait_in_vain_stop_nobody_else() {
         works(&breaker, &[Dependency::Store, Dependency::Outside], at(0));
     }
     for _ in 0..13 {
-        let times = (at(0), at(10));
-        let trip = breaker.failed(Dependency::Outside, "no answer", None, times, &mut jitter);
+        let late = attempt(at(0), at(10));
+        let trip = breaker.failed(Dependency::Outside, "no answer", None, late, &mut jitter);
         assert_eq!(trip, Trip::Counted);
     }
     assert!(is_closed(&breaker, at(10)));
@@ -184,8 +200,8 @@ fn what_was_in_flight_when_it_opened_is_no_trial_however_it_ends() {
     let mut jitter = fastrand::Rng::with_seed(1);
     fail(&breaker, 5, at(0));
     let trial = trial(&breaker, at(60));
-    let times = (at(0), at(60));
-    let mut failed = |on| breaker.failed(on, "it was in flight", None, times, &mut jitter);
+    let mut failed =
+        |on| breaker.failed(on, "it was in flight", None, attempt(at(0), at(60)), &mut jitter);
     assert_eq!(failed(Dependency::Outside), Trip::Counted);
     assert_eq!(failed(Dependency::Store), Trip::Counted);
     assert!(!works(&breaker, &[Dependency::Store], at(60)), "the gateway is still down");

@@ -1,13 +1,14 @@
 //! Acts on a verdict: deletes the message, gives it back or sets it aside, and tells the breaker.
 //! It must never change a verdict.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use tracing::{Instrument, error, info, warn};
 
 use super::{
     Attended, Chain, Dependency, Ended, InFlight, Lease, Poison, Trip, Verdict, WorkError, Worker,
     delay::{give_back_delay, not_before},
+    window::Attempt,
 };
 use crate::{
     bus::{BusError, DeadLetter, Delivery, Outbox, Queue},
@@ -51,8 +52,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let handle = &delivery.receipt_handle;
         let (ended, filed) = match verdict {
             Verdict::Done(needed) => {
-                let now = self.work().clock().steady();
-                if self.breaker.worked(&needed, (lease.began(), now)) {
+                if self.breaker.worked(&needed, self.attempt(delivery, lease)) {
                     self.poll_health.resume();
                     self.tell_breaker();
                     info!(breaker = "closed", "dependency recovered, polling resumes");
@@ -64,7 +64,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 let asked = cause.downcast_ref::<WorkError>().and_then(WorkError::asked_to_wait);
                 let after = not_before(delay, asked);
                 warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
-                self.trip(on, &*cause, lease.began(), in_flight);
+                self.trip(on, &*cause, self.attempt(delivery, lease), in_flight);
                 (Ended::Retry, self.queue.give_back(handle, after).await)
             }
             Verdict::Poison(poison) => {
@@ -90,19 +90,24 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         self.queue.delete(&delivery.receipt_handle).await
     }
 
-    /// Tells the breaker what failed, in a delivery that began at `began` by the steady clock. An
-    /// alarm counts the log lines with `breaker = "open"` (terraform/alarms.tf): one when the
-    /// breaker opens, and one for each trial that fails.
+    /// The delivery, which ends now.
+    fn attempt(&self, delivery: &Delivery, lease: &Lease) -> Attempt {
+        Attempt::of(&delivery.message_id, lease.began(), self.work().clock().steady())
+    }
+
+    /// Tells the breaker what failed, in which attempt. An alarm counts the log lines with `breaker
+    /// = "open"` (terraform/alarms.tf): one when the breaker opens, and one for each trial that
+    /// fails.
     fn trip(
         &self,
         on: Option<Dependency>,
         cause: &(dyn Error + 'static),
-        began: Duration,
+        attempt: Attempt,
         in_flight: &InFlight,
     ) {
         let Some(on) = on else { return };
-        let (why, times) = (Chain(cause).to_string(), (began, self.work().clock().steady()));
-        let trip = self.breaker.failed(on, &why, in_flight.trial(), times, &mut self.jitter());
+        let why = Chain(cause).to_string();
+        let trip = self.breaker.failed(on, &why, in_flight.trial(), attempt, &mut self.jitter());
         let on = on.as_str();
         match trip {
             Trip::Counted => {}

@@ -1,64 +1,95 @@
 //! How the payment provider or the mailer answered lately. Decides whether it is down, or only slow
-//! for some bookings. It must never count as down while most bookings get an answer.
+//! for some bookings. It must never count as down while most bookings get an answer, and never
+//! because of one booking, however often that comes again.
 //!
 //! A time-out ends much later than the deliveries that began beside it and got an answer at once,
 //! and several time-outs often end together. So what counts is when a failed delivery began, and
 //! not how many failures end in a row.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
-/// It is down if so many deliveries failed that began after the last one that worked had begun.
+/// It is down if so many messages failed in deliveries that began after the last one that worked
+/// had begun.
 const UNBROKEN_MAX: usize = 5;
 /// The same, as long as the last delivery that worked began at least so long ago.
 const QUIET: Duration = Duration::from_secs(2);
-/// For how long the end of a delivery is remembered: longer than a time-out of 30 seconds, so that
-/// the answers to deliveries that began beside it are remembered when it ends.
-const SPAN: Duration = Duration::from_mins(1);
+/// For how long the end of a delivery is remembered: three times as long as a time-out of a minute,
+/// so that the answers to deliveries that began beside it are remembered when it ends.
+const SPAN: Duration = Duration::from_mins(3);
 /// How many ends are remembered at most: three times as many as the deliveries that are in flight
 /// by default, so that time-outs that end together do not push out the answers before them.
 const ENDS_MAX: usize = 200;
 /// With fewer ends than this, the share of failures says nothing.
 const ENDS_MIN: usize = 20;
-/// It is also down if at least this many of every [`OF`] deliveries failed. Half is not enough: it
+/// It is also down if at least this many of every [`OF`] messages failed. Half is not enough: it
 /// may be that the first answer to each booking is late, and the second one in time. Below three
 /// quarters, more than nine of ten messages get an answer within the ten receives that they have.
 const FAILED_OF: usize = 3;
 /// See [`FAILED_OF`].
 const OF: usize = 4;
 
-/// The ends of the last deliveries that asked the payment provider or the mailer. All times are by
-/// the steady clock.
+/// A delivery that has ended: of which message, and from when to when, by the steady clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    message: u64,
+    began: Duration,
+    ended: Duration,
+}
+
+impl Attempt {
+    /// A delivery of the message with this id of SQS, which stays the same however often the
+    /// message is received.
+    #[must_use]
+    pub fn of(message_id: &str, began: Duration, ended: Duration) -> Attempt {
+        let mut hasher = DefaultHasher::new();
+        message_id.hash(&mut hasher);
+        Attempt { message: hasher.finish(), began, ended }
+    }
+
+    /// When it ended, by the steady clock.
+    #[must_use]
+    pub fn ended(&self) -> Duration {
+        self.ended
+    }
+}
+
+/// The ends of the last deliveries that asked the payment provider or the mailer, the last one of
+/// each message. All times are by the steady clock.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    /// When each ended, and whether it failed.
-    ends: VecDeque<(Duration, bool)>,
+    /// Each message, when its delivery ended, and whether it failed.
+    ends: VecDeque<(u64, Duration, bool)>,
     /// The latest time at which a delivery began that worked.
     worked: Option<Duration>,
-    /// When the last failed deliveries began, as far as that was after `worked`. At most
-    /// [`UNBROKEN_MAX`] of them.
-    unbroken: VecDeque<Duration>,
+    /// The last messages that failed, and when their deliveries began, as far as that was after
+    /// `worked`. At most [`UNBROKEN_MAX`] of them.
+    unbroken: VecDeque<(u64, Duration)>,
 }
 
 impl Window {
-    /// Records that a delivery which began at `began` got an answer now.
-    pub(super) fn worked(&mut self, began: Duration, now: Duration) {
-        let worked = self.worked.map_or(began, |it| it.max(began));
+    /// Records a delivery that got an answer.
+    pub(super) fn worked(&mut self, attempt: Attempt) {
+        let worked = self.worked.map_or(attempt.began, |it| it.max(attempt.began));
         self.worked = Some(worked);
-        self.unbroken.retain(|it| *it > worked);
-        self.ended(now, false);
+        self.unbroken.retain(|(_, began)| *began > worked);
+        self.ended(attempt, false);
     }
 
-    /// Records that a delivery which began at `began` failed now. Returns whether the payment
-    /// provider or the mailer is down.
-    pub(super) fn failed(&mut self, began: Duration, now: Duration) -> bool {
-        if self.worked.is_none_or(|it| began > it) {
-            self.unbroken.push_back(began);
+    /// Records a delivery that failed. Returns whether the payment provider or the mailer is down.
+    pub(super) fn failed(&mut self, attempt: Attempt) -> bool {
+        if self.worked.is_none_or(|it| attempt.began > it) {
+            self.unbroken.retain(|(message, _)| *message != attempt.message);
+            self.unbroken.push_back((attempt.message, attempt.began));
             if self.unbroken.len() > UNBROKEN_MAX {
                 self.unbroken.pop_front();
             }
         }
-        self.ended(now, true);
-        self.is_silent(now) || self.fails_mostly()
+        self.ended(attempt, true);
+        self.is_silent(attempt.ended) || self.fails_mostly()
     }
 
     /// Whether no delivery gets an answer any more.
@@ -67,16 +98,18 @@ impl Window {
         quiet && self.unbroken.len() >= UNBROKEN_MAX
     }
 
-    /// Whether most deliveries fail.
+    /// Whether most messages fail.
     fn fails_mostly(&self) -> bool {
-        let failed = self.ends.iter().filter(|(_, failed)| *failed).count();
+        let failed = self.ends.iter().filter(|(_, _, failed)| *failed).count();
         self.ends.len() >= ENDS_MIN && failed * OF >= self.ends.len() * FAILED_OF
     }
 
-    fn ended(&mut self, now: Duration, failed: bool) {
-        self.ends.push_back((now, failed));
+    fn ended(&mut self, attempt: Attempt, failed: bool) {
+        let now = attempt.ended;
+        self.ends.retain(|(message, ..)| *message != attempt.message);
+        self.ends.push_back((attempt.message, now, failed));
         while self.ends.len() > ENDS_MAX
-            || self.ends.front().is_some_and(|(at, _)| now.saturating_sub(*at) > SPAN)
+            || self.ends.front().is_some_and(|(_, at, _)| now.saturating_sub(*at) > SPAN)
         {
             self.ends.pop_front();
         }
@@ -91,6 +124,11 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    /// A delivery of the message with this number.
+    fn attempt(message: u64, began: Duration, ended: Duration) -> Attempt {
+        Attempt { message, began, ended }
+    }
+
     /// How long a request takes that has no answer.
     const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -100,10 +138,10 @@ mod tests {
         let mut window = Window::default();
         // Sixty-four ask at once. Thirteen wait in vain, and no other asks until they have failed.
         for at in 0..51 {
-            window.worked(ms(at), ms(at + 100));
+            window.worked(attempt(at, ms(at), ms(at + 100)));
         }
         for at in 0..13 {
-            assert!(!window.failed(ms(at), ms(at) + PATIENCE), "{at}");
+            assert!(!window.failed(attempt(100 + at, ms(at), ms(at) + PATIENCE)), "{at}");
         }
     }
 
@@ -111,8 +149,9 @@ mod tests {
     #[test]
     fn time_outs_of_all_who_asked_since_an_answer_say_that_it_is_down() {
         let mut window = Window::default();
-        window.worked(ms(0), ms(100));
-        let down: Vec<bool> = (1..=5).map(|at| window.failed(ms(at), ms(at) + PATIENCE)).collect();
+        window.worked(attempt(0, ms(0), ms(100)));
+        let fail = |at| window.failed(attempt(at, ms(at), ms(at) + PATIENCE));
+        let down: Vec<bool> = (1..=5).map(fail).collect();
         assert_eq!(down, [false, false, false, false, true]);
     }
 
@@ -120,11 +159,11 @@ mod tests {
     #[test]
     fn failures_at_once_need_two_seconds_without_an_answer() {
         let mut window = Window::default();
-        window.worked(ms(0), ms(1));
+        window.worked(attempt(0, ms(0), ms(1)));
         for at in 1..19 {
-            assert!(!window.failed(ms(100 * at), ms(100 * at)), "{at}");
+            assert!(!window.failed(attempt(at, ms(100 * at), ms(100 * at))), "{at}");
         }
-        assert!(window.failed(ms(2_000), ms(2_000)));
+        assert!(window.failed(attempt(99, ms(2_000), ms(2_000))));
     }
 
     /// Failure matrix: A21.
@@ -132,12 +171,12 @@ mod tests {
     fn what_works_clears_those_who_asked_before_it_and_not_those_who_asked_after_it() {
         let mut window = Window::default();
         for at in [1, 2, 4, 5] {
-            assert!(!window.failed(ms(at), ms(at)));
+            assert!(!window.failed(attempt(at, ms(at), ms(at))));
         }
-        window.worked(ms(3), PATIENCE);
-        assert!(!window.failed(ms(6), PATIENCE));
-        assert!(!window.failed(ms(7), PATIENCE));
-        assert!(window.failed(ms(8), PATIENCE));
+        window.worked(attempt(3, ms(3), PATIENCE));
+        assert!(!window.failed(attempt(6, ms(6), PATIENCE)));
+        assert!(!window.failed(attempt(7, ms(7), PATIENCE)));
+        assert!(window.failed(attempt(8, ms(8), PATIENCE)));
     }
 
     /// Whether it is ever down if each first `failed` of so many fail, late, and the others get
@@ -147,9 +186,9 @@ mod tests {
         (0..1_000).any(|at| {
             let (began, now) = (ms(at), ms(at) + PATIENCE);
             if at % of < failed {
-                return window.failed(began, now);
+                return window.failed(attempt(at, began, now));
             }
-            window.worked(now, now);
+            window.worked(attempt(at, now, now));
             false
         })
     }
@@ -161,17 +200,30 @@ mod tests {
         assert!(is_down(3, 4) && is_down(9, 10));
     }
 
+    /// Failure matrix: A21.
     #[test]
-    fn no_more_is_remembered_than_a_minute_and_two_hundred() {
+    fn one_message_says_nothing_however_often_it_fails() {
+        let mut window = Window::default();
+        window.worked(attempt(0, ms(0), ms(0)));
+        for at in 1..1_000 {
+            assert!(!window.failed(attempt(1, ms(100 * at), ms(100 * at))), "{at}");
+        }
+        let down: Vec<bool> =
+            (2..=5).map(|it| window.failed(attempt(it, PATIENCE, PATIENCE))).collect();
+        assert_eq!(down, [false, false, false, true], "the fifth message");
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_three_minutes_and_two_hundred() {
         let mut window = Window::default();
         for at in 0..1_000 {
-            window.worked(ms(at), ms(at));
+            window.worked(attempt(at, ms(at), ms(at)));
         }
         assert_eq!(window.ends.len(), ENDS_MAX);
-        window.worked(ms(62_000), ms(62_000));
+        window.worked(attempt(1_000, ms(182_000), ms(182_000)));
         assert_eq!(window.ends.len(), 1);
         for at in 0..100 {
-            window.failed(ms(62_001 + at), ms(62_001 + at));
+            window.failed(attempt(1_001 + at, ms(182_001 + at), ms(182_001 + at)));
         }
         assert_eq!(window.unbroken.len(), UNBROKEN_MAX);
     }

@@ -15,7 +15,7 @@ use crate::{
         Letterhead, MailError, Mailer,
         folder::FolderMailer,
         ses::SesMailer,
-        smtp::{BadServer, Encryption, Server, SmtpMailer},
+        smtp::{self, BadServer, Encryption, Server, SmtpMailer},
     },
     metrics::RequestCount,
 };
@@ -97,6 +97,15 @@ impl Mailing {
         // Whoever writes thousands of receipts into a folder does not pay for what nobody prints.
         let attach = if matches!(how, How::Folder) { Attached::Off } else { Attached::On };
         Ok(Mailing { head: letterhead(args, attach)?, how })
+    }
+
+    /// How many receipts this mailer should have in hand at most, if that is not for the operator to
+    /// say: a receipt that gets no connection in time has used up one of its receives.
+    pub(crate) fn in_hand_max(&self) -> Option<u16> {
+        match self.how {
+            How::Smtp(_) => Some(smtp::IN_HAND),
+            How::Folder | How::Ses => None,
+        }
     }
 
     /// What the receipts will look like.

@@ -9,6 +9,10 @@ use super::super::Meaning;
 
 /// The mail server will close the connection.
 const CLOSING: u16 = 421;
+/// The mail server wants a login first.
+const NO_LOGIN: u16 = 530;
+/// The answer that says no more than no.
+const REFUSED: u16 = 554;
 
 /// A step of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,42 +156,79 @@ impl Answer {
         let class = numbers.next().unwrap_or_default();
         let mut number = || numbers.next().and_then(|it| it.parse().ok());
         let enhanced = number().zip(number()).filter(|_| ["4", "5"].contains(&class));
-        let text = text.to_ascii_lowercase();
+        // Servers repeat addresses in their texts, and a client chose the address.
+        let words = text.split_whitespace().filter(|it| !it.contains('@'));
+        let text = words.collect::<Vec<_>>().join(" ").to_ascii_lowercase();
         let names_relay = text.contains("relay") || text.contains("rcpthosts");
         Answer { code, enhanced, names_relay }
     }
 
-    /// What it means as the answer to a step.
+    /// What it means as the answer to a step. A client chose the addressee, and the name in the
+    /// text, and may choose them so that they are refused. So an answer to these is about us only
+    /// if it can be nothing else.
     fn meaning(self, step: Step) -> Meaning {
-        match (self.code / 100, self.is_about_address(step)) {
-            _ if self.code == CLOSING => Meaning::NotNow,
-            (5, true) => Meaning::AddressRefused,
-            (4, true) => Meaning::Undecided,
-            // The server took sender and addressee, and then not the text, in which a client chose the
-            // name. If it were about us, no receipt would arrive, and each would come to wait aside.
-            (5, false) if step == Step::Text => Meaning::Undecided,
-            (5, false) => Meaning::WeAreRefused,
-            _ => Meaning::NotNow,
+        if self.code == CLOSING {
+            return Meaning::NotNow;
+        }
+        let is_final = self.code / 100 == 5;
+        let about = match step {
+            Step::To => self.about_addressee(),
+            Step::Text => self.about_text(),
+            Step::Connect
+            | Step::StartTls
+            | Step::Login
+            | Step::From
+            | Step::Data
+            | Step::Reset => About::Us,
+        };
+        match (about, is_final) {
+            (About::Addressee, true) => Meaning::AddressRefused,
+            (About::Addressee | About::Letter, false) | (About::Letter, true) => Meaning::Undecided,
+            (About::Us, true) => Meaning::WeAreRefused,
+            (About::Us, false) => Meaning::NotNow,
         }
     }
 
-    /// Whether it is about the addressee, and not about us or the server. Without an enhanced
-    /// status code, the codes of RFC 5321 for mailboxes are.
-    fn is_about_address(self, step: Step) -> bool {
-        let about_address = match self.enhanced {
+    /// Whom an answer to RCPT TO is about.
+    fn about_addressee(self) -> About {
+        match self.enhanced {
+            _ if self.names_relay => About::Us,
             // 1.7 and 1.8 are about the sender.
-            Some((1, 7 | 8)) => false,
-            // Address, mailbox, and a text that this mailbox cannot have.
-            Some((1 | 2 | 6, _)) => true,
-            // There is no way to the domain.
-            Some((4, _)) => step == Step::To,
-            // Somebody takes this text for spam.
-            Some((7, _)) if self.code / 100 == 4 => step == Step::Text,
-            Some(_) => false,
-            None => matches!(self.code, 450 | 550..=553) && !self.names_relay,
-        };
-        about_address && matches!(step, Step::To | Step::Text)
+            Some((1, 7 | 8)) => About::Us,
+            // Address, mailbox, the way to the domain, and a mail that this mailbox cannot have.
+            Some((1 | 2 | 4 | 6, _)) => About::Addressee,
+            // A policy: of the mailbox, or of the server against us.
+            Some((7, _)) if self.code != NO_LOGIN => About::Letter,
+            Some(_) => About::Us,
+            // Without an enhanced status code, the codes of RFC 5321 for mailboxes.
+            None if matches!(self.code, 450 | 550..=553) => About::Addressee,
+            None if self.code == REFUSED => About::Letter,
+            None => About::Us,
+        }
     }
+
+    /// Whom an answer to the text is about.
+    fn about_text(self) -> About {
+        match self.enhanced {
+            Some((1, 7 | 8)) => About::Letter,
+            Some((1 | 2 | 6, _)) => About::Addressee,
+            Some((7, _)) => About::Letter,
+            // The server took sender and addressee. If it refuses all texts of ours, that shows in
+            // each receipt that waits aside.
+            _ if self.code / 100 == 5 => About::Letter,
+            _ => About::Us,
+        }
+    }
+}
+
+/// Whom an answer is about.
+enum About {
+    /// The addressee, who gets no mail.
+    Addressee,
+    /// This one letter; it may also be us.
+    Letter,
+    /// Us, or the server.
+    Us,
 }
 
 impl fmt::Display for Answer {

@@ -32,6 +32,14 @@ fn an_answer_is_about_the_address_or_about_us_or_about_neither() {
         (Step::Text, 550, "5.7.1 Looks like spam", Undecided),
         (Step::Text, 451, "4.7.1 Looks like spam", Undecided),
         (Step::Text, 552, "5.3.4 Too large", Undecided),
+        (Step::Text, 550, "SPF check failed", Undecided),
+        (Step::To, 550, "5.7.1 <ada@example.com>: Recipient address rejected", Undecided),
+        (Step::To, 554, "Delivery error", Undecided),
+        (Step::To, 451, "4.7.1 Greylisted", Undecided),
+        (Step::To, 450, "4.7.1 Too much mail from you", Undecided),
+        (Step::To, 451, "4.4.3 The domain does not answer", Undecided),
+        // A client chose the address that is repeated.
+        (Step::To, 550, "<relay@example.com>: no such user", AddressRefused),
         // Us.
         (Step::Connect, 554, "5.7.1 You are listed", WeAreRefused),
         (Step::StartTls, 502, "Not implemented", WeAreRefused),
@@ -57,7 +65,6 @@ fn an_answer_is_about_the_address_or_about_us_or_about_neither() {
         (Step::To, 421, "4.2.1 Closing", NotNow),
         (Step::To, 451, "Local error", NotNow),
         (Step::To, 452, "4.3.1 Disk full", NotNow),
-        (Step::To, 450, "4.7.1 Too much mail from you", NotNow),
         (Step::Data, 451, "4.3.0 Try later", NotNow),
         (Step::Text, 452, "4.3.1 Disk full", NotNow),
     ] {

@@ -27,7 +27,7 @@ use lettre::transport::smtp::{
     authentication::DEFAULT_MECHANISMS,
     client::AsyncSmtpConnection,
     commands::{Data, Mail, Rcpt, Rset},
-    extension::{ClientId, MailBodyParameter, MailParameter},
+    extension::ClientId,
 };
 use tokio::{
     sync::Semaphore,
@@ -43,6 +43,9 @@ use crate::domain::receipt::Receipt;
 
 /// The most connections at once: mail servers allow a client few.
 const CONNECTIONS_MAX: usize = 4;
+/// The most receipts that should be in hand at once: as many again as have a connection, so that
+/// none waits for long for its turn.
+pub const IN_HAND: u16 = 8;
 /// A connection that was not used for this long is not used again: the server may have closed it.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// The part of the time limit that one step may take, so that an error can name the step.
@@ -114,7 +117,9 @@ impl SmtpMailer {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
         let Server { host, port, encryption, tls, login } = &self.server;
-        let (address, hello) = ((host.as_str(), *port), ClientId::default());
+        // Many mail servers refuse a client that names itself by a loopback address.
+        let hello = ClientId::Domain(self.head.domain().to_owned());
+        let address = (host.as_str(), *port);
         let implicit = (*encryption == Encryption::Implicit).then(|| tls.clone());
         let open = AsyncSmtpConnection::connect_tokio1(
             address,
@@ -159,19 +164,16 @@ impl SmtpMailer {
         connection: &mut AsyncSmtpConnection,
         letter: &Letter,
     ) -> Result<(), Failure> {
-        let mut parameters = Vec::new();
-        if !letter.text.is_ascii() {
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
-        }
-        let from = Mail::new(letter.envelope.from().cloned(), parameters);
+        let from = Mail::new(letter.envelope.from().cloned(), Vec::new());
         self.within(Step::From, connection.command(from)).await?;
         for to in letter.envelope.to() {
             let to = Rcpt::new(to.clone(), Vec::new());
             self.within(Step::To, connection.command(to)).await?;
         }
         let answer = self.within(Step::Data, connection.command(Data)).await?;
-        // With any other answer, this is not the answer to DATA: somebody on the way has added
-        // answers before the connection was encrypted.
+        // With any other answer, this is not the answer to DATA: it was added by somebody on the way.
+        // Somebody who adds answers behind that to STARTTLS, all of the right kind, is not noticed;
+        // with implicit TLS nobody can (docs/SECURITY.md).
         if !answer.has_code(GO_ON) {
             return Err(Failure { step: Step::Data, why: Why::NoAnswer });
         }

@@ -172,7 +172,7 @@ async fn a_flight_that_the_schedule_does_not_have_is_told_by_number_and_date() {
 async fn a_mail_that_a_receipt_is_void_is_short_and_has_a_number_of_its_own() {
     let folder = Folder::new();
     let valid = receipt("محمد علي");
-    let lost_at = "2027-02-01T09:31:00Z".parse().unwrap();
+    let lost_at = Some("2027-02-01T09:31:00Z".parse().unwrap());
     let voids = Some(Voided { number: valid.number.clone(), lost_at });
     let void = Receipt { number: "V-1111-1111-1111".to_owned(), voids, ..valid };
     let letter = read(&send(&folder, head().with_pdf(fonts()), &void).await);
