@@ -29,8 +29,8 @@ pub fn peer(script: &str) -> Command {
     command
 }
 
-/// Starts a peer, and returns the line of JSON that it prints when it listens. Its stdin is open for
-/// as long as the child is kept.
+/// Starts a peer, and returns the line of JSON that it prints when it listens. Its stdin is open as
+/// long as the child is kept.
 pub fn started(command: &mut Command) -> (Child, Value) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
