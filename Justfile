@@ -10,8 +10,9 @@ demo *args:
 test *args:
     cargo test {{args}}
 
-# send bookings through real processes that are killed, stopped and frozen. CI sends 320 with SQLite
-# and 96 with DynamoDB and two processes of each role: just chaos 3000 "" dynamodb
+# send bookings through real processes that are killed, stopped and frozen. CI sends 320 with SQLite,
+# 300 with SQLite, Stripe and a mail server, and 96 with DynamoDB and two processes of each role; of
+# the latter only: just chaos 3000 "" dynamodb
 chaos bookings="3000" seed="" store="sqlite":
     #!/usr/bin/env bash
     set -euo pipefail

@@ -48,11 +48,6 @@ fn pdf(letter: &std::path::Path) -> Value {
     serde_json::from_slice(&read.stdout).unwrap()
 }
 
-/// How much is printed on the page, in pixels.
-fn ink(pdf: &Value) -> u64 {
-    pdf["ink"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap()).sum()
-}
-
 /// Names as they are written, in the scripts of the built-in font and of the folder's.
 const NAMES: [&str; 7] = [
     "Zażółć Gęślą-Jaźń Łukasz",
@@ -103,7 +98,6 @@ async fn a_name_in_any_script_and_an_amount_in_any_currency_is_right_in_all_thre
             }
         }
         assert!(!pdf["text"].as_str().unwrap().contains("A box stands"), "{name}");
-        assert!(ink(&pdf) > 1_000, "{name}: hardly anything is printed");
     }
 }
 

@@ -54,6 +54,7 @@ async fn what_a_mail_server_does_is_about_the_address_or_about_us_or_about_neith
     for (name, limit, wanted, copies, says) in [
         ("refused", LIMIT, "address refused", 0, "550 5.1.1 to RCPT TO"),
         ("unwanted", LIMIT, "address refused", 0, "550 5.1.1 to the text of the mail"),
+        ("spam", LIMIT, "undecided", 0, "554 5.7.1 to the text of the mail"),
         ("later", LIMIT, "undecided", 0, "450 4.2.0 to RCPT TO"),
         ("full", LIMIT, "failed", 0, "452 4.3.1 to RCPT TO"),
         ("relayed", LIMIT, "we are refused", 0, "554 5.7.1 to RCPT TO"),

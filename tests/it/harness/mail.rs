@@ -1,17 +1,15 @@
 //! Where the mail of the tests goes: a mail server that fails as the address says
 //! (tests/it/peers/smtp.py), and an Amazon SES (tests/it/peers/ses.py). Both end with the test.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    process::{Child, Stdio},
-    sync::OnceLock,
-};
+use std::{fs, process::Child, sync::OnceLock};
 
 use booking::mailer::smtp::{Encryption, Server};
 use serde_json::Value;
 
-use super::{Folder, emulator, peer};
+use super::{
+    Folder, emulator,
+    peers::{peer, port, started},
+};
 
 /// Who may send through the mail server, and how it knows.
 pub const MAIL_USER: &str = "ada";
@@ -130,19 +128,13 @@ impl Drop for MailServer {
 }
 
 fn begin(folder: &Folder, ports: &[u16]) -> (Child, [u16; 3]) {
-    let mut child = peer("smtp.py")
-        .arg(folder.path())
-        .args(ports.iter().map(ToString::to_string))
-        .env("SMTP_PASSWORD", MAIL_PASSWORD)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ports: Value = serde_json::from_str(&line).expect("smtp.py says why above");
-    let port = |name: &str| u16::try_from(ports[name].as_u64().unwrap()).unwrap();
-    (child, ["starttls", "implicit", "plain"].map(port))
+    let (child, ports) = started(
+        peer("smtp.py")
+            .arg(folder.path())
+            .args(ports.iter().map(ToString::to_string))
+            .env("SMTP_PASSWORD", MAIL_PASSWORD),
+    );
+    (child, ["starttls", "implicit", "plain"].map(|it| port(&ports, it)))
 }
 
 fn mail(told: &Value) -> Mail {
@@ -168,11 +160,7 @@ impl Ses {
     pub fn running() -> &'static Ses {
         static RUNNING: OnceLock<Ses> = OnceLock::new();
         RUNNING.get_or_init(|| {
-            let mut child =
-                peer("ses.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            let port: u16 = line.trim().parse().expect("ses.py says why above");
+            let (child, port) = started(&mut peer("ses.py"));
             Ses { endpoint: format!("http://127.0.0.1:{port}"), _leash: child }
         })
     }

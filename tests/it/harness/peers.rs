@@ -29,6 +29,21 @@ pub fn peer(script: &str) -> Command {
     command
 }
 
+/// Starts a peer, and returns the line of JSON that it prints when it listens. Its stdin is open as
+/// long as the child is kept.
+pub fn started(command: &mut Command) -> (Child, Value) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let told = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{command:?} says why above"));
+    (child, told)
+}
+
+/// The port of this name in such a line.
+pub fn port(told: &Value, name: &str) -> u16 {
+    u16::try_from(told[name].as_u64().unwrap()).unwrap()
+}
+
 /// HTTPS in front of a port, whose certificate no system trusts, and a proxy beside it.
 pub struct Front {
     /// Where HTTPS is spoken.
@@ -41,20 +56,10 @@ pub struct Front {
 
 impl Front {
     /// Both, ended when this is dropped.
-    pub fn of(port: u16) -> Front {
+    pub fn of(behind: u16) -> Front {
         let folder = Folder::new();
-        let mut child = peer("front.py")
-            .arg(port.to_string())
-            .arg(folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ports: Value = serde_json::from_str(&line).expect("front.py says why above");
-        let port = |name: &str| u16::try_from(ports[name].as_u64().unwrap()).unwrap();
-        Front { https: port("https"), proxy: port("proxy"), folder, child }
+        let (child, ports) = started(peer("front.py").arg(behind.to_string()).arg(folder.path()));
+        Front { https: port(&ports, "https"), proxy: port(&ports, "proxy"), folder, child }
     }
 
     /// The file with the authority that made the certificate.

@@ -1,13 +1,7 @@
 //! A Stripe that fails as a test plans: localstripe in a process of its own, behind the front in
 //! tests/it/peers/stripe.py. The harness must never leave these processes behind.
 
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader},
-    process::{Child, Stdio},
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{collections::BTreeMap, process::Child, sync::OnceLock, time::Duration};
 
 use booking::{
     domain::ids::BookingId,
@@ -15,7 +9,7 @@ use booking::{
 };
 use serde_json::{Value, json};
 
-use super::peer;
+use super::peers::{peer, started};
 
 /// The key of the tests. localstripe accepts every key that begins with `sk_`.
 pub const KEY: &str = "sk_test_of_the_tests";
@@ -51,15 +45,7 @@ impl Stripe {
 
     /// Another one, whose late answers come so many seconds late.
     pub fn start(late_s: &str) -> Stripe {
-        let mut child = peer("stripe.py")
-            .arg(late_s)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ports: Value = serde_json::from_str(&line).expect("stripe.py says why above");
+        let (child, ports) = started(peer("stripe.py").arg(late_s));
         let url = |name: &str| format!("http://127.0.0.1:{}", ports[name]);
         Stripe { front: url("front"), provider: url("provider"), _leash: child }
     }

@@ -35,7 +35,7 @@ const ANSWERS_AFTER: Duration = Duration::from_millis(100);
 /// The time between two bookings: twenty-five a second.
 const EVERY: Duration = Duration::from_millis(40);
 const AT_ONCE: Duration = Duration::ZERO;
-/// How long is waited at most for all bookings to be paid.
+/// How long is waited at most for all bookings to be paid, or for polling to stop.
 const PATIENCE: Duration = Duration::from_hours(1);
 
 /// How a provider answers a charge.
@@ -231,9 +231,12 @@ impl Bench {
 
     /// When polling stops.
     async fn stops(&self) -> Duration {
-        while !self.metrics.render().contains("booking_breaker_open{on=\"outside\"} 1\n") {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let stopped = async {
+            while !self.metrics.render().contains("booking_breaker_open{on=\"outside\"} 1\n") {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, stopped).await.expect("polling stops in the end");
         self.clock.steady()
     }
 

@@ -1,4 +1,4 @@
-"""Reads the PDF of a receipt as a person does: what it says, and what is seen of it.
+"""Reads the PDF of a receipt as a person does: what it says, and what is known of it.
 
 Usage: pdf.py LETTER [PICTURE]. Prints the text and a few figures as JSON, and writes the page as a PNG.
 """
@@ -11,10 +11,7 @@ import unicodedata
 
 import pypdfium2
 
-# The first point below the blue band, how high the strips are in which ink is counted, and how many pixels a point
-# has.
-BELOW_POINTS = 120
-BAND_POINTS = 10
+# How many pixels a point has.
 SCALE = 2
 
 
@@ -30,19 +27,12 @@ parts = [it for it in letter.walk() if it.get_content_type() == "application/pdf
 assert len(parts) == 1, "one PDF is attached"
 document = pypdfium2.PdfDocument(parts[0].get_content())
 page = document[0]
-picture = page.render(scale=SCALE).to_pil().convert("L")
 if len(sys.argv) > 2:
     page.render(scale=SCALE).to_pil().save(sys.argv[2])
-rows = range(BELOW_POINTS * SCALE, picture.height, BAND_POINTS * SCALE)
-ink = []
-for top in rows:
-    band = picture.crop((0, top, picture.width, min(top + BAND_POINTS * SCALE, picture.height)))
-    ink.append(sum(band.histogram()[:128]))
 print(json.dumps({
     "name": parts[0].get_filename(),
     "pages": len(document),
     "size": page.get_size(),
     "text": plain(page.get_textpage().get_text_range()),
     "metadata": document.get_metadata_dict(),
-    "ink": ink,
 }))

@@ -11,6 +11,7 @@ addressee before the @ says what happens; of a name that ends with `.once`, only
 addressee      what happens
 refused        550 5.1.1 to RCPT TO
 unwanted       550 5.1.1 to the text
+spam           554 5.7.1 to the text: it takes it for spam
 later          450 4.2.0 to RCPT TO
 full           452 4.3.1 to RCPT TO: the disk of the server
 relayed        554 5.7.1 to RCPT TO: it passes no mail on for us
@@ -93,6 +94,8 @@ class Server:
             self.happens()
         if fault == "unwanted":
             return f"550 5.1.1 <{envelope.rcpt_tos[-1]}>: User unknown"
+        if fault == "spam":
+            return "554 5.7.1 Message looks like spam"
         if fault == "stalls.text":
             await asyncio.sleep(3600)
         if fault == "cut.text":

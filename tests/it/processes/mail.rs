@@ -1,5 +1,5 @@
 //! Receipts by a mail server, from the whole program: one that can never arrive holds up no other,
-//! and an operator sends one again.
+//! all wait for a server that is down, and an operator sends one again.
 
 use booking::domain::{RoleName, event::Kind};
 use serde_json::Value;
@@ -16,11 +16,8 @@ fn request(id: &str, seat: &'static str, address: &str) -> String {
     event.to_string()
 }
 
-/// Failure matrix: E13, E21.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_addressee_who_gets_no_mail_is_set_aside_and_the_others_get_theirs() {
-    let (account, folder, server) =
-        (Account::make(false).await, Folder::new(), MailServer::start());
+/// The four services, which send by this server.
+async fn four(account: &Account, folder: &Folder, server: &MailServer) -> Vec<Service> {
     let mut services = Vec::new();
     for role in RoleName::ALL {
         let localstack = LocalStack::running();
@@ -30,6 +27,15 @@ async fn an_addressee_who_gets_no_mail_is_set_aside_and_the_others_get_theirs() 
         service.polls().await;
         services.push(service);
     }
+    services
+}
+
+/// Failure matrix: E13, E21.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_addressee_who_gets_no_mail_is_set_aside_and_the_others_get_theirs() {
+    let (account, folder, server) =
+        (Account::make(false).await, Folder::new(), MailServer::start());
+    let services = four(&account, &folder, &server).await;
     let [refused, later, good] = ["refused", "later", "good"].map(unique);
     for (id, seat, address) in [
         (&refused, "12A", "refused@example.com"),
@@ -75,4 +81,33 @@ async fn an_addressee_who_gets_no_mail_is_set_aside_and_the_others_get_theirs() 
     assert_eq!(copies[0].text, copies[1].text);
     let files = std::fs::read_dir(folder.join("receipts")).map_or(0, Iterator::count);
     assert_eq!(files, 0, "no receipt is a file");
+}
+
+/// Failure matrix: E20.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_that_waited_for_a_mail_server_all_go_out_when_it_is_back() {
+    let (account, folder, mut server) =
+        (Account::make(false).await, Folder::new(), MailServer::start());
+    server.stop();
+    let services = four(&account, &folder, &server).await;
+    let seats = ["1A", "1B", "1C", "1D", "1E", "1F", "2A", "2B", "2C", "2D", "2E", "2F"];
+    let booked = seats.map(|seat| (unique("waits"), seat));
+    for (id, seat) in &booked {
+        let address = format!("{id}@example.com");
+        account.publish(Kind::BookingRequested, &request(id, seat, &address)).await;
+    }
+    let receipt = services.iter().find(|it| it.role == RoleName::Receipt).unwrap();
+    let paused = eventually("receipt to pause", async || {
+        receipt.get("/health").await.1["health"]["paused"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(paused.contains("connection refused"), "{paused}");
+    assert_eq!(server.mails().len(), 0);
+    server.restart();
+    for (id, _) in &booked {
+        assert_eq!(services[3].ending(id).await["phase"], "completed");
+        assert!(!server.mails_to(&format!("{id}@example.com")).is_empty(), "the mail of {id}");
+    }
+    let dead = account.names.dead_letter_queue(RoleName::Receipt);
+    assert_eq!(account.depth_of(&dead).await, (0, 0), "none is set aside");
 }

@@ -1,11 +1,14 @@
 //! The key of the payment provider and the password of the mail server, whatever the outside does:
 //! in no log line at the most detailed level, in no command line, help text, health answer, metric
-//! or last word of a process.
+//! or last word of a process that is told to stop, is aborted or ends with an error.
 
 use std::{io, net::SocketAddr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use booking::domain::{RoleName, event::Kind};
+use booking::{
+    domain::{RoleName, event::Kind},
+    wiring::store_file,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -13,7 +16,7 @@ use tokio::{
 
 use crate::harness::{
     Account, Folder, KEY, LocalStack, MAIL_PASSWORD, MailServer, Service, Sketch, Stripe, binary,
-    eventually, skipped, unique,
+    eventually, free_port, skipped, unique,
 };
 
 /// A key and a password that nobody accepts, and that are nowhere else.
@@ -41,8 +44,13 @@ fn is_clean(what: &str, text: &str) {
 /// Looks everywhere that a service shows anything.
 async fn shows_no_secret(service: &Service) {
     let command_line = format!("/proc/{}/cmdline", service.pid());
-    // On a system without this file there is nothing to check.
-    let command_line = std::fs::read_to_string(command_line).unwrap_or_default();
+    // A system without this file has no other place to look at here.
+    let command_line = if cfg!(target_os = "linux") {
+        std::fs::read_to_string(command_line).unwrap()
+    } else {
+        "booking".to_owned()
+    };
+    assert!(command_line.contains("booking"), "{command_line}");
     let nowhere = reqwest::get(format!("http://{}/nowhere", service.address)).await.unwrap();
     for (what, text) in [
         ("the log", service.logged()),
@@ -64,13 +72,22 @@ async fn started(
     folder: &Folder,
     more: &[(&'static str, String)],
 ) -> Service {
+    let mut service = spawned(role, account, folder, more);
+    service.polls().await;
+    service
+}
+
+/// The same, and not waited for.
+fn spawned(
+    role: RoleName,
+    account: &Account,
+    folder: &Folder,
+    more: &[(&'static str, String)],
+) -> Service {
     let adapt = |it: &mut std::process::Command| {
         it.envs(more.iter().cloned()).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
     };
-    let localstack = LocalStack::running();
-    let mut service = Service::spawn(localstack, role, &account.prefix, folder.path(), adapt);
-    service.polls().await;
-    service
+    Service::spawn(LocalStack::running(), role, &account.prefix, folder.path(), adapt)
 }
 
 async fn four(
@@ -209,6 +226,42 @@ async fn no_key_and_no_password_shows_when_both_are_refused_and_health_says_what
     let log = payment.log.clone();
     assert_eq!(payment.ended().await, Some(0));
     is_clean("the end of payment", &std::fs::read_to_string(log).unwrap());
+}
+
+/// What a service leaves behind that finds its file damaged (70), and one that is aborted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_key_and_no_password_shows_in_the_last_words_of_a_service_that_ends_badly() {
+    let account = Account::make(false).await;
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let mut settings = stripe_at(&nobody, OTHER_KEY);
+    settings.extend([
+        ("BOOKING_MAILER", "smtp".to_owned()),
+        ("BOOKING_SMTP_SERVER", "localhost:9".to_owned()),
+        ("BOOKING_SMTP_USER", "ada".to_owned()),
+        ("BOOKING_SMTP_PASSWORD", OTHER_PASSWORD.to_owned()),
+    ]);
+    for role in [RoleName::Payment, RoleName::Receipt] {
+        let folder = Folder::new();
+        let service = started(role, &account, &folder, &settings).await;
+        service.signal("ABRT");
+        let log = service.log.clone();
+        assert_eq!(service.ended().await, None, "a signal has no exit code");
+        let aborted = std::fs::read_to_string(&log).unwrap();
+        is_clean("a service that is aborted", &aborted);
+
+        for suffix in ["-wal", "-shm"] {
+            std::fs::remove_file(folder.join(&format!("{role}.db{suffix}"))).unwrap();
+        }
+        let file = store_file(folder.path(), role);
+        let long = usize::try_from(std::fs::metadata(&file).unwrap().len()).unwrap();
+        std::fs::write(&file, "x".repeat(long)).unwrap();
+        let service = spawned(role, &account, &folder, &settings);
+        assert_eq!(service.ended().await, Some(70));
+        let all = std::fs::read_to_string(&log).unwrap();
+        let last_words = all.strip_prefix(&aborted).unwrap();
+        assert!(last_words.contains("not a database"), "{last_words}");
+        is_clean("a service that ends with 70", last_words);
+    }
 }
 
 /// Exit code and all output of a command with these settings, in a folder that was begun.

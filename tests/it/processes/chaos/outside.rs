@@ -28,6 +28,10 @@ const PATIENCE: &str = "5s";
 /// How long a message is hidden, without a heartbeat: shorter than the nemesis stops a service.
 const VISIBILITY: &str = "8s";
 
+/// How many mails receipt passes on at the same time: its connections to the mail server. So many
+/// copies a strike makes at most, since only of these nobody knows whether the server took them.
+const PASSED_ON_MAX: usize = 4;
+
 /// Where the money and the mail of a run go.
 pub struct Outside {
     stripe: Stripe,
@@ -95,7 +99,8 @@ impl Mails {
         self.0.keys().cloned().collect()
     }
 
-    /// All copies of a receipt are one mail, and each strike against receipt made at most one more.
+    /// All copies of a receipt are one mail. Each strike against receipt made at most one more of a
+    /// receipt, and only of those that were being passed on.
     pub fn check(&self, strikes: usize) -> String {
         let mut more = 0;
         for (number, copies) in &self.0 {
@@ -106,6 +111,7 @@ impl Mails {
             assert!(copies.len() <= 1 + strikes, "{number} arrived {} times", copies.len());
             more += copies.len() - 1;
         }
+        assert!(more <= strikes * PASSED_ON_MAX, "{more} more copies of {strikes} strikes");
         format!(
             "{} mails and {more} more copies of {strikes} strikes against receipt",
             self.0.len()
