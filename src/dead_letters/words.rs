@@ -173,6 +173,9 @@ impl Tell for Payments {
             payment::Effect::Refund { booking, charge } => {
                 format!("ask the gateway to refund {} (key {booking}:refund)", charge.amount)
             }
+            payment::Effect::Undo { booking, charge } => {
+                format!("ask the gateway to refund all of {charge} (key {booking}:refund)")
+            }
         }
     }
 

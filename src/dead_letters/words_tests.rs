@@ -88,6 +88,7 @@ fn payment_names_the_question_and_asks_nobody() {
         Some(match effect {
             Effect::Charge { .. } => Answer::Charged(charge("ada", "EUR 129.00")),
             Effect::Refund { .. } => Answer::Refunded(refund("ada", "EUR 129.00")),
+            Effect::Undo { .. } => Answer::Undone,
         })
     };
     let asked: &[&str] = &["BR ada/1 12A"];

@@ -6,8 +6,7 @@
 //! conflict when it settles the charge, reads the row again, and settles everything that follows in
 //! one transaction, the refund included.
 //!
-//! These rules give back money of another amount than was asked for (D18). An amount that no
-//! [`Money`] can express never gets here: the gateway gives it back and refuses the request.
+//! Money of another amount than was asked for is given back, and the booking is not paid (D18).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -74,18 +73,32 @@ pub enum Effect {
         /// The charge to undo.
         charge: Charge,
     },
+    /// Give back all of a charge whose amount no [`Money`] can express.
+    Undo {
+        /// The idempotency key is this id followed by `:refund`.
+        booking: BookingId,
+        /// The provider's id of the charge.
+        charge: String,
+    },
 }
 
 /// What the gateway answered. A time-out is not an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Charged(Charge),
+    /// Money was taken, but of an amount or a currency that no request can have.
+    ChargedOther {
+        /// The provider's id of the charge.
+        charge: String,
+    },
     /// Nothing was charged, and asking again would not change that.
     Declined(NoCharge),
     /// The card was charged, and a person gave all of the money back since, outside of this
     /// program.
     GivenBack,
     Refunded(Refund),
+    /// All of the money that no request can have was given back.
+    Undone,
 }
 
 /// The rules of payment.
@@ -153,10 +166,17 @@ fn requested(
             [Answer::Charged(charge), rest @ ..] => {
                 charged(event, request, charge, *seat_unavailable, rest, now)
             }
+            [Answer::ChargedOther { .. }, Answer::Undone, ..] => {
+                not_charged(event, NoCharge::Invalid, now)
+            }
+            [Answer::ChargedOther { charge }, ..] => {
+                let (booking, charge) = (event.booking.clone(), charge.clone());
+                Step::Ask { claim: None, effect: Effect::Undo { booking, charge } }
+            }
             [Answer::Declined(reason), ..] => not_charged(event, reason.clone(), now),
             // Nobody has paid for the seats, so the booking ends as if the card had been declined.
             [Answer::GivenBack, ..] => not_charged(event, NoCharge::Declined, now),
-            [Answer::Refunded(_), ..] => {
+            [Answer::Refunded(_) | Answer::Undone, ..] => {
                 Step::SetAside("the gateway refunded before it charged".to_owned())
             }
         },

@@ -59,6 +59,10 @@ fn ask(effect: &Effect, event: &Event) -> String {
             assert_eq!(charge.charge, format!("ch_{booking}"));
             (booking, "refund")
         }
+        (Effect::Undo { booking, charge }, _) => {
+            assert_eq!(*charge, format!("ch_{booking}"));
+            (booking, "undo")
+        }
         (Effect::Charge { .. }, _) => panic!("{effect:?} for {event:?}"),
     };
     assert_eq!(*booking, event.booking);
@@ -76,6 +80,10 @@ fn answer(word: &str, effect: &Effect) -> Option<Answer> {
         ("refunded", Effect::Refund { booking, charge }) => {
             Answer::Refunded(refund(booking.as_str(), &charge.amount.to_string()))
         }
+        ("charged_other", Effect::Charge { booking, .. }) => {
+            Answer::ChargedOther { charge: format!("ch_{booking}") }
+        }
+        ("undone", Effect::Undo { .. }) => Answer::Undone,
         ("given_back", Effect::Charge { .. }) => Answer::GivenBack,
         (reason, Effect::Charge { .. }) => Answer::Declined(NoCharge::parse(reason).unwrap()),
         (word, effect) => panic!("{word} is no answer to {effect:?}"),
@@ -334,12 +342,28 @@ fn another_amount_or_currency_than_asked_is_given_back_and_not_paid() {
     }
 }
 
+/// Failure matrix: D18.
+#[test]
+fn an_amount_that_no_request_can_have_is_given_back_and_not_paid() {
+    let invalid = "charge, undo, PF ada/1 invalid";
+    let back = format!("BR ada/1 12A > charged_other > undone => {invalid}");
+    check(&[&back, "BR ada/1 12A"], "ada/1 failed");
+    let no_seat =
+        format!("BR ada/1 12A > SU ada/1 taken 12A > charged_other > undone => {invalid}");
+    check(&[&no_seat], "ada/1 failed");
+    // It gets no answer.
+    let lost = "BR ada/1 12A > charged_other > nothing => charge, undo, unanswered";
+    let again = back.replace("=> charge,", "=> charge again,");
+    check(&[lost, &again], "ada/1 failed");
+}
+
 #[test]
 fn an_answer_to_another_question_is_set_aside() {
     let world = check(&[CLAIMED], "ada/1 claimed");
-    let answers = [Answer::Refunded(refund("ada", "EUR 129.00"))];
-    let step = world.decide(&said("BR ada/1 12A"), &answers, at(0.0));
-    assert!(matches!(step, Step::SetAside(_)), "{step:?}");
+    for answer in [Answer::Refunded(refund("ada", "EUR 129.00")), Answer::Undone] {
+        let step = world.decide(&said("BR ada/1 12A"), &[answer], at(0.0));
+        assert!(matches!(step, Step::SetAside(_)), "{step:?}");
+    }
 }
 
 /// Where the money is, in each ending that payment hears of.

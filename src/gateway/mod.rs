@@ -18,6 +18,12 @@ use crate::domain::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Charged {
     Yes(Charge),
+    /// Money was taken, but of an amount or a currency that no request can have. All of it has to be
+    /// given back.
+    Other {
+        /// The provider's id of the charge.
+        charge: String,
+    },
     /// Nothing was charged, and a repetition of the request would not change that.
     No(NoCharge),
     /// The money was taken, and a person gave all of it back since.
@@ -59,6 +65,19 @@ pub trait Gateway: Send + Sync + 'static {
         booking: &BookingId,
         charge: &Charge,
     ) -> impl Future<Output = Result<Refund, GatewayError>> + Send;
+
+    /// Gives back all of a charge that was answered as [`Charged::Other`]. The idempotency key is
+    /// that of the refund. A gateway that never gives this answer has no such charge.
+    ///
+    /// # Errors
+    /// See [`GatewayError`]. The money may have been given back despite the error.
+    fn undo(
+        &self,
+        _booking: &BookingId,
+        _charge: &str,
+    ) -> impl Future<Output = Result<(), GatewayError>> + Send {
+        async { Err(GatewayError::Refused("it never takes an amount that no request can have")) }
+    }
 }
 
 /// Why there is no answer. The money may have moved despite the error, so the caller must ask the

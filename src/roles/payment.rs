@@ -46,6 +46,10 @@ impl<G: Gateway> Role for PaymentRole<G> {
                         }
                         Ok(Answer::Charged(charge))
                     }
+                    Charged::Other { charge } => {
+                        error!(%booking, charge, "money was taken that no request can ask for");
+                        Ok(Answer::ChargedOther { charge })
+                    }
                     Charged::No(reason) => Ok(Answer::Declined(reason)),
                     Charged::GivenBack => {
                         warn!(%booking, "a person gave the money back: the booking is not paid");
@@ -56,6 +60,10 @@ impl<G: Gateway> Role for PaymentRole<G> {
             Effect::Refund { booking, charge } => {
                 let refund = self.0.refund(booking, charge).await.map_err(failed("a refund"))?;
                 Ok(Answer::Refunded(refund))
+            }
+            Effect::Undo { booking, charge } => {
+                self.0.undo(booking, charge).await.map_err(failed("a refund"))?;
+                Ok(Answer::Undone)
             }
         }
     }

@@ -29,7 +29,6 @@ use std::time::Duration;
 
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
-use tracing::warn;
 
 use self::{
     answers::{Answer, Meaning, listed, meaning, senseless},
@@ -83,7 +82,7 @@ impl StripeGateway {
         means: Meaning,
     ) -> Result<Option<Charged>, GatewayError> {
         match means {
-            Meaning::Taken(money) => Ok(Some(Charged::Yes(self.taken(booking, money).await?))),
+            Meaning::Taken(money) => Ok(Some(taken(money))),
             Meaning::Undone(money) => Ok(Some(self.undone(booking, money).await?)),
             Meaning::Declined(reason) => Ok(Some(Charged::No(reason))),
             // The card holder must not be able to confirm it after the booking has its answer.
@@ -130,41 +129,13 @@ impl StripeGateway {
         match means {
             // Only an intent that waited for the card holder is cancelled.
             Meaning::Declined(_) => Ok(Charged::No(NoCharge::AuthenticationRequired)),
-            Meaning::Taken(money) => Ok(Charged::Yes(self.taken(booking, money).await?)),
+            Meaning::Taken(money) => Ok(taken(money)),
             Meaning::Undone(money) => self.undone(booking, money).await,
             Meaning::Error(error) => Err(error),
             Meaning::Taking(_) | Meaning::Unconfirmed(_) | Meaning::Unfinished => Err(open),
             Meaning::GivenBack(_)
             | Meaning::GivingBack(_)
             | Meaning::GivenBackBefore
-            | Meaning::OtherState => Err(senseless()),
-        }
-    }
-
-    /// The charge, as our types express it. If they cannot express what was taken, this function
-    /// gives the money back and fails: the rules cannot ask for it, since they cannot be told.
-    async fn taken(
-        &self,
-        booking: &BookingId,
-        money: answers::Money,
-    ) -> Result<Charge, GatewayError> {
-        let charge = money.id;
-        if let Some(amount) = amounts::told(money.amount, &money.currency) {
-            return Ok(Charge { charge, amount });
-        }
-        warn!(%booking, charge, "gives back an amount that no request can have");
-        match meaning(&self.give_back(booking, &charge).await?) {
-            Meaning::Error(error) => Err(error),
-            Meaning::GivingBack(_) => Err(PENDING),
-            Meaning::GivenBack(_) | Meaning::GivenBackBefore => Err(GatewayError::Refused(
-                "it took an amount that no request can have, and this program gave it back",
-            )),
-            Meaning::Taken(_)
-            | Meaning::Undone(_)
-            | Meaning::Taking(_)
-            | Meaning::Declined(_)
-            | Meaning::Unconfirmed(_)
-            | Meaning::Unfinished
             | Meaning::OtherState => Err(senseless()),
         }
     }
@@ -182,7 +153,7 @@ impl StripeGateway {
                 && matches!(it.meaning(), Meaning::GivenBack(_) | Meaning::GivingBack(_))
         };
         if self.refunds(&money.id).await?.iter().any(ours) {
-            return Ok(Charged::Yes(self.taken(booking, money).await?));
+            return Ok(taken(money));
         }
         Ok(Charged::GivenBack)
     }
@@ -191,6 +162,11 @@ impl StripeGateway {
     async fn give_back(&self, booking: &BookingId, charge: &str) -> Result<Answer, GatewayError> {
         let form = vec![("payment_intent", charge), ("metadata[booking]", booking.as_str())];
         self.calls.post(&["refunds"], &format!("{booking}:refund"), &form).await
+    }
+
+    /// The present state of a refund.
+    async fn refund_now(&self, refund: &str) -> Result<Meaning, GatewayError> {
+        Ok(meaning(&self.calls.get(&["refunds", refund], &Form::new()).await?))
     }
 
     /// All refunds of an intent.
@@ -233,11 +209,17 @@ impl Gateway for StripeGateway {
             let means = self.intent(&found.id).await?;
             match (&answer, self.answer(booking, means).await?) {
                 (_, None) => {}
-                (Some(Charged::Yes(_)), Some(Charged::Yes(_))) => {
+                (
+                    Some(Charged::Yes(_) | Charged::Other { .. }),
+                    Some(Charged::Yes(_) | Charged::Other { .. }),
+                ) => {
                     return Err(GatewayError::Refused("two charges for one booking"));
                 }
                 // Money that was taken is the answer, whatever other intents were declined.
-                (Some(Charged::Yes(_)), Some(Charged::No(_) | Charged::GivenBack)) => {}
+                (
+                    Some(Charged::Yes(_) | Charged::Other { .. }),
+                    Some(Charged::No(_) | Charged::GivenBack),
+                ) => {}
                 (_, it) => answer = it,
             }
         }
@@ -283,7 +265,7 @@ impl Gateway for StripeGateway {
             means = self.given_back_before(charge).await?.unwrap_or(means);
         }
         if let Meaning::GivingBack(refund) = &means {
-            means = meaning(&self.calls.get(&["refunds", refund], &Form::new()).await?);
+            means = self.refund_now(refund).await?;
         }
         match means {
             Meaning::GivenBack(money) => match amounts::told(money.amount, &money.currency) {
@@ -303,6 +285,40 @@ impl Gateway for StripeGateway {
             | Meaning::GivenBackBefore
             | Meaning::OtherState => Err(senseless()),
         }
+    }
+
+    async fn undo(&self, booking: &BookingId, charge: &str) -> Result<(), GatewayError> {
+        let mut means = meaning(&self.give_back(booking, charge).await?);
+        if let Meaning::Error(GatewayError::FailedAsBefore { .. }) = means {
+            // The money may have moved before the failure. If it did not, the failure stays the
+            // answer.
+            if let Meaning::Undone(_) = self.intent(charge).await? {
+                return Ok(());
+            }
+        } else if let Meaning::GivingBack(refund) = &means {
+            means = self.refund_now(refund).await?;
+        }
+        match means {
+            Meaning::GivenBack(_) | Meaning::GivenBackBefore => Ok(()),
+            Meaning::GivingBack(_) => Err(PENDING),
+            Meaning::Error(error) => Err(error),
+            Meaning::Taken(_)
+            | Meaning::Undone(_)
+            | Meaning::Taking(_)
+            | Meaning::Declined(_)
+            | Meaning::Unconfirmed(_)
+            | Meaning::Unfinished
+            | Meaning::OtherState => Err(senseless()),
+        }
+    }
+}
+
+/// A charge, as our types express it.
+fn taken(money: answers::Money) -> Charged {
+    let charge = money.id;
+    match amounts::told(money.amount, &money.currency) {
+        Some(amount) => Charged::Yes(Charge { charge, amount }),
+        None => Charged::Other { charge },
     }
 }
 

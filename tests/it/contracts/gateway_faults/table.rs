@@ -135,11 +135,31 @@ async fn every_fault_ends_as_the_table_of_faults_says() {
             ending: "payment-failed invalid",
             ..PAID
         },
+        // It is an amount that no request can have.
         Row {
             plan: &[("charge", &["other_currency"])],
             refunds: 1,
-            ending: "set aside: the gateway refuses a charge: the gateway refuses: it took an amount \
-                     that no request can have, and this program gave it back",
+            ending: "payment-failed invalid",
+            ..PAID
+        },
+        Row {
+            plan: &[("charge", &["other_currency"]), ("refund", &["cut_after"])],
+            deliveries: 2,
+            refunds: 1,
+            ending: "payment-failed invalid",
+            ..PAID
+        },
+        Row {
+            plan: &[("charge", &["other_currency"]), ("refund", &["undecided"])],
+            refunds: 1,
+            ending: "payment-failed invalid",
+            ..PAID
+        },
+        Row {
+            plan: &[("charge", &["other_currency"]), ("refund", &["done_failure_kept"])],
+            deliveries: 2,
+            refunds: 1,
+            ending: "payment-failed invalid",
             ..PAID
         },
         Row { plan: &[("charge", &["undecided"])], ..PAID },

@@ -148,12 +148,15 @@ impl gateway::Gateway for SimGateway {
             other => {
                 let charge = world.gateway.reference("ch");
                 let mut amount = amount;
-                if other == "tok_other_amount" {
+                if ["tok_other_amount", "tok_other_money"].contains(&other) {
                     world.count(Fault::OtherAmount, ROLE);
                     amount = Money::new(amount.minor() + 1, amount.currency()).expect("small");
                 }
                 world.moves("charge", booking, &charge, amount);
-                Charged::Yes(Charge { charge, amount })
+                match other {
+                    "tok_other_money" => Charged::Other { charge },
+                    _ => Charged::Yes(Charge { charge, amount }),
+                }
             }
         };
         world.gateway.answers.insert(booking.clone(), (now_ms, answer.clone()));
@@ -200,6 +203,16 @@ impl gateway::Gateway for SimGateway {
             return Err(GatewayError::TimedOut);
         }
         Ok(refund)
+    }
+
+    async fn undo(&self, booking: &BookingId, charge: &str) -> Result<(), GatewayError> {
+        let amount = {
+            let world = self.0.lock();
+            let mut ledger = world.gateway.ledger.iter();
+            let line = ledger.find(|it| it.reference == charge);
+            line.expect("only what was charged is given back").amount
+        };
+        self.refund(booking, &Charge { charge: charge.to_owned(), amount }).await.map(drop)
     }
 }
 

@@ -102,7 +102,8 @@ impl Mix {
             }
             40..46 => self.ask("tok_declined", 1),
             46..48 => self.ask("tok_insufficient_funds", 1),
-            48..50 => self.ask("tok_other_amount", 1),
+            48 => self.ask("tok_other_amount", 1),
+            49 => self.ask("tok_other_money", 1),
             50..56 => self.ask("tok_timeout_then_ok", 1),
             56..59 => {
                 let seating = self.fresh("ZZ404", 1);
