@@ -185,7 +185,7 @@ pub struct ServiceArgs {
     #[arg(long, env = "BOOKING_DRAIN", default_value = "25s", value_name = "TIME", value_parser = drain)]
     pub drain: Span,
 
-    /// The most messages in flight at once
+    /// The most messages in flight at once; with --mailer smtp at most 8
     #[arg(long, env = "BOOKING_IN_HAND", default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=IN_HAND_MAX))]
     pub in_hand: u16,
@@ -247,7 +247,8 @@ fn at_most(most: Duration, otherwise: &'static str, text: &str) -> Result<Span, 
     if span.0 <= most { Ok(span) } else { Err(otherwise) }
 }
 
-fn not_zero(text: &str) -> Result<Span, &'static str> {
+/// Reads a span of time that is not zero.
+pub(crate) fn not_zero(text: &str) -> Result<Span, &'static str> {
     let span: Span = text.parse()?;
     if span.0.is_zero() { Err("expected more than 0s") } else { Ok(span) }
 }

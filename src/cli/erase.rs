@@ -82,7 +82,8 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
     for number in removed {
         out(&format!("removed receipt {number}"))?;
     }
-    // The claim of a mail that was not settled. Who was erased before gets none any more.
+    // A mail that is claimed and not settled may be on its way. If the passenger was erased before,
+    // none is sent any more.
     let first = first.into_inner();
     let is_void = first && join.void(&id).is_some() && !join.void_sent;
     if matches!(join.issued, Issued::Issuing { .. }) || is_void {

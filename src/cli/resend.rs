@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{
     Fault,
     arguments::booking_id,
-    config::{AwsArgs, DataArgs, MailArgs, Span, StoreArgs},
+    config::{AwsArgs, DataArgs, MailArgs, Span, StoreArgs, not_zero},
     out,
     roles::Roles,
     say,
@@ -37,7 +37,7 @@ use crate::{
     wiring::{self, AnyMailer, AnyStore, Around, Mailing},
 };
 
-/// How many bookings are looked up and announced at once: the size of one batch of SNS.
+/// The most bookings that are looked up and announced at once: the size of one batch of SNS.
 const AT_ONCE: usize = 10;
 /// After this many batches in a row for which nothing could be reached, the command gives up.
 const UNREACHED_MAX: u32 = 3;
@@ -64,7 +64,8 @@ pub struct ResendArgs {
     #[command(flatten)]
     mail: MailArgs,
     /// How long sending a receipt may take
-    #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME")]
+    #[arg(long, env = "BOOKING_EFFECT_TIMEOUT", default_value = "10s", value_name = "TIME",
+          value_parser = not_zero)]
     effect_timeout: Span,
 }
 
@@ -83,16 +84,17 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     }
     let (mut failed, mut worst, mut unreached) = (0, None, 0);
     let asked = ids.len() * resenders.len();
-    for lot in ids.chunks(AT_ONCE) {
+    let at_once = resenders.iter().map(|it| it.at_once).min().unwrap_or(AT_ONCE);
+    for lot in ids.chunks(at_once) {
         for resender in &resenders {
             let answers = join_all(lot.iter().map(|it| resender.again(it))).await;
-            let none = |it: &Result<String, Fault>| matches!(it, Err(Fault::Unreachable(_)));
+            let none = |it: &Result<String, Unsaid>| matches!(it, Err(it) if it.is_down);
             unreached = if answers.iter().all(none) { unreached + 1 } else { 0 };
             for (id, answer) in lot.iter().zip(answers) {
                 match answer {
                     Ok(said) => out(&format!("{}  {id}  {said}", resender.role))?,
-                    Err(fault) if asked == 1 => return Err(fault),
-                    Err(fault) => {
+                    Err(Unsaid { fault, .. }) if asked == 1 => return Err(fault),
+                    Err(Unsaid { fault, .. }) => {
                         say(&format!("{}  {id}  not announced: {fault}", resender.role))?;
                         failed += 1;
                         worst = Some(worse(worst, fault));
@@ -108,6 +110,20 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
         }
     }
     worst.map_or(Ok(()), |it| Err(saying(it, format!("{failed} of {asked} not announced again"))))
+}
+
+/// Why a booking was not announced again.
+struct Unsaid {
+    fault: Fault,
+    /// Whether it is because nothing can be reached, and so concerns all bookings.
+    is_down: bool,
+}
+
+impl From<Fault> for Unsaid {
+    fn from(fault: Fault) -> Unsaid {
+        let is_down = matches!(fault, Fault::Unreachable(_));
+        Unsaid { fault, is_down }
+    }
 }
 
 /// The ids of the command line and of stdin. All are checked before the first one is used. An error
@@ -167,6 +183,8 @@ struct Resender {
     /// For receipt: what sends receipts.
     mailer: Option<AnyMailer>,
     bus: AwsBus,
+    /// How many bookings it deals with at once.
+    at_once: usize,
     /// They send the batches of the bus.
     _drivers: JoinSet<()>,
 }
@@ -193,18 +211,18 @@ impl Resender {
             requests: RequestCount::default(),
             limit: args.effect_timeout.0,
         };
+        let most = mailing.as_ref().and_then(Mailing::in_hand_max).map_or(AT_ONCE, usize::from);
         let mailer = mailing.map(|it| it.open(around())).transpose()?;
-        Ok(Resender { role, store, mailer, bus, _drivers: drivers })
+        let at_once = most.min(AT_ONCE);
+        Ok(Resender { role, store, mailer, bus, at_once, _drivers: drivers })
     }
 
     /// Announces again what the role decided about a booking, and says what that was.
-    async fn again(&self, id: &BookingId) -> Result<String, Fault> {
+    async fn again(&self, id: &BookingId) -> Result<String, Unsaid> {
         let (messages, mut said) = self.kept(id).await?;
         if messages.is_empty() {
-            return Err(Fault::No(format!(
-                "{} has announced nothing about booking {id}",
-                self.role
-            )));
+            let nothing = format!("{} has announced nothing about booking {id}", self.role);
+            return Err(Fault::No(nothing).into());
         }
         for message in &messages {
             self.bus.publish(message).await.map_err(|it| Fault::bus(&it))?;
@@ -215,7 +233,7 @@ impl Resender {
 
     /// The messages about the booking that are in the role's store. For receipt, the receipt is
     /// sent again first; the second list says so.
-    async fn kept(&self, id: &BookingId) -> Result<(Vec<Message>, Vec<String>), Fault> {
+    async fn kept(&self, id: &BookingId) -> Result<(Vec<Message>, Vec<String>), Unsaid> {
         let (store, mut said) = (&self.store, Vec::new());
         let messages = match self.role {
             RoleName::Seats => seats(store, id).await?,
@@ -229,7 +247,8 @@ impl Resender {
                 let sent = sent.and_then(|it| it.row.receipt(id));
                 for receipt in sent.into_iter().chain(void) {
                     if receipt.to == Addressee::Erased {
-                        return Err(Fault::No(format!("the passenger of booking {id} was erased")));
+                        let erased = format!("the passenger of booking {id} was erased");
+                        return Err(Fault::No(erased).into());
                     }
                     if let Some(mailer) = &self.mailer {
                         mailer.send(&receipt).await.map_err(|it| unsent(&it))?;
@@ -245,14 +264,19 @@ impl Resender {
 }
 
 /// The fault for a receipt that was not sent: its exit code says whether sending it again may help.
-fn unsent(error: &MailError) -> Fault {
-    match error {
+fn unsent(error: &MailError) -> Unsaid {
+    let fault = match error {
         MailError::Unwritable { .. } | MailError::AddressRefused { .. } => {
             Fault::No(Chain(error).to_string())
         }
         MailError::WeAreRefused { .. } => Fault::config(error),
-        MailError::Undecided { .. } | MailError::Failed { .. } => Fault::unreachable(error),
-    }
+        // This says nothing about other receipts.
+        MailError::Undecided { .. } => {
+            return Unsaid { fault: Fault::unreachable(error), is_down: false };
+        }
+        MailError::Failed { .. } => Fault::unreachable(error),
+    };
+    fault.into()
 }
 
 /// The messages of seats about a booking. The last of them may be in the memo of another booking:

@@ -1,7 +1,12 @@
 //! The fonts of a PDF: one that is built in, and those of a folder. They are read once, at the
 //! start. Text and HTML need none, since whoever reads them brings their own.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+};
 
 use harfrust::{Direction, FontRef, ShaperData, UnicodeBuffer};
 use krilla::text::Font;
@@ -10,6 +15,8 @@ use krilla::text::Font;
 const BUILT_IN: &[u8] = include_bytes!("fonts/NotoSans-Latin-Greek-Cyrillic.ttf");
 /// The most fonts of a folder: all of them stay in memory.
 const FILES_MAX: usize = 100;
+/// The most bytes of one font: enough for all Chinese letters in several styles.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How the name of a font ends.
 const ENDINGS: [&str; 3] = ["ttf", "otf", "ttc"];
 
@@ -59,7 +66,7 @@ impl Fonts {
     /// order of their names.
     ///
     /// # Errors
-    /// When the folder cannot be read, has no font, or one that is none.
+    /// When the folder cannot be read, has no font or too many, or a file that is no font.
     pub fn and_of(folder: &Path) -> io::Result<Fonts> {
         let about =
             |path: &Path, why: String| io::Error::other(format!("{}: {why}", path.display()));
@@ -78,7 +85,7 @@ impl Fonts {
         files.sort();
         let mut faces = vec![Face::new(Arc::new(BUILT_IN)).expect("as above")];
         for file in files {
-            let bytes = fs::read(&file).map_err(|it| about(&file, it.to_string()))?;
+            let bytes = read(&file).map_err(|it| about(&file, it.to_string()))?;
             let face = Face::new(Arc::new(bytes));
             faces.push(face.ok_or_else(|| about(&file, "not a font that can be used".to_owned()))?);
         }
@@ -108,15 +115,30 @@ impl Fonts {
     }
 }
 
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("more than {FILE_BYTES_MAX} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// The bytes of a font, which are shared.
 type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+#[cfg(test)]
+thread_local! {
+    /// How often a font was asked for a text.
+    pub(super) static SHAPED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
 
 /// One font.
 pub(super) struct Face {
     bytes: Bytes,
-    /// For the one who places the letters.
+    /// To place the letters.
     shaping: ShaperData,
-    /// For the one who prints them.
+    /// To print them.
     pub(super) print: Font,
 }
 
@@ -140,6 +162,8 @@ impl Face {
 
     /// Text of one direction as this font has it, from left to right.
     pub(super) fn shape(&self, text: &str, to_the_left: bool) -> Vec<Shape> {
+        #[cfg(test)]
+        SHAPED.set(SHAPED.get() + 1);
         let Ok(font) = FontRef::from_index((*self.bytes).as_ref(), 0) else { return Vec::new() };
         let shaper = self.shaping.shaper(&font).build();
         let mut buffer = UnicodeBuffer::new();

@@ -67,7 +67,7 @@ fn contained<T>(work: impl FnOnce() -> Result<T, Cause>) -> Result<T, Cause> {
         .unwrap_or_else(|_| Err("composing it panicked, which is a bug of this service".into()))
 }
 
-/// The same, on a thread of its own: a PDF takes about a millisecond, in which the thread that
+/// [`compose`] on a thread of its own: a PDF takes about a millisecond, in which the thread that
 /// polls has other things to do.
 ///
 /// # Errors
@@ -121,7 +121,8 @@ fn write(receipt: &Receipt, head: &Letterhead) -> Result<Letter, Cause> {
                 let boundary = format!("=_{}-with-pdf", receipt.number);
                 parts = MultiPart::mixed().boundary(boundary).multipart(parts).singlepart(pdf);
             }
-            Err(_) => error!(
+            Err(error) => error!(
+                %error,
                 receipt = receipt.number,
                 "a receipt is sent without its PDF: a font of --mail-fonts cannot be embedded, or \
                  this is a bug"

@@ -53,8 +53,8 @@ pub enum MailError {
         #[source]
         source: Cause,
     },
-    /// The addressee does not get it now, or its text is not taken. Sending it again may help. This
-    /// says nothing about other receipts.
+    /// The addressee does not get it now, its text is not taken, or we had no connection free.
+    /// Sending it again may help. This says nothing about other receipts.
     #[error("receipt {number} is not taken now")]
     Undecided {
         number: String,
@@ -83,7 +83,7 @@ pub enum MailError {
 enum Meaning {
     /// About its address, for good.
     AddressRefused,
-    /// About its address or its text, for now.
+    /// About its address or its text, for now, or about no server at all.
     Undecided,
     /// About us: a person has to look.
     WeAreRefused,

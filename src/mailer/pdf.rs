@@ -114,12 +114,7 @@ impl Sheet<'_> {
     /// Writes a text in as many lines as it needs, but not in more than [`LINES_MAX`], and goes to
     /// the next line.
     fn write(&mut self, x: f32, size: f32, colour: (u8, u8, u8), text: &str) {
-        let mut lines = wrapped(text, (WIDTH - MARGIN - x) / size, self.fonts);
-        if lines.len() > LINES_MAX {
-            lines.truncate(LINES_MAX - 1);
-            lines.push(Line::of("...", self.fonts));
-        }
-        for line in lines {
+        for line in wrapped(text, (WIDTH - MARGIN - x) / size, LINES_MAX, self.fonts) {
             self.put(x, size, colour, &line);
             self.y += size * LEADING;
         }

@@ -27,18 +27,31 @@ pub(super) struct Piece {
 }
 
 impl<'t> Line<'t> {
-    /// The whole text in one line.
+    /// The whole text in one line. A client may have chosen it: each font is asked for all of it
+    /// once at most, and then for each part that it gives.
     pub(super) fn of(text: &'t str, fonts: &Fonts) -> Line<'t> {
         let mut line = Line { text, pieces: Vec::new(), lacks: false };
         if text.is_ascii() {
-            line.run(fonts, 0, 0..text.len(), false);
+            line.piece(fonts, Some(0), 0..text.len(), false);
             return line;
         }
+        let fonts_of = fonts_of(text, fonts);
         let bidi = ParagraphBidiInfo::new(text, None);
         let (levels, runs) = bidi.visual_runs(0..text.len());
         for run in runs {
             let to_the_left = levels.get(run.start).is_some_and(Level::is_rtl);
-            line.run(fonts, 0, run, to_the_left);
+            let mut parts = Vec::new();
+            let mut start = run.start;
+            for part in fonts_of[run].chunk_by(|a, b| a == b) {
+                parts.push((part[0], start..start + part.len()));
+                start += part.len();
+            }
+            if to_the_left {
+                parts.reverse();
+            }
+            for (face, part) in parts {
+                line.piece(fonts, face, part, to_the_left);
+            }
         }
         line
     }
@@ -48,53 +61,74 @@ impl<'t> Line<'t> {
         self.pieces.iter().map(|it| it.width).sum()
     }
 
-    /// Adds text of one direction. Letters that a font does not have are tried in the next one.
-    fn run(&mut self, fonts: &Fonts, face: usize, range: Range<usize>, to_the_left: bool) {
-        let Some(shapes) =
-            fonts.faces().get(face).map(|it| it.shape(&self.text[range.clone()], to_the_left))
-        else {
-            return;
-        };
-        let ends = Ends::of(&shapes, range.clone());
-        let is_last = face + 1 == fonts.faces().len();
-        // A letter and its marks are one: if the font lacks one of them, all are tried in the next.
-        // So no part of the text is tried twice in one font, whatever a client puts together.
-        let lacking: BTreeSet<usize> =
-            shapes.iter().filter(|it| it.glyph == 0).map(|it| it.at).collect();
-        let is_missing = |it: &Shape| lacking.contains(&it.at);
-        for part in shapes.chunk_by(|a, b| is_missing(a) == is_missing(b)) {
-            let missing = part.first().is_some_and(is_missing);
-            if missing && !is_last {
-                let from = part.iter().map(|it| range.start + it.at).min().unwrap_or(range.start);
-                let to = part.iter().map(|it| ends.after(range.start + it.at)).max();
-                self.run(fonts, face + 1, from..to.unwrap_or(range.end), to_the_left);
-                continue;
+    /// How many bytes of the text, from its start, are at most so wide.
+    fn fits(&self, width_max: f32) -> usize {
+        let glyphs = self.pieces.iter().flat_map(|it| &it.glyphs);
+        let mut glyphs: Vec<_> =
+            glyphs.map(|it| (it.text_range.start, it.text_range.end, it.x_advance)).collect();
+        glyphs.sort_by_key(|(start, ..)| *start);
+        let (mut width, mut fit) = (0.0, 0);
+        for letter in glyphs.chunk_by(|a, b| a.0 == b.0) {
+            width += letter.iter().map(|(.., advance)| advance).sum::<f32>();
+            if width > width_max {
+                break;
             }
-            self.lacks |= missing;
-            let glyph = |it: &Shape| {
-                let at = range.start + it.at;
-                let id = GlyphId::new(it.glyph);
-                KrillaGlyph::new(id, it.advance, it.right, it.up, 0.0, at..ends.after(at), None)
-            };
-            // One box for a letter and its marks, in the font of the rest.
-            let drawn: Vec<&Shape> = part.iter().filter(|it| !missing || it.glyph == 0).collect();
-            let drawn = drawn.chunk_by(|a, b| missing && a.at == b.at).filter_map(<[_]>::first);
-            let drawn: Vec<&Shape> = drawn.copied().collect();
-            let face = if missing { 0 } else { face };
-            let width = drawn.iter().map(|it| it.advance).sum();
-            let glyphs = drawn.into_iter().map(glyph).collect();
-            self.pieces.push(Piece { face, glyphs, width });
+            fit = letter[0].1;
         }
+        fit
+    }
+
+    /// Adds a part of the text of one direction, from one font, or from the first one if no font has
+    /// it: then a letter and its marks get one box.
+    fn piece(&mut self, fonts: &Fonts, face: Option<usize>, part: Range<usize>, to_the_left: bool) {
+        let has = face.is_some();
+        let face = face.unwrap_or(0);
+        let mut shapes = fonts.faces()[face].shape(&self.text[part.clone()], to_the_left);
+        self.lacks |= shapes.iter().any(|it| it.glyph == 0);
+        if !has {
+            shapes.retain(|it| it.glyph == 0);
+            shapes.dedup_by_key(|it| it.at);
+        }
+        let ends = Ends::of(&shapes, part.len());
+        let glyph = |it: &Shape| {
+            let letters = part.start + it.at..part.start + ends.after(it.at);
+            let id = GlyphId::new(it.glyph);
+            KrillaGlyph::new(id, it.advance, it.right, it.up, 0.0, letters, None)
+        };
+        let glyphs = shapes.iter().map(glyph).collect();
+        self.pieces.push(Piece { face, glyphs, width: shapes.iter().map(|it| it.advance).sum() });
     }
 }
 
-/// Where the letters of a run end, in bytes of the text.
+/// For each byte of the text, the place among the fonts of the first font that has its letter with
+/// all marks.
+fn fonts_of(text: &str, fonts: &Fonts) -> Vec<Option<usize>> {
+    let mut found = vec![None; text.len()];
+    for (face, font) in fonts.faces().iter().enumerate() {
+        let shapes = font.shape(text, false);
+        let lacking: BTreeSet<usize> =
+            shapes.iter().filter(|it| it.glyph == 0).map(|it| it.at).collect();
+        let ends = Ends::of(&shapes, text.len());
+        for shape in shapes.iter().filter(|it| !lacking.contains(&it.at)) {
+            let letter = &mut found[shape.at..ends.after(shape.at)];
+            if letter.iter().all(Option::is_none) {
+                letter.fill(Some(face));
+            }
+        }
+        if found.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    found
+}
+
+/// Where the letters of a part of the text end, in bytes from its start.
 struct Ends(Vec<usize>);
 
 impl Ends {
-    fn of(shapes: &[Shape], range: Range<usize>) -> Ends {
-        let mut starts: Vec<usize> = shapes.iter().map(|it| range.start + it.at).collect();
-        starts.push(range.end);
+    fn of(shapes: &[Shape], length: usize) -> Ends {
+        let mut starts: Vec<usize> = shapes.iter().map(|it| it.at).collect();
+        starts.push(length);
         starts.sort_unstable();
         starts.dedup();
         Ends(starts)
@@ -108,8 +142,14 @@ impl Ends {
 }
 
 /// The text in lines that are at most so wide, in parts of the size of the font. Lines end at
-/// spaces where that is possible.
-pub(super) fn wrapped<'t>(text: &'t str, width_max: f32, fonts: &Fonts) -> Vec<Line<'t>> {
+/// spaces where that is possible. There are at most `lines_max` of them, and the last one says "..."
+/// if the text is longer.
+pub(super) fn wrapped<'t>(
+    text: &'t str,
+    width_max: f32,
+    lines_max: usize,
+    fonts: &Fonts,
+) -> Vec<Line<'t>> {
     let mut lines = Vec::new();
     let mut rest = text;
     loop {
@@ -118,10 +158,13 @@ pub(super) fn wrapped<'t>(text: &'t str, width_max: f32, fonts: &Fonts) -> Vec<L
             lines.push(line);
             return lines;
         }
-        let ends: Vec<usize> = rest.char_indices().map(|(at, it)| at + it.len_utf8()).collect();
-        let fit = ends.partition_point(|it| Line::of(&rest[..*it], fonts).width() <= width_max);
+        if lines.len() + 1 == lines_max {
+            lines.push(Line::of("...", fonts));
+            return lines;
+        }
         // At least one letter, so that this comes to an end.
-        let cut = ends[fit.max(1) - 1];
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let cut = line.fits(width_max).max(first);
         let cut = rest[..cut].rfind(' ').filter(|it| *it > 0).unwrap_or(cut);
         lines.push(Line::of(rest[..cut].trim_end(), fonts));
         rest = rest[cut..].trim_start();
@@ -130,11 +173,11 @@ pub(super) fn wrapped<'t>(text: &'t str, width_max: f32, fonts: &Fonts) -> Vec<L
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::fonts::SHAPED, *};
 
     /// Letters with marks, of which each font has only some.
     #[test]
-    fn a_letter_and_its_marks_are_tried_once_in_each_font() {
+    fn a_letter_and_its_marks_are_drawn_once() {
         let fonts = Fonts::twice_built_in();
         let name = "x\u{305}a\u{301}\u{64b}\u{305}".repeat(30);
         let line = Line::of(&name, &fonts);
@@ -146,5 +189,37 @@ mod tests {
         drawn.sort_by_key(|it| (it.start, it.end));
         drawn.dedup();
         assert!(drawn.windows(2).all(|it| it[0].end <= it[1].start), "{drawn:?}");
+    }
+
+    #[test]
+    fn a_name_of_letters_of_many_scripts_asks_each_font_a_few_times() {
+        const LINES: usize = 6;
+        let fonts = Fonts::twice_built_in();
+        for letters in ["a\u{4e00}", "\u{627}a", "\u{4e00}\u{627}", "a\u{64b}", "\u{4e00} "] {
+            let name = letters.repeat(100);
+            SHAPED.set(0);
+            let lines = wrapped(&name, 5.0, LINES, &fonts);
+            assert_eq!(lines.len(), LINES, "{letters}");
+            // What is left is looked at once for each line, and each line once more. A part has
+            // one letter at least.
+            let most = 2 * LINES * (fonts.faces().len() + name.chars().count());
+            assert!(SHAPED.get() <= most, "{letters}: {} times", SHAPED.get());
+        }
+    }
+
+    #[test]
+    fn lines_are_cut_at_spaces_and_no_letter_is_lost() {
+        let fonts = Fonts::built_in();
+        let text = "one two three four five six seven eight nine ten eleven twelve";
+        let lines = wrapped(text, 8.0, 20, &fonts);
+        assert!(lines.len() > 3);
+        assert!(lines.iter().all(|it| it.width() <= 8.0 && !it.text.starts_with(' ')));
+        let words: Vec<&str> = lines.iter().flat_map(|it| it.text.split(' ')).collect();
+        assert_eq!(words.join(" "), text);
+        // A word that is wider than a line is cut where the line ends.
+        let lines = wrapped("abcdefghijklmnopqrstuvwxyz", 4.0, 20, &fonts);
+        assert!(lines.iter().all(|it| it.width() <= 4.0 && !it.text.is_empty()));
+        let letters: String = lines.iter().map(|it| it.text).collect();
+        assert_eq!(letters, "abcdefghijklmnopqrstuvwxyz");
     }
 }

@@ -43,7 +43,7 @@ named! {
 /// What a failure did to the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trip {
-    /// It was counted. Whether polling has stopped is as before.
+    /// Nothing changes: polling goes on, or stays stopped.
     Counted,
     /// Polling stops now.
     Opens,
@@ -127,12 +127,16 @@ impl Breaker {
         }
         state.failures =
             if state.failing == Some(on) { state.failures.saturating_add(1) } else { 1 };
-        state.failing = Some(on);
         why.clone_into(&mut state.why);
         let down = match on {
             Dependency::Outside => state.outside.failed(attempt),
             Dependency::Store | Dependency::Topics => state.failures >= FAILURES_MAX,
         };
+        // One slow booking does not make an outage of the store one of the outside, which only a
+        // booking that asks the outside would end.
+        if !open || down || on != Dependency::Outside {
+            state.failing = Some(on);
+        }
         if !open && !down {
             return Trip::Counted;
         }

@@ -212,6 +212,20 @@ fn what_was_in_flight_when_it_opened_is_no_trial_however_it_ends() {
 
 /// Failure matrix: A21.
 #[test]
+fn a_slow_booking_does_not_make_an_outage_of_the_store_one_of_the_outside() {
+    let breaker = Arc::new(Breaker::default());
+    assert!(fail_on(&breaker, Dependency::Store, 5, at(0)));
+    let first = trial(&breaker, at(60));
+    assert_eq!(fail_trial(&breaker, &first, at(60)), Trip::StaysOpen);
+    assert_eq!(breaker.open().map(|(on, _)| on), Some(Dependency::Store));
+    // The next one asks nobody outside, and shows that the store is back.
+    let _second = trial(&breaker, at(120));
+    assert!(works(&breaker, &[Dependency::Store], at(120)));
+    assert!(is_closed(&breaker, at(120)));
+}
+
+/// Failure matrix: A21.
+#[test]
 fn a_trial_that_has_failed_and_is_dropped_late_does_not_end_the_next_one() {
     let breaker = Arc::new(Breaker::default());
     fail(&breaker, 5, at(0));

@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-/// It is down if so many messages failed in deliveries that began after the last one that worked
-/// had begun.
+/// It is down if this many messages failed, counting only deliveries that began later than the last
+/// one that worked.
 const UNBROKEN_MAX: usize = 5;
-/// The same, as long as the last delivery that worked began at least so long ago.
+/// For that, the last delivery that worked must have begun at least this long ago.
 const QUIET: Duration = Duration::from_secs(2);
 /// For how long the end of a delivery is remembered: three times as long as a time-out of a minute,
 /// so that the answers to deliveries that began beside it are remembered when it ends.

@@ -37,11 +37,11 @@ pub async fn run(args: ReceiptArgs) -> Result<(), Fault> {
             "receipts have a PDF that prints names in these scripts (--mail-fonts adds more)"
         );
     }
-    // The store is opened first: without it, no receipts folder may be created.
     let mut of_service = args.service.clone();
     if let Some(most) = mailing.in_hand_max() {
         of_service.in_hand = of_service.in_hand.min(most);
     }
+    // The store is opened first: without it, no receipts folder may be created.
     let service = Service::prepare(RoleName::Receipt, of_service);
     let Some(mut service) = signals.or(service).await? else { return Ok(()) };
     // A receipt in the folder survives the same failures as the rows of its role.

@@ -1,7 +1,13 @@
 //! Builds the mailer that `--mailer` names. It must never choose one by itself: a mailer that only
 //! writes files is named like the others.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 
@@ -19,6 +25,9 @@ use crate::{
     },
     metrics::RequestCount,
 };
+
+/// The most bytes of a file of certificates: enough for several hundred.
+const CERTIFICATES_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A mailer of any kind.
 #[derive(Debug)]
@@ -99,8 +108,8 @@ impl Mailing {
         Ok(Mailing { head: letterhead(args, attach)?, how })
     }
 
-    /// How many receipts this mailer should have in hand at most, if that is not for the operator to
-    /// say: a receipt that gets no connection in time has used up one of its receives.
+    /// The most receipts in hand, if this mailer has such a bound: more would wait for a connection,
+    /// and use up receives.
     pub(crate) fn in_hand_max(&self) -> Option<u16> {
         match self.how {
             How::Smtp(_) => Some(smtp::IN_HAND),
@@ -139,6 +148,15 @@ impl Mailing {
     }
 }
 
+fn certificates(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(CERTIFICATES_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > CERTIFICATES_BYTES_MAX {
+        return Err(io::Error::other(format!("more than {CERTIFICATES_BYTES_MAX} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// The mail server of the settings, with its login.
 fn server(args: &SmtpArgs) -> Result<Server, Fault> {
     let Some(address) = args.smtp_server.as_deref() else {
@@ -153,7 +171,7 @@ fn server(args: &SmtpArgs) -> Result<Server, Fault> {
     };
     let certificates = match &args.smtp_ca {
         None => None,
-        Some(file) => Some(std::fs::read(file).map_err(|it| {
+        Some(file) => Some(certificates(file).map_err(|it| {
             Fault::Config(format!("cannot read {} (--smtp-ca): {it}", file.display()))
         })?),
     };

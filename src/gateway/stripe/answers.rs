@@ -7,13 +7,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use crate::{domain::event::NoCharge, gateway::GatewayError};
 
 /// An error code or a parameter name with more bytes than this is not shown.
 const WORD_BYTES_MAX: usize = 64;
+/// The most bytes of the id of an object: as many as the events carry.
+const ID_BYTES_MAX: usize = 255;
 /// Keys and tokens have one of these in their first bytes.
 const SECRETS: [&str; 4] = ["sk_", "rk_", "pm_", "tok_"];
 /// Error codes that say that our account or our key is not set up for the request.
@@ -84,6 +86,7 @@ pub(super) struct Money {
 pub(super) struct Object {
     /// `payment_intent` or `refund`.
     object: String,
+    #[serde(deserialize_with = "id")]
     pub(super) id: String,
     status: String,
     amount: u64,
@@ -117,7 +120,17 @@ struct Problem {
 
 #[derive(Debug, Deserialize)]
 struct Reference {
+    #[serde(deserialize_with = "id")]
     id: String,
+}
+
+/// Reads the id of an object. It becomes part of an event and of an address, so an answer with
+/// another one than both can have is not taken for an answer of Stripe.
+fn id<'de, D: Deserializer<'de>>(of: D) -> Result<String, D::Error> {
+    let id = String::deserialize(of)?;
+    let is_id =
+        (1..=ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|it| it.is_ascii_graphic());
+    if is_id { Ok(id) } else { Err(D::Error::custom("not an id")) }
 }
 
 /// One page of a list or of a search.

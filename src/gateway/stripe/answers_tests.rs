@@ -67,6 +67,18 @@ fn money_that_was_given_back_later_is_not_money_taken() {
 }
 
 #[test]
+fn an_id_that_no_event_can_carry_is_no_answer_of_stripe() {
+    for id in ["", "pi 1", "pi_\u{e9}", "pi\n1", &"p".repeat(256)] {
+        let mut body = intent("succeeded");
+        body["id"] = id.into();
+        check(200, body, r#"Error(Unreachable("an answer that cannot be read"))"#);
+    }
+    let mut body = intent("processing");
+    body["id"] = "p".repeat(255).into();
+    check(200, body, &format!("Taking({:?})", "p".repeat(255)));
+}
+
+#[test]
 fn processing_is_to_be_looked_at_again() {
     check(200, intent("processing"), r#"Taking("pi_1")"#);
 }

@@ -11,7 +11,7 @@ use super::super::Meaning;
 const CLOSING: u16 = 421;
 /// The mail server wants a login first.
 const NO_LOGIN: u16 = 530;
-/// The answer that says no more than no.
+/// A refusal that gives no reason.
 const REFUSED: u16 = 554;
 
 /// A step of a delivery.
@@ -156,8 +156,9 @@ impl Answer {
         let class = numbers.next().unwrap_or_default();
         let mut number = || numbers.next().and_then(|it| it.parse().ok());
         let enhanced = number().zip(number()).filter(|_| ["4", "5"].contains(&class));
-        // Servers repeat addresses in their texts, and a client chose the address.
-        let words = text.split_whitespace().filter(|it| !it.contains('@'));
+        // Servers repeat addresses and domains in their texts, and a client chose the address.
+        let is_ours = |it: &&str| !it.contains('@') && !it.trim_end_matches('.').contains('.');
+        let words = text.split_whitespace().filter(is_ours);
         let text = words.collect::<Vec<_>>().join(" ").to_ascii_lowercase();
         let names_relay = text.contains("relay") || text.contains("rcpthosts");
         Answer { code, enhanced, names_relay }
@@ -192,7 +193,7 @@ impl Answer {
     /// Whom an answer to RCPT TO is about.
     fn about_addressee(self) -> About {
         match self.enhanced {
-            _ if self.names_relay => About::Us,
+            None | Some((7, _)) if self.names_relay => About::Us,
             // 1.7 and 1.8 are about the sender.
             Some((1, 7 | 8)) => About::Us,
             // Address, mailbox, the way to the domain, and a mail that this mailbox cannot have.
@@ -201,7 +202,7 @@ impl Answer {
             Some((7, _)) if self.code != NO_LOGIN => About::Letter,
             Some(_) => About::Us,
             // Without an enhanced status code, the codes of RFC 5321 for mailboxes.
-            None if matches!(self.code, 450 | 550..=553) => About::Addressee,
+            None if matches!(self.code, 450 | 501 | 550..=553 | 556) => About::Addressee,
             None if self.code == REFUSED => About::Letter,
             None => About::Us,
         }

@@ -38,8 +38,13 @@ fn an_answer_is_about_the_address_or_about_us_or_about_neither() {
         (Step::To, 451, "4.7.1 Greylisted", Undecided),
         (Step::To, 450, "4.7.1 Too much mail from you", Undecided),
         (Step::To, 451, "4.4.3 The domain does not answer", Undecided),
-        // A client chose the address that is repeated.
+        // A client chose the address and the domain that are repeated.
         (Step::To, 550, "<relay@example.com>: no such user", AddressRefused),
+        (Step::To, 550, "relay.example.com: no such domain", AddressRefused),
+        (Step::To, 550, "5.1.1 User unknown in relay recipient table", AddressRefused),
+        // Its form is one that the server does not know, or its domain takes no mail.
+        (Step::To, 501, "Malformed address", AddressRefused),
+        (Step::To, 556, "No mail for this domain", AddressRefused),
         // Us.
         (Step::Connect, 554, "5.7.1 You are listed", WeAreRefused),
         (Step::StartTls, 502, "Not implemented", WeAreRefused),

@@ -28,6 +28,7 @@ use lettre::transport::smtp::{
     client::AsyncSmtpConnection,
     commands::{Data, Mail, Rcpt, Rset},
     extension::ClientId,
+    response::Severity,
 };
 use tokio::{
     sync::Semaphore,
@@ -43,13 +44,15 @@ use crate::domain::receipt::Receipt;
 
 /// The most connections at once: mail servers allow a client few.
 const CONNECTIONS_MAX: usize = 4;
-/// The most receipts that should be in hand at once: as many again as have a connection, so that
-/// none waits for long for its turn.
+/// The most receipts that should be in hand at once: twice the connections, so that none waits for
+/// long for its turn.
 pub const IN_HAND: u16 = 8;
 /// A connection that was not used for this long is not used again: the server may have closed it.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// The part of the time limit that one step may take, so that an error can name the step.
 const STEP_SHARE: f64 = 0.8;
+/// The part of the time limit that clearing a connection may take, after which it is given up.
+const RESET_SHARE: f64 = 0.1;
 /// The part of the time limit that a receipt may wait for a connection that is free.
 const WAIT_SHARE: f64 = 0.5;
 /// The answer to DATA that asks for the text.
@@ -78,18 +81,31 @@ impl std::fmt::Debug for Idle {
     }
 }
 
+/// No step took too long by itself, but all of them together did.
+#[derive(Debug, thiserror::Error)]
+#[error("the mail server did not take it in time")]
+struct TooLate;
+
 /// No connection became free in time.
 #[derive(Debug, thiserror::Error)]
 #[error("all connections to the mail server are in use")]
 struct NoTurn;
 
 impl SmtpMailer {
-    /// A mailer that sends letters with this head through `server`. A receipt may take about
-    /// `limit`.
+    /// A mailer that sends letters with this head through `server`. A receipt may take `limit`.
     #[must_use]
     pub fn new(server: Server, head: Arc<Letterhead>, limit: Duration) -> SmtpMailer {
         let (turns, idle) = (Semaphore::new(CONNECTIONS_MAX), Mutex::new(Vec::new()));
         SmtpMailer { head, server, limit, turns, idle }
+    }
+
+    async fn send_in_time(&self, receipt: &Receipt) -> Result<(), MailError> {
+        let letter = letter::compose_apart(receipt, &self.head).await?;
+        let turn = timeout(self.limit.mul_f64(WAIT_SHARE), self.turns.acquire()).await;
+        // That we have few connections says nothing about the server.
+        let Ok(_turn) = turn else { return Err(Meaning::Undecided.of(&receipt.number, NoTurn)) };
+        let passed = self.deliver(&letter).await;
+        passed.map_err(|it| it.meaning().of(&receipt.number, it))
     }
 
     async fn deliver(&self, letter: &Letter) -> Result<(), Failure> {
@@ -171,13 +187,17 @@ impl SmtpMailer {
             self.within(Step::To, connection.command(to)).await?;
         }
         let answer = self.within(Step::Data, connection.command(Data)).await?;
-        // With any other answer, this is not the answer to DATA: it was added by somebody on the way.
+        // With any other answer, this is not the answer to DATA: somebody on the way added it.
         // Somebody who adds answers behind that to STARTTLS, all of the right kind, is not noticed;
         // with implicit TLS nobody can (docs/SECURITY.md).
         if !answer.has_code(GO_ON) {
             return Err(Failure { step: Step::Data, why: Why::NoAnswer });
         }
-        self.within(Step::Text, connection.message(&letter.text)).await?;
+        let answer = self.within(Step::Text, connection.message(&letter.text)).await?;
+        // The SMTP client takes 354 for a success, too.
+        if answer.code().severity != Severity::PositiveCompletion {
+            return Err(Failure { step: Step::Text, why: Why::NoAnswer });
+        }
         Ok(())
     }
 
@@ -187,7 +207,8 @@ impl SmtpMailer {
         step: Step,
         asked: impl Future<Output = Result<T, smtp::Error>>,
     ) -> Result<T, Failure> {
-        match timeout(self.limit.mul_f64(STEP_SHARE), asked).await {
+        let share = if step == Step::Reset { RESET_SHARE } else { STEP_SHARE };
+        match timeout(self.limit.mul_f64(share), asked).await {
             Ok(answer) => answer.map_err(|it| Failure::of(step, &it)),
             Err(_) => Err(Failure { step, why: Why::Late }),
         }
@@ -196,11 +217,7 @@ impl SmtpMailer {
 
 impl Mailer for SmtpMailer {
     async fn send(&self, receipt: &Receipt) -> Result<(), MailError> {
-        let letter = letter::compose_apart(receipt, &self.head).await?;
-        let turn = timeout(self.limit.mul_f64(WAIT_SHARE), self.turns.acquire()).await;
-        // That we have few connections says nothing about the server.
-        let Ok(_turn) = turn else { return Err(Meaning::Undecided.of(&receipt.number, NoTurn)) };
-        let passed = self.deliver(&letter).await;
-        passed.map_err(|it| it.meaning().of(&receipt.number, it))
+        let sent = timeout(self.limit, self.send_in_time(receipt)).await;
+        sent.unwrap_or_else(|_| Err(Meaning::NotNow.of(&receipt.number, TooLate)))
     }
 }

@@ -71,7 +71,7 @@ impl Server {
         let mut tls = TlsParameters::builder(host.to_owned());
         if let Some(pem) = certificates {
             let certificate = Certificate::from_pem(pem).map_err(|_| BadServer::Certificates)?;
-            // Without this mark, an empty file would be a file of no certificates.
+            // An empty file parses as no certificates, so the mark must be there.
             if !pem.windows(PEM_MARK.len()).any(|it| it == PEM_MARK) {
                 return Err(BadServer::Certificates);
             }

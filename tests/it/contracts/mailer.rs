@@ -133,7 +133,7 @@ async fn of_letters_that_are_written_together_one_that_fails_does_so_alone() {
     assert!(first.is_ok() && third.is_ok());
     assert!(second.unwrap_err().to_string().contains("R-2222-2222-2222"));
     let drafts = std::fs::read_dir(folder.path()).unwrap().flatten();
-    let drafts = drafts.filter(|it| it.file_name().to_string_lossy().starts_with(".tmp"));
+    let drafts = drafts.filter(|it| it.file_name().to_string_lossy().starts_with('.'));
     assert_eq!(drafts.count(), 0, "what could not be placed is removed");
 }
 

@@ -34,7 +34,7 @@ use crate::{
 /// How long the provider asks to wait: longer than the delay after a first delivery.
 const AFTER: Duration = Duration::from_mins(10);
 
-/// How many deliveries in a row must fail before the breaker opens.
+/// How many bookings must fail, with no answer in between, before the breaker opens.
 const FAILURES_MAX: usize = 5;
 
 /// A gateway that answers its first request with this error.

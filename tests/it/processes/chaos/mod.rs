@@ -53,7 +53,7 @@ const ROUND_S: u64 = 46;
 const KILL_EVERY_S: u64 = 2;
 /// When a role is stopped, alone or with a stand-in that takes its work over.
 const STOP_AT_S: [(u64, bool); 2] = [(3, false), (36, true)];
-/// Longer than a received message is hidden: 5 s, and 8 s over tables.
+/// Longer than a received message is hidden: 5 s, and 8 s over tables or with a mail server.
 const STOP_FOR_S: u64 = 9;
 const FREEZE_AT_S: u64 = 12;
 const FREEZE_FOR_S: u64 = 20;
@@ -152,7 +152,7 @@ async fn chaos(dynamodb: Option<DynamoDbLocal>, outside: Option<Outside>, bookin
          of {STOP_FOR_S} s, emulator frozen {} times for {FREEZE_FOR_S} s, tables {} times for \
          {FREEZE_TABLES_FOR_S} s; {again} requests said again, {restarts} services ended by \
          themselves, {} deliveries, at most {} of one message, {} decisions recalled; {held}; 0 lost, \
-         0 doubled charges, 0 doubled receipts, 0 doubly held seats, 0 dead letters",
+         0 doubled charges, 0 receipts announced twice, 0 doubly held seats, 0 dead letters",
         began.elapsed().as_secs(),
         drained.as_secs(),
         struck.kills,

@@ -28,8 +28,8 @@ const PATIENCE: &str = "5s";
 /// How long a message is hidden, without a heartbeat: shorter than the nemesis stops a service.
 const VISIBILITY: &str = "8s";
 
-/// How many receipts the service has in hand at most if it sends by SMTP. So many copies a strike
-/// makes at most, since only of these it may be unknown whether the server took them.
+/// The most receipts in hand with SMTP. A strike adds at most this many copies: only of a receipt
+/// that is in hand can it be unknown whether the server took it.
 const IN_HAND_MAX: usize = 8;
 
 /// Where the money and the mail of a run go.
@@ -99,8 +99,8 @@ impl Mails {
         self.0.keys().cloned().collect()
     }
 
-    /// All copies of a receipt are one mail. Each strike against receipt made at most one more of a
-    /// receipt, and only of those that were in hand.
+    /// All copies of a receipt are one mail. Each strike against receipt adds at most one copy
+    /// of each receipt that was in hand.
     pub fn check(&self, strikes: usize) -> String {
         let mut more = 0;
         for (number, copies) in &self.0 {
