@@ -18,8 +18,8 @@ use crate::domain::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Charged {
     Yes(Charge),
-    /// Money was taken, but of an amount or a currency that no request can have. All of it has to be
-    /// given back.
+    /// Money was taken, but of an amount or a currency that no request can have. All of it has to
+    /// be given back.
     Other {
         /// The provider's id of the charge.
         charge: String,

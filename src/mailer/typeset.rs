@@ -78,8 +78,8 @@ impl<'t> Line<'t> {
         fit
     }
 
-    /// Adds a part of the text of one direction, from one font, or from the first one if no font has
-    /// it: then a letter and its marks get one box.
+    /// Adds a part of the text of one direction, from one font. If no font has it, a letter and its
+    /// marks get one box, from the first one.
     fn piece(&mut self, fonts: &Fonts, face: Option<usize>, part: Range<usize>, to_the_left: bool) {
         let has = face.is_some();
         let face = face.unwrap_or(0);
@@ -142,8 +142,8 @@ impl Ends {
 }
 
 /// The text in lines that are at most so wide, in parts of the size of the font. Lines end at
-/// spaces where that is possible. There are at most `lines_max` of them, and the last one says "..."
-/// if the text is longer.
+/// spaces where that is possible. There are at most `lines_max` of them, and the last one says
+/// "..." if the text is longer.
 pub(super) fn wrapped<'t>(
     text: &'t str,
     width_max: f32,

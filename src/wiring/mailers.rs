@@ -108,8 +108,8 @@ impl Mailing {
         Ok(Mailing { head: letterhead(args, attach)?, how })
     }
 
-    /// The most receipts in hand, if this mailer has such a bound: more would wait for a connection,
-    /// and use up receives.
+    /// The most receipts in hand, if this mailer has such a bound: more of them would wait for a
+    /// connection, and use up receives.
     pub(crate) fn in_hand_max(&self) -> Option<u16> {
         match self.how {
             How::Smtp(_) => Some(smtp::IN_HAND),
