@@ -112,6 +112,23 @@ pub fn mermaid() -> String {
     text
 }
 
+/// The choreography as a graph for Graphviz, with the arrows of [`mermaid`].
+#[must_use]
+pub fn dot() -> String {
+    let mut text = String::from("digraph booking {\n    rankdir=LR\n    client [shape=oval]\n");
+    for role in RoleName::ALL {
+        text.push_str(&format!("    {role} [shape=box, style=rounded]\n"));
+    }
+    for Topic { topic, publisher, subscribers, .. } in all() {
+        text.push_str(&format!("    \"{topic}\" [shape=hexagon]\n"));
+        text.push_str(&format!("    {publisher} -> \"{topic}\"\n"));
+        for it in &subscribers {
+            text.push_str(&format!("    \"{topic}\" -> {}\n", it.role));
+        }
+    }
+    text + "}\n"
+}
+
 /// The eight files as one JSON array.
 #[must_use]
 pub fn json() -> String {

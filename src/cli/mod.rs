@@ -7,8 +7,10 @@ mod check;
 mod demo;
 mod dlq;
 mod erase;
+mod follow;
 mod healthcheck;
 mod init;
+mod manual;
 mod request;
 mod resend;
 mod roles;
@@ -17,7 +19,7 @@ mod status_client;
 mod terminal;
 mod timeline;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config,
@@ -57,7 +59,7 @@ and endpoints are the AWS SDK's own settings: AWS_REGION, AWS_PROFILE, AWS_ENDPO
 pub struct Cli {
     #[command(subcommand)]
     #[allow(missing_docs)]
-    pub command: Command,
+    pub command: Option<Command>,
 
     /// Format of the log lines. They go to stderr, and RUST_LOG filters them
     #[arg(long, env = "BOOKING_LOG_FORMAT", global = true, value_enum, default_value_t = LogFormat::Text)]
@@ -137,6 +139,14 @@ pub enum Command {
     Dlq(dlq::DlqCommand),
     /// Ask a service on this machine whether its poll loop works: the probe of a container
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print the completions of a shell
+    ///
+    /// For bash: `booking completions bash > ~/.local/share/bash-completion/completions/booking`.
+    Completions(manual::CompletionsArgs),
+    /// Print a manual page, or write all of them into a folder
+    ///
+    /// To read one: `booking man show | man -l -`.
+    Man(manual::ManArgs),
 }
 
 /// `booking topics`
@@ -156,6 +166,8 @@ pub enum TopicsFormat {
     Mermaid,
     /// An SVG picture of the publisher of each event and the services that hear it
     Svg,
+    /// A Graphviz graph
+    Dot,
     /// The files of topics/, with schemas and examples
     Json,
 }
@@ -166,13 +178,14 @@ impl Cli {
     /// # Errors
     /// A [`Fault`]: the line to print on stderr, and the exit code.
     pub async fn run(self) -> Result<(), Fault> {
+        let Some(command) = self.command else { return out(manual::WELCOME) };
         if matches!(
-            self.command,
+            command,
             Command::Seats(_) | Command::Payment(_) | Command::Receipt(_) | Command::Status(_)
         ) {
             telemetry::start(self.log_format);
         }
-        match self.command {
+        match command {
             Command::Seats(args) => seats::run(args).await,
             Command::Payment(args) => payment::run(args).await,
             Command::Receipt(args) => receipt::run(args).await,
@@ -186,6 +199,7 @@ impl Cli {
                 TopicsFormat::Table => topics::table(),
                 TopicsFormat::Mermaid => topics::mermaid(),
                 TopicsFormat::Svg => topics::svg(),
+                TopicsFormat::Dot => topics::dot(),
                 TopicsFormat::Json => topics::json(),
             }),
             Command::Check(args) => check::run(args).await,
@@ -193,19 +207,30 @@ impl Cli {
             Command::Resend(args) => resend::run(args).await,
             Command::Dlq(command) => dlq::run(command).await,
             Command::Healthcheck(args) => healthcheck::run(args).await,
+            Command::Completions(args) => manual::completions(&args, Cli::command()),
+            Command::Man(args) => manual::man(&args, Cli::command()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_commands_to_try_are_commands_and_none_is_no_error() {
+        let tried = manual::WELCOME.lines().filter_map(|it| it.strip_prefix("  booking "));
+        let tried: Vec<&str> = tried.filter_map(|it| it.split(' ').next()).collect();
+        assert_eq!(tried.len(), 3);
+        for name in tried {
+            assert!(Cli::command().find_subcommand(name).is_some(), "{name}");
+        }
+        assert!(Cli::try_parse_from(["booking"]).is_ok_and(|it| it.command.is_none()));
     }
 
     #[test]
@@ -216,7 +241,7 @@ mod tests {
         // `resend` needs a mailer for receipts only, so the command line takes none, and whoever
         // builds the mailer asks for one.
         let cli = Cli::try_parse_from(["booking", "receipt"]).unwrap_or_else(|it| panic!("{it}"));
-        let Command::Receipt(args) = cli.command else { panic!("another command") };
+        let Some(Command::Receipt(args)) = cli.command else { panic!("another command") };
         assert!(matches!(crate::wiring::Mailing::read(&args.mail), Err(Fault::Usage(_))));
     }
 }

@@ -12,9 +12,8 @@ use super::{
     Fault,
     arguments::booking_id,
     config::{AccountArgs, AwsArgs, StatusUrl},
-    out, out_json,
+    follow, out, out_json,
     status_client::{Reader, StatusClient},
-    timeline,
 };
 use crate::{
     aws::{Clients, Names},
@@ -31,7 +30,6 @@ use crate::{
         status::Phase,
     },
     email,
-    http::view::BookingView,
     metrics::RequestCount,
     wire::{self, Message},
     wiring::aws_fault,
@@ -41,8 +39,6 @@ const USAGE: &str = "booking request --flight WA117 --date 2027-03-01 --seat 12A
     --name NAME --email ADDRESS --amount 'EUR 129.00' [--token TOKEN] [OPTIONS]\n       \
     booking request --from-file FILE [OPTIONS]";
 
-/// How often the status service is asked about a booking that is watched.
-const WATCH_EVERY: Duration = Duration::from_millis(300);
 /// The variable that has the token if the command line has none.
 const TOKEN: &str = "BOOKING_TOKEN";
 
@@ -251,39 +247,16 @@ async fn watch(
                 // A refusal under this id is of somebody else's request: this one was checked
                 // before it was sent.
                 let refused = view.phase == Phase::Rejected;
-                if !another && !refused && tell(&view, &mut printed, json)? {
-                    let well = view.phase == Phase::Completed;
-                    return if well { Ok(()) } else { Err(Fault::No(String::new())) };
+                if !another && !refused && follow::tell(&view, &mut printed, json)? {
+                    return follow::ending(&view);
                 }
             }
         }
         if late {
-            return Err(Fault::Unreachable(format!(
-                "booking {booking} has not ended after {limit:?}; `booking show {booking}` says what \
-                 it waits for"
-            )));
+            return Err(follow::late(booking, limit));
         }
-        tokio::time::sleep(WATCH_EVERY).await;
+        tokio::time::sleep(follow::EVERY).await;
     }
-}
-
-/// Prints the new lines of a booking's timeline, and the whole booking once it has ended. Returns
-/// whether it has.
-fn tell(view: &BookingView, printed: &mut usize, json: bool) -> Result<bool, Fault> {
-    if !json {
-        // A late event can sort before lines that were printed already, so the whole timeline is
-        // printed again at the end.
-        for line in timeline::lines(&view.timeline).lines().skip(*printed) {
-            out(line)?;
-            *printed += 1;
-        }
-    }
-    match (view.is_final, json) {
-        (false, _) => {}
-        (true, true) => out_json(view)?,
-        (true, false) => out(&format!("\n{}", timeline::render(view, Clock::Machine.now())))?,
-    }
-    Ok(view.is_final)
 }
 
 /// The text in single quotes, for a POSIX shell.

@@ -39,7 +39,8 @@ use crate::{
 
 /// The most bookings that are looked up and announced at once: the size of one batch of SNS.
 const AT_ONCE: usize = 10;
-/// After this many batches in a row for which nothing could be reached, the command gives up.
+/// After this many batches in a row of which a role announced none, for a reason that concerns all
+/// bookings, the command gives up.
 const UNREACHED_MAX: u32 = 3;
 /// The most bytes that are read from stdin: enough for some hundred thousand ids.
 const STDIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -82,14 +83,14 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     for role in roles {
         resenders.push(Resender::open(&args, role).await?);
     }
-    let (mut failed, mut worst, mut unreached) = (0, None, 0);
+    let (mut failed, mut worst) = (0, None);
     let asked = ids.len() * resenders.len();
     let at_once = resenders.iter().map(|it| it.at_once).min().unwrap_or(AT_ONCE);
     for lot in ids.chunks(at_once) {
-        for resender in &resenders {
+        for resender in &mut resenders {
             let answers = join_all(lot.iter().map(|it| resender.again(it))).await;
             let none = |it: &Result<String, Unsaid>| matches!(it, Err(it) if it.is_down);
-            unreached = if answers.iter().all(none) { unreached + 1 } else { 0 };
+            resender.unreached = if answers.iter().all(none) { resender.unreached + 1 } else { 0 };
             for (id, answer) in lot.iter().zip(answers) {
                 match answer {
                     Ok(said) => out(&format!("{}  {id}  {said}", resender.role))?,
@@ -102,11 +103,9 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
                 }
             }
         }
-        if unreached >= UNREACHED_MAX {
-            return Err(Fault::Unreachable(format!(
-                "stopped at booking {}: nothing can be reached",
-                lot[0]
-            )));
+        if resenders.iter().any(|it| it.unreached >= UNREACHED_MAX) {
+            let stopped = format!("stopped at booking {}: {failed} not announced again", lot[0]);
+            return Err(saying(worst.unwrap_or(Fault::Unreachable(String::new())), stopped));
         }
     }
     worst.map_or(Ok(()), |it| Err(saying(it, format!("{failed} of {asked} not announced again"))))
@@ -115,7 +114,7 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
 /// Why a booking was not announced again.
 struct Unsaid {
     fault: Fault,
-    /// Whether it is because nothing can be reached, and so concerns all bookings.
+    /// Whether this concerns all bookings: nothing can be reached, or no mail is accepted from us.
     is_down: bool,
 }
 
@@ -185,6 +184,8 @@ struct Resender {
     bus: AwsBus,
     /// How many bookings it deals with at once.
     at_once: usize,
+    /// The last batches in a row of which none could be announced, for a reason that concerns all.
+    unreached: u32,
     /// They send the batches of the bus.
     _drivers: JoinSet<()>,
 }
@@ -214,7 +215,7 @@ impl Resender {
         let most = mailing.as_ref().and_then(Mailing::in_hand_max).map_or(AT_ONCE, usize::from);
         let mailer = mailing.map(|it| it.open(around())).transpose()?;
         let at_once = most.min(AT_ONCE);
-        Ok(Resender { role, store, mailer, bus, at_once, _drivers: drivers })
+        Ok(Resender { role, store, mailer, bus, at_once, unreached: 0, _drivers: drivers })
     }
 
     /// Announces again what the role decided about a booking, and says what that was.
@@ -241,8 +242,8 @@ impl Resender {
             RoleName::Receipt => {
                 let kept = look::<Join>(store, id).await?;
                 let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
-                // Also if the mail was never sent that says so: nobody may be told again that a
-                // receipt is valid which is not.
+                // Sent even if that mail never went out before: nobody may be told again that a
+                // void receipt is valid.
                 let void = sent.and_then(|it| it.row.void(id));
                 let sent = sent.and_then(|it| it.row.receipt(id));
                 for receipt in sent.into_iter().chain(void) {
@@ -269,7 +270,10 @@ fn unsent(error: &MailError) -> Unsaid {
         MailError::Unwritable { .. } | MailError::AddressRefused { .. } => {
             Fault::No(Chain(error).to_string())
         }
-        MailError::WeAreRefused { .. } => Fault::config(error),
+        // The same login or sender would be refused for all others, and perhaps locked.
+        MailError::WeAreRefused { .. } => {
+            return Unsaid { fault: Fault::config(error), is_down: true };
+        }
         // This says nothing about other receipts.
         MailError::Undecided { .. } => {
             return Unsaid { fault: Fault::unreachable(error), is_down: false };

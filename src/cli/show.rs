@@ -5,13 +5,14 @@ use clap::Args;
 
 use super::{
     arguments::booking_id,
+    follow,
     status_client::{Reader, StatusClient},
     terminal::{print as out, print_json as out_json, say},
     timeline,
 };
 use crate::{
     clock::Clock,
-    config::StatusUrl,
+    config::{Span, StatusUrl, patience},
     domain::status::Phase,
     fault::Fault,
     http::{
@@ -30,7 +31,14 @@ pub struct ShowArgs {
     id: String,
     #[command(flatten)]
     status: StatusUrl,
-    /// Print the answer of the status service as JSON
+    /// Print what happens as it happens, until the booking has ended; exit code 0 only if it
+    /// completes
+    #[arg(long)]
+    follow: bool,
+    /// How long to follow the booking
+    #[arg(long, default_value = "24h", value_name = "TIME", requires = "follow", value_parser = patience)]
+    follow_limit: Span,
+    /// Print the answer of the status service as JSON; with --follow, once it has ended
     #[arg(long)]
     json: bool,
 }
@@ -46,6 +54,9 @@ pub struct ListArgs {
     /// Only open bookings; the one that has had no news for longest comes first
     #[arg(long, conflicts_with = "phase")]
     open: bool,
+    /// Only stuck bookings: open ones without news for longer than status' --stuck-after
+    #[arg(long, conflicts_with_all = ["phase", "open"])]
+    stuck: bool,
     /// The most bookings to list
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=i64::from(PAGE_MAX)))]
     limit: u16,
@@ -64,7 +75,7 @@ impl ListArgs {
     /// The query of one page.
     fn query(&self, limit: u16, after: Option<&Cursor>) -> Vec<(&'static str, String)> {
         let mut query = vec![("limit", limit.to_string())];
-        if self.open {
+        if self.open || self.stuck {
             query.push(("order", "stalest".to_owned()));
         }
         query.extend(self.phase.map(|it| ("phase", it.to_string())));
@@ -84,6 +95,9 @@ fn phase(text: &str) -> Result<Phase, String> {
 pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
     let desk = StatusClient::new(&args.status, Reader::of(args.json))?;
+    if args.follow {
+        return follow::to_its_end(&desk, &id, args.follow_limit.0, args.json).await;
+    }
     match desk.booking(&id).await? {
         Some(view) if args.json => out_json(&view),
         Some(view) => out(&timeline::render(&view, Clock::Machine.now())),
@@ -107,7 +121,15 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
     let limit = if args.all { PAGE_MAX } else { args.limit };
     let mut head = true;
     loop {
-        let listing = desk.page(&args.query(limit, next.as_ref())).await?;
+        let mut listing = desk.page(&args.query(limit, next.as_ref())).await?;
+        if args.stuck {
+            // The longest without news come first, so behind the first that is not stuck, none is.
+            let before = listing.bookings.len();
+            listing.bookings.retain(|it| it.stuck);
+            if listing.bookings.len() < before {
+                listing.next = None;
+            }
+        }
         let going_on = listing.next.as_deref().map(cursor).transpose();
         let going_on =
             going_on.map_err(|it| Fault::Internal(format!("{} says: {it}", desk.url())))?;

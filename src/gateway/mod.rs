@@ -67,17 +67,15 @@ pub trait Gateway: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Refund, GatewayError>> + Send;
 
     /// Gives back all of a charge that was answered as [`Charged::Other`]. The idempotency key is
-    /// that of the refund. A gateway that never gives this answer has no such charge.
+    /// that of the refund.
     ///
     /// # Errors
     /// See [`GatewayError`]. The money may have been given back despite the error.
     fn undo(
         &self,
-        _booking: &BookingId,
-        _charge: &str,
-    ) -> impl Future<Output = Result<(), GatewayError>> + Send {
-        async { Err(GatewayError::Refused("it never takes an amount that no request can have")) }
-    }
+        booking: &BookingId,
+        charge: &str,
+    ) -> impl Future<Output = Result<(), GatewayError>> + Send;
 }
 
 /// Why there is no answer. The money may have moved despite the error, so the caller must ask the

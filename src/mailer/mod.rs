@@ -83,11 +83,11 @@ pub enum MailError {
 enum Meaning {
     /// About its address, for good.
     AddressRefused,
-    /// About its address or its text, for now, or about no server at all.
+    /// About its address or its text, for now; or no server was asked.
     Undecided,
     /// About us: a person has to look.
     WeAreRefused,
-    /// About nothing of it: try again.
+    /// About neither: try again.
     NotNow,
 }
 

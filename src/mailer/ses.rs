@@ -29,11 +29,10 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The error codes for a problem with us or our account, which a person has to fix.
-const ABOUT_US: [&str; 6] = [
+const ABOUT_US: [&str; 5] = [
     "AccountSuspendedException",
     "BadRequestException",
     "MailFromDomainNotVerifiedException",
-    "MessageRejected",
     "NotFoundException",
     "SendingPausedException",
 ];
@@ -98,6 +97,12 @@ fn meaning(told: &Told, message: Option<&str>) -> Meaning {
     if code == "BadRequestException" && ABOUT_ADDRESS.iter().any(|it| message.contains(it)) {
         return Meaning::AddressRefused;
     }
+    // SES uses this code for a sandbox and for a sender that is not verified, but also for content
+    // that it does not take, and a client chose the name in it.
+    if code == "MessageRejected" {
+        let is_us = message.contains("not verified");
+        return if is_us { Meaning::WeAreRefused } else { Meaning::Undecided };
+    }
     if ABOUT_US.contains(&code) || is_denial(Some(code)) || is_refusal(code) {
         return Meaning::WeAreRefused;
     }
@@ -160,6 +165,7 @@ mod tests {
             ("BadRequestException", "Missing final '@domain'", Meaning::AddressRefused),
             ("BadRequestException", "Missing required header 'From'.", Meaning::WeAreRefused),
             ("MessageRejected", not_verified, Meaning::WeAreRefused),
+            ("MessageRejected", "The content is not valid", Meaning::Undecided),
             ("MailFromDomainNotVerifiedException", "", Meaning::WeAreRefused),
             ("AccountSuspendedException", "", Meaning::WeAreRefused),
             ("SendingPausedException", "", Meaning::WeAreRefused),

@@ -78,8 +78,8 @@ impl<'t> Line<'t> {
         fit
     }
 
-    /// Adds a part of the text of one direction, from one font. If no font has it, a letter and its
-    /// marks get one box, from the first one.
+    /// Adds a part of the text of one direction, from one font. If no font has a letter, it gets
+    /// one box of the first font, together with its marks.
     fn piece(&mut self, fonts: &Fonts, face: Option<usize>, part: Range<usize>, to_the_left: bool) {
         let has = face.is_some();
         let face = face.unwrap_or(0);

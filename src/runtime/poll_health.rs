@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::clock::Clock;
 
 /// Why nothing is received while all permits are in use.
-const FULL: &str = "as many messages are in flight as --in-hand allows (with --mailer smtp, 8 at most)";
+const FULL: &str =
+    "as many messages are in flight as --in-hand allows (with --mailer smtp, 8 at most)";
 
 /// The health of one poll loop. Clones share it.
 #[derive(Clone, Debug)]

@@ -289,19 +289,29 @@ impl Gateway for StripeGateway {
 
     async fn undo(&self, booking: &BookingId, charge: &str) -> Result<(), GatewayError> {
         let mut means = meaning(&self.give_back(booking, charge).await?);
-        if let Meaning::Error(GatewayError::FailedAsBefore { .. }) = means {
-            // The money may have moved before the failure. If it did not, the failure stays the
-            // answer.
-            if let Meaning::Undone(_) = self.intent(charge).await? {
-                return Ok(());
-            }
-        } else if let Meaning::GivingBack(refund) = &means {
+        let is_unclear = matches!(
+            means,
+            Meaning::GivenBackBefore | Meaning::Error(GatewayError::FailedAsBefore { .. })
+        );
+        if is_unclear {
+            // The refunds themselves say what became of them. If there is none, the failure stays
+            // the answer.
+            let refunds = self.refunds(charge).await?;
+            let of_all =
+                |it: &Meaning| matches!(it, Meaning::GivenBack(_) | Meaning::GivingBack(_));
+            let before = refunds.iter().map(answers::Object::meaning).find(of_all);
+            means = before.unwrap_or(means);
+        }
+        if let Meaning::GivingBack(refund) = &means {
             means = self.refund_now(refund).await?;
         }
         match means {
-            Meaning::GivenBack(_) | Meaning::GivenBackBefore => Ok(()),
+            Meaning::GivenBack(_) => Ok(()),
             Meaning::GivingBack(_) => Err(PENDING),
             Meaning::Error(error) => Err(error),
+            Meaning::GivenBackBefore => {
+                Err(GatewayError::Refused("it was given back in parts, or not by us"))
+            }
             Meaning::Taken(_)
             | Meaning::Undone(_)
             | Meaning::Taking(_)

@@ -11,8 +11,6 @@ use super::super::Meaning;
 const CLOSING: u16 = 421;
 /// The mail server wants a login first.
 const NO_LOGIN: u16 = 530;
-/// A refusal that gives no reason.
-const REFUSED: u16 = 554;
 
 /// A step of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,10 +150,7 @@ impl Error for Failure {}
 
 impl Answer {
     pub(super) fn read(code: u16, text: &str) -> Answer {
-        let mut numbers = text.split_whitespace().next().unwrap_or_default().split('.');
-        let class = numbers.next().unwrap_or_default();
-        let mut number = || numbers.next().and_then(|it| it.parse().ok());
-        let enhanced = number().zip(number()).filter(|_| ["4", "5"].contains(&class));
+        let enhanced = enhanced(text.split_whitespace().next().unwrap_or_default());
         // Servers repeat addresses and domains in their texts, and a client chose the address.
         let is_ours = |it: &&str| !it.contains('@') && !it.trim_end_matches('.').contains('.');
         let words = text.split_whitespace().filter(is_ours);
@@ -193,18 +188,21 @@ impl Answer {
     /// Whom an answer to RCPT TO is about.
     fn about_addressee(self) -> About {
         match self.enhanced {
-            None | Some((7, _)) if self.names_relay => About::Us,
+            None | Some((0 | 7, _)) if self.names_relay => About::Us,
             // 1.7 and 1.8 are about the sender.
             Some((1, 7 | 8)) => About::Us,
             // Address, mailbox, the way to the domain, and a mail that this mailbox cannot have.
             Some((1 | 2 | 4 | 6, _)) => About::Addressee,
             // A policy: of the mailbox, or of the server against us.
             Some((7, _)) if self.code != NO_LOGIN => About::Letter,
+            // Without a subject, the codes of RFC 5321: those for mailboxes, and those for the
+            // order of the commands and for a login, which no addressee can bring about.
+            None | Some((0, _)) => match self.code {
+                450 | 501 | 550..=553 | 556 => About::Addressee,
+                400..=499 | 500 | 502..=504 | NO_LOGIN => About::Us,
+                _ => About::Letter,
+            },
             Some(_) => About::Us,
-            // Without an enhanced status code, the codes of RFC 5321 for mailboxes.
-            None if matches!(self.code, 450 | 501 | 550..=553 | 556) => About::Addressee,
-            None if self.code == REFUSED => About::Letter,
-            None => About::Us,
         }
     }
 
@@ -214,12 +212,21 @@ impl Answer {
             Some((1, 7 | 8)) => About::Letter,
             Some((1 | 2 | 6, _)) => About::Addressee,
             Some((7, _)) => About::Letter,
-            // The server took sender and addressee. If it refuses all texts of ours, that shows in
-            // each receipt that waits aside.
+            // The server took sender and addressee. If it refuses all our texts, the codes of the
+            // receipts that wait aside show it.
             _ if self.code / 100 == 5 => About::Letter,
             _ => About::Us,
         }
     }
+}
+
+/// Subject and detail of an enhanced status code: three numbers and nothing else, such as `5.1.1`.
+/// An address that a server repeats, or one of a network, is none.
+fn enhanced(word: &str) -> Option<(u16, u16)> {
+    let numbers: Vec<&str> = word.split('.').collect();
+    let ["4" | "5", subject, detail] = numbers[..] else { return None };
+    let number = |it: &str| it.bytes().all(|it| it.is_ascii_digit()).then(|| it.parse().ok())?;
+    number(subject).zip(number(detail))
 }
 
 /// Whom an answer is about.

@@ -42,6 +42,14 @@ fn an_answer_is_about_the_address_or_about_us_or_about_neither() {
         (Step::To, 550, "<relay@example.com>: no such user", AddressRefused),
         (Step::To, 550, "relay.example.com: no such domain", AddressRefused),
         (Step::To, 550, "5.1.1 User unknown in relay recipient table", AddressRefused),
+        // What begins like a code, and is an address of a client or of a network.
+        (Step::To, 550, "5.3.0.x@example.com... User unknown", AddressRefused),
+        (Step::To, 550, "5.3.0@example.com: user unknown", AddressRefused),
+        (Step::To, 550, "5.3.0.7 is blocked", AddressRefused),
+        (Step::To, 550, "5.0.0 No", AddressRefused),
+        (Step::To, 541, "No", Undecided),
+        (Step::To, 571, "No", Undecided),
+        (Step::To, 500, "What?", WeAreRefused),
         // Its form is one that the server does not know, or its domain takes no mail.
         (Step::To, 501, "Malformed address", AddressRefused),
         (Step::To, 556, "No mail for this domain", AddressRefused),

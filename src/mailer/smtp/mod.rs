@@ -187,9 +187,9 @@ impl SmtpMailer {
             self.within(Step::To, connection.command(to)).await?;
         }
         let answer = self.within(Step::Data, connection.command(Data)).await?;
-        // With any other answer, this is not the answer to DATA: somebody on the way added it.
-        // Somebody who adds answers behind that to STARTTLS, all of the right kind, is not noticed;
-        // with implicit TLS nobody can (docs/SECURITY.md).
+        // Any other code is not the answer to DATA: somebody on the way added a line. Somebody who
+        // adds answers of the right codes behind the one to STARTTLS is not noticed. With implicit
+        // TLS nobody can add any (docs/SECURITY.md).
         if !answer.has_code(GO_ON) {
             return Err(Failure { step: Step::Data, why: Why::NoAnswer });
         }

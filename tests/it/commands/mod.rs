@@ -10,6 +10,8 @@ pub mod demo;
 pub mod dlq;
 pub mod erase;
 pub mod flood;
+pub mod follow;
+pub mod manual;
 pub mod resend;
 pub mod terminal;
 pub mod told;

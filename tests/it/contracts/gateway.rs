@@ -102,6 +102,13 @@ impl Gateway for Provider {
             Provider::Stripe(it) => it.refund(booking, charge).await,
         }
     }
+
+    async fn undo(&self, booking: &BookingId, charge: &str) -> Result<(), GatewayError> {
+        match self {
+            Provider::Simulated(it) => it.undo(booking, charge).await,
+            Provider::Stripe(it) => it.undo(booking, charge).await,
+        }
+    }
 }
 
 /// A booking id that no other test uses, because all tests share one Stripe account.
@@ -234,6 +241,20 @@ async fn a_refund_is_made_once() {
         assert_eq!((&first.charge, first.amount), (&charge.charge, charge.amount));
         assert_eq!(gateway.refund(&a, &charge).await.unwrap(), first);
         assert_eq!(place.open().await.refund(&a, &charge).await.unwrap(), first);
+        assert_eq!(place.moved(&a).await, 2);
+    }
+}
+
+/// Failure matrix: D18.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_undone_twice_is_given_back_once() {
+    for place in Place::all().await {
+        let gateway = place.open().await;
+        let a = booking("a");
+        let charge = charged(&gateway, &a).await;
+        gateway.undo(&a, &charge.charge).await.unwrap();
+        gateway.undo(&a, &charge.charge).await.unwrap();
+        place.open().await.undo(&a, &charge.charge).await.unwrap();
         assert_eq!(place.moved(&a).await, 2);
     }
 }

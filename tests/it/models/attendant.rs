@@ -109,6 +109,10 @@ impl Gateway for Buggy {
     async fn refund(&self, _: &BookingId, _: &Charge) -> Result<Refund, GatewayError> {
         panic!("as the test wants it")
     }
+
+    async fn undo(&self, _: &BookingId, _: &str) -> Result<(), GatewayError> {
+        panic!("as the test wants it")
+    }
 }
 
 #[tokio::test]

@@ -75,6 +75,10 @@ impl Gateway for ToldGateway {
     async fn refund(&self, _: &BookingId, _: &Charge) -> Result<Refund, GatewayError> {
         Err(GatewayError::Refused("nothing is refunded here"))
     }
+
+    async fn undo(&self, _: &BookingId, _: &str) -> Result<(), GatewayError> {
+        Err(GatewayError::Refused("nothing is refunded here"))
+    }
 }
 
 type Payments = Worker<MemoryBus, PaymentRole<ToldGateway>, Inline, MemoryBus>;

@@ -128,6 +128,10 @@ impl Gateway for Asked {
     async fn refund(&self, _: &BookingId, _: &Charge) -> Result<Refund, GatewayError> {
         Err(GatewayError::Refused("nothing is refunded here"))
     }
+
+    async fn undo(&self, _: &BookingId, _: &str) -> Result<(), GatewayError> {
+        Err(GatewayError::Refused("nothing is refunded here"))
+    }
 }
 
 fn number_of(booking: &BookingId) -> usize {

@@ -61,6 +61,10 @@ impl Gateway for Busy {
     async fn refund(&self, _: &BookingId, _: &Charge) -> Result<Refund, GatewayError> {
         Err(GatewayError::Refused("nothing is refunded here"))
     }
+
+    async fn undo(&self, _: &BookingId, _: &str) -> Result<(), GatewayError> {
+        Err(GatewayError::Refused("nothing is refunded here"))
+    }
 }
 
 /// A worker of payment over queues in memory, and the clock of both.

@@ -150,6 +150,13 @@ async fn every_fault_ends_as_the_table_of_faults_says() {
             ..PAID
         },
         Row {
+            plan: &[("charge", &["other_currency"]), ("refund", &["cut_after", "forgotten"])],
+            deliveries: 2,
+            refunds: 1,
+            ending: "payment-failed invalid",
+            ..PAID
+        },
+        Row {
             plan: &[("charge", &["other_currency"]), ("refund", &["undecided"])],
             refunds: 1,
             ending: "payment-failed invalid",

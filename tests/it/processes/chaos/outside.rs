@@ -28,8 +28,8 @@ const PATIENCE: &str = "5s";
 /// How long a message is hidden, without a heartbeat: shorter than the nemesis stops a service.
 const VISIBILITY: &str = "8s";
 
-/// The most receipts in hand with SMTP. A strike adds at most this many copies: only of a receipt
-/// that is in hand can it be unknown whether the server took it.
+/// The most receipts in hand with SMTP. A strike adds at most this many copies: only for a receipt
+/// in hand can it be unknown whether the server took it.
 const IN_HAND_MAX: usize = 8;
 
 /// Where the money and the mail of a run go.
