@@ -32,6 +32,7 @@
 //! - [`durability`]: what a completed write survives.
 //! - [`metrics`]: what a process counts, for `/metrics`.
 //! - [`address`]: checks a URL from a setting.
+//! - `bounded`: reads a file that a setting names, up to a bound.
 //! - `printable`: what of a text from elsewhere may reach a terminal.
 //! - [`aws`]: what all AWS clients of a process share: endpoints, names, errors in plain words.
 //!
@@ -140,6 +141,7 @@
 pub mod address;
 pub mod audit;
 pub mod aws;
+mod bounded;
 pub mod bus;
 pub mod check;
 pub mod cli;

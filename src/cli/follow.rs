@@ -8,68 +8,81 @@ use tokio::time::Instant;
 use super::{Fault, out, out_json, say, status_client::StatusClient, timeline};
 use crate::{
     clock::Clock,
-    domain::{ids::BookingId, status::Phase},
+    domain::{
+        ids::{BookingId, Digest},
+        status::Phase,
+    },
     http::view::BookingView,
 };
 
 /// How often the status service is asked about a booking that is followed.
-pub(super) const EVERY: Duration = Duration::from_millis(300);
+const EVERY: Duration = Duration::from_millis(300);
 
 /// Follows a booking until it ends, for `limit` at most. Exit code 0 says that it completed.
 ///
+/// `own` is the request that is followed, if it is one. Then nothing is printed of a booking that
+/// belongs to another request with the same id.
+///
 /// # Errors
-/// When it ends otherwise, or not in time; and when the status service cannot be asked at the
-/// start. Later it may be restarting, so it is asked again.
+/// When it ends otherwise, or not in time. Status may be restarting, so one that cannot be asked is
+/// asked again.
 pub(super) async fn to_its_end(
     desk: &StatusClient,
     booking: &BookingId,
+    own: Option<Digest>,
     limit: Duration,
     json: bool,
 ) -> Result<(), Fault> {
     let deadline = Instant::now() + limit;
-    let mut seen = desk.booking(booking).await?;
-    if seen.is_none() {
-        say(&format!("booking {booking} has not been seen yet: waiting for it"))?;
-    }
-    let (mut printed, mut is_silent) = (0, false);
+    let (mut printed, mut was_told) = (0, false);
     loop {
-        if let Some(view) = &seen
-            && tell(view, &mut printed, json)?
-        {
-            return ending(view);
-        }
-        if Instant::now() >= deadline {
-            return Err(late(booking, limit));
-        }
-        tokio::time::sleep(EVERY).await;
-        match desk.booking(booking).await {
-            Ok(view) => (seen, is_silent) = (view, false),
-            Err(error @ Fault::Unreachable(_)) => {
-                if !is_silent {
+        let asked = desk.booking(booking).await;
+        let is_late = Instant::now() >= deadline;
+        match asked {
+            Ok(Some(view)) if is_told(&view, own)? && tell(&view, &mut printed, json)? => {
+                let well = view.phase == Phase::Completed;
+                // What it says was printed.
+                return if well { Ok(()) } else { Err(Fault::No(String::new())) };
+            }
+            Ok(_) => was_told = false,
+            Err(error @ Fault::Unreachable(_)) if !is_late => {
+                if !was_told {
                     say(&format!("{error}; asking again"))?;
                 }
-                (seen, is_silent) = (None, true);
+                was_told = true;
             }
             Err(error) => return Err(error),
         }
+        if is_late {
+            return Err(Fault::Unreachable(format!(
+                "booking {booking} has not ended after {limit:?}; `booking show {booking}` says what \
+                 it waits for"
+            )));
+        }
+        tokio::time::sleep(EVERY).await;
     }
 }
 
-/// A booking that has not ended within `limit`.
-pub(super) fn late(booking: &BookingId, limit: Duration) -> Fault {
-    Fault::Unreachable(format!(
-        "booking {booking} has not ended after {limit:?}; `booking show {booking}` says what it waits for"
-    ))
-}
-
-/// Exit code 0 if the booking completed, and 1 if it ended otherwise: what it says was printed.
-pub(super) fn ending(view: &BookingView) -> Result<(), Fault> {
-    if view.phase == Phase::Completed { Ok(()) } else { Err(Fault::No(String::new())) }
+/// Whether what status says is about the request that is followed.
+fn is_told(view: &BookingView, own: Option<Digest>) -> Result<bool, Fault> {
+    let Some(own) = own else { return Ok(true) };
+    let is_another = view.request_digest.is_some_and(|it| it != own);
+    if is_another && view.is_answered() {
+        return Err(Fault::No(format!(
+            "CONFLICT: booking {} belongs to another request with this id, which came first. If \
+             payment charges this request, it gives the money back. Try again without --id: then \
+             nobody can guess the id",
+            view.booking_id
+        )));
+    }
+    // A refusal under this id is of somebody else's request: this one was checked before it was
+    // sent.
+    Ok(!is_another && view.phase != Phase::Rejected)
 }
 
 /// Prints the new lines of a booking's timeline, and the whole booking once it has ended. Returns
 /// whether it has.
-pub(super) fn tell(view: &BookingView, printed: &mut usize, json: bool) -> Result<bool, Fault> {
+fn tell(view: &BookingView, printed: &mut usize, json: bool) -> Result<bool, Fault> {
     if !json {
         // A late event can sort before lines that were printed already, so the whole timeline is
         // printed again at the end.

@@ -3,7 +3,7 @@
 
 mod file;
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::Args;
 use uuid::Uuid;
@@ -23,11 +23,10 @@ use crate::{
         Expected,
         card::holds_card_number,
         event::{Data, Event, Kind},
-        ids::{BookingId, Cause, Digest},
+        ids::{BookingId, Cause},
         money::Money,
         request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SEATS_MAX, SeatId, Seating, parse_date},
-        status::Phase,
     },
     email,
     metrics::RequestCount,
@@ -152,7 +151,9 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
         out(&format!("booking {booking}{}", same.unwrap_or_default()))?;
     }
     match desk {
-        Some(desk) => watch(&desk, &booking, digest, args.watch_limit.0, args.json).await,
+        Some(desk) => {
+            follow::to_its_end(&desk, &booking, Some(digest), args.watch_limit.0, args.json).await
+        }
         None if args.json => Ok(()),
         None => out(&format!("follow it with: booking show {booking}")),
     }
@@ -214,49 +215,6 @@ async fn publish(args: &RequestArgs, message: &Message) -> Result<(String, Strin
     let topics = AwsTopics::new(&clients, Names::new(&args.aws.prefix), home);
     let id = topics.publish(message).await.map_err(|it| Fault::bus(&it))?;
     Ok((id, topics.arn(Kind::BookingRequested)))
-}
-
-/// Asks status again and again, and prints what is new, until the booking has ended.
-///
-/// Nothing is printed of a booking that belongs to another request with the same id.
-async fn watch(
-    desk: &StatusClient,
-    booking: &BookingId,
-    own: Digest,
-    limit: Duration,
-    json: bool,
-) -> Result<(), Fault> {
-    let deadline = tokio::time::Instant::now() + limit;
-    let mut printed = 0;
-    loop {
-        let asked = desk.booking(booking).await;
-        let late = tokio::time::Instant::now() >= deadline;
-        match asked {
-            // Status may be restarting. The booking goes on meanwhile.
-            Err(error) if late => return Err(error),
-            Err(_) | Ok(None) => {}
-            Ok(Some(view)) => {
-                let another = view.request_digest.is_some_and(|it| it != own);
-                if another && view.is_answered() {
-                    return Err(Fault::No(format!(
-                        "CONFLICT: booking {booking} belongs to another request with this id, which \
-                         came first. If payment charges this request, it gives the money back. Try \
-                         again without --id: then nobody can guess the id"
-                    )));
-                }
-                // A refusal under this id is of somebody else's request: this one was checked
-                // before it was sent.
-                let refused = view.phase == Phase::Rejected;
-                if !another && !refused && follow::tell(&view, &mut printed, json)? {
-                    return follow::ending(&view);
-                }
-            }
-        }
-        if late {
-            return Err(follow::late(booking, limit));
-        }
-        tokio::time::sleep(follow::EVERY).await;
-    }
 }
 
 /// The text in single quotes, for a POSIX shell.

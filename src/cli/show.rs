@@ -95,10 +95,14 @@ fn phase(text: &str) -> Result<Phase, String> {
 pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
     let desk = StatusClient::new(&args.status, Reader::of(args.json))?;
+    let seen = desk.booking(&id).await?;
     if args.follow {
-        return follow::to_its_end(&desk, &id, args.follow_limit.0, args.json).await;
+        if seen.is_none() {
+            say(&format!("booking {id} has not been seen yet: waiting for it"))?;
+        }
+        return follow::to_its_end(&desk, &id, None, args.follow_limit.0, args.json).await;
     }
-    match desk.booking(&id).await? {
+    match seen {
         Some(view) if args.json => out_json(&view),
         Some(view) => out(&timeline::render(&view, Clock::Machine.now())),
         None if args.json => {

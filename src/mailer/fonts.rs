@@ -1,15 +1,12 @@
 //! The fonts of a PDF: one that is built in, and those of a folder. They are read once, at the
 //! start. Text and HTML need none, since whoever reads them brings their own.
 
-use std::{
-    fs,
-    io::{self, Read},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, io, path::Path, sync::Arc};
 
 use harfrust::{Direction, FontRef, ShaperData, UnicodeBuffer};
 use krilla::text::Font;
+
+use crate::bounded;
 
 /// Latin, Greek and Cyrillic: `fonts/README.md` says how it was made.
 const BUILT_IN: &[u8] = include_bytes!("fonts/NotoSans-Latin-Greek-Cyrillic.ttf");
@@ -85,7 +82,8 @@ impl Fonts {
         files.sort();
         let mut faces = vec![Face::new(Arc::new(BUILT_IN)).expect("as above")];
         for file in files {
-            let bytes = read(&file).map_err(|it| about(&file, it.to_string()))?;
+            let bytes =
+                bounded::read(&file, FILE_BYTES_MAX).map_err(|it| about(&file, it.to_string()))?;
             let face = Face::new(Arc::new(bytes));
             faces.push(face.ok_or_else(|| about(&file, "not a font that can be used".to_owned()))?);
         }
@@ -113,15 +111,6 @@ impl Fonts {
     pub(super) fn faces(&self) -> &[Face] {
         &self.0
     }
-}
-
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("more than {FILE_BYTES_MAX} bytes")));
-    }
-    Ok(bytes)
 }
 
 /// The bytes of a font, which are shared.

@@ -1,18 +1,13 @@
 //! Builds the mailer that `--mailer` names. It must never choose one by itself: a mailer that only
 //! writes files is named like the others.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 
 use super::{beginnings::receipts, faults::aws_fault, keys, letterheads::letterhead, stores::Eye};
 use crate::{
+    bounded,
     config::{Attached, MailArgs, MailerName, SmtpArgs, SmtpTls},
     domain::receipt::Receipt,
     durability::Durability,
@@ -148,15 +143,6 @@ impl Mailing {
     }
 }
 
-fn certificates(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(CERTIFICATES_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > CERTIFICATES_BYTES_MAX {
-        return Err(io::Error::other(format!("more than {CERTIFICATES_BYTES_MAX} bytes")));
-    }
-    Ok(bytes)
-}
-
 /// The mail server of the settings, with its login.
 fn server(args: &SmtpArgs) -> Result<Server, Fault> {
     let Some(address) = args.smtp_server.as_deref() else {
@@ -171,7 +157,7 @@ fn server(args: &SmtpArgs) -> Result<Server, Fault> {
     };
     let certificates = match &args.smtp_ca {
         None => None,
-        Some(file) => Some(certificates(file).map_err(|it| {
+        Some(file) => Some(bounded::read(file, CERTIFICATES_BYTES_MAX).map_err(|it| {
             Fault::Config(format!("cannot read {} (--smtp-ca): {it}", file.display()))
         })?),
     };

@@ -32,7 +32,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use self::{
-    answers::{Answer, Meaning, listed, meaning, senseless},
+    answers::{Meaning, listed, meaning, senseless},
     calls::{Calls, Form},
     form::{charge_form, hash},
 };
@@ -160,43 +160,65 @@ impl StripeGateway {
         Ok(Charged::GivenBack)
     }
 
-    /// Refunds the whole intent, whatever its amount is.
-    async fn give_back(&self, booking: &BookingId, charge: &str) -> Result<Answer, GatewayError> {
-        let form = vec![("payment_intent", charge), ("metadata[booking]", booking.as_str())];
-        self.calls.post(&["refunds"], &format!("{booking}:refund"), &form).await
-    }
-
-    /// The present state of a refund.
-    async fn refund_now(&self, refund: &str) -> Result<Meaning, GatewayError> {
-        Ok(meaning(&self.calls.get(&["refunds", refund], &Form::new()).await?))
-    }
-
     /// All refunds of an intent.
     async fn refunds(&self, intent: &str) -> Result<Vec<answers::Object>, GatewayError> {
         let query = vec![("payment_intent", intent), ("limit", OF_ONE_BOOKING_MAX)];
         listed(&self.calls.get(&["refunds"], &query).await?)
     }
 
-    /// The earlier refund of the whole charge, if there is one. It was made by a person, or under a
-    /// key that Stripe has forgotten or answers with a stored failure.
-    async fn given_back_before(&self, charge: &Charge) -> Result<Option<Meaning>, GatewayError> {
-        let refunds = self.refunds(&charge.charge).await?;
-        let whole = |it: &Meaning| match it {
-            Meaning::GivenBack(money) => {
-                amounts::told(money.amount, &money.currency) == Some(charge.amount)
+    /// Gives back the whole charge, or finds the earlier refund of the whole charge: a person made
+    /// it, or it was made under a key that Stripe has forgotten or answers with a stored failure.
+    async fn given_back(
+        &self,
+        booking: &BookingId,
+        charge: &str,
+        is_whole: impl Fn(&answers::Money) -> bool,
+    ) -> Result<answers::Money, GatewayError> {
+        let form = vec![("payment_intent", charge), ("metadata[booking]", booking.as_str())];
+        let key = format!("{booking}:refund");
+        let mut means = meaning(&self.calls.post(&["refunds"], &key, &form).await?);
+        if let Meaning::GivenBackBefore | Meaning::Error(GatewayError::FailedAsBefore { .. }) =
+            means
+        {
+            let refunds = self.refunds(charge).await?;
+            let whole = |it: &Meaning| match it {
+                Meaning::GivenBack(money) => is_whole(money),
+                Meaning::GivingBack(_) => true,
+                Meaning::Taken(_)
+                | Meaning::Undone(_)
+                | Meaning::Taking(_)
+                | Meaning::Declined(_)
+                | Meaning::Unconfirmed(_)
+                | Meaning::Unfinished
+                | Meaning::GivenBackBefore
+                | Meaning::OtherState
+                | Meaning::Error(_) => false,
+            };
+            // If there is none, the failure stays the answer.
+            let before = refunds.iter().map(answers::Object::meaning).find(whole);
+            means = before.unwrap_or(means);
+        }
+        if let Meaning::GivingBack(refund) = &means {
+            means = meaning(&self.calls.get(&["refunds", refund], &Form::new()).await?);
+        }
+        match means {
+            Meaning::GivenBack(money) if is_whole(&money) => Ok(money),
+            Meaning::GivenBack(_) => {
+                Err(GatewayError::Refused("it gave back another amount than it took"))
             }
-            Meaning::GivingBack(_) => true,
+            Meaning::GivingBack(_) => Err(PENDING),
+            Meaning::GivenBackBefore => {
+                Err(GatewayError::Refused("it was given back in parts, or not by us"))
+            }
+            Meaning::Error(error) => Err(error),
             Meaning::Taken(_)
             | Meaning::Undone(_)
             | Meaning::Taking(_)
             | Meaning::Declined(_)
             | Meaning::Unconfirmed(_)
             | Meaning::Unfinished
-            | Meaning::GivenBackBefore
-            | Meaning::OtherState
-            | Meaning::Error(_) => false,
-        };
-        Ok(refunds.iter().map(answers::Object::meaning).find(whole))
+            | Meaning::OtherState => Err(senseless()),
+        }
     }
 }
 
@@ -255,73 +277,28 @@ impl Gateway for StripeGateway {
     }
 
     async fn refund(&self, booking: &BookingId, charge: &Charge) -> Result<Refund, GatewayError> {
-        let mut means = meaning(&self.give_back(booking, &charge.charge).await?);
-        if let Meaning::GivenBackBefore = means {
-            means = self
-                .given_back_before(charge)
-                .await?
-                .ok_or(GatewayError::Refused("it was given back in parts, or not by us"))?;
-        } else if let Meaning::Error(GatewayError::FailedAsBefore { .. }) = means {
-            // The money may have moved before the failure. If there is no refund, the failure stays
-            // the answer.
-            means = self.given_back_before(charge).await?.unwrap_or(means);
-        }
-        if let Meaning::GivingBack(refund) = &means {
-            means = self.refund_now(refund).await?;
-        }
-        match means {
-            Meaning::GivenBack(money) => match amounts::told(money.amount, &money.currency) {
-                Some(amount) if amount == charge.amount => {
-                    Ok(Refund { refund: money.id, charge: charge.charge.clone(), amount })
-                }
-                _ => Err(GatewayError::Refused("it gave back another amount than it took")),
-            },
-            Meaning::GivingBack(_) => Err(PENDING),
-            Meaning::Error(error) => Err(error),
-            Meaning::Taken(_)
-            | Meaning::Undone(_)
-            | Meaning::Taking(_)
-            | Meaning::Declined(_)
-            | Meaning::Unconfirmed(_)
-            | Meaning::Unfinished
-            | Meaning::GivenBackBefore
-            | Meaning::OtherState => Err(senseless()),
-        }
+        let (of, amount) = (charge.charge.clone(), charge.amount);
+        let is_whole = |it: &answers::Money| amounts::told(it.amount, &it.currency) == Some(amount);
+        let money = self.given_back(booking, &of, is_whole).await?;
+        Ok(Refund { refund: money.id, charge: of, amount })
     }
 
     async fn undo(&self, booking: &BookingId, charge: &str) -> Result<(), GatewayError> {
-        let mut means = meaning(&self.give_back(booking, charge).await?);
-        let is_unclear = matches!(
-            means,
-            Meaning::GivenBackBefore | Meaning::Error(GatewayError::FailedAsBefore { .. })
-        );
-        if is_unclear {
-            // The refunds themselves say what became of them. If there is none, the failure stays
-            // the answer.
-            let refunds = self.refunds(charge).await?;
-            let of_all =
-                |it: &Meaning| matches!(it, Meaning::GivenBack(_) | Meaning::GivingBack(_));
-            let before = refunds.iter().map(answers::Object::meaning).find(of_all);
-            means = before.unwrap_or(means);
-        }
-        if let Meaning::GivingBack(refund) = &means {
-            means = self.refund_now(refund).await?;
-        }
-        match means {
-            Meaning::GivenBack(_) => Ok(()),
-            Meaning::GivingBack(_) => Err(PENDING),
-            Meaning::Error(error) => Err(error),
-            Meaning::GivenBackBefore => {
-                Err(GatewayError::Refused("it was given back in parts, or not by us"))
-            }
-            Meaning::Taken(_)
-            | Meaning::Undone(_)
-            | Meaning::Taking(_)
+        let taken = match self.intent(charge).await? {
+            Meaning::Taken(money) | Meaning::Undone(money) => money,
+            Meaning::Error(error) => return Err(error),
+            Meaning::Taking(_)
             | Meaning::Declined(_)
             | Meaning::Unconfirmed(_)
             | Meaning::Unfinished
-            | Meaning::OtherState => Err(senseless()),
-        }
+            | Meaning::GivenBack(_)
+            | Meaning::GivingBack(_)
+            | Meaning::GivenBackBefore
+            | Meaning::OtherState => return Err(senseless()),
+        };
+        let is_whole =
+            |it: &answers::Money| (it.amount, &it.currency) == (taken.amount, &taken.currency);
+        self.given_back(booking, charge, is_whole).await.map(drop)
     }
 }
 

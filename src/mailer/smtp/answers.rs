@@ -72,11 +72,12 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// Takes from an error of the SMTP client the parts that are safe to print.
-    pub(super) fn of(step: Step, error: &smtp::Error) -> Failure {
+    /// Takes from an error of the SMTP client the parts that are safe to print. `name` is what
+    /// stands before the @ of the addressee, at the step that says it.
+    pub(super) fn of(step: Step, name: Option<&str>, error: &smtp::Error) -> Failure {
         let why = if let Some(code) = error.status() {
             let text = error.source().map(ToString::to_string).unwrap_or_default();
-            Why::Answered(Answer::read(code.into(), &text))
+            Why::Answered(Answer::read(code.into(), &text, name))
         } else if let Some(it) = tls_error(error) {
             Why::Untrusted(it)
         } else if error.is_response() {
@@ -149,12 +150,16 @@ impl fmt::Display for Failure {
 impl Error for Failure {}
 
 impl Answer {
-    pub(super) fn read(code: u16, text: &str) -> Answer {
+    pub(super) fn read(code: u16, text: &str, name: Option<&str>) -> Answer {
         let enhanced = enhanced(text.split_whitespace().next().unwrap_or_default());
-        // Servers repeat addresses and domains in their texts, and a client chose the address.
-        let is_ours = |it: &&str| !it.contains('@') && !it.trim_end_matches('.').contains('.');
-        let words = text.split_whitespace().filter(is_ours);
-        let text = words.collect::<Vec<_>>().join(" ").to_ascii_lowercase();
+        // Servers repeat addresses, names and domains in their texts, and a client chose these.
+        let (text, name) = (text.to_lowercase(), name.map(str::to_lowercase));
+        let is_ours = |it: &&str| {
+            !it.contains('@')
+                && !it.trim_end_matches('.').contains('.')
+                && name.as_ref().is_none_or(|name| !it.contains(name))
+        };
+        let text = text.split_whitespace().filter(is_ours).collect::<Vec<_>>().join(" ");
         let names_relay = text.contains("relay") || text.contains("rcpthosts");
         Answer { code, enhanced, names_relay }
     }

@@ -4,7 +4,7 @@ use super::answers::*;
 use crate::mailer::Meaning::{self, AddressRefused, NotNow, Undecided, WeAreRefused};
 
 fn meaning(step: Step, code: u16, text: &str) -> Meaning {
-    Failure { step, why: Why::Answered(Answer::read(code, text)) }.meaning()
+    Failure { step, why: Why::Answered(Answer::read(code, text, None)) }.meaning()
 }
 
 /// Failure matrix: E13.
@@ -86,9 +86,19 @@ fn an_answer_is_about_the_address_or_about_us_or_about_neither() {
 }
 
 #[test]
+fn a_name_that_a_server_repeats_by_itself_is_not_read() {
+    let said = |name| {
+        let why = Why::Answered(Answer::read(550, "relay unknown user account", name));
+        Failure { step: Step::To, why }.meaning()
+    };
+    assert_eq!(said(Some("relay")), AddressRefused);
+    assert_eq!(said(Some("ada")), WeAreRefused);
+}
+
+#[test]
 fn no_failure_tells_what_the_server_said() {
     let told = |step, code, text: &str| {
-        Failure { step, why: Why::Answered(Answer::read(code, text)) }.to_string()
+        Failure { step, why: Why::Answered(Answer::read(code, text, None)) }.to_string()
     };
     let refused = told(Step::To, 550, "5.1.1 <ada@example.com>: nobody");
     assert_eq!(refused, "the mail server answers 550 5.1.1 to RCPT TO");

@@ -183,8 +183,8 @@ impl SmtpMailer {
         let from = Mail::new(letter.envelope.from().cloned(), Vec::new());
         self.within(Step::From, connection.command(from)).await?;
         for to in letter.envelope.to() {
-            let to = Rcpt::new(to.clone(), Vec::new());
-            self.within(Step::To, connection.command(to)).await?;
+            let rcpt = Rcpt::new(to.clone(), Vec::new());
+            self.within_about(Step::To, Some(to.user()), connection.command(rcpt)).await?;
         }
         let answer = self.within(Step::Data, connection.command(Data)).await?;
         // Any other code is not the answer to DATA: somebody on the way added a line. Somebody who
@@ -207,9 +207,19 @@ impl SmtpMailer {
         step: Step,
         asked: impl Future<Output = Result<T, smtp::Error>>,
     ) -> Result<T, Failure> {
+        self.within_about(step, None, asked).await
+    }
+
+    /// The same, for a step that says the name of an addressee.
+    async fn within_about<T>(
+        &self,
+        step: Step,
+        name: Option<&str>,
+        asked: impl Future<Output = Result<T, smtp::Error>>,
+    ) -> Result<T, Failure> {
         let share = if step == Step::Reset { RESET_SHARE } else { STEP_SHARE };
         match timeout(self.limit.mul_f64(share), asked).await {
-            Ok(answer) => answer.map_err(|it| Failure::of(step, &it)),
+            Ok(answer) => answer.map_err(|it| Failure::of(step, name, &it)),
             Err(_) => Err(Failure { step, why: Why::Late }),
         }
     }

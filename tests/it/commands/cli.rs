@@ -128,6 +128,7 @@ fn what_makes_no_sense_is_refused_with_what_was_expected() {
     fails(&["status", "--long-poll", "0s"], 2, "polls without a pause");
     fails(&["status", "--visibility", "13h"], 2, "1s to 12h");
     fails(&["status", "--effect-timeout", "0s"], 2, "more than 0s");
+    fails(&["resend", "receipt", "b-1", "--effect-timeout", "0s"], 2, "more than 0s");
     fails(&["check", "--account", "12"], 2, "expected the 12 digits of an AWS account");
     fails(&["check", "--timeout", "5s"], 2, "--canary");
     fails(&["check", "--canary", "--timeout", "soon"], 2, "expected a length of time");

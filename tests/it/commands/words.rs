@@ -328,7 +328,6 @@ async fn every_answer_over_http_has_the_status_the_type_and_the_words_of_the_tab
 }
 
 /// Every command that does something, as it is typed: `dlq ls`.
-/// All commands, such as `dlq ls`.
 pub fn all_commands() -> Vec<String> {
     fn collect(of: &clap::Command, before: &str, all: &mut Vec<String>) {
         for it in of.get_subcommands() {

@@ -58,6 +58,11 @@ async fn what_a_mail_server_does_is_about_the_address_or_about_us_or_about_neith
         ("later", LIMIT, "undecided", 0, "450 4.2.0 to RCPT TO"),
         ("full", LIMIT, "failed", 0, "452 4.3.1 to RCPT TO"),
         ("relayed", LIMIT, "we are refused", 0, "554 5.7.1 to RCPT TO"),
+        ("odd", LIMIT, "failed", 0, "the text of the mail"),
+        // The refusal is the answer, although clearing the connection takes too long.
+        ("stalls.reset", SHORT, "address refused", 0, "550 5.1.1 to RCPT TO"),
+        // Each step is in time, and all of them together are not.
+        ("slow", SHORT, "failed", 0, "did not take it in time"),
         ("stalls", SHORT, "failed", 0, "did not answer in time to RCPT TO"),
         ("stalls.text", SHORT, "failed", 0, "did not answer in time to the text of the mail"),
         ("cut", LIMIT, "failed", 0, "RCPT TO"),

@@ -16,6 +16,9 @@ later          450 4.2.0 to RCPT TO
 full           452 4.3.1 to RCPT TO: the disk of the server
 relayed        554 5.7.1 to RCPT TO: it passes no mail on for us
 stalls         no answer to RCPT TO
+stalls.reset   550 5.1.1 to RCPT TO, and no answer to RSET
+slow           RCPT TO and the text are answered after 1.4 seconds each, and the text is not taken
+odd            354 to the text, which is not taken
 stalls.text    no answer to the text, which is not taken
 cut            the connection is cut at RCPT TO
 cut.text       the connection is cut before the text is taken
@@ -73,13 +76,17 @@ class Server:
         fault = self.fault(envelope)
         answers = {
             "refused": f"550 5.1.1 <{address}>: User unknown",
+            "stalls.reset": f"550 5.1.1 <{address}>: User unknown",
             "later": f"450 4.2.0 <{address}>: Greylisted",
             "full": "452 4.3.1 Disk full",
             "relayed": f"554 5.7.1 <{address}>: Relay access denied",
         }
+        session.stalls_at_reset = fault == "stalls.reset"
         if fault in answers:
             self.happens()
             return answers[fault]
+        if fault == "slow":
+            await asyncio.sleep(1.4)
         if fault == "stalls":
             self.happens()
             await asyncio.sleep(3600)
@@ -87,6 +94,11 @@ class Server:
             self.happens()
             server.transport.abort()
         return "250 2.1.5 OK"
+
+    async def handle_RSET(self, server, session, envelope):
+        if getattr(session, "stalls_at_reset", False):
+            await asyncio.sleep(3600)
+        return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
         fault = self.fault(envelope)
@@ -96,6 +108,11 @@ class Server:
             return f"550 5.1.1 <{envelope.rcpt_tos[-1]}>: User unknown"
         if fault == "spam":
             return "554 5.7.1 Message looks like spam"
+        if fault == "odd":
+            return "354 Go on"
+        if fault == "slow":
+            await asyncio.sleep(1.4)
+            return "250 2.0.0 OK"
         if fault == "stalls.text":
             await asyncio.sleep(3600)
         if fault == "cut.text":

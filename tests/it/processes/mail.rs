@@ -1,11 +1,13 @@
 //! Receipts by a mail server, from the whole program: one that can never arrive holds up no other,
 //! all wait for a server that is down, and an operator sends one again.
 
+use std::{io::Write, process::Stdio};
+
 use booking::domain::{RoleName, event::Kind};
 use serde_json::Value;
 
 use crate::harness::{
-    Account, Folder, LocalStack, MailServer, Service, Sketch, binary, eventually, unique,
+    Account, Folder, LocalStack, MailServer, Service, Sketch, all_four, binary, eventually, unique,
 };
 
 /// A request whose receipt goes to this address.
@@ -110,4 +112,59 @@ async fn receipts_that_waited_for_a_mail_server_all_go_out_when_it_is_back() {
     }
     let dead = account.names.dead_letter_queue(RoleName::Receipt);
     assert_eq!(account.depth_of(&dead).await, (0, 0), "none is set aside");
+}
+
+/// A receipt of the folder, which is sent again by the mail server: forty times in one command.
+async fn resent(address: &str, password: Option<&str>) -> (Option<i32>, String) {
+    let (account, folder, server) =
+        (Account::make(false).await, Folder::new(), MailServer::start());
+    let id = unique("again");
+    let services = all_four(&account.prefix, folder.path()).await;
+    account.publish(Kind::BookingRequested, &request(&id, "12A", address)).await;
+    assert_eq!(services[3].ending(&id).await["phase"], "completed");
+    drop(services);
+    let mut command = binary();
+    command
+        .args(["resend", "receipt", "-", "--prefix", &account.prefix, "--data"])
+        .arg(folder.path())
+        .envs(LocalStack::running().environment())
+        .envs(server.environment())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(password) = password {
+        command.env("BOOKING_SMTP_PASSWORD", password);
+    }
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{id} ").repeat(40).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_is_refused_ends_resend_after_three_lots_and_an_addressee_does_not() {
+    let (code, said) = resent("ada@example.com", Some("wrong")).await;
+    assert_eq!(code, Some(78), "{said}");
+    assert_eq!(said.matches("not announced: ").count(), 24, "three lots of eight: {said}");
+    assert!(said.contains("24 not announced again"), "{said}");
+    let (code, said) = resent("later@example.com", None).await;
+    assert_eq!(code, Some(75), "{said}");
+    assert_eq!(said.matches("not announced: ").count(), 40, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_server_that_stalls_has_eight_receipts_and_the_others_keep_their_receives() {
+    let (account, folder, server) =
+        (Account::make(false).await, Folder::new(), MailServer::start());
+    let services = four(&account, &folder, &server).await;
+    for seat in ["1A", "1B", "1C", "1D", "1E", "1F", "2A", "2B", "2C", "2D", "2E", "2F"] {
+        let stalls = request(&unique("stalls"), seat, "stalls@example.com");
+        account.publish(Kind::BookingRequested, &stalls).await;
+    }
+    let receipt = services.iter().find(|it| it.role == RoleName::Receipt).unwrap();
+    let paused = eventually("receipt to have as many in hand as it may", async || {
+        receipt.get("/health").await.1["health"]["paused"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(paused.contains("with --mailer smtp, 8 at most"), "{paused}");
 }
