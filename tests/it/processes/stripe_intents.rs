@@ -73,6 +73,26 @@ async fn a_charge_that_a_person_gave_back_is_told_as_that_and_a_part_of_it_needs
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_charge_that_a_person_gave_back_in_parts_is_no_refund_of_ours() {
+    if skipped("stripe") {
+        return;
+    }
+    let stripe = Stripe::running();
+    let (gateway, a) = (stripe.gateway(), booking("parts"));
+    let charged = gateway.charge(&a, &token("tok_visa"), fare()).await.unwrap();
+    let Charged::Yes(charge) = charged else { panic!("{charged:?}") };
+    let intent = &stripe.intents_of(&a).await[0];
+    for amount in [100, 12_800] {
+        stripe.give_back_by_hand(intent, Some(amount)).await;
+    }
+    let refunded = gateway.refund(&a, &charge).await.map(drop);
+    for refused in [refunded, gateway.undo(&a, &charge.charge).await] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("it was given back in parts, or not by us"), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_charges_are_refused_until_a_person_gives_one_back_and_then_the_other_is_the_answer() {
     if skipped("stripe") {
         return;
