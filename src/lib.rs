@@ -21,6 +21,7 @@
 //! - [`domain`]: what the services know and decide. Rows and an event go in, one step comes out.
 //! - [`topics`]: the choreography: which events exist, who publishes them, and who subscribes.
 //! - [`email`]: which e-mail addresses are accepted.
+//! - [`outlook`]: what is still to come of a booking, as it follows from the rules.
 //!
 //! The wire format:
 //!
@@ -51,6 +52,7 @@
 //!
 //! - [`runtime`]: unit of work, attendant and worker: from a message to its verdict and back.
 //! - [`dead_letters`]: what an operator can see and do about messages that were set aside.
+//! - [`vitals`]: how the services are doing, as far as their queues tell.
 //! - [`check`]: compares the account, as it is, with `topics/`.
 //!
 //! The process around them:
@@ -160,6 +162,7 @@ pub mod gateway;
 pub mod http;
 pub mod mailer;
 pub mod metrics;
+pub mod outlook;
 mod printable;
 pub mod roles;
 pub mod runtime;
@@ -167,5 +170,6 @@ pub mod services;
 pub mod store;
 pub mod telemetry;
 pub mod topics;
+pub mod vitals;
 pub mod wire;
 pub mod wiring;

@@ -1,0 +1,51 @@
+//! How the four services are doing, as far as their queues tell: what waits, what is in flight, and
+//! what was set aside. It only looks, and must never show what is in a message.
+
+use std::{future::Future, pin::Pin};
+
+use jiff::Timestamp;
+
+use crate::domain::RoleName;
+
+/// What is known of all four services at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vitals {
+    /// When this was read.
+    pub read: Timestamp,
+    /// One entry for each service, in the order of [`RoleName::ALL`].
+    pub services: Vec<ServiceVitals>,
+}
+
+/// What is known of one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceVitals {
+    pub role: RoleName,
+    /// Messages that wait to be received, about.
+    pub waiting: u64,
+    /// Messages that were received and not deleted yet, about.
+    pub in_flight: u64,
+    /// Messages that the service set aside, about.
+    pub dead: u64,
+    /// Messages that SNS could not deliver to the queue of the service, about.
+    pub undelivered: u64,
+    /// The messages that were set aside, by reason; empty if nobody asked for the reasons.
+    pub reasons: Vec<DeadReason>,
+    /// Why this service could not be looked at, if it could not. The figures are 0 then.
+    pub problem: Option<String>,
+}
+
+/// Messages that were set aside for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadReason {
+    /// The reason, in our own words.
+    pub reason: String,
+    pub count: u64,
+    /// What `booking dlq redrive` would do with them.
+    pub redrive: String,
+}
+
+/// Reads the vitals. Called at most once in a few seconds, and only while somebody looks.
+pub trait Watch: Send + Sync + 'static {
+    /// What is known now. A service that cannot be looked at says so in its entry.
+    fn look(&self) -> Pin<Box<dyn Future<Output = Vitals> + Send + '_>>;
+}
