@@ -4,13 +4,15 @@
 mod canaries;
 mod cursor;
 mod exposition;
+mod filter;
 mod server;
 mod status;
 mod unreadable;
 pub mod view;
 
 pub use canaries::{CanaryView, canaries};
-pub use cursor::Cursor;
+pub use cursor::{Cursor, NoCursor};
+pub use filter::Filter;
 pub use status::{LIMIT_MAX, bookings};
 
 use std::sync::Arc;
