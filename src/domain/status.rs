@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     RoleName,
-    decision::{Listing, Rows, Rules, Step},
+    decision::{Ending, Listing, Rows, Rules, Step},
     event::Event,
 };
 pub use super::{
@@ -53,6 +53,10 @@ impl Rules for Statuses {
             at_ms: record.newest()?.as_millisecond(),
             open: !standing.is_final,
         })
+    }
+
+    fn ending(before: Option<&Record>, after: &Record, now: Timestamp) -> Option<Ending> {
+        after.ending(before, now)
     }
 }
 

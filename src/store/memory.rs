@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Page, Place, Store, StoreError, Tally, Versioned, Write};
 use crate::domain::decision::Listing;
 
 /// The rows of one role. Copies share them.
@@ -83,5 +83,16 @@ impl Store for Memory {
         });
         let rows = found.into_iter().map(|(_, key, _, body)| (key.clone(), body.clone()));
         Ok(Page { rows: rows.collect(), next })
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        let rows = self.lock();
+        let listed = || rows.values().filter_map(|it| it.listing.as_ref());
+        let open = || listed().filter(|it| it.open);
+        Ok(Tally {
+            open: open().count().min(limit),
+            older: open().filter(|it| it.at_ms < before_ms).count().min(limit),
+            newest_ms: listed().map(|it| it.at_ms).max(),
+        })
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
 use tokio::task::JoinSet;
 
 use super::{
-    super::{Find, Page, Place, StoreError},
+    super::{Find, Page, Place, StoreError, Tally},
     DynamoDb,
     index::{Index, NEWEST, STALEST},
     row::{self, AT_MS, Item, KEY, Row, number, text},
@@ -95,6 +95,31 @@ impl DynamoDb {
         rows.sort_by_key(|it| index.rank(it.at_ms));
         let rows = rows.into_iter().map(|it| (it.key, it.versioned.body)).collect();
         Ok(Page { rows, next })
+    }
+
+    /// Counts open rows by their entries in the index alone.
+    pub(super) async fn count_open(
+        &self,
+        before_ms: i64,
+        limit: usize,
+    ) -> Result<Tally, StoreError> {
+        let newest = self.all_entries(NEWEST, None, None, 1).await?;
+        let newest_ms = newest.iter().map(|it| it.at_ms).max();
+        // DynamoDB does not accept a limit of 0.
+        if limit == 0 {
+            return Ok(Tally { newest_ms, ..Tally::default() });
+        }
+        let mut open: Vec<i64> = self
+            .all_entries(STALEST, None, None, limit)
+            .await?
+            .into_iter()
+            .map(|it| it.at_ms)
+            .collect();
+        // Each phase was counted up to the limit; the oldest of all count.
+        open.sort_unstable();
+        open.truncate(limit);
+        let older = open.partition_point(|it| *it < before_ms);
+        Ok(Tally { open: open.len(), older, newest_ms })
     }
 
     /// The first `limit` entries of each phase, or of the wanted phase only.

@@ -23,7 +23,7 @@ use aws_sdk_dynamodb::{
 
 pub use self::describe::Layout;
 use self::same::Same;
-use super::{Commit, Find, Identity, Page, Place, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Identity, Page, Place, Store, StoreError, Tally, Versioned, Write};
 use crate::{
     aws::{Right, Told, is_denial, partition},
     domain::RoleName,
@@ -235,5 +235,9 @@ impl Store for DynamoDb {
         limit: usize,
     ) -> Result<Page, StoreError> {
         self.read_of_the_same(self.find(&find, after.as_ref(), limit)).await
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.read_of_the_same(self.count_open(before_ms, limit)).await
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Place, Store, StoreError, Tally, Versioned, Write},
     Engine,
 };
 
@@ -44,5 +44,9 @@ impl Store for Inline {
         limit: usize,
     ) -> Result<Page, StoreError> {
         self.engine().list(&find, after.as_ref(), limit)
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.engine().tally(before_ms, limit)
     }
 }

@@ -10,6 +10,7 @@ mod list;
 mod open;
 mod paths;
 mod schema;
+mod tally;
 mod watch;
 mod writer;
 

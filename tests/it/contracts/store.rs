@@ -7,7 +7,7 @@ use booking::{
     domain::{RoleName, decision::Listing},
     durability::Durability,
     store::{
-        Commit, Find, Store, Write,
+        Commit, Find, Store, Tally, Write,
         dynamodb::DynamoDb,
         memory::Memory,
         sqlite::{Engine, Inline, Sqlite},
@@ -90,6 +90,7 @@ async fn the_contract(at: impl Reopen) {
     two_openers_see_each_others_commits(&at).await;
     lists_are_by_phase_and_age(&at).await;
     a_list_is_told_page_by_page_each_row_once_also_those_of_one_time(&at).await;
+    open_rows_are_counted_up_to_a_bound_the_oldest_first(&at).await;
 }
 
 pub fn write(key: &str, read_version: u64, body: &str) -> Write {
@@ -259,4 +260,39 @@ async fn a_list_is_told_page_by_page_each_row_once_also_those_of_one_time(at: &i
     assert_eq!(all.len(), 11, "{all:?}");
     assert_eq!(rest.iter().filter(old).count(), 7, "none of them twice: {rest:?}");
     assert!(store.list(Find::Stalest, None, 0).await.unwrap().next.is_none());
+}
+
+/// After all other parts of the contract, whose rows count as well.
+async fn open_rows_are_counted_up_to_a_bound_the_oldest_first(at: &impl Reopen) {
+    let store = at.open().await;
+    let before = store.tally(i64::MIN, 999).await.unwrap();
+    assert_eq!(before.older, 0);
+    let rows = [
+        ("g/1", "paid", -30, true),
+        ("g/2", "requested", -20, true),
+        ("g/3", "paid", -10, true),
+        ("g/4", "completed", 9_000, false),
+    ];
+    for (key, phase, at_ms, open) in rows {
+        let listing = Some(Listing { phase: phase.to_owned(), at_ms, open });
+        store.commit(vec![Write { listing, ..write(key, 0, key) }]).await.unwrap();
+    }
+    let newest_ms = Some(9_000);
+    let tally = async |before_ms, limit| store.tally(before_ms, limit).await.unwrap();
+    let open = before.open + 3;
+    assert_eq!(tally(i64::MIN, 999).await, Tally { open, older: 0, newest_ms });
+    assert_eq!(tally(-20, 999).await, Tally { open, older: 1, newest_ms });
+    assert_eq!(tally(-9, 999).await, Tally { open, older: 3, newest_ms });
+    assert_eq!(tally(i64::MAX, 999).await, Tally { open, older: open, newest_ms });
+    // The oldest are counted, of whatever phase.
+    assert_eq!(tally(-9, 2).await, Tally { open: 2, older: 2, newest_ms });
+    assert_eq!(tally(-20, 2).await, Tally { open: 2, older: 1, newest_ms });
+    assert_eq!(tally(-9, 0).await, Tally { open: 0, older: 0, newest_ms });
+    // A row that is rewritten counts once, at its new time, until it has ended.
+    let listing = Some(Listing { phase: "paid".to_owned(), at_ms: -5, open: true });
+    store.commit(vec![Write { listing, ..write("g/1", 1, "g/1") }]).await.unwrap();
+    assert_eq!(tally(-9, 999).await, Tally { open, older: 2, newest_ms });
+    let listing = Some(Listing { phase: "completed".to_owned(), at_ms: -4, open: false });
+    store.commit(vec![Write { listing, ..write("g/1", 2, "g/1") }]).await.unwrap();
+    assert_eq!(tally(-9, 999).await, Tally { open: open - 1, older: 2, newest_ms });
 }

@@ -22,7 +22,7 @@ use booking::{
     roles::{PaymentRole, SeatsRole},
     runtime::{Amended, Outcome, UnitOfWork, WorkError, amend, look_up},
     store::{
-        Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
+        Commit, Find, Page, Place, Store, StoreError, Tally, Versioned, Write,
         sqlite::{Engine, Inline},
     },
     wire::{self, Message},
@@ -215,6 +215,9 @@ impl Store for Contested {
         limit: usize,
     ) -> Result<Page, StoreError> {
         self.inner.list(find, after, limit).await
+    }
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.inner.tally(before_ms, limit).await
     }
 }
 

@@ -7,7 +7,9 @@ use std::{
 
 use booking::{
     domain::RoleName,
-    store::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write, sqlite::Inline},
+    store::{
+        Commit, Find, Page, Place, Store, StoreError, Tally, Versioned, Write, sqlite::Inline,
+    },
 };
 
 use super::{
@@ -145,5 +147,9 @@ impl Store for SimStore {
         limit: usize,
     ) -> Result<Page, StoreError> {
         self.inner.engine().list(&find, after.as_ref(), limit)
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.inner.engine().tally(before_ms, limit)
     }
 }
