@@ -1,5 +1,5 @@
-//! What dealing with an event says to `/metrics`. Must only be called for what was committed, or has
-//! failed: what is undone must not be counted.
+//! What dealing with an event says to `/metrics`. Must only be called for what was committed, or
+//! has failed: what is undone must not be counted.
 
 use super::{Outcome, WorkError, error::CONFLICTS_MAX};
 use crate::{domain::decision::Ending, metrics::Metrics};
