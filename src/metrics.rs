@@ -1,26 +1,122 @@
 //! The metrics of one process, as `/metrics` shows them. The registry is a value and must never be
 //! global, so that each test has its own.
 
-use std::{fmt, sync::atomic::AtomicU64};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU64},
+};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric, text::encode},
+    metrics::{
+        MetricType,
+        counter::Counter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+    },
+    registry::{Registry, Unit},
 };
+
+/// The upper bounds of the histogram of endings, in seconds: from a booking that met no queue to
+/// one that waited for an operator. 120 is the default of `--stuck-after`, 900 of `--hold-limit`.
+const ENDING_BOUNDS_S: [f64; 16] = [
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14_400.0,
+    86_400.0,
+];
 
 /// The counters of one process. Copies share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    registry: std::sync::Arc<Registry>,
+    registry: Arc<Registry>,
     deliveries: Family<DeliveryLabels, Counter>,
     published: Family<EventLabels, Counter>,
     conflicts: Counter,
     receives_failed: Counter,
     canaries_dropped: Counter,
     handler_panics: Counter,
+    effects: Family<EffectLabels, Counter>,
     breaker: Family<DependencyLabels, Gauge>,
+    endings: Family<EndingLabels, Histogram, fn() -> Histogram>,
+    bookings: KnownBookings,
+    survey: Arc<OnceLock<Box<dyn Survey>>>,
     pub in_flight: Gauge,
+    pub connections: Connections,
+}
+
+/// The HTTP connections of a process. Copies share the figures.
+#[derive(Clone, Debug, Default)]
+pub struct Connections {
+    /// Those that are open.
+    pub open: Gauge,
+    /// Those that were told to close because another one came.
+    pub closed_for_room: Counter,
+}
+
+/// How many bookings are open, as a service that keeps them all knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bookings {
+    /// Bookings that have not ended. At the bound of the count, there are at least so many.
+    pub open: usize,
+    /// Those of them without news for too long.
+    pub stuck: usize,
+    /// When the newest fact was heard, in milliseconds since 1970; `None` without any booking.
+    pub newest_ms: Option<i64>,
+}
+
+/// Finds out what is not counted as it happens. It is called when somebody reads the metrics and
+/// never otherwise, so it must bound and remember what is expensive.
+pub trait Survey: fmt::Debug + Send + Sync {
+    /// The bookings now, or a moment ago. `None` if they cannot be counted: their metrics are then
+    /// left out, since an old figure would look like a new one.
+    fn bookings(&self) -> Pin<Box<dyn Future<Output = Option<Bookings>> + Send + '_>>;
+}
+
+/// The metrics of [`Bookings`]. Without any, there are no samples.
+#[derive(Clone, Debug, Default)]
+struct KnownBookings(Arc<Mutex<Option<Bookings>>>);
+
+impl Collector for KnownBookings {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |it: usize| i64::try_from(it).unwrap_or(i64::MAX);
+        let open = known.map(|it| count(it.open));
+        tell(
+            &mut encoder,
+            "open_bookings",
+            "Bookings that have not ended, or at least so many.",
+            open,
+        )?;
+        let help = "Open bookings without news for longer than --stuck-after, or at least so many.";
+        tell(&mut encoder, "stuck_bookings", help, known.map(|it| count(it.stuck)))?;
+        let help = "When the newest fact of any booking was heard, in seconds since 1970.";
+        let newest = known.and_then(|it| it.newest_ms).map(|it| it as f64 / 1000.0);
+        tell(&mut encoder, "newest_fact_timestamp_seconds", help, newest)
+    }
+}
+
+/// Writes one gauge; without a value, only what it is.
+fn tell<N: EncodeGaugeValue>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: Option<N>,
+) -> Result<(), fmt::Error> {
+    let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    value.map_or(Ok(()), |it| ConstGauge::new(it).encode(gauge))
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EffectLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndingLabels {
+    ending: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -90,8 +186,10 @@ impl Metrics {
         let receives_failed = Counter::default();
         let canaries_dropped = Counter::default();
         let handler_panics = Counter::default();
-        let breaker = Family::default();
-        let in_flight = Gauge::default();
+        let (effects, breaker) = (Family::default(), Family::default());
+        let (in_flight, connections) = (Gauge::default(), Connections::default());
+        let bookings = KnownBookings::default();
+        let endings = Family::new_with_constructor(histogram_of_endings as fn() -> Histogram);
         registry.register("deliveries", "Deliveries by event and verdict", deliveries.clone());
         registry.register("published", "Events published, repetitions included", published.clone());
         let help = "Version conflicts, after which a commit was tried again at once";
@@ -101,9 +199,18 @@ impl Metrics {
         registry.register("handler_panics", help, handler_panics.clone());
         let help = "Canaries that were not signed with this service's key";
         registry.register("canaries_dropped", help, canaries_dropped.clone());
+        let help = "Effects asked of the outside, by result";
+        registry.register("effects", help, effects.clone());
+        let help = "Time from the first to the last that was heard of a booking, by its ending";
+        registry.register_with_unit("time_to_ending", help, Unit::Seconds, endings.clone());
+        registry.register_collector(Box::new(bookings.clone()));
         let stopped = "1 while polling is stopped because this dependency is down";
         registry.register("breaker_open", stopped, breaker.clone());
         registry.register("in_hand", "Deliveries in flight", in_flight.clone());
+        registry.register("http_connections", "Open HTTP connections", connections.open.clone());
+        let help = "HTTP connections closed because another one came";
+        let closed = connections.closed_for_room.clone();
+        registry.register("http_connections_closed_for_room", help, closed);
         let RequestCount { requests, capacity } = aws_requests;
         registry.register("aws_requests", "Requests to AWS, retries included", requests);
         registry.register("capacity_units", "DynamoDB capacity units consumed", capacity);
@@ -115,9 +222,48 @@ impl Metrics {
             receives_failed,
             canaries_dropped,
             handler_panics,
+            effects,
             breaker,
+            endings,
+            bookings,
+            survey: Arc::default(),
             in_flight,
+            connections,
         }
+    }
+
+    /// Counts effects with this result.
+    pub fn effects(&self, result: &'static str, count: usize) {
+        if count > 0 {
+            self.effects.get_or_create(&EffectLabels { result }).inc_by(count as u64);
+        }
+    }
+
+    /// Names the endings that there are, so that each of them begins at zero: Prometheus sees no
+    /// increase from nothing to one.
+    pub fn endings(&self, all: impl IntoIterator<Item = &'static str>) {
+        for ending in all {
+            drop(self.endings.get_or_create(&EndingLabels { ending }));
+        }
+    }
+
+    /// Counts a booking that ended after `took_s` seconds.
+    pub fn ended(&self, ending: &'static str, took_s: f64) {
+        self.endings.get_or_create(&EndingLabels { ending }).observe(took_s);
+    }
+
+    /// Says who counts the bookings when somebody reads the metrics. Only the first one is asked.
+    pub fn surveyed_by(&self, survey: impl Survey + 'static) {
+        let _ = self.survey.set(Box::new(survey));
+    }
+
+    /// As [`Metrics::render`], after the bookings have been counted.
+    pub async fn scrape(&self) -> String {
+        if let Some(survey) = self.survey.get() {
+            let found = survey.bookings().await;
+            *self.bookings.0.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        }
+        self.render()
     }
 
     /// Counts a delivery by its verdict. Without an event, because the message could not be read,
@@ -167,4 +313,8 @@ impl Metrics {
             Err(fmt::Error) => String::from("# EOF\n"),
         }
     }
+}
+
+fn histogram_of_endings() -> Histogram {
+    Histogram::new(ENDING_BOUNDS_S)
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -51,6 +51,17 @@ pub trait Rules: Send + Sync + 'static {
 
     /// The index entry of a row that can be found by its phase; `None` for all other rows.
     fn listing(_state: &Self::State) -> Option<Listing> {
+        None
+    }
+
+    /// How the booking ended by the change of its row from `before` to `after`, if it did. `now` is
+    /// when that change was decided. At most one change of a row is its end, so whoever counts
+    /// committed changes counts each ending once. `None` from a role that does not know endings.
+    fn ending(
+        _before: Option<&Self::State>,
+        _after: &Self::State,
+        _now: Timestamp,
+    ) -> Option<Ending> {
         None
     }
 }
@@ -167,6 +178,15 @@ impl<S> Rows<S> {
         keys.dedup();
         keys
     }
+}
+
+/// How a booking ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The phase at which it ended: one of few names, whatever a client sends.
+    pub phase: &'static str,
+    /// From when the role first heard of the booking until it heard of its end. Never negative.
+    pub took: SignedDuration,
 }
 
 /// The index entry of a row: rows are listed by phase, newest first, and open rows by age. Those

@@ -7,6 +7,7 @@
 pub mod canary;
 pub mod card;
 pub mod decision;
+mod ending;
 pub mod event;
 pub mod fares;
 pub mod ids;

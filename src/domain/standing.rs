@@ -42,6 +42,19 @@ named! {
     }
 }
 
+impl Phase {
+    /// The phases at which a booking can have ended. At some of them it can also be open.
+    pub const ENDINGS: [Phase; 7] = [
+        Phase::Completed,
+        Phase::PaymentFailed,
+        Phase::SeatUnavailable,
+        Phase::SeatAndPaymentFailed,
+        Phase::Refunded,
+        Phase::Rejected,
+        Phase::Inconsistent,
+    ];
+}
+
 /// Where a booking stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {

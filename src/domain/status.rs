@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     RoleName,
-    decision::{Departure, Listing, Rows, Rules, Step},
+    decision::{Departure, Ending, Listing, Rows, Rules, Step},
     event::Event,
 };
 pub use super::{
@@ -54,6 +54,10 @@ impl Rules for Statuses {
             open: !standing.is_final,
             departure: departure(record),
         })
+    }
+
+    fn ending(before: Option<&Record>, after: &Record, now: Timestamp) -> Option<Ending> {
+        after.ending(before, now)
     }
 }
 

@@ -25,7 +25,7 @@ const VARIES: (HeaderName, &str) = (VARY, "accept");
 pub(super) async fn exposition(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
     let accept = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok());
     let accept = accept.collect::<Vec<_>>().join(",");
-    let text = metrics.render();
+    let text = metrics.scrape().await;
     if wants_open_metrics(&accept) {
         ([(CONTENT_TYPE, OPEN_METRICS_TYPE), VARIES], text).into_response()
     } else {
@@ -47,14 +47,14 @@ fn wants_open_metrics(accept: &str) -> bool {
 }
 
 /// Converts OpenMetrics to the classic format: there, the type of a counter is declared under the
-/// name that its samples have, and there is no `# EOF`.
+/// name that its samples have, and there is neither `# UNIT` nor `# EOF`.
 fn classic(text: &str) -> String {
     let of_type = |line: &'static str| {
         move |it: &str| it.strip_prefix("# TYPE ")?.strip_suffix(line).map(str::to_owned)
     };
     let counters: BTreeSet<String> = text.lines().filter_map(of_type(" counter")).collect();
     let mut classic = String::with_capacity(text.len());
-    for line in text.lines().filter(|it| *it != "# EOF") {
+    for line in text.lines().filter(|it| *it != "# EOF" && !it.starts_with("# UNIT ")) {
         let named = ["# HELP ", "# TYPE "].into_iter().find_map(|word| {
             let (name, rest) = line.strip_prefix(word)?.split_once(' ')?;
             counters.contains(name).then(|| format!("{word}{name}_total {rest}"))

@@ -2,6 +2,7 @@
 //! canaries. It only reads, and it must never take anything that the consumer needs.
 
 mod canaries;
+mod census;
 mod cursor;
 mod exposition;
 mod filter;
@@ -11,6 +12,7 @@ mod unreadable;
 pub mod view;
 
 pub use canaries::{CanaryView, canaries};
+pub use census::Census;
 pub use cursor::{Cursor, NoCursor};
 pub use filter::Filter;
 pub use status::{LIMIT_MAX, bookings};
@@ -28,7 +30,11 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{domain::RoleName, metrics::Metrics, runtime::PollHealth};
+use crate::{
+    domain::RoleName,
+    metrics::{Connections, Metrics},
+    runtime::PollHealth,
+};
 
 /// The routes that every service has. `/health` answers 200 while the poll loop works and the
 /// stores are the ones that were opened, and otherwise 503 with the reason. `/metrics` answers in
@@ -80,8 +86,13 @@ async fn errors_as_json(answer: Response) -> Response {
     (code, Json(serde_json::json!({"error": problem}))).into_response()
 }
 
-/// Serves until `stop` is cancelled, then lets open requests finish. Every error is JSON, even the
-/// answer to bytes that are no HTTP request.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    server::serve(listener, router.layer(map_response(errors_as_json)), stop).await;
+/// Serves until `stop` is cancelled, then lets open requests finish, and counts the connections in
+/// `count`. Every error is JSON, even the answer to bytes that are no HTTP request.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    count: Connections,
+    stop: CancellationToken,
+) {
+    server::serve(listener, router.layer(map_response(errors_as_json)), count, stop).await;
 }

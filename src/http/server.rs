@@ -24,6 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use super::unreadable::{BUFFER_BYTES_MAX, WithWords};
+use crate::metrics::Connections as Count;
 
 /// The most connections at once. When another one comes, the oldest connection that no handler is
 /// answering is closed, or the oldest of all if there is none. So a probe that sends its request at
@@ -39,8 +40,11 @@ const LAST_REQUESTS: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The open connections, the oldest first. A connection counts until it is closed.
-#[derive(Clone, Debug, Default)]
-struct Connections(Arc<Mutex<Open>>);
+#[derive(Clone, Debug)]
+struct Connections {
+    open: Arc<Mutex<Open>>,
+    count: Count,
+}
 
 #[derive(Debug, Default)]
 struct Open {
@@ -64,6 +68,7 @@ struct Listed {
 impl Drop for Listed {
     fn drop(&mut self) {
         self.connections.lock().there.remove(&self.number);
+        self.connections.count.open.dec();
     }
 }
 
@@ -74,6 +79,7 @@ impl Connections {
         open.begun += 1;
         let (number, connection) = (open.begun, Connection::default());
         open.there.insert(number, connection.clone());
+        self.count.open.inc();
         Listed { connections: self.clone(), number, connection }
     }
 
@@ -96,13 +102,14 @@ impl Connections {
             let resting = staying().find(|it| !it.in_handler.load(Ordering::Relaxed));
             if let Some(it) = resting.or_else(|| staying().next()) {
                 it.close.cancel();
+                self.count.closed_for_room.inc();
             }
         }
         false
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,8 +137,14 @@ impl Service<Request<Incoming>> for Watched {
 }
 
 /// Serves until `stop` is cancelled, then lets open requests finish.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let (connections, tasks) = (Connections::default(), TaskTracker::new());
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    count: Count,
+    stop: CancellationToken,
+) {
+    let connections = Connections { open: Arc::default(), count };
+    let tasks = TaskTracker::new();
     let mut short = false;
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {

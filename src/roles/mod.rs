@@ -76,3 +76,16 @@ pub enum EffectError {
         source: Box<dyn Error + Send + Sync>,
     },
 }
+
+impl EffectError {
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            EffectError::NoAnswer { .. } => "no_answer",
+            EffectError::NotNow { .. } => "not_now",
+            EffectError::Undecided { .. } => "undecided",
+            EffectError::Refused { .. } => "refused",
+        }
+    }
+}

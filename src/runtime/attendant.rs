@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, info, warn};
 
 use super::{
     CANARY, Chain, Dependency, Lease, LeaseLost, Outcome, UnitOfWork, WorkError,
-    error::CONFLICTS_MAX,
+    counted::{count, count_ending},
     reading::{Opened, Readers, ReadingFailed, name_of, span_of},
 };
 use crate::{
@@ -177,9 +177,10 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         lease: &Lease,
     ) -> Result<Verdict, LeaseLost> {
         let mut needed = vec![Dependency::Store];
-        let messages = match self.work.attend_under(event, lease).await {
-            Ok(Outcome::Announce { messages, recalled, conflicts, answers }) => {
-                self.metrics.conflicts(conflicts);
+        let attended = self.work.attend_under(event, lease).await;
+        count(&self.metrics, &attended);
+        let messages = match attended {
+            Ok(Outcome::Announce { messages, recalled, answers, .. }) => {
                 needed.extend((answers > 0).then_some(Dependency::Outside));
                 needed.extend((!messages.is_empty()).then_some(Dependency::Topics));
                 let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
@@ -195,12 +196,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
                 let (reason, booking) = (Chain(&refused).to_string(), Some(event.booking.clone()));
                 return Ok(self.poison(incoming, "refused", reason, booking).await);
             }
-            Err(error) => {
-                if matches!(error, WorkError::Contended) {
-                    self.metrics.conflicts(CONFLICTS_MAX + 1);
-                }
-                return Ok(Verdict::Retry(dependency_of(&error), error.into()));
-            }
+            Err(error) => return Ok(Verdict::Retry(dependency_of(&error), error.into())),
         };
         for message in &messages {
             lease.check()?;
@@ -218,8 +214,9 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         let reason = refusal.flaw.to_string();
         if let Some(booking) = refusal.requested() {
             let rejection = Rejection { time: refusal.sent_at, reason: reason.clone() };
-            if let Err(error) = self.work.reject(booking, &rejection).await {
-                return Verdict::Retry(dependency_of(&error), error.into());
+            match self.work.reject(booking, &rejection).await {
+                Ok(ending) => count_ending(&self.metrics, ending),
+                Err(error) => return Verdict::Retry(dependency_of(&error), error.into()),
             }
         }
         self.poison(incoming, refusal.why.as_str(), reason, refusal.booking).await

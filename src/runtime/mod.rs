@@ -17,6 +17,7 @@ mod amend;
 mod attendant;
 mod breaker;
 mod canary;
+mod counted;
 mod delay;
 mod error;
 mod filing;

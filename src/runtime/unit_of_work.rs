@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        decision::{Decision, Key, Rules, Step},
+        decision::{Decision, Ending, Key, Rules, Step},
         event::Event,
         ids::BookingId,
         status::Rejection,
@@ -54,6 +54,8 @@ pub enum Outcome {
         conflicts: u32,
         /// How many outside effects this delivery asked for and got an answer to.
         answers: usize,
+        /// How the booking ended, if what this delivery committed was its end.
+        ending: Option<Ending>,
     },
     /// Nothing was changed, for this reason. A person should look at the message.
     SetAside(String),
@@ -110,6 +112,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                         recalled: true,
                         conflicts,
                         answers: 0,
+                        ending: None,
                     });
                 }
                 Some(Recalled::OtherRequest) => {
@@ -123,6 +126,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                     return Err(WorkError::Endless);
                 }
                 let now = self.clock.now();
+                let mut ending = None;
                 let messages = match self.role.rules().decide(&view.rows, event, &answers, now) {
                     Step::Read(keys) => {
                         view.read_more(&self.store, keys).await?;
@@ -144,6 +148,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                     Step::Nothing => Vec::new(),
                     Step::Settle(decision) => {
                         lease.check()?;
+                        ending = R::Rules::ending(view.own(), &decision.own, now);
                         match self.settle(&mut view, event, decision).await? {
                             Some(messages) => messages,
                             None => {
@@ -155,7 +160,13 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                     Step::SetAside(reason) => return Ok(Outcome::SetAside(reason)),
                 };
                 let answers = answers.len();
-                return Ok(Outcome::Announce { messages, recalled: false, conflicts, answers });
+                return Ok(Outcome::Announce {
+                    messages,
+                    recalled: false,
+                    conflicts,
+                    answers,
+                    ending,
+                });
             }
         }
     }
@@ -181,6 +192,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
     }
 
     /// Records a request that the parser refused, if this role's rules record such requests.
+    /// Returns how the booking ended, if this was its end.
     ///
     /// # Errors
     /// When the store failed, or other deliveries kept changing the row.
@@ -188,16 +200,17 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
         &self,
         booking: &BookingId,
         rejection: &Rejection,
-    ) -> Result<(), WorkError> {
+    ) -> Result<Option<Ending>, WorkError> {
         let own = Key::Booking(booking.clone());
         for _ in 0..=CONFLICTS_MAX {
             let mut view = View::<State<R>>::read(&self.store, own.clone()).await?;
             let Some(row) = R::Rules::rejected(view.own(), rejection.clone()) else {
-                return Ok(());
+                return Ok(None);
             };
+            let ending = R::Rules::ending(view.own(), &row, self.clock.now());
             let writes = vec![view.write::<R::Rules>(own.clone(), row)?];
             if self.store.commit(writes).await? == Commit::Done {
-                return Ok(());
+                return Ok(ending);
             }
         }
         Err(WorkError::Contended)

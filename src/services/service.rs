@@ -51,7 +51,7 @@ pub(super) struct Service {
     pub(super) aws: SdkConfig,
     pub(super) requests: RequestCount,
     listener: TcpListener,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
 }
 
 impl Service {
@@ -107,6 +107,7 @@ impl Service {
             Fault::Config(format!("cannot read the address of the HTTP server (--http): {it}"))
         })?;
         let eyes = self.eyes;
+        let connections = self.metrics.connections.clone();
         let stores = move || eyes.iter().find_map(Eye::problem);
         let router =
             http::vital_signs(self.role, poll_health, stores, self.metrics).merge(routes(work));
@@ -119,7 +120,7 @@ impl Service {
             prefix = self.args.aws.prefix,
             "ready"
         );
-        let listening = tokio::spawn(http::serve(self.listener, router, stop.clone()));
+        let listening = tokio::spawn(http::serve(self.listener, router, connections, stop.clone()));
         let working = tokio::spawn(worker.run(stop.clone()));
         until_ended(listening, working, self.drivers, stop, async || signals.next().await).await
     }

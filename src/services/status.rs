@@ -10,7 +10,7 @@ use crate::{
     config::{ServiceArgs, Span},
     domain::RoleName,
     fault::Fault,
-    http,
+    http::{self, Census},
     roles::StatusRole,
     wiring::Signals,
 };
@@ -34,10 +34,12 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
-    let routes = move |work: Arc<_>| {
-        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after).merge(http::canaries(work))
-    };
     let service = Service::prepare(RoleName::Status, args.service);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
+    let metrics = service.metrics.clone();
+    let routes = move |work: Arc<_>| {
+        Census::begin(&metrics, Arc::clone(&work), Clock::Machine, stuck_after);
+        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after).merge(http::canaries(work))
+    };
     service.run(StatusRole, routes, signals).await
 }

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Commit, Find, Page, Place, Start, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Page, Place, Start, Store, StoreError, Tally, Versioned, Write};
 use crate::domain::decision::Listing;
 
 /// The rows of one role. Copies share them.
@@ -74,6 +74,17 @@ impl Store for Memory {
             rows: page.iter().map(|(place, body)| (place.key.clone(), (*body).clone())).collect(),
             previous: place(page.first()).filter(|_| from > 0),
             next: place(page.last()).filter(|_| to < listed.len()),
+        })
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        let rows = self.lock();
+        let listed = || rows.values().filter_map(|it| it.listing.as_ref());
+        let open = || listed().filter(|it| it.open);
+        Ok(Tally {
+            open: open().count().min(limit),
+            older: open().filter(|it| it.at_ms < before_ms).count().min(limit),
+            newest_ms: listed().map(|it| it.at_ms).max(),
         })
     }
 }

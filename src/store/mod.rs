@@ -1,5 +1,6 @@
-//! Where a role keeps its rows. A store has three operations: read rows, commit rows if they have
-//! not changed since they were read, and list rows by phase, by age, by flight or by day.
+//! Where a role keeps its rows. A store has four operations: read rows, commit rows if they have
+//! not changed since they were read, list rows by phase, by age, by flight or by day, and count
+//! those that are open.
 //!
 //! A store must never look inside a row; the runtime decides what a row contains. Every store
 //! passes the same contract suite in `tests/it`.
@@ -120,6 +121,17 @@ pub struct Page {
     pub next: Option<Place>,
 }
 
+/// How many rows are listed as open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The open rows; at the limit of the count, at least so many.
+    pub open: usize,
+    /// Those of them whose time is before the one that was asked for. The oldest are counted first.
+    pub older: usize,
+    /// The newest time of any listed row, in milliseconds since 1970.
+    pub newest_ms: Option<i64>,
+}
+
 /// The rows of one role.
 pub trait Store: Send + Sync + 'static {
     /// The rows of these keys, in the order of the keys, as of the newest commit. `None` stands for
@@ -155,6 +167,18 @@ pub trait Store: Send + Sync + 'static {
         start: Start,
         limit: usize,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
+
+    /// Counts the open rows and those of them that are older than `before_ms`, in milliseconds
+    /// since 1970, up to `limit` rows. Reads only indexes, which may lag behind by a moment, so the
+    /// cost depends on the number of open rows up to `limit`, not on the size of the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read; see [`StoreError`].
+    fn tally(
+        &self,
+        before_ms: i64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Tally, StoreError>> + Send;
 }
 
 /// Why an operation of a store failed. `place` is the file or the table.

@@ -21,7 +21,7 @@ use crate::{
     metrics::RequestCount,
     runtime::{Chain, WorkError},
     store::{
-        Commit, Find, Page, Start, Store, StoreError, Versioned, Write,
+        Commit, Find, Page, Start, Store, StoreError, Tally, Versioned, Write,
         dynamodb::DynamoDb,
         memory::Memory,
         sqlite::{Engine, Inline, Sqlite, Watch},
@@ -71,6 +71,15 @@ impl Store for AnyStore {
             AnyStore::Inline(it) => it.list(find, start, limit).await,
             AnyStore::Table(it) => Box::pin(it.list(find, start, limit)).await,
             AnyStore::Memory(it) => it.list(find, start, limit).await,
+        }
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        match self {
+            AnyStore::File(it) => it.tally(before_ms, limit).await,
+            AnyStore::Inline(it) => it.tally(before_ms, limit).await,
+            AnyStore::Table(it) => Box::pin(it.tally(before_ms, limit)).await,
+            AnyStore::Memory(it) => it.tally(before_ms, limit).await,
         }
     }
 }

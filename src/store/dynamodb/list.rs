@@ -6,7 +6,7 @@
 use tokio::task::JoinSet;
 
 use super::{
-    super::{Find, Page, Place, Start, StoreError},
+    super::{Find, Page, Place, Start, StoreError, Tally},
     DynamoDb,
     index::{Index, NEWEST, OF_DAY, OF_FLIGHT, STALEST, Sort},
     partition::{From, Partition},
@@ -133,6 +133,25 @@ impl DynamoDb {
             rows.sort_by_key(|it| list.rank(it.at_ms));
         }
         Ok(rows.into_iter().map(|it| (it.key, it.versioned.body)).collect())
+    }
+
+    /// Counts open rows by their entries in the index alone.
+    pub(super) async fn count_open(
+        &self,
+        before_ms: i64,
+        limit: usize,
+    ) -> Result<Tally, StoreError> {
+        let first = Way { place: None, backwards: false };
+        let newest = Find::Newest { phase: None };
+        let newest = self.walk(List::of(&newest), first, 1).await?;
+        let newest_ms = newest.first().map(|it| it.at_ms);
+        // DynamoDB does not accept a limit of 0.
+        if limit == 0 {
+            return Ok(Tally { newest_ms, ..Tally::default() });
+        }
+        let open = self.walk(List::of(&Find::Stalest), first, limit).await?;
+        let older = open.partition_point(|it| it.at_ms < before_ms);
+        Ok(Tally { open: open.len(), older, newest_ms })
     }
 
     /// The places of the first `limit` entries on a way through a list.

@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::{
 
 pub use self::describe::Layout;
 use self::same::Same;
-use super::{Commit, Find, Identity, Page, Start, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Identity, Page, Start, Store, StoreError, Tally, Versioned, Write};
 use crate::{
     aws::{Right, Told, is_denial, partition},
     domain::RoleName,
@@ -232,5 +232,9 @@ impl Store for DynamoDb {
 
     async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
         self.read_of_the_same(self.find(&find, &start, limit)).await
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.read_of_the_same(self.count_open(before_ms, limit)).await
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    super::{Commit, Find, Page, Start, Store, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Start, Store, StoreError, Tally, Versioned, Write},
     Engine,
 };
 
@@ -39,5 +39,9 @@ impl Store for Inline {
 
     async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
         self.engine().list(&find, &start, limit)
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.engine().tally(before_ms, limit)
     }
 }

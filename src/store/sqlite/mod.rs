@@ -11,6 +11,7 @@ mod list;
 mod open;
 mod paths;
 mod schema;
+mod tally;
 mod watch;
 mod writer;
 

@@ -8,7 +8,7 @@ use std::{thread::JoinHandle, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    super::{Commit, Find, Page, Start, Store, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Start, Store, StoreError, Tally, Versioned, Write},
     Engine, Watch,
 };
 
@@ -34,12 +34,14 @@ pub struct Sqlite {
 
 type Rows = Result<Vec<Option<Versioned>>, StoreError>;
 type Listed = Result<Page, StoreError>;
+type Tallied = Result<Tally, StoreError>;
 type Committed = Result<Commit, StoreError>;
 
 enum Job {
     Read(Vec<String>, oneshot::Sender<Rows>),
     Commit(Vec<Write>, oneshot::Sender<Committed>),
     List(Find, Start, usize, oneshot::Sender<Listed>),
+    Tally(i64, usize, oneshot::Sender<Tallied>),
     /// Makes the thread panic, as a bug would.
     #[cfg(test)]
     Panic,
@@ -51,6 +53,7 @@ impl Job {
             Job::Read(_, answer) => Reply::Read(answer, Err(error.clone())),
             Job::Commit(_, answer) => Reply::Commit(answer, Err(error.clone())),
             Job::List(_, _, _, answer) => Reply::List(answer, Err(error.clone())),
+            Job::Tally(_, _, answer) => Reply::Tally(answer, Err(error.clone())),
             #[cfg(test)]
             Job::Panic => unreachable!("the file is there"),
         }
@@ -61,6 +64,7 @@ enum Reply {
     Read(oneshot::Sender<Rows>, Rows),
     Commit(oneshot::Sender<Committed>, Committed),
     List(oneshot::Sender<Listed>, Listed),
+    Tally(oneshot::Sender<Tallied>, Tallied),
 }
 
 impl Reply {
@@ -71,6 +75,7 @@ impl Reply {
             Reply::Read(it, rows) => drop(it.send(rows)),
             Reply::Commit(it, end) => drop(it.send(end)),
             Reply::List(it, rows) => drop(it.send(rows)),
+            Reply::Tally(it, count) => drop(it.send(count)),
         }
     }
 }
@@ -126,6 +131,10 @@ impl Store for Sqlite {
 
     async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
         self.ask(|answer| Job::List(find, start, limit, answer)).await
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.ask(|answer| Job::Tally(before_ms, limit, answer)).await
     }
 }
 
@@ -201,7 +210,7 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Reply>
                 lots.push(writes);
                 waiting.push(answer);
             }
-            Job::Read(..) | Job::List(..) => looks.push(job),
+            Job::Read(..) | Job::List(..) | Job::Tally(..) => looks.push(job),
             #[cfg(test)]
             Job::Panic => panic!("a bug in the store"),
         }
@@ -236,6 +245,9 @@ fn seen(engine: &Engine, job: Job) -> Option<Reply> {
         Job::Read(keys, answer) => Some(Reply::Read(answer, engine.read(&keys))),
         Job::List(find, start, limit, answer) => {
             Some(Reply::List(answer, engine.list(&find, &start, limit)))
+        }
+        Job::Tally(before_ms, limit, answer) => {
+            Some(Reply::Tally(answer, engine.tally(before_ms, limit)))
         }
         Job::Commit(..) => None,
         #[cfg(test)]

@@ -124,7 +124,12 @@ async fn a_table_without_the_indexes_lists_by_phase_and_says_what_to_do_for_flig
     let url = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
     let api = http::bookings(work, Clock::Machine, SignedDuration::from_mins(15));
-    let server = tokio::spawn(http::serve(listener, api, stop.clone()));
+    let server = tokio::spawn(http::serve(
+        listener,
+        api,
+        stop.clone(),
+        Metrics::new(RequestCount::default()).connections,
+    ));
     let get = async |query: &str| {
         let answer = reqwest::get(format!("{url}/bookings?{query}")).await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())

@@ -10,7 +10,7 @@ use booking::{
     },
     durability::Durability,
     store::{
-        Commit, Find, Place, Start, Store, Write,
+        Commit, Find, Place, Start, Store, Tally, Write,
         dynamodb::DynamoDb,
         memory::Memory,
         sqlite::{Engine, Inline, Sqlite},
@@ -94,6 +94,7 @@ async fn the_contract(at: impl Reopen) {
     lists_are_by_phase_and_age(&at).await;
     lists_are_by_flight_and_day(&at).await;
     a_list_is_told_page_by_page_both_ways_each_row_once_also_those_of_one_time(&at).await;
+    open_rows_are_counted_up_to_a_bound_the_oldest_first(&at).await;
 }
 
 pub fn write(key: &str, read_version: u64, body: &str) -> Write {
@@ -388,4 +389,39 @@ async fn a_list_is_told_page_by_page_both_ways_each_row_once_also_those_of_one_t
     all.dedup();
     assert_eq!(all.len(), 11, "{all:?}");
     assert_eq!(rest.iter().filter(old).count(), 7, "none of them twice: {rest:?}");
+}
+
+/// After all other parts of the contract, whose rows count as well.
+async fn open_rows_are_counted_up_to_a_bound_the_oldest_first(at: &impl Reopen) {
+    let store = at.open().await;
+    let before = store.tally(i64::MIN, 999).await.unwrap();
+    assert_eq!(before.older, 0);
+    let rows = [
+        ("g/1", "paid", -30, true),
+        ("g/2", "requested", -20, true),
+        ("g/3", "paid", -10, true),
+        ("g/4", "completed", 9_000, false),
+    ];
+    for (key, phase, at_ms, open) in rows {
+        let listing = Some(by_phase(phase, at_ms, open));
+        store.commit(vec![Write { listing, ..write(key, 0, key) }]).await.unwrap();
+    }
+    let newest_ms = Some(9_000);
+    let tally = async |before_ms, limit| store.tally(before_ms, limit).await.unwrap();
+    let open = before.open + 3;
+    assert_eq!(tally(i64::MIN, 999).await, Tally { open, older: 0, newest_ms });
+    assert_eq!(tally(-20, 999).await, Tally { open, older: 1, newest_ms });
+    assert_eq!(tally(-9, 999).await, Tally { open, older: 3, newest_ms });
+    assert_eq!(tally(i64::MAX, 999).await, Tally { open, older: open, newest_ms });
+    // The oldest are counted, of whatever phase.
+    assert_eq!(tally(-9, 2).await, Tally { open: 2, older: 2, newest_ms });
+    assert_eq!(tally(-20, 2).await, Tally { open: 2, older: 1, newest_ms });
+    assert_eq!(tally(-9, 0).await, Tally { open: 0, older: 0, newest_ms });
+    // A row that is rewritten counts once, at its new time, until it has ended.
+    let listing = Some(by_phase("paid", -5, true));
+    store.commit(vec![Write { listing, ..write("g/1", 1, "g/1") }]).await.unwrap();
+    assert_eq!(tally(-9, 999).await, Tally { open, older: 2, newest_ms });
+    let listing = Some(by_phase("completed", -4, false));
+    store.commit(vec![Write { listing, ..write("g/1", 2, "g/1") }]).await.unwrap();
+    assert_eq!(tally(-9, 999).await, Tally { open: open - 1, older: 2, newest_ms });
 }

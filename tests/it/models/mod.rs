@@ -5,6 +5,7 @@ pub mod breaker;
 pub mod endings;
 pub mod exhaustive;
 pub mod fares;
+pub mod figures;
 pub mod filing;
 pub mod leases;
 pub mod outages;

@@ -22,7 +22,7 @@ use booking::{
     roles::{PaymentRole, SeatsRole},
     runtime::{Amended, Outcome, UnitOfWork, WorkError, amend, look_up},
     store::{
-        Commit, Find, Page, Start, Store, StoreError, Versioned, Write,
+        Commit, Find, Page, Start, Store, StoreError, Tally, Versioned, Write,
         sqlite::{Engine, Inline},
     },
     wire::{self, Message},
@@ -210,6 +210,9 @@ impl Store for Contested {
     }
     async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
         self.inner.list(find, start, limit).await
+    }
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.inner.tally(before_ms, limit).await
     }
 }
 

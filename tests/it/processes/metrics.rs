@@ -24,7 +24,7 @@ async fn metrics_are_typed_alike_in_both_formats() {
     }
     let python = python();
     let (account, folder) = (Account::make(false).await, Folder::new());
-    let service = Service::start(RoleName::Seats, &account.prefix, folder.path(), &[]).await;
+    let service = Service::start(RoleName::Status, &account.prefix, folder.path(), &[]).await;
     let mut told = Vec::new();
     for (accept, kind, format) in [
         ("*/*", "text/plain; version=0.0.4; charset=utf-8", "classic"),
@@ -54,6 +54,9 @@ async fn metrics_are_typed_alike_in_both_formats() {
         "booking_aws_requests counter booking_aws_requests_total",
         "booking_receives_failed counter booking_receives_failed_total",
         "booking_in_hand gauge booking_in_hand",
+        "booking_open_bookings gauge booking_open_bookings",
+        "booking_time_to_ending_seconds histogram booking_time_to_ending_seconds_bucket \
+         booking_time_to_ending_seconds_count booking_time_to_ending_seconds_sum",
     ] {
         assert!(told[0].lines().any(|it| it == line), "{line}: {}", told[0]);
     }

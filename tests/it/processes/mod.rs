@@ -14,6 +14,7 @@ pub mod logs;
 pub mod mail;
 pub mod metrics;
 pub mod personal;
+pub mod prometheus;
 pub mod race;
 pub mod secrets;
 pub mod shutdown;

@@ -12,7 +12,7 @@ use booking::{
     },
     gateway::{Charged, Gateway, GatewayError},
     mailer::{MailError, Mailer},
-    store::{Commit, Find, Page, Start, Store, StoreError, Versioned, Write},
+    store::{Commit, Find, Page, Start, Store, StoreError, Tally, Versioned, Write},
     wire::{Incoming, Message},
 };
 
@@ -64,6 +64,10 @@ impl Store for Hand {
 
     async fn list(&self, _: Find, _: Start, _: usize) -> Result<Page, StoreError> {
         unreachable!("a worker lists nothing")
+    }
+
+    async fn tally(&self, _: i64, _: usize) -> Result<Tally, StoreError> {
+        unreachable!("a worker counts nothing")
     }
 }
 

@@ -7,7 +7,9 @@ use std::{
 
 use booking::{
     domain::RoleName,
-    store::{Commit, Find, Page, Start, Store, StoreError, Versioned, Write, sqlite::Inline},
+    store::{
+        Commit, Find, Page, Start, Store, StoreError, Tally, Versioned, Write, sqlite::Inline,
+    },
 };
 
 use super::{
@@ -140,5 +142,9 @@ impl Store for SimStore {
 
     async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
         self.inner.engine().list(&find, &start, limit)
+    }
+
+    async fn tally(&self, before_ms: i64, limit: usize) -> Result<Tally, StoreError> {
+        self.inner.engine().tally(before_ms, limit)
     }
 }
