@@ -83,6 +83,12 @@ struct Step {
     details: Vec<String>,
 }
 
+impl Step {
+    fn is_awaited(&self) -> bool {
+        matches!(self.state, "awaited" | "late")
+    }
+}
+
 /// `GET /booking/{id}`
 pub(super) async fn booking<S: Store>(
     State(desk): State<Arc<Desk<S>>>,

@@ -57,7 +57,7 @@ fn however_many_there_are_a_page_has_at_most_200_lines_and_goes_on_after_them() 
     let failed = Rows { newest: many(200, declined), ..Rows::default() };
     let list = by_default(&failed, at(10_001.0), STUCK_AFTER);
     assert_eq!(list.groups[0].lines.len(), FAILED_MAX);
-    assert!(list.render().unwrap().matches("<tr data-booking").count() <= 200);
+    assert!(list.render().unwrap().matches("<tr role=\"row\" data-booking").count() <= 200);
 }
 
 #[test]

@@ -11,7 +11,7 @@
   const SILENT_MS = 20_000; // after so long without a word the stream counts as lost
   const AGAIN_MS = 5_000; // the pause before a stream is opened anew that was refused
   const HIDDEN_MS = 30_000; // how long a page that nobody sees keeps its stream
-  const LIT_MS = 1_400; // how long an event is lit; as long as its animation
+  const LIT_MS = 900; // how long an event is lit; as long as its animation
 
   const live = document.getElementById("live");
   const pause = document.getElementById("pause");
@@ -83,6 +83,9 @@
   function light(topic) {
     const row = find(`.topic.flows[data-topic="${CSS.escape(topic)}"]`);
     if (!row) return;
+    // Twice in a row it passes twice: the animation begins anew.
+    row.classList.remove("lit");
+    row.getBoundingClientRect();
     row.classList.add("lit");
     clearTimeout(row.dims);
     row.dims = setTimeout(() => row.classList.remove("lit"), LIT_MS);
