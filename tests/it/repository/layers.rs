@@ -14,7 +14,7 @@ const MAY: [(&str, &[&str]); 24] = [
     ("durability.rs", &[]),
     ("email.rs", &["domain"]),
     ("metrics.rs", &[]),
-    ("outlook.rs", &["domain"]),
+    ("outlook", &["domain", "topics"]),
     ("topics.rs", &["domain"]),
     ("topics", &["domain"]),
     ("wire", &["domain", "email", "topics"]),
