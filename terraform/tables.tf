@@ -8,13 +8,17 @@ locals {
 
   stored = var.store == "dynamodb" ? local.roles : toset([])
 
-  # Both indexes have keys only: a row is read from the table itself, with a consistent read, and an
+  # All indexes have keys only: a row is read from the table itself, with a consistent read, and an
   # event writes little more than the row.
   indexes = {
     # The bookings of one phase, newest first.
     newest = { hash_key = "phase", range_key = "at_ms" }
     # Sparse: a row has the attribute open_phase only while its booking waits for something.
     stalest = { hash_key = "open_phase", range_key = "at_ms" }
+    # The bookings of one flight, and those of one day of departure. These keys do not change with
+    # further events, so only the first event of a booking writes to these indexes.
+    of_flight = { hash_key = "flight", range_key = "departure" }
+    of_day    = { hash_key = "day", range_key = "departure" }
   }
 
   role_indexes = { for role in local.stored : role => role == local.answering ? local.indexes : {} }
@@ -23,7 +27,9 @@ locals {
   attributes = {
     for role in local.stored : role => merge(
       { key = "S" },
-      role == local.answering ? { phase = "S", open_phase = "S", at_ms = "N" } : {},
+      role == local.answering ? {
+        phase = "S", open_phase = "S", at_ms = "N", flight = "S", day = "S", departure = "S"
+      } : {},
     )
   }
 }

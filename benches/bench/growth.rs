@@ -9,7 +9,11 @@ use std::{
 
 use anyhow::Context;
 use booking::{
-    domain::{RoleName, decision::Listing, status::Phase},
+    domain::{
+        RoleName,
+        decision::{Departure, Listing},
+        status::Phase,
+    },
     durability::Durability,
     store::{Write, sqlite::Engine},
     wiring::{gateway_file, receipts_folder, store_file},
@@ -133,14 +137,17 @@ fn fill_file(role: RoleName, from: &Path, to: &Path, size: usize) -> anyhow::Res
             .replace(&quoted(&seat), &quoted(&own_seat))
     };
     let lot = |number: usize| -> Vec<Write> {
+        let since_ms = 1_700_000_000_000 + i64::try_from(number).unwrap_or(0);
+        let (flight, day, _) = bookings::seat(number);
         let write = |(key, body): &(String, String)| Write {
             key: rename(key, number),
             read_version: 0,
             body: rename(body, number),
             listing: (role == RoleName::Status).then(|| Listing {
                 phase: Phase::Completed.as_str().to_owned(),
-                at_ms: 1_700_000_000_000 + i64::try_from(number).unwrap_or(0),
+                at_ms: since_ms,
                 open: false,
+                departure: Some(Departure { flight: flight.clone(), day: day.clone(), since_ms }),
             }),
         };
         pattern.iter().map(write).collect()

@@ -2,6 +2,7 @@
 //! work out by themselves how a booking stands.
 
 use clap::Args;
+use jiff::civil::Date;
 
 use super::{
     arguments::booking_id,
@@ -13,7 +14,10 @@ use super::{
 use crate::{
     clock::Clock,
     config::{Span, StatusUrl, patience},
-    domain::status::Phase,
+    domain::{
+        seat::{FlightNo, parse_date},
+        status::Phase,
+    },
     fault::Fault,
     http::{
         self, Cursor,
@@ -51,11 +55,17 @@ pub struct ListArgs {
     /// Only bookings in this phase, such as completed or seat_unavailable
     #[arg(long, value_parser = phase)]
     phase: Option<Phase>,
+    /// Only bookings of this flight, the latest day of departure first
+    #[arg(long, value_parser = flight)]
+    flight: Option<FlightNo>,
+    /// Only bookings of this local day of departure, YYYY-MM-DD, the newest booking first
+    #[arg(long, value_name = "DAY", value_parser = date)]
+    date: Option<Date>,
     /// Only open bookings; the one that has had no news for longest comes first
-    #[arg(long, conflicts_with = "phase")]
+    #[arg(long, conflicts_with_all = ["phase", "flight", "date"])]
     open: bool,
     /// Only stuck bookings: open ones without news for longer than status' --stuck-after
-    #[arg(long, conflicts_with_all = ["phase", "open"])]
+    #[arg(long, conflicts_with_all = ["phase", "flight", "date", "open"])]
     stuck: bool,
     /// The most bookings to list
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=i64::from(PAGE_MAX)))]
@@ -63,6 +73,9 @@ pub struct ListArgs {
     /// Continue a list: the cursor that it printed at its end, or the `next` of its JSON
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
+    /// Go back in a list: the `previous` of its JSON
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["after", "all", "stuck"])]
+    before: Option<String>,
     /// List all bookings, page by page; with --json, one JSON document for each page
     #[arg(long, conflicts_with = "limit")]
     all: bool,
@@ -73,13 +86,21 @@ pub struct ListArgs {
 
 impl ListArgs {
     /// The query of one page.
-    fn query(&self, limit: u16, after: Option<&Cursor>) -> Vec<(&'static str, String)> {
+    fn query(
+        &self,
+        limit: u16,
+        after: Option<&Cursor>,
+        before: Option<&Cursor>,
+    ) -> Vec<(&'static str, String)> {
         let mut query = vec![("limit", limit.to_string())];
         if self.open || self.stuck {
             query.push(("order", "stalest".to_owned()));
         }
         query.extend(self.phase.map(|it| ("phase", it.to_string())));
+        query.extend(self.flight.as_ref().map(|it| ("flight", it.to_string())));
+        query.extend(self.date.map(|it| ("date", it.to_string())));
         query.extend(after.map(|it| ("after", it.to_string())));
+        query.extend(before.map(|it| ("before", it.to_string())));
         query
     }
 }
@@ -89,6 +110,14 @@ fn phase(text: &str) -> Result<Phase, String> {
         let names: Vec<&str> = Phase::ALL.iter().map(|it| it.as_str()).collect();
         format!("expected one of {}", names.join(", "))
     })
+}
+
+fn flight(text: &str) -> Result<FlightNo, String> {
+    FlightNo::parse(text).map_err(|it| it.to_string())
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    parse_date(text).map_err(|it| it.to_string())
 }
 
 /// Shows one booking.
@@ -122,10 +151,12 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
     let cursor = |text: &str| text.parse::<Cursor>();
     let after = args.after.as_deref().map(cursor).transpose();
     let mut next = after.map_err(|it| Fault::Usage(format!("--after: {it}")))?;
+    let before = args.before.as_deref().map(cursor).transpose();
+    let before = before.map_err(|it| Fault::Usage(format!("--before: {it}")))?;
     let limit = if args.all { PAGE_MAX } else { args.limit };
     let mut head = true;
     loop {
-        let mut listing = desk.page(&args.query(limit, next.as_ref())).await?;
+        let mut listing = desk.page(&args.query(limit, next.as_ref(), before.as_ref())).await?;
         if args.stuck {
             // The longest without news come first, so behind the first that is not stuck, none is.
             let before = listing.bookings.len();

@@ -141,6 +141,15 @@ impl StatusClient {
         let not_found = match answer.status() {
             StatusCode::NOT_FOUND => true,
             it if it.is_success() => false,
+            // The body says so too, but it is not quoted.
+            StatusCode::NOT_IMPLEMENTED => {
+                return Err(Fault::Config(format!(
+                    "the status service at {} cannot list by flight or day yet: its table has no \
+                     index for that; run terraform apply with the terraform/ of its version, and \
+                     wait until the index is active",
+                    self.url
+                )));
+            }
             it => {
                 let text = format!("the status service at {} answers {it}", self.url);
                 return Err(Fault::Unreachable(text));

@@ -169,7 +169,8 @@ impl<S> Rows<S> {
     }
 }
 
-/// The index entry of a row: rows are listed by phase, newest first, and open rows by age.
+/// The index entry of a row: rows are listed by phase, newest first, and open rows by age. Those
+/// whose departure is known are also listed by flight and by day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     pub phase: String,
@@ -177,4 +178,17 @@ pub struct Listing {
     pub at_ms: i64,
     /// Whether the booking still waits for something.
     pub open: bool,
+    /// `None` while no departure is known.
+    pub departure: Option<Departure>,
+}
+
+/// The departure that a row is about. It must not change from fact to fact: a store writes its
+/// index entry once, and again only when it has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    pub flight: String,
+    /// The local day of the departure, as `YYYY-MM-DD`.
+    pub day: String,
+    /// When the role first heard of the booking, in milliseconds since 1970.
+    pub since_ms: i64,
 }

@@ -237,6 +237,12 @@ impl Record {
         heard.or_else(|| self.rejections.iter().map(|it| it.time).max())
     }
 
+    /// When the first fact was heard; `None` without any fact.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.facts.iter().map(|it| it.heard).min()
+    }
+
     /// The seats of the booking, according to the request that was answered, or else to an outcome
     /// of that request.
     #[must_use]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     RoleName,
-    decision::{Listing, Rows, Rules, Step},
+    decision::{Departure, Listing, Rows, Rules, Step},
     event::Event,
 };
 pub use super::{
@@ -52,8 +52,20 @@ impl Rules for Statuses {
             phase: standing.phase.as_str().to_owned(),
             at_ms: record.newest()?.as_millisecond(),
             open: !standing.is_final,
+            departure: departure(record),
         })
     }
+}
+
+/// The departure that the booking is for. Its time is that of the first fact and not of the newest,
+/// so that further facts change nothing of it.
+fn departure(record: &Record) -> Option<Departure> {
+    let seating = record.seating()?;
+    Some(Departure {
+        flight: seating.flight.as_str().to_owned(),
+        day: seating.date.to_string(),
+        since_ms: record.oldest()?.as_millisecond(),
+    })
 }
 
 #[cfg(test)]

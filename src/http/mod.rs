@@ -4,6 +4,7 @@
 mod canaries;
 mod cursor;
 mod exposition;
+mod filter;
 mod row;
 mod server;
 mod status;
@@ -11,7 +12,8 @@ mod unreadable;
 pub mod view;
 
 pub use canaries::{CanaryView, canaries};
-pub use cursor::Cursor;
+pub use cursor::{Cursor, NoCursor};
+pub use filter::Filter;
 pub use row::listed;
 pub use server::Stopping;
 pub use status::{LIMIT_MAX, bookings};

@@ -203,9 +203,12 @@ impl Entry {
 pub struct BookingList {
     /// The bookings, in the order that the query asked for.
     pub bookings: Vec<BookingLine>,
-    /// The value of `after=` for the next page; `None` at the end of the list. A booking that has
-    /// news between two pages moves to the place of its new time, so it may be listed twice or be
-    /// missing from the pages that are left.
+    /// The value of `before=` for the page before; `None` at the beginning of the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// The value of `after=` for the next page; `None` at the end of the list. In a list by phase or
+    /// age, a booking that has news between two pages moves to the place of its new time, so it may
+    /// be listed twice or be missing from the pages that are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

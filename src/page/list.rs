@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::decision::Key,
     http::Cursor,
-    store::{Place, Store, StoreError},
+    store::{Find, Place, Store, StoreError},
 };
 
 /// The most failed bookings that stand on top.
@@ -72,7 +72,7 @@ pub(super) fn by_default(rows: &Rows, now: Timestamp, stuck_after: SignedDuratio
     let newest = Group { name: "newest", heading: "Newest".to_owned(), lines: others, empty };
     let last = newest.lines.last().filter(|_| newest.lines.len() == LINES_MAX);
     let last = last.and_then(|line| rows.newest.iter().find(|it| it.id.as_str() == line.id));
-    let all = Wish { show: Show::Newest, after: None };
+    let all = Wish::of(Show::Newest);
     let older = last.and_then(place).map(|it| all.address_after(&it));
     List { groups: vec![top, newest], newer: None, older }
 }
@@ -87,11 +87,14 @@ pub(super) async fn asked(
     now: Timestamp,
     stuck_after: SignedDuration,
 ) -> Result<List, StoreError> {
-    let after = wish.after.as_ref().map(Cursor::place);
-    let page = store.list(wish.find(), after, LINES_MAX).await?;
+    let start = wish.start();
+    let page = match wish.filter() {
+        Some(it) => it.page(store, start, LINES_MAX).await?,
+        None => store.list(Find::Stalest, start, LINES_MAX).await?,
+    };
     let lines = decoded(&page).iter().map(|it| Line::of(it, now, stuck_after)).collect();
     let older = page.next.as_ref().and_then(Cursor::of).map(|it| wish.address_after(&it));
-    let newer = wish.after.is_some().then(|| wish.address());
+    let newer = page.previous.as_ref().and_then(Cursor::of).map(|it| wish.address_before(&it));
     let group =
         Group { name: "asked", heading: wish.heading(), lines, empty: "There is no such booking." };
     Ok(List { groups: vec![group], newer, older })
@@ -101,7 +104,7 @@ pub(super) async fn asked(
 fn place(row: &Row) -> Option<Cursor> {
     Cursor::of(&Place {
         at_ms: row.record.newest()?.as_millisecond(),
-        phase: row.record.standing().phase.to_string(),
+        under: row.record.standing().phase.to_string(),
         key: Key::Booking(row.id.clone()).to_string(),
     })
 }

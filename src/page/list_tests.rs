@@ -92,14 +92,33 @@ async fn what_is_asked_for_is_paged_from_the_store() {
     }
     crate::page::testing::keep(&store, &declined("d-1", 500.0)).await;
     let of = Phase::Completed;
-    let first = Wish { show: Show::Of(of), after: None };
+    let first = Wish::of(Show::Of(of));
     let page = asked(&store, &first, at(600.0), STUCK_AFTER).await.unwrap();
     assert_eq!(page.groups[0].lines.len(), LINES_MAX);
     assert_eq!(page.groups[0].lines[0].id, format!("c-{:03}", LINES_MAX + 4));
     assert_eq!(page.newer, None);
-    let after = page.older.as_deref().and_then(|it| it.split("after=").nth(1)).unwrap();
-    let second = Wish { show: Show::Of(of), after: Some(after.parse().unwrap()) };
+    let second = follow(page.older);
     let page = asked(&store, &second, at(600.0), STUCK_AFTER).await.unwrap();
-    assert_eq!(page.groups[0].lines.len(), 5);
-    assert_eq!((page.older, page.newer.as_deref()), (None, Some("/?show=completed")));
+    assert_eq!((page.groups[0].lines.len(), &page.older), (5, &None));
+    // And back.
+    let back = asked(&store, &follow(page.newer), at(600.0), STUCK_AFTER).await.unwrap();
+    assert_eq!(back.groups[0].lines[0].id, format!("c-{:03}", LINES_MAX + 4));
+    assert_eq!((back.groups[0].lines.len(), back.newer), (LINES_MAX, None));
+    // By flight and day, and of these one phase.
+    for (query, found) in [
+        ("flight=WA117", LINES_MAX),
+        ("flight=WA999", 0),
+        ("date=2027-03-01&show=payment_failed", 1),
+    ] {
+        let wish = follow(Some(format!("/?{query}")));
+        let page = asked(&store, &wish, at(600.0), STUCK_AFTER).await.unwrap();
+        assert_eq!(page.groups[0].lines.len(), found, "{query}");
+    }
+}
+
+/// The list that a link leads to.
+fn follow(address: Option<String>) -> Wish {
+    let address: axum::http::Uri = address.unwrap().parse().unwrap();
+    let asked = axum::extract::Query::try_from_uri(&address).unwrap();
+    Wish::read(&asked).unwrap()
 }

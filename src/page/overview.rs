@@ -21,7 +21,10 @@ use super::{
     look::Look,
     wish::{Asked, Show, Wish},
 };
-use crate::{domain::ids::BookingId, store::Store};
+use crate::{
+    domain::ids::BookingId,
+    store::{Store, StoreError},
+};
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -34,7 +37,7 @@ struct Overview<'a> {
     wish: &'a Wish,
     health: Health,
     /// Why what was asked for cannot be shown, if so.
-    problem: Option<&'static str>,
+    problem: Option<String>,
 }
 
 impl Overview<'_> {
@@ -92,7 +95,7 @@ pub(super) async fn list_alone<S: Store>(
 ) -> Response {
     let wish = match Wish::read(&asked) {
         Ok(wish) => wish,
-        Err(words) => return problem(StatusCode::BAD_REQUEST, "No such list", words),
+        Err(words) => return problem(StatusCode::BAD_REQUEST, "No such list", &words),
     };
     match asked_list(&desk, &wish).await {
         Ok(list) => html_of(StatusCode::OK, list),
@@ -103,9 +106,19 @@ pub(super) async fn list_alone<S: Store>(
 /// The list that somebody asks for, as HTML; or the answer if it cannot be read.
 async fn asked_list<S: Store>(desk: &Desk<S>, wish: &Wish) -> Result<String, Response> {
     let (now, stuck_after) = (desk.clock.now(), desk.settings.stuck_after);
-    let list = list::asked(desk.work.store(), wish, now, stuck_after).await;
-    let html = list.map_err(|it| unread(&it)).and_then(|it| it.render().map_err(|it| unread(&it)));
-    html.map_err(answer::unread)
+    let list = match list::asked(desk.work.store(), wish, now, stuck_after).await {
+        Ok(list) => list,
+        Err(error @ StoreError::NotIndexed { .. }) => {
+            let words = format!("{error}.");
+            return Err(problem(
+                StatusCode::NOT_IMPLEMENTED,
+                "No list by flight or day yet",
+                &words,
+            ));
+        }
+        Err(error) => return Err(answer::unread(unread(&error))),
+    };
+    list.render().map_err(|it| answer::unread(unread(&it)))
 }
 
 /// `GET /page/health`: how the services are doing, alone.

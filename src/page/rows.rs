@@ -7,7 +7,7 @@ use crate::{
         status::{Phase, Record},
     },
     http::listed,
-    store::{Find, Page, Store, StoreError},
+    store::{Find, Page, Start, Store, StoreError},
 };
 
 /// How many of the newest bookings are looked at. They decide how far back the counts go.
@@ -48,10 +48,10 @@ pub(super) fn decoded(page: &Page) -> Vec<Row> {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn look(store: &impl Store) -> Result<Rows, StoreError> {
-    let newest = store.list(Find::Newest { phase: None }, None, NEWEST_MAX).await?;
-    let stalest = store.list(Find::Stalest, None, STALEST_MAX).await?;
+    let newest = store.list(Find::Newest { phase: None }, Start::First, NEWEST_MAX).await?;
+    let stalest = store.list(Find::Stalest, Start::First, STALEST_MAX).await?;
     let inconsistent = Find::Newest { phase: Some(Phase::Inconsistent.to_string()) };
-    let inconsistent = store.list(inconsistent, None, INCONSISTENT_MAX).await?;
+    let inconsistent = store.list(inconsistent, Start::First, INCONSISTENT_MAX).await?;
     // Reading so many rows takes milliseconds, in which the thread has other things to do.
     let read = tokio::task::spawn_blocking(move || Rows {
         newest: decoded(&newest),

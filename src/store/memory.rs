@@ -2,11 +2,12 @@
 //! everything but the store costs: a service must never use it for anything else.
 
 use std::{
+    cmp::Ordering,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Page, Place, Start, Store, StoreError, Versioned, Write};
 use crate::domain::decision::Listing;
 
 /// The rows of one role. Copies share them.
@@ -47,41 +48,63 @@ impl Store for Memory {
     }
 
     /// Looks at every row, which is fast enough, since tests keep few rows in memory.
-    async fn list(
-        &self,
-        find: Find,
-        after: Option<Place>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
+    async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
         let rows = self.lock();
-        let wanted = |it: &Listing| match &find {
-            Find::Newest { phase } => phase.as_ref().is_none_or(|phase| *phase == it.phase),
-            Find::Stalest => it.open,
-        };
         let listed = rows.iter().filter_map(|(key, row)| {
-            let listing = row.listing.as_ref().filter(|it| wanted(it))?;
-            Some((listing.at_ms, key, listing, &row.versioned.body))
+            let (under, at_ms) = entry(&find, row.listing.as_ref()?)?;
+            let place = Place { at_ms, under: under.to_owned(), key: key.clone() };
+            Some((place, &row.versioned.body))
         });
-        let mut found: Vec<_> = listed.collect();
-        found.sort_by_key(|(at_ms, key, ..)| (*at_ms, *key));
-        if find != Find::Stalest {
-            found.reverse();
+        let mut listed: Vec<_> = listed.collect();
+        listed.sort_by(|one, other| order(&find, &one.0, &other.0));
+        let before =
+            |place: &Place| listed.partition_point(|it| order(&find, &it.0, place).is_lt());
+        let up_to = |place: &Place| listed.partition_point(|it| order(&find, &it.0, place).is_le());
+        let (from, to) = match &start {
+            Start::First => (0, limit),
+            Start::After(place) => (up_to(place), up_to(place).saturating_add(limit)),
+            Start::Before(place) => (before(place).saturating_sub(limit), before(place)),
+        };
+        let to = to.min(listed.len());
+        let Some(page) = listed.get(from..to).filter(|it| !it.is_empty()) else {
+            return Ok(Page::default());
+        };
+        let place = |it: Option<&(Place, &String)>| it.map(|it| it.0.clone());
+        Ok(Page {
+            rows: page.iter().map(|(place, body)| (place.key.clone(), (*body).clone())).collect(),
+            previous: place(page.first()).filter(|_| from > 0),
+            next: place(page.last()).filter(|_| to < listed.len()),
+        })
+    }
+}
+
+/// What the list has a row under, and the time; `None` if the row is not in it.
+fn entry<'l>(find: &Find, listing: &'l Listing) -> Option<(&'l str, i64)> {
+    let by_departure = |flight: Option<&str>, day: Option<&str>| {
+        let it = listing.departure.as_ref()?;
+        let fits =
+            flight.is_none_or(|flight| flight == it.flight) && day.is_none_or(|day| day == it.day);
+        fits.then_some((it.day.as_str(), it.since_ms))
+    };
+    let by_phase = |fits: bool| fits.then_some((listing.phase.as_str(), listing.at_ms));
+    match find {
+        Find::Newest { phase } => {
+            by_phase(phase.as_ref().is_none_or(|phase| *phase == listing.phase))
         }
-        if let Some(after) = after {
-            let after = (after.at_ms, &after.key);
-            found.retain(|(at_ms, key, ..)| match find {
-                Find::Newest { .. } => (*at_ms, *key) < after,
-                Find::Stalest => (*at_ms, *key) > after,
-            });
+        Find::Stalest => by_phase(listing.open),
+        Find::Flight { flight, day } => by_departure(Some(flight), day.as_deref()),
+        Find::Day { day } => by_departure(None, Some(day)),
+    }
+}
+
+/// The order of two places in the list. Rows of the same time are in the order of their keys.
+fn order(find: &Find, one: &Place, other: &Place) -> Ordering {
+    let by_time = (one.at_ms, &one.key).cmp(&(other.at_ms, &other.key));
+    match find {
+        Find::Newest { .. } => by_time.reverse(),
+        Find::Stalest => by_time,
+        Find::Flight { .. } | Find::Day { .. } => {
+            one.under.cmp(&other.under).then(by_time).reverse()
         }
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|(at_ms, key, listing, _)| Place {
-            at_ms: *at_ms,
-            phase: listing.phase.clone(),
-            key: (*key).clone(),
-        });
-        let rows = found.into_iter().map(|(_, key, _, body)| (key.clone(), body.clone()));
-        Ok(Page { rows: rows.collect(), next })
     }
 }

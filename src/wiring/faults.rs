@@ -12,7 +12,7 @@ use crate::{
 #[must_use]
 pub fn table_fault(error: &StoreError) -> Fault {
     match error {
-        StoreError::Unusable { .. } => Fault::config(error),
+        StoreError::Unusable { .. } | StoreError::NotIndexed { .. } => Fault::config(error),
         StoreError::Failed { .. } if Denied::is_behind(error) => Fault::config(error),
         StoreError::Failed { .. } | StoreError::Damaged { .. } | StoreError::Closed => {
             Fault::unreachable(error)
@@ -24,9 +24,10 @@ pub fn table_fault(error: &StoreError) -> Fault {
 pub(super) fn file_fault(error: &StoreError) -> Fault {
     match error {
         StoreError::Damaged { .. } => Fault::Internal(Chain(error).to_string()),
-        StoreError::Unusable { .. } | StoreError::Failed { .. } | StoreError::Closed => {
-            Fault::config(error)
-        }
+        StoreError::Unusable { .. }
+        | StoreError::NotIndexed { .. }
+        | StoreError::Failed { .. }
+        | StoreError::Closed => Fault::config(error),
     }
 }
 

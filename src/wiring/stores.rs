@@ -21,7 +21,7 @@ use crate::{
     metrics::RequestCount,
     runtime::{Chain, WorkError},
     store::{
-        Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
+        Commit, Find, Page, Start, Store, StoreError, Versioned, Write,
         dynamodb::DynamoDb,
         memory::Memory,
         sqlite::{Engine, Inline, Sqlite, Watch},
@@ -65,17 +65,12 @@ impl Store for AnyStore {
         }
     }
 
-    async fn list(
-        &self,
-        find: Find,
-        after: Option<Place>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
+    async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
         match self {
-            AnyStore::File(it) => it.list(find, after, limit).await,
-            AnyStore::Inline(it) => it.list(find, after, limit).await,
-            AnyStore::Table(it) => Box::pin(it.list(find, after, limit)).await,
-            AnyStore::Memory(it) => it.list(find, after, limit).await,
+            AnyStore::File(it) => it.list(find, start, limit).await,
+            AnyStore::Inline(it) => it.list(find, start, limit).await,
+            AnyStore::Table(it) => Box::pin(it.list(find, start, limit)).await,
+            AnyStore::Memory(it) => it.list(find, start, limit).await,
         }
     }
 }

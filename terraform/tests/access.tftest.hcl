@@ -136,6 +136,8 @@ run "iam_policies_with_tables" {
       "status: Allow dynamodb:PutItem table/booking-status",
       "status: Allow dynamodb:Query table/booking-status/index/newest",
       "status: Allow dynamodb:Query table/booking-status/index/stalest",
+      "status: Allow dynamodb:Query table/booking-status/index/of_flight",
+      "status: Allow dynamodb:Query table/booking-status/index/of_day",
     ])
     error_message = "A policy allows more, or less, on tables than its role does."
   }
@@ -211,7 +213,7 @@ run "operator_policy" {
         for pair in setproduct(["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:BatchGetItem"], run.topics.roles) :
         "Allow ${pair[0]} arn:aws:dynamodb:eu-central-1:123456789012:table/booking-${pair[1]}"
       ],
-      [for it in ["newest", "stalest"] : "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/booking-status/index/${it}"],
+      [for it in ["newest", "stalest", "of_flight", "of_day"] : "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/booking-status/index/${it}"],
     ))
     error_message = "The operator policy allows more, or less, than check, dlq and resend do."
   }

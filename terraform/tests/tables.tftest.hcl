@@ -79,7 +79,9 @@ run "a_table_a_role" {
     condition = toset(flatten([
       for role, it in aws_dynamodb_table.role : [for attribute in it.attribute : "${role} ${attribute.name} ${attribute.type}"]
       ])) == toset(concat(
-      formatlist("%s key S", tolist(run.topics.roles)), ["status phase S", "status open_phase S", "status at_ms N"]
+      formatlist("%s key S", tolist(run.topics.roles)),
+      ["status phase S", "status open_phase S", "status at_ms N"],
+      ["status flight S", "status day S", "status departure S"],
     ))
     error_message = "The attributes of a table are not exactly those of its keys."
   }
@@ -89,8 +91,13 @@ run "a_table_a_role" {
       for role, it in aws_dynamodb_table.role : [
         for index in it.global_secondary_index : join(" ", [role, index.name, index.hash_key, index.range_key, index.projection_type])
       ]
-    ])) == toset(["status newest phase at_ms KEYS_ONLY", "status stalest open_phase at_ms KEYS_ONLY"])
-    error_message = "The indexes are not `newest` and `stalest` of the table of status alone, with keys only."
+      ])) == toset([
+      "status newest phase at_ms KEYS_ONLY",
+      "status stalest open_phase at_ms KEYS_ONLY",
+      "status of_flight flight departure KEYS_ONLY",
+      "status of_day day departure KEYS_ONLY",
+    ])
+    error_message = "The indexes are not the four of the table of status alone, with keys only."
   }
 }
 

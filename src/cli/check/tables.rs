@@ -23,7 +23,7 @@ pub(super) async fn check_tables(config: &SdkConfig, names: &Names) -> Result<Ve
     Ok(findings)
 }
 
-/// The first thing that is wrong with a table.
+/// The worst thing that is wrong with a table.
 fn compare(role: RoleName, table: &str, seen: Option<&Layout>) -> Option<Finding> {
     let wanted = Layout::of(role);
     let (wrong, breaks, mend) = match seen {
@@ -40,15 +40,20 @@ fn compare(role: RoleName, table: &str, seen: Option<&Layout>) -> Option<Finding
                 .to_owned(),
         ),
         Some(seen) => {
-            let (index, keys) =
-                wanted.indexes.iter().find(|(name, keys)| seen.indexes.get(*name) != Some(keys))?;
+            let wrong = wanted.indexes.iter().filter(|(name, keys)| seen.indexes.get(*name) != Some(keys));
+            let (index, keys) = wrong.min_by_key(|(name, _)| !Layout::is_needed_to_start(name))?;
             let wrong = match seen.indexes.get(index) {
                 None => format!("it has no index {index}"),
                 Some(it) => format!("the keys of its index {index} are {it}, not {keys}"),
             };
+            let breaks = if Layout::is_needed_to_start(index) {
+                format!("{role} does not start: it could not list bookings")
+            } else {
+                format!("{role} cannot list bookings by flight or day; all else works")
+            };
             (
                 wrong,
-                format!("{role} does not start: it could not list bookings"),
+                breaks,
                 format!("{APPLY} and store = \"dynamodb\""),
             )
         }
@@ -86,7 +91,14 @@ mod tests {
         finds(Some(other), "its keys are id S, at N, not key S", "neither read nor write");
         let mut other = well.clone();
         other.indexes.remove("stalest");
-        finds(Some(other), "it has no index stalest", "list bookings");
+        finds(Some(other.clone()), "it has no index stalest", "does not start");
+        other.indexes.remove("of_day");
+        finds(Some(other), "it has no index stalest", "does not start");
+        // As an earlier version made it.
+        let mut other = well.clone();
+        other.indexes.remove("of_flight");
+        other.indexes.remove("of_day");
+        finds(Some(other), "it has no index of_day", "by flight or day; all else works");
         let mut other = well;
         other.indexes.insert("newest".to_owned(), "phase S".to_owned());
         let wrong = "the keys of its index newest are phase S, not phase S, at_ms N";

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, KeyType};
 
 use super::{
     arn, client,
-    index::{INDEXES, Index},
-    row::{AT_MS, KEY},
+    index::{INDEXES, Index, NEEDED},
+    row::KEY,
 };
 use crate::{
     aws::{Right, Told, is_denial},
@@ -31,13 +31,21 @@ impl Layout {
     /// What the table of `role` must have. A table may have further indexes.
     #[must_use]
     pub fn of(role: RoleName) -> Layout {
-        let index =
-            |it: Index| (it.name().to_owned(), format!("{} S, {AT_MS} N", it.phase_attribute()));
+        let index = |it: Index| {
+            let keys = format!("{} S, {} {}", it.hash, it.sort.attribute(), it.sort.kind());
+            (it.name.to_owned(), keys)
+        };
         let lists = role == RoleName::Status;
         Layout {
             keys: format!("{KEY} S"),
             indexes: INDEXES.into_iter().filter(|_| lists).map(index).collect(),
         }
+    }
+
+    /// Whether status does not start if its table lacks this index.
+    #[must_use]
+    pub fn is_needed_to_start(index: &str) -> bool {
+        NEEDED.iter().any(|it| it.name == index)
     }
 
     /// What the table in the account has; `None` when it does not exist.

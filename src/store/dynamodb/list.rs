@@ -1,57 +1,81 @@
-//! Rows by phase and age, from the two indexes. An index has one partition for each phase, so it is
+//! Pages of lists, from the indexes. An index by phase has one partition for each phase, so it is
 //! queried once for each, and the answers are merged: by time, then by phase, then in the order of
 //! the index. An index lags behind its table by some milliseconds. So the rows must never come from
-//! the index: they are read from the table, and a row with another phase by now is left out.
+//! the index: they are read from the table, and a row that is listed elsewhere by now is left out.
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::query::{QueryError, QueryOutput},
-    types::{AttributeValue, ReturnConsumedCapacity},
-};
 use tokio::task::JoinSet;
 
 use super::{
-    super::{Find, Page, Place, StoreError},
+    super::{Find, Page, Place, Start, StoreError},
     DynamoDb,
-    index::{Index, NEWEST, STALEST},
-    row::{self, AT_MS, Item, KEY, Row, number, text},
+    index::{Index, NEWEST, OF_DAY, OF_FLIGHT, STALEST, Sort},
+    partition::{From, Partition},
+    row::Row,
 };
 use crate::domain::status::Phase;
 
-/// The most pages of one phase. Each has up to 1 MB of keys, which is thousands of them.
-const PAGES_MAX: usize = 16;
-
-/// An entry of an index.
-struct Entry {
-    key: String,
-    at_ms: i64,
-    /// The position of its phase in [`Phase::ALL`].
-    phase: usize,
+/// How a list is found.
+#[derive(Clone, Copy)]
+struct List<'f> {
+    find: &'f Find,
+    index: Index,
 }
 
-/// Where to begin among the entries of one phase. Without any field, at the first.
-#[derive(Default)]
-struct Begin {
-    /// At this time or, when true, after it.
-    at_ms: Option<(i64, bool)>,
-    /// After this entry.
-    entry: Option<Item>,
+/// A way through a list.
+#[derive(Clone, Copy)]
+struct Way<'p> {
+    /// Where it begins; `None` for the first row of the list.
+    place: Option<&'p Place>,
+    /// Towards the beginning of the list.
+    backwards: bool,
 }
 
-impl Begin {
-    /// Where to begin in `phase` to continue after `place`. Entries of the same time are listed in
-    /// the order of their phases.
-    fn after(index: Index, place: Option<&Place>, phase: usize) -> Begin {
-        let Some(place) = place else { return Begin::default() };
-        let told = Phase::ALL.iter().position(|it| it.as_str() == place.phase);
-        if told != Some(phase) {
-            let beyond = told.is_some_and(|it| phase < it);
-            return Begin { at_ms: Some((place.at_ms, beyond)), entry: None };
+impl<'f> List<'f> {
+    fn of(find: &'f Find) -> List<'f> {
+        let index = match find {
+            Find::Newest { .. } => NEWEST,
+            Find::Stalest => STALEST,
+            Find::Flight { .. } => OF_FLIGHT,
+            Find::Day { .. } => OF_DAY,
+        };
+        List { find, index }
+    }
+
+    /// The partitions of the index that the list is in, in the order of their entries of one time.
+    fn partitions(self) -> Vec<Partition> {
+        let partition = |hash: &str, day: Option<&str>| Partition {
+            index: self.index,
+            hash: hash.to_owned(),
+            day: day.map(str::to_owned),
+        };
+        match self.find {
+            Find::Newest { phase: Some(phase) } => vec![partition(phase, None)],
+            Find::Newest { phase: None } | Find::Stalest => {
+                Phase::ALL.iter().map(|it| partition(it.as_str(), None)).collect()
+            }
+            Find::Flight { flight, day } => vec![partition(flight, day.as_deref())],
+            Find::Day { day } => vec![partition(day, None)],
         }
-        let mut entry = row::key(&place.key);
-        entry.insert(index.phase_attribute().to_owned(), AttributeValue::S(place.phase.clone()));
-        entry.insert(AT_MS.to_owned(), AttributeValue::N(place.at_ms.to_string()));
-        Begin { at_ms: None, entry: Some(entry) }
+    }
+
+    /// A number by which entries of several partitions are sorted: smaller numbers come earlier.
+    fn rank(self, at_ms: i64) -> i64 {
+        if self.index.oldest_first { at_ms } else { at_ms.saturating_neg() }
+    }
+
+    /// Whether the row is in the list, now that it was read.
+    fn has(self, row: &Row) -> bool {
+        let is = |own: Option<&str>, wanted: &Option<String>| {
+            wanted.as_deref().is_none_or(|it| own == Some(it))
+        };
+        match self.find {
+            Find::Newest { phase } => row.phase.is_some() && is(row.phase.as_deref(), phase),
+            Find::Stalest => row.open_phase.is_some(),
+            Find::Flight { flight, day } => {
+                row.flight.as_ref() == Some(flight) && is(row.day.as_deref(), day)
+            }
+            Find::Day { day } => row.day.as_ref() == Some(day),
+        }
     }
 }
 
@@ -59,132 +83,98 @@ impl DynamoDb {
     pub(super) async fn find(
         &self,
         find: &Find,
-        after: Option<&Place>,
+        start: &Start,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let (index, phase) = match find {
-            Find::Newest { phase } => (NEWEST, phase.as_deref()),
-            Find::Stalest => (STALEST, None),
-        };
         // DynamoDB does not accept a limit of 0.
         if limit == 0 {
             return Ok(Page::default());
         }
+        let (list, place) = (List::of(find), start.place());
+        let backwards = matches!(start, Start::Before(_));
         // One entry more than is returned, to know whether the list continues.
-        let mut entries = self.all_entries(index, phase, after, limit.saturating_add(1)).await?;
-        // The sort is stable, so entries of one phase keep the order of the index.
-        entries.sort_by_key(|it| (index.rank(it.at_ms), it.phase));
-        let more = entries.len() > limit;
+        let way = Way { place, backwards };
+        let mut entries = self.walk(list, way, limit.saturating_add(1)).await?;
+        let beyond = entries.len() > limit;
         entries.truncate(limit);
-        let next = entries.last().filter(|_| more).map(|it| Place {
-            at_ms: it.at_ms,
-            phase: Phase::ALL[it.phase].to_string(),
-            key: it.key.clone(),
-        });
+        // And one on the side from which the walk came.
+        let behind = match entries.first().filter(|_| place.is_some()) {
+            Some(it) => {
+                let way = Way { place: Some(it), backwards: !backwards };
+                !self.walk(list, way, 1).await?.is_empty()
+            }
+            None => false,
+        };
+        let (mut more_before, mut more_after) = (behind, beyond);
+        if backwards {
+            entries.reverse();
+            (more_before, more_after) = (beyond, behind);
+        }
+        Ok(Page {
+            previous: entries.first().filter(|_| more_before).cloned(),
+            next: entries.last().filter(|_| more_after).cloned(),
+            rows: self.rows_of(list, entries).await?,
+        })
+    }
 
+    /// The rows of the entries that are still in the list.
+    async fn rows_of(
+        &self,
+        list: List<'_>,
+        entries: Vec<Place>,
+    ) -> Result<Vec<(String, String)>, StoreError> {
         let keys: Vec<String> = entries.into_iter().map(|it| it.key).collect();
         let mut found = self.many(&keys).await?;
         let mut rows: Vec<Row> = keys.iter().filter_map(|it| found.remove(it)).collect();
-        rows.retain(|it| match (index.phase_of(it), phase) {
-            (Some(now), Some(wanted)) => now == wanted,
-            (now, None) => now.is_some(),
-            (None, Some(_)) => false,
-        });
-        // A row that was written meanwhile moves to its new time. Rows of the same time keep their
-        // order.
-        rows.sort_by_key(|it| index.rank(it.at_ms));
-        let rows = rows.into_iter().map(|it| (it.key, it.versioned.body)).collect();
-        Ok(Page { rows, next })
+        rows.retain(|it| list.has(it));
+        if list.index.sort == Sort::AtMs {
+            // A row that was written meanwhile moves to its new time. Rows of the same time keep
+            // their order.
+            rows.sort_by_key(|it| list.rank(it.at_ms));
+        }
+        Ok(rows.into_iter().map(|it| (it.key, it.versioned.body)).collect())
     }
 
-    /// The first `limit` entries of each phase, or of the wanted phase only.
-    async fn all_entries(
+    /// The places of the first `limit` entries on a way through a list.
+    async fn walk(
         &self,
-        index: Index,
-        wanted: Option<&str>,
-        after: Option<&Place>,
+        list: List<'_>,
+        way: Way<'_>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let mut phases = JoinSet::new();
-        for (phase, name) in Phase::ALL.into_iter().enumerate() {
-            if wanted.is_some_and(|it| it != name.as_str()) {
-                continue;
-            }
-            let (store, from) = (self.clone(), Begin::after(index, after, phase));
-            phases.spawn(async move { store.entries(index, phase, from, limit).await });
+    ) -> Result<Vec<Place>, StoreError> {
+        let partitions = list.partitions();
+        let own = |it: &Partition| way.place.is_some_and(|place| place.under == it.hash);
+        let of_place = partitions.iter().position(own);
+        let mut walks = JoinSet::new();
+        let several = partitions.len() > 1;
+        for (rank, partition) in partitions.into_iter().enumerate() {
+            let from = match way.place {
+                None => From::First,
+                // Entries of the same time are listed in the order of their partitions.
+                Some(place) if several && of_place != Some(rank) => From::Time {
+                    at_ms: place.at_ms,
+                    beyond: of_place.is_some_and(|it| (rank < it) != way.backwards),
+                },
+                Some(place) => From::Entry(place.clone()),
+            };
+            let store = self.clone();
+            walks.spawn(async move {
+                let entries = store.entries(&partition, from, way.backwards, limit).await?;
+                Ok::<_, StoreError>(entries.into_iter().map(move |it| (rank, it)))
+            });
         }
         let mut entries = Vec::new();
-        while let Some(found) = phases.join_next().await {
+        while let Some(found) = walks.join_next().await {
             entries.extend(found.map_err(|it| self.failed("list rows", it))??);
         }
-        Ok(entries)
-    }
-
-    /// The first `limit` entries of one phase.
-    async fn entries(
-        &self,
-        index: Index,
-        phase: usize,
-        mut from: Begin,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let mut entries = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let left = limit.saturating_sub(entries.len());
-            let answer = self.query(index, Phase::ALL[phase], left, &from).await;
-            let failed = |it| self.not_done("list rows", self.right_to_index(index), it);
-            let answer = answer.map_err(failed)?;
-            self.took("Query", answer.consumed_capacity());
-            let found = answer.items.unwrap_or_default().into_iter();
-            entries.extend(found.filter_map(|it| entry(it, phase)));
-            from.entry = answer.last_evaluated_key;
-            if from.entry.is_none() || entries.len() >= limit {
-                break;
-            }
+        if several {
+            // The sort is stable, so entries of one partition keep the order of the index.
+            entries.sort_by_key(|(rank, it)| {
+                let (at, rank) = (list.rank(it.at_ms), i64::try_from(*rank).unwrap_or(0));
+                if way.backwards { (at.saturating_neg(), -rank) } else { (at, rank) }
+            });
         }
-        Ok(entries)
+        entries.truncate(limit);
+        Ok(entries.into_iter().map(|it| it.1).collect())
     }
-
-    async fn query(
-        &self,
-        index: Index,
-        phase: Phase,
-        limit: usize,
-        from: &Begin,
-    ) -> Result<QueryOutput, SdkError<QueryError>> {
-        let query = self.client.query().table_name(&self.table).index_name(index.name());
-        let query = match from.at_ms {
-            None => query.key_condition_expression("#phase = :phase"),
-            Some((at_ms, beyond)) => {
-                let side = match (index.oldest_first, beyond) {
-                    (true, true) => ">",
-                    (true, false) => ">=",
-                    (false, true) => "<",
-                    (false, false) => "<=",
-                };
-                query
-                    .key_condition_expression(format!("#phase = :phase AND #at_ms {side} :at_ms"))
-                    .expression_attribute_names("#at_ms", AT_MS)
-                    .expression_attribute_values(":at_ms", AttributeValue::N(at_ms.to_string()))
-            }
-        };
-        query
-            .expression_attribute_names("#phase", index.phase_attribute())
-            .expression_attribute_values(":phase", AttributeValue::S(phase.to_string()))
-            .scan_index_forward(index.oldest_first)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(from.entry.clone())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-    }
-
-    /// Asks the index for one entry, to find out whether it exists and may be used.
-    pub(super) async fn ask_index(&self, index: Index) -> Result<(), SdkError<QueryError>> {
-        self.query(index, Phase::Requested, 1, &Begin::default()).await.map(drop)
-    }
-}
-
-fn entry(mut item: Item, phase: usize) -> Option<Entry> {
-    Some(Entry { at_ms: number(&item, AT_MS)?, key: text(&mut item, KEY)?, phase })
 }

@@ -8,6 +8,7 @@ mod describe;
 mod guard;
 mod index;
 mod list;
+mod partition;
 mod read;
 mod row;
 mod same;
@@ -23,7 +24,7 @@ use aws_sdk_dynamodb::{
 
 pub use self::describe::Layout;
 use self::same::Same;
-use super::{Commit, Find, Identity, Page, Place, Store, StoreError, Versioned, Write};
+use super::{Commit, Find, Identity, Page, Start, Store, StoreError, Versioned, Write};
 use crate::{
     aws::{Right, Told, is_denial, partition},
     domain::RoleName,
@@ -51,7 +52,8 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the table, or an index that the role needs, does not exist or may not be used, or when
-    /// DynamoDB does not answer.
+    /// DynamoDB does not answer. The indexes by flight and day are not needed: a table of an earlier
+    /// version does not have them.
     pub async fn open(
         config: &SdkConfig,
         table: &str,
@@ -148,7 +150,7 @@ impl DynamoDb {
 
     /// The permission for a query on an index.
     fn right_to_index(&self, index: index::Index) -> Right {
-        let resource = format!("{}/index/{}", self.arn, index.name());
+        let resource = format!("{}/index/{}", self.arn, index.name);
         Right { action: "dynamodb:Query", resource }
     }
 
@@ -159,7 +161,7 @@ impl DynamoDb {
         self.identity = self.identity_in(answer.item)?;
         // Only status lists rows. The other tables have no index.
         if role == RoleName::Status {
-            for index in index::INDEXES {
+            for index in index::NEEDED {
                 let right = self.right_to_index(index);
                 self.ask_index(index).await.map_err(|it| self.unusable(region, right, it))?;
             }
@@ -228,12 +230,7 @@ impl Store for DynamoDb {
         self.commit_to_the_same(self.write(writes)).await
     }
 
-    async fn list(
-        &self,
-        find: Find,
-        after: Option<Place>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.read_of_the_same(self.find(&find, after.as_ref(), limit)).await
+    async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
+        self.read_of_the_same(self.find(&find, &start, limit)).await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::super::{Versioned, Write};
+use super::super::{Versioned, Write, departures};
 
 /// The hash key of the table.
 pub(super) const KEY: &str = "key";
@@ -15,8 +15,16 @@ pub(super) const BODY: &str = "body";
 pub(super) const PHASE: &str = "phase";
 /// The hash key of the index `stalest`. Only open rows have it, so only they are in that index.
 pub(super) const OPEN_PHASE: &str = "open_phase";
-/// The sort key of both indexes.
+/// The sort key of these two.
 pub(super) const AT_MS: &str = "at_ms";
+/// The hash key of the index `of_flight`. A row without a known departure has neither this nor the
+/// two below.
+pub(super) const FLIGHT: &str = "flight";
+/// The hash key of the index `of_day`.
+pub(super) const DAY: &str = "day";
+/// The sort key of these two. It never changes while the departure stays the same, so a fact costs
+/// no unit for them.
+pub(super) const DEPARTURE: &str = "departure";
 
 /// An item in DynamoDB's form.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -29,6 +37,8 @@ pub(super) struct Row {
     pub(super) phase: Option<String>,
     pub(super) open_phase: Option<String>,
     pub(super) at_ms: i64,
+    pub(super) flight: Option<String>,
+    pub(super) day: Option<String>,
 }
 
 /// An item that this store did not write.
@@ -55,6 +65,8 @@ impl TryFrom<Item> for Row {
             phase: text(&mut item, PHASE),
             open_phase: text(&mut item, OPEN_PHASE),
             at_ms: number(&item, AT_MS).unwrap_or_default(),
+            flight: text(&mut item, FLIGHT),
+            day: text(&mut item, DAY),
             key,
         })
     }
@@ -74,6 +86,11 @@ pub(super) fn item(write: Write) -> Item {
         }
         item.insert(PHASE.to_owned(), AttributeValue::S(it.phase));
         item.insert(AT_MS.to_owned(), AttributeValue::N(it.at_ms.to_string()));
+        if let Some(it) = it.departure {
+            item.insert(DEPARTURE.to_owned(), AttributeValue::S(departures::text_of(&it)));
+            item.insert(FLIGHT.to_owned(), AttributeValue::S(it.flight));
+            item.insert(DAY.to_owned(), AttributeValue::S(it.day));
+        }
     }
     item
 }

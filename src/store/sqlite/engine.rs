@@ -6,7 +6,8 @@ use std::{cell::RefCell, sync::Arc};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::{
-    super::{Commit, Find, Page, Place, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Place, Start, StoreError, Versioned, Write},
+    columns::{Listed, UPDATE, UPDATE_WITH_DEPARTURE},
     keys::{self, Keys},
     list,
     watch::{Log, Watch},
@@ -243,13 +244,13 @@ impl Engine {
     }
 
     fn insert(&self, it: &Write) -> Result<(), rusqlite::Error> {
-        let (phase, at_ms, open) = listed(it);
+        let Listed { phase, at_ms, open, flight, departure } = Listed::of(it);
         self.connection
             .prepare_cached(
-                "INSERT INTO rows (key, version, body, phase, at_ms, open)
-                 VALUES (?1, 1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO rows (key, version, body, phase, at_ms, open, flight, departure)
+                 VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![it.key, it.body, phase, at_ms, open])?;
+            .execute(params![it.key, it.body, phase, at_ms, open, flight, departure])?;
         let id = self.connection.last_insert_rowid();
         self.keys.borrow_mut().add(&self.connection, &it.key, id)
     }
@@ -257,39 +258,37 @@ impl Engine {
     /// Writes the row with this id, if it has the key and the version that were read. Returns
     /// whether it has.
     fn update(&self, id: i64, it: &Write) -> Result<bool, rusqlite::Error> {
-        let (phase, at_ms, open) = listed(it);
+        let Listed { phase, at_ms, open, flight, departure } = Listed::of(it);
         let read_version = it.read_version.cast_signed();
-        let changed = self
-            .connection
-            .prepare_cached(
-                "UPDATE rows SET version = ?2 + 1, body = ?3, phase = ?4, at_ms = ?5, open = ?6
-                 WHERE id = ?1 AND key = ?7 AND version = ?2",
-            )?
-            .execute(params![id, read_version, it.body, phase, at_ms, open, it.key])?;
-        Ok(changed > 0)
+        let update = |sql| {
+            self.connection.prepare_cached(sql)?.execute(params![
+                id,
+                read_version,
+                it.body,
+                phase,
+                at_ms,
+                open,
+                it.key,
+                flight,
+                departure
+            ])
+        };
+        Ok(update(UPDATE)? > 0 || update(UPDATE_WITH_DEPARTURE)? > 0)
     }
 
-    /// At most `limit` listed rows, from the beginning or after the place `after`.
+    /// At most `limit` listed rows, from the beginning, after a place or before it.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn list(
-        &self,
-        find: &Find,
-        after: Option<&Place>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
+    pub fn list(&self, find: &Find, start: &Start, limit: usize) -> Result<Page, StoreError> {
         let failed = failure(&self.file, "list");
         let id = |it: &Place| {
             let select = "SELECT id FROM rows WHERE id = ?1 AND key = ?2";
             // If the row does not exist any more, all rows with its time come after it.
-            Ok(list::After {
-                at_ms: it.at_ms,
-                id: self.find(&it.key, select, |it| it.get(0))?.unwrap_or(0),
-            })
+            self.find(&it.key, select, |it| it.get(0)).map(|it| it.unwrap_or(0))
         };
-        let after = after.map(id).transpose().map_err(&failed)?;
-        list::page(&self.connection, find, after, limit).map_err(&failed)
+        let id = start.place().map(id).transpose().map_err(&failed)?.unwrap_or(0);
+        list::page(&self.connection, find, start, id, limit).map_err(&failed)
     }
 
     /// Every row, sorted by key: for audits, not for services. Reads the table of rows and no
@@ -310,13 +309,6 @@ impl Engine {
         }
         Ok(rows)
     }
-}
-
-/// The columns for lists: phase, time and whether the row is open.
-fn listed(it: &Write) -> (Option<&str>, Option<i64>, Option<bool>) {
-    let listing = it.listing.as_ref();
-    let phase = listing.map(|it| it.phase.as_str());
-    (phase, listing.map(|it| it.at_ms), listing.map(|it| it.open))
 }
 
 fn ends_early(error: &rusqlite::Error) -> bool {

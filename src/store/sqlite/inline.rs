@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Start, Store, StoreError, Versioned, Write},
     Engine,
 };
 
@@ -37,12 +37,7 @@ impl Store for Inline {
         Ok(ends.into_iter().next().unwrap_or(Commit::Done))
     }
 
-    async fn list(
-        &self,
-        find: Find,
-        after: Option<Place>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.engine().list(&find, after.as_ref(), limit)
+    async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
+        self.engine().list(&find, &start, limit)
     }
 }

@@ -2,6 +2,7 @@
 //! thread, which commits many concurrent settles in one transaction, so that they share one flush
 //! to disk. A file must never be used by two hosts.
 
+mod columns;
 mod engine;
 mod identity;
 mod inline;

@@ -31,7 +31,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// in progress.
 const CACHE_KIB: i64 = 2 * 1024;
 /// How many prepared statements a connection keeps: more than there are.
-const STATEMENTS_MAX: usize = 32;
+const STATEMENTS_MAX: usize = 64;
 /// How many pages the write-ahead log may have before it is copied into the file. A page that
 /// changed several times since the last copy is copied once.
 const LOG_PAGES_MAX: i64 = 4_000;

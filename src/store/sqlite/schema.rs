@@ -6,8 +6,11 @@ use rusqlite::Connection;
 use super::keys;
 use crate::domain::RoleName;
 
-/// `PRAGMA user_version` of a file with these tables. Versions 1 and 2 had an index by key.
-pub(super) const VERSION: usize = 3;
+/// `PRAGMA user_version` of a file with these tables. Versions 1 and 2 had an index by key, and
+/// version 3 had no departures.
+pub(super) const VERSION: usize = 4;
+/// The version to which [`DEPARTURES`] can be added.
+const WITHOUT_DEPARTURES: usize = 3;
 
 /// The role that the file belongs to.
 const META: &str = "CREATE TABLE meta (role TEXT NOT NULL) STRICT;";
@@ -33,6 +36,16 @@ const ROWS: &str = "
     CREATE TABLE old_keys (hash INTEGER, id INTEGER, PRIMARY KEY (hash, id)) STRICT, WITHOUT ROWID;
     CREATE TABLE moved (last_id INTEGER NOT NULL, last_hash INTEGER NOT NULL) STRICT;
     INSERT INTO moved VALUES (0, 0);";
+
+/// Lists by flight and day. `departure` has the day and the time at which the booking was first
+/// heard of (see `store::departures`). Neither column changes with further facts, and an update
+/// that leaves them out touches neither index. Both have few pages that change: those of the
+/// departures that are booked at this time.
+const DEPARTURES: &str = "
+    ALTER TABLE rows ADD COLUMN flight TEXT;
+    ALTER TABLE rows ADD COLUMN departure TEXT;
+    CREATE INDEX of_flight ON rows (flight, departure DESC) WHERE flight IS NOT NULL;
+    CREATE INDEX of_day ON rows (departure DESC) WHERE departure IS NOT NULL;";
 
 /// Migration of an earlier version, before [`ROWS`]: renames the old table.
 const SET_ASIDE: &str = "
@@ -60,11 +73,14 @@ pub(super) fn bring_up(
             connection.execute_batch(META)?;
             connection.execute("INSERT INTO meta VALUES (?1)", [role.as_str()])?;
             connection.execute_batch(ROWS)?;
+            connection.execute_batch(DEPARTURES)?;
         }
         VERSION => {}
+        // Rows from before have no departure until they are written again.
+        WITHOUT_DEPARTURES => connection.execute_batch(DEPARTURES)?,
         _ => {
             keys::teach_hash(connection)?;
-            for step in [SET_ASIDE, ROWS, TAKE_OVER] {
+            for step in [SET_ASIDE, ROWS, TAKE_OVER, DEPARTURES] {
                 connection.execute_batch(step)?;
             }
         }

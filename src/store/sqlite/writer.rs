@@ -8,7 +8,7 @@ use std::{thread::JoinHandle, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    super::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
+    super::{Commit, Find, Page, Start, Store, StoreError, Versioned, Write},
     Engine, Watch,
 };
 
@@ -39,7 +39,7 @@ type Committed = Result<Commit, StoreError>;
 enum Job {
     Read(Vec<String>, oneshot::Sender<Rows>),
     Commit(Vec<Write>, oneshot::Sender<Committed>),
-    List(Find, Option<Place>, usize, oneshot::Sender<Listed>),
+    List(Find, Start, usize, oneshot::Sender<Listed>),
     /// Makes the thread panic, as a bug would.
     #[cfg(test)]
     Panic,
@@ -124,13 +124,8 @@ impl Store for Sqlite {
         self.ask(|answer| Job::Commit(writes, answer)).await
     }
 
-    async fn list(
-        &self,
-        find: Find,
-        after: Option<Place>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.ask(|answer| Job::List(find, after, limit, answer)).await
+    async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
+        self.ask(|answer| Job::List(find, start, limit, answer)).await
     }
 }
 
@@ -239,8 +234,8 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Reply>
 fn seen(engine: &Engine, job: Job) -> Option<Reply> {
     match job {
         Job::Read(keys, answer) => Some(Reply::Read(answer, engine.read(&keys))),
-        Job::List(find, after, limit, answer) => {
-            Some(Reply::List(answer, engine.list(&find, after.as_ref(), limit)))
+        Job::List(find, start, limit, answer) => {
+            Some(Reply::List(answer, engine.list(&find, &start, limit)))
         }
         Job::Commit(..) => None,
         #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use booking::{
     domain::RoleName,
-    store::{Find, Store, StoreError, Write, dynamodb::DynamoDb},
+    store::{Find, Start, Store, StoreError, Write, dynamodb::DynamoDb},
     wiring::{begin_tables, new_deployment},
 };
 
@@ -103,7 +103,7 @@ async fn a_table_that_is_made_anew_under_a_running_service_is_not_read_as_an_emp
         for error in [
             open.read(key()).await.unwrap_err(),
             open.commit(vec![write()]).await.unwrap_err(),
-            open.clone().list(Find::Stalest, None, 1).await.unwrap_err(),
+            open.clone().list(Find::Stalest, Start::First, 1).await.unwrap_err(),
         ] {
             assert!(matches!(error, StoreError::Unusable { .. }), "{error:?}");
             assert!(error.to_string().contains("A store that is lost"), "{error}");

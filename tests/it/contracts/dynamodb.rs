@@ -9,7 +9,7 @@ use booking::{
     metrics::{Metrics, RequestCount},
     roles::SeatsRole,
     runtime::{Chain, Outcome, UnitOfWork},
-    store::{Commit, Find, Store, StoreError, Write, dynamodb::DynamoDb},
+    store::{Commit, Find, Start, Store, StoreError, Write, dynamodb::DynamoDb},
     wiring::{begin, new_deployment},
 };
 use jiff::SignedDuration;
@@ -25,7 +25,7 @@ fn write(key: String, listing: Option<Listing>) -> Write {
 }
 
 fn listed(key: String, phase: &str, at_ms: i64, open: bool) -> Write {
-    write(key, Some(Listing { phase: phase.to_owned(), at_ms, open }))
+    write(key, Some(Listing { phase: phase.to_owned(), at_ms, open, departure: None }))
 }
 
 /// How often an operation was sent.
@@ -80,7 +80,7 @@ async fn lists_go_over_pages_and_phases_in_order_and_never_scan() {
     let (queries, newest) = (sent(&count, "Query"), |phase: Option<&str>| Find::Newest {
         phase: phase.map(str::to_owned),
     });
-    let found = store.list(newest(Some("completed")), None, 600).await.unwrap().rows;
+    let found = store.list(newest(Some("completed")), Start::First, 600).await.unwrap().rows;
     let wanted: Vec<String> = (0..600).rev().map(long).collect();
     assert!(found.iter().map(|it| &it.0).eq(&wanted), "newest first, none left out");
     assert_eq!(found[0].1, format!("the row {}", long(599)));
@@ -92,7 +92,7 @@ async fn lists_go_over_pages_and_phases_in_order_and_never_scan() {
         assert_eq!(store.commit(vec![row]).await.unwrap(), Commit::Done);
     }
     let keys = async |find, limit| -> Vec<String> {
-        let found = store.list(find, None, limit).await.unwrap().rows;
+        let found = store.list(find, Start::First, limit).await.unwrap().rows;
         found.into_iter().map(|it| it.0.trim_start_matches("booking/").to_owned()).collect()
     };
     let first = keys(newest(None), 4).await;
@@ -341,7 +341,7 @@ async fn a_row_that_has_moved_on_is_left_out_of_the_list_it_has_left() {
     let row = listed("a".to_owned(), "completed", 7, false);
     tables.open(RoleName::Seats).await.commit(vec![row]).await.unwrap();
     let lagging = way(|operation, _, asked| {
-        let phase = &asked["ExpressionAttributeValues"][":phase"]["S"];
+        let phase = &asked["ExpressionAttributeValues"][":hash"]["S"];
         if operation != "Query" || !["requested", "completed"].map(Into::into).contains(phase) {
             return Fate::Pass;
         }
@@ -350,7 +350,7 @@ async fn a_row_that_has_moved_on_is_left_out_of_the_list_it_has_left() {
     });
     let store = store_over(&lagging.await, &tables).await;
     let list = async |find| {
-        let rows = store.list(find, None, 9).await.unwrap().rows;
+        let rows = store.list(find, Start::First, 9).await.unwrap().rows;
         rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
     };
     let newest = |phase: &str| Find::Newest { phase: Some(phase.to_owned()) };

@@ -3,6 +3,7 @@
 
 pub mod bus;
 pub mod capacity;
+pub mod departures;
 pub mod dynamodb;
 pub mod gateway;
 pub mod gateway_faults;

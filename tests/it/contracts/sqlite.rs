@@ -7,7 +7,7 @@ use booking::{
     domain::RoleName,
     durability::Durability,
     store::{
-        Commit, Find, Store, StoreError,
+        Commit, Find, Start, Store, StoreError,
         sqlite::{Engine, Inline, Sqlite},
     },
 };
@@ -156,9 +156,9 @@ fn taken_over(version: usize, rows: &str) {
     let rows = engine.read(&["booking/a".into(), "booking/b".into(), "canary/1".into()]).unwrap();
     let rows: Vec<_> = rows.into_iter().flatten().map(|it| (it.version, it.body)).collect();
     assert_eq!(rows, [(7, "one".into()), (3, "two".into()), (1, "three".into())]);
-    let newest = engine.list(&Find::Newest { phase: None }, None, 9).unwrap().rows;
+    let newest = engine.list(&Find::Newest { phase: None }, &Start::First, 9).unwrap().rows;
     assert_eq!(newest.iter().map(|it| it.1.as_str()).collect::<Vec<_>>(), ["two", "one"]);
-    assert_eq!(engine.list(&Find::Stalest, None, 9).unwrap().rows.len(), 1);
+    assert_eq!(engine.list(&Find::Stalest, &Start::First, 9).unwrap().rows.len(), 1);
     let written = [write("booking/a", 7, "on")];
     assert_eq!(engine.commit_all(&[&written]).unwrap(), [Commit::Done]);
     assert_eq!(engine.commit_all(&[&written]).unwrap(), [Commit::Conflict]);

@@ -110,6 +110,27 @@ impl Tables {
         Tables { names, config }
     }
 
+    /// Makes them as terraform/ did before there were lists by flight and day.
+    pub async fn make_without_departures() -> Tables {
+        let config = DynamoDbLocal::running().config().await;
+        let (client, names) = (Client::new(&config), Names::new(&unique("t")));
+        let mut planned = definitions();
+        let status = planned.get_mut("status").unwrap();
+        let keep = |of: &mut Value, names: &[&str]| {
+            let list = of.as_array_mut().unwrap();
+            list.retain(|it| names.contains(&it["name"].as_str().unwrap()));
+        };
+        keep(&mut status["attribute"], &["at_ms", "key", "open_phase", "phase"]);
+        keep(&mut status["global_secondary_index"], &["newest", "stalest"]);
+        for role in RoleName::ALL {
+            make(&client, &names.table(role), &planned[role.as_str()]).await;
+        }
+        let tables = Tables { names, config };
+        let opened = [(RoleName::Status, tables.open(RoleName::Status).await)];
+        begin_tables(&opened, new_deployment()).await.unwrap();
+        tables
+    }
+
     /// A role's rows, as its service opens them.
     pub async fn open(&self, role: RoleName) -> DynamoDb {
         self.open_counted(role, RequestCount::default()).await

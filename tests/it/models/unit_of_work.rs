@@ -22,7 +22,7 @@ use booking::{
     roles::{PaymentRole, SeatsRole},
     runtime::{Amended, Outcome, UnitOfWork, WorkError, amend, look_up},
     store::{
-        Commit, Find, Page, Place, Store, StoreError, Versioned, Write,
+        Commit, Find, Page, Start, Store, StoreError, Versioned, Write,
         sqlite::{Engine, Inline},
     },
     wire::{self, Message},
@@ -208,13 +208,8 @@ impl Store for Contested {
         }
         self.inner.commit(writes).await
     }
-    async fn list(
-        &self,
-        find: Find,
-        after: Option<Place>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.inner.list(find, after, limit).await
+    async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
+        self.inner.list(find, start, limit).await
     }
 }
 

@@ -150,7 +150,7 @@ async fn provoke(account: &Account, dynamodb: &DynamoDbLocal, services: &[Servic
     for role in RoleName::ALL {
         account.dead_letters(role, 1).await;
     }
-    for query in ["", "?phase=completed", "?order=stalest"] {
+    for query in ["", "?phase=completed", "?order=stalest", "?flight=WA117", "?date=2027-03-01"] {
         assert_eq!(status.get(&format!("/bookings{query}")).await.0, 200);
     }
 }
@@ -294,6 +294,7 @@ async fn the_operators_policy_is_exactly_what_the_commands_for_operators_call() 
 /// Whether a role may have anything to do with it: its queue, its dead-letter queue, its table and
 /// the indexes of that, the topics it publishes to, and for receipt the identity that sends.
 fn is_own(account: &Account, role: RoleName, resource: &str) -> bool {
+    const INDEXES: [&str; 4] = ["newest", "stalest", "of_flight", "of_day"];
     let name = resource.rsplit(':').next().unwrap();
     let names = &account.names;
     let table = format!("table/{}", names.table(role));
@@ -304,6 +305,6 @@ fn is_own(account: &Account, role: RoleName, resource: &str) -> bool {
         || (role == RoleName::Receipt && resource == IDENTITY)
         || name
             .strip_prefix(&format!("{table}/index/"))
-            .is_some_and(|it| role == RoleName::Status && ["newest", "stalest"].contains(&it))
+            .is_some_and(|it| role == RoleName::Status && INDEXES.contains(&it))
         || published.map(|it| account.topic_arn(it.topic)).any(|it| it == resource)
 }

@@ -20,13 +20,16 @@ use booking::{
         ids::{BookingId, Cause},
         schedule::Schedule,
         seats::Seats,
-        status::Phase,
+        status::{Phase, Record, Statuses},
     },
     durability::Durability,
     gateway::simulated::movements,
     roles::SeatsRole,
     runtime::{Amended, Outcome, StoredRow, UnitOfWork, amend, look_up},
-    store::sqlite::{Engine, Inline},
+    store::{
+        Commit, Find, Start, Write,
+        sqlite::{Engine, Inline},
+    },
     wiring::{gateway_file, store_file},
 };
 use jiff::SignedDuration;
@@ -98,6 +101,37 @@ fn every_row_of_an_earlier_version_is_read() {
         let id = BookingId::parse(it["subject"].as_str().unwrap()).unwrap();
         let (_, record) = evidence.records().find(|(known, _)| **known == id).unwrap();
         assert!(!record.timeline().is_empty(), "{id}");
+    }
+}
+
+/// The files are of version 3, which had no lists by flight and day. A store never looks inside a
+/// row, so it cannot know the departures of old rows.
+#[test]
+fn a_row_of_an_earlier_version_is_listed_by_flight_and_day_once_it_is_written_again() {
+    let (folder, _) = earlier();
+    let file = store_file(folder.path(), RoleName::Status);
+    let mut engine =
+        Engine::open_existing(&file, RoleName::Status, Durability::ProcessDeath).unwrap();
+    let newest = engine.list(&Find::Newest { phase: None }, &Start::First, 99).unwrap();
+    assert_eq!(newest.rows.len(), 14);
+    let (key, body) = newest.rows[0].clone();
+    let kept: StoredRow<Record> = serde_json::from_str(&body).unwrap();
+    let listing = Statuses::listing(&kept.row);
+    let departure = listing.as_ref().unwrap().departure.clone().unwrap();
+    let lists = [
+        Find::Flight { flight: departure.flight.clone(), day: None },
+        Find::Flight { flight: departure.flight, day: Some(departure.day.clone()) },
+        Find::Day { day: departure.day },
+    ];
+    for it in &lists {
+        assert_eq!(engine.list(it, &Start::First, 99).unwrap().rows, [], "{it:?}");
+    }
+    let read_version = engine.read(std::slice::from_ref(&key)).unwrap()[0].clone().unwrap().version;
+    let write = Write { key: key.clone(), read_version, body: body.clone(), listing };
+    assert_eq!(engine.commit_all(&[&[write]]).unwrap(), [Commit::Done]);
+    for it in &lists {
+        let rows = engine.list(it, &Start::First, 99).unwrap().rows;
+        assert_eq!(rows, [(key.clone(), body.clone())], "{it:?}");
     }
 }
 

@@ -90,7 +90,7 @@ async fn all_stories_end(tables: bool) {
     for role in RoleName::ALL {
         deployed.set_aside(role).await;
     }
-    for query in ["", "?phase=completed", "?order=stalest"] {
+    for query in ["", "?phase=completed", "?order=stalest", "?flight=WA117", "?date=2027-03-01"] {
         assert_eq!(status.get(&format!("/bookings{query}")).await.0, 200);
     }
 

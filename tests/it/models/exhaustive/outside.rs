@@ -12,7 +12,7 @@ use booking::{
     },
     gateway::{Charged, Gateway, GatewayError},
     mailer::{MailError, Mailer},
-    store::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write},
+    store::{Commit, Find, Page, Start, Store, StoreError, Versioned, Write},
     wire::{Incoming, Message},
 };
 
@@ -62,7 +62,7 @@ impl Store for Hand {
         }
     }
 
-    async fn list(&self, _: Find, _: Option<Place>, _: usize) -> Result<Page, StoreError> {
+    async fn list(&self, _: Find, _: Start, _: usize) -> Result<Page, StoreError> {
         unreachable!("a worker lists nothing")
     }
 }

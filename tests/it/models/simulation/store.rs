@@ -7,7 +7,7 @@ use std::{
 
 use booking::{
     domain::RoleName,
-    store::{Commit, Find, Page, Place, Store, StoreError, Versioned, Write, sqlite::Inline},
+    store::{Commit, Find, Page, Start, Store, StoreError, Versioned, Write, sqlite::Inline},
 };
 
 use super::{
@@ -138,12 +138,7 @@ impl Store for SimStore {
         Ok(end)
     }
 
-    async fn list(
-        &self,
-        find: Find,
-        after: Option<Place>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.inner.engine().list(&find, after.as_ref(), limit)
+    async fn list(&self, find: Find, start: Start, limit: usize) -> Result<Page, StoreError> {
+        self.inner.engine().list(&find, &start, limit)
     }
 }
