@@ -296,3 +296,7 @@ const fn rank(kind: Kind) -> Option<u8> {
         Kind::BookingRequested => None,
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;
