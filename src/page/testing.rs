@@ -44,10 +44,9 @@ pub(super) fn booking(id: &str, events: &[(Kind, f64)]) -> Row {
     let (key, mut rows) = (Key::Booking(id.clone()), Rows::default());
     rows.insert(key.clone(), None);
     for event in events.iter().map(line).map(|it| said(&it)) {
-        match Statuses.decide(&rows, &event, &[], event.time) {
-            Step::Settle(decision) => rows.insert(key.clone(), Some(decision.own)),
-            other => panic!("{other:?}"),
-        }
+        let step = Statuses.decide(&rows, &event, &[], event.time);
+        let Step::Settle(decision) = step else { panic!("{step:?}") };
+        rows.insert(key.clone(), Some(decision.own));
     }
     let record = rows.get(&key).cloned().unwrap_or_default();
     Row { id, record }
