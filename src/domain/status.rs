@@ -71,3 +71,7 @@ fn departure(record: &Record) -> Option<Departure> {
 #[cfg(test)]
 #[path = "status_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "status_listing_tests.rs"]
+mod listing_tests;

@@ -18,7 +18,7 @@ fn check(facts: &[&str], stands: &str) -> Record {
 }
 
 /// The row that these facts leave. Checks that hearing them again changes nothing.
-fn fold(facts: &[&str]) -> Record {
+pub(super) fn fold(facts: &[&str]) -> Record {
     let mut world = World::new(Statuses);
     let events: Vec<Event> = facts.iter().map(|it| said(it)).collect();
     for event in &events {
@@ -43,15 +43,15 @@ fn tell_standing(standing: &Standing) -> String {
     told
 }
 
-const BR: &str = "BR ada/1 12A @1";
-const SB: &str = "SB ada/1 12A @2";
+pub(super) const BR: &str = "BR ada/1 12A @1";
+pub(super) const SB: &str = "SB ada/1 12A @2";
 const SU: &str = "SU ada/1 taken 12A @3";
 const SR: &str = "SR ada/1 payment_failed 12A @4";
-const PO: &str = "PO ada/1 @5";
+pub(super) const PO: &str = "PO ada/1 @5";
 const PF: &str = "PF ada/1 declined @6";
 const NEVER: &str = "PF ada/1 seat_unavailable @6";
 const RF: &str = "RF ada/1 @7";
-const RI: &str = "RI ada/1 @8";
+pub(super) const RI: &str = "RI ada/1 @8";
 
 #[test]
 fn the_receipt_is_the_one_of_the_request_that_was_answered_and_void_without_seats() {
@@ -366,47 +366,6 @@ fn refused_requests_are_kept_up_to_a_limit_in_any_order() {
     assert_eq!(record, keep(all.iter().rev().map(refused).collect()));
     let kept: Vec<f64> = record.rejections().map(|it| seconds(it.time)).collect();
     assert_eq!(kept, all[..REJECTIONS_MAX]);
-}
-
-#[test]
-fn a_row_is_listed_by_phase_newest_fact_departure_and_whether_it_is_open() {
-    let listing = |facts: &[&str]| Statuses::listing(&fold(facts)).unwrap();
-    let row = |phase: &str, newest, open| Listing {
-        phase: phase.to_owned(),
-        at_ms: at(newest).as_millisecond(),
-        open,
-        departure: Some(Departure {
-            flight: "WA117".to_owned(),
-            day: "2027-03-01".to_owned(),
-            since_ms: at(newest).as_millisecond(),
-        }),
-    };
-    // The time is that of hearing, since a client may write any time.
-    assert_eq!(listing(&[BR, PO, SB]), row("confirmed", 7777.0, true));
-    assert_eq!(listing(&[RI, PO, SB]), row("completed", 7777.0, false));
-    let refused = Rejection { time: at(9.0), reason: "seats: expected a seat".to_owned() };
-    let rejected = Record::default().rejecting(refused).unwrap();
-    let nowhere = Listing { departure: None, ..row("rejected", 9.0, false) };
-    assert_eq!(Statuses::listing(&rejected), Some(nowhere));
-    // No event but these names a departure.
-    assert_eq!(listing(&[PO]).departure, None);
-    assert_eq!(listing(&[PO, SB]).departure, row("", 7777.0, true).departure);
-    assert_eq!(Statuses::listing(&Record::default()), None);
-}
-
-/// Else a store would write its index by flight and day anew with each fact.
-#[test]
-fn the_departure_that_a_booking_is_listed_under_stays_whatever_else_is_heard() {
-    let mut world = World::new(Statuses);
-    let mut seen = Vec::new();
-    for (heard, fact) in [10.0, 20.0, 30.0, 40.0].into_iter().zip([BR, PO, SB, RI]) {
-        world.deliver(&said(fact), at(heard), &mut |_, never| match *never {});
-        let listing = Statuses::listing(&world.rows[&Key::Booking(id("ada"))]).unwrap();
-        assert_eq!(listing.at_ms, at(heard).as_millisecond());
-        seen.push(listing.departure.unwrap());
-    }
-    assert_eq!(seen[0].since_ms, at(10.0).as_millisecond());
-    assert!(seen.iter().all(|it| *it == seen[0]), "{seen:?}");
 }
 
 #[test]

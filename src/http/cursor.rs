@@ -1,6 +1,6 @@
-//! The cursor of a list of bookings: the text with which a client asks for the next page, or for the
-//! one before. A client may make one up, so it must never give access to more than the list itself
-//! shows.
+//! The cursor of a list of bookings: the text with which a client asks for the next page, or for
+//! the one before. A client may make one up, so it must never give access to more than the list
+//! itself shows.
 
 use std::{fmt, str::FromStr};
 

@@ -18,7 +18,7 @@ const ROWS_A_LOOK: usize = 100;
 /// How often that is done for one page.
 const LOOKS_MAX: usize = 5;
 
-/// What the bookings of a list have in common. Without any field, nothing: the list has all of them.
+/// What the bookings of a list have in common. Without any field, the list has all bookings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     pub phase: Option<Phase>,

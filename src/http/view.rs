@@ -206,9 +206,9 @@ pub struct BookingList {
     /// The value of `before=` for the page before; `None` at the beginning of the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
-    /// The value of `after=` for the next page; `None` at the end of the list. In a list by phase or
-    /// age, a booking that has news between two pages moves to the place of its new time, so it may
-    /// be listed twice or be missing from the pages that are left.
+    /// The value of `after=` for the next page; `None` at the end of the list. In a list by phase
+    /// or age, a booking that has news between two pages moves to the place of its new time, so it
+    /// may be listed twice or be missing from the pages that are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

@@ -141,8 +141,8 @@ pub trait Store: Send + Sync + 'static {
     fn commit(&self, writes: Vec<Write>)
     -> impl Future<Output = Result<Commit, StoreError>> + Send;
 
-    /// At most `limit` listed rows, from the beginning, after a place or before it. The cost depends
-    /// on the number of rows that are returned, not on the place in the list.
+    /// At most `limit` listed rows, from the beginning, after a place or before it. The cost
+    /// depends on the number of rows that are returned, not on the place in the list.
     ///
     /// A row that was last written by a version without lists by flight and day is in none of these
     /// until it is written again.

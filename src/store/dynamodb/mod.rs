@@ -52,8 +52,8 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the table, or an index that the role needs, does not exist or may not be used, or when
-    /// DynamoDB does not answer. The indexes by flight and day are not needed: a table of an earlier
-    /// version does not have them.
+    /// DynamoDB does not answer. The indexes by flight and day are not needed: a table of an
+    /// earlier version does not have them.
     pub async fn open(
         config: &SdkConfig,
         table: &str,

@@ -75,8 +75,8 @@ impl Partition {
 }
 
 impl DynamoDb {
-    /// The places of the first `limit` entries of a partition from there on, towards the beginning of the list if
-    /// `backwards` is set.
+    /// The places of the first `limit` entries of a partition from there on, towards the beginning
+    /// of the list if `backwards` is set.
     pub(super) async fn entries(
         &self,
         partition: &Partition,

@@ -3,8 +3,8 @@
 
 use super::super::{Write, departures};
 
-/// Writes a row whose departure stays as it is: nearly every write. It sets no column of the indexes
-/// by flight and day, so SQLite does not touch them.
+/// Writes a row whose departure stays as it is: nearly every write. It sets no column of the
+/// indexes by flight and day, so SQLite does not touch them.
 pub(super) const UPDATE: &str = "
     UPDATE rows SET version = ?2 + 1, body = ?3, phase = ?4, at_ms = ?5, open = ?6
     WHERE id = ?1 AND key = ?7 AND version = ?2 AND flight IS ?8 AND departure IS ?9";

@@ -1,5 +1,6 @@
 //! Pages of lists. The indexes hold rows of the same time in the order of their ids, so a page can
-//! begin or end exactly at the place of a row. A query must never read rows that it does not return.
+//! begin or end exactly at the place of a row. A query must never read rows that it does not
+//! return.
 
 use rusqlite::{Connection, params_from_iter, types::Value};
 

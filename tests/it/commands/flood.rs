@@ -1,23 +1,13 @@
-//! An operator under a flood: what matters is found behind thousands, put back and dropped by tens,
-//! and lists go on where they ended.
+//! An operator under a flood: what matters is found behind thousands, put back and dropped by tens.
 
 use std::{
-    collections::BTreeSet,
     io::{BufRead, BufReader, Write},
     process::{Command, Output, Stdio},
 };
 
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use axum::http::StatusCode;
-use booking::{
-    clock::Clock,
-    domain::{RoleName, event::Event},
-    durability::Durability,
-    roles::StatusRole,
-    runtime::UnitOfWork,
-    store::sqlite::{Engine, Inline},
-    wiring::store_file,
-};
+use booking::domain::RoleName;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -38,13 +28,13 @@ fn command(account: &Account, folder: &Folder, way: Option<&Way>, args: &[&str])
 }
 
 /// Exit code, stdout, stderr.
-fn told(output: Output) -> (Option<i32>, String, String) {
+pub fn told(output: Output) -> (Option<i32>, String, String) {
     let text = |it| String::from_utf8(it).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 #[track_caller]
-fn says(mut command: Command, code: i32, wanted: &[&str]) -> String {
+pub fn says(mut command: Command, code: i32, wanted: &[&str]) -> String {
     let (ended, out, beside) = told(command.output().unwrap());
     assert_eq!(ended, Some(code), "{out}{beside}");
     for it in wanted {
@@ -260,116 +250,6 @@ async fn drop_deletes_what_it_was_told_to_and_nothing_on_a_dry_run() {
     says(run(&["dlq", "drop", "status", "--booking", "kept"]), 0, &["1 message deleted"]);
     says(run(&["dlq", "drop", "seats", "--all"]), 0, &["1 message deleted (1 conflict)"]);
     assert_eq!((depth(RoleName::Seats).await, depth(RoleName::Status).await), ((0, 0), (0, 0)));
-}
-
-/// All of one millisecond, which is what a flood looks like.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_goes_on_where_it_ended_until_there_is_no_more() {
-    let (account, folder) = (Account::make(false).await, Folder::new());
-    let engine = Engine::open(
-        &store_file(folder.path(), RoleName::Status),
-        RoleName::Status,
-        Durability::PowerFailure,
-    );
-    let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
-    let work = UnitOfWork::new(StatusRole, Inline::new(engine.unwrap()), clock);
-    for at in 0..25 {
-        let event: Event = Sketch::new(&format!("b-{at}"), &["12A"], "tok_visa").event();
-        work.attend(&event).await.unwrap();
-    }
-    drop(work);
-    let status = Service::start(RoleName::Status, &account.prefix, folder.path(), &[]).await;
-    let ids = |page: &Value| -> Vec<String> {
-        let lines = page["bookings"].as_array().unwrap().iter();
-        lines.map(|it| it["booking_id"].as_str().unwrap().to_owned()).collect()
-    };
-    for query in [
-        "",
-        "order=stalest&",
-        "phase=requested&",
-        "flight=WA117&",
-        "date=2027-03-01&",
-        "flight=WA117&date=2027-03-01&",
-        "flight=WA117&phase=requested&",
-    ] {
-        let (mut all, mut sizes, mut after) = (Vec::new(), Vec::new(), String::new());
-        loop {
-            let (code, page) = status.get(&format!("/bookings?{query}limit=10{after}")).await;
-            assert_eq!(code, 200, "{page}");
-            sizes.push(ids(&page).len());
-            all.extend(ids(&page));
-            let Some(next) = page["next"].as_str() else {
-                // And back, from the last page to the one before.
-                let previous = page["previous"].as_str().expect("there are pages before");
-                let back = format!("/bookings?{query}limit=10&before={previous}");
-                let (code, page) = status.get(&back).await;
-                assert_eq!((code, ids(&page).as_slice()), (200, &all[10..20]), "{query}");
-                break;
-            };
-            after = format!("&after={next}");
-        }
-        assert_eq!(sizes, [10, 10, 5], "{query}");
-        assert_eq!(all.into_iter().collect::<BTreeSet<_>>().len(), 25, "{query}: each once");
-    }
-    let exact = status.get("/bookings?limit=25").await.1;
-    assert!(exact.get("next").is_none(), "the end is known to be the end");
-    assert!(exact.get("previous").is_none(), "and so is the beginning");
-    for nobody in ["flight=WA118", "date=2027-03-02", "flight=WA117&phase=completed"] {
-        let (code, none) = status.get(&format!("/bookings?{nobody}")).await;
-        assert_eq!((code, none), (200, json!({"bookings": []})), "{nobody}");
-    }
-    for wrong in ["", "7", "7.paid", "7.paid.b'--", "x.paid.b", "%00", "7.paid.b%2Fc", "7.nil.b"] {
-        for side in ["after", "before"] {
-            let (code, said) = status.get(&format!("/bookings?{side}={wrong}")).await;
-            assert_eq!((code, said["error"].is_string()), (400, true), "{wrong}: {said}");
-        }
-    }
-    for wrong in [
-        "flight=wa117",
-        "flight=",
-        "date=2027-3-1",
-        "date=2027-02-30",
-        "flight=WA117&order=stalest",
-        "date=2027-03-01&order=stalest",
-        "after=7.paid.b&before=7.paid.b",
-        "flight=WA117&after=7.paid.b",
-        "after=7.2027-03-01.b",
-        "date=2027-03-02&after=7.2027-03-01.b",
-    ] {
-        let (code, said) = status.get(&format!("/bookings?{wrong}")).await;
-        assert_eq!((code, said["error"].is_string()), (400, true), "{wrong}: {said}");
-    }
-
-    let url = format!("http://{}", status.address);
-    let list = |args: &[&str]| {
-        let mut list = binary();
-        list.args(["list", "--status-url", &url]).args(args);
-        list
-    };
-    let (code, first, beside) = told(list(&["--limit", "20"]).output().unwrap());
-    assert_eq!((code, first.lines().count()), (Some(0), 21), "{first}");
-    let next = beside.trim_end().strip_prefix("there are more: --after ").expect(&beside);
-    let rest = says(list(&["--after", next]), 0, &[]);
-    assert_eq!(rest.lines().count(), 6, "{rest}");
-    assert_eq!(says(list(&["--all"]), 0, &[]).lines().count(), 26);
-    let pages = says(list(&["--all", "--json", "--open"]), 0, &[]);
-    assert_eq!(ids(&serde_json::from_str(&pages).unwrap()).len(), 25);
-    let no =
-        says(list(&["--after", "4111111111111111"]), 2, &["expected the `next` or `previous`"]);
-    assert!(!no.contains("4111"));
-    let of_day = ["--date", "2027-03-01", "--limit", "20"];
-    let (code, first, beside) = told(list(&of_day).output().unwrap());
-    assert_eq!((code, first.lines().count()), (Some(0), 21), "{first}");
-    let next = beside.trim_end().strip_prefix("there are more: --after ").expect(&beside);
-    let of_both = ["--date", "2027-03-01", "--flight", "WA117", "--json", "--after", next];
-    let rest: Value = serde_json::from_str(&says(list(&of_both), 0, &[])).unwrap();
-    assert_eq!(ids(&rest).len(), 5);
-    let back = ["--date", "2027-03-01", "--before", rest["previous"].as_str().unwrap()];
-    assert_eq!(says(list(&back), 0, &[]), first);
-    assert_eq!(says(list(&["--flight", "WA118"]), 0, &[]), "no bookings\n");
-    says(list(&["--flight", "wa117"]), 2, &["a flight such as WA117"]);
-    says(list(&["--date", "1.3.2027"]), 2, &["YYYY-MM-DD"]);
-    says(list(&["--flight", "WA117", "--open"]), 2, &["cannot be used with"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

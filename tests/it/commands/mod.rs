@@ -11,6 +11,7 @@ pub mod dlq;
 pub mod erase;
 pub mod flood;
 pub mod follow;
+pub mod lists;
 pub mod manual;
 pub mod resend;
 pub mod terminal;

@@ -1,5 +1,5 @@
-//! Lists by flight and day: what a page costs on DynamoDB, what a table says that has no indexes for
-//! them yet, and how bookings of one phase are found among those of a flight.
+//! Lists by flight and day: what a page costs on DynamoDB, what a table says that has no indexes
+//! for them yet, and how bookings of one phase are found among those of a flight.
 
 use std::sync::Arc;
 
