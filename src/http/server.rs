@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, response::Response};
+use axum::{Extension, Router, body::Body, response::Response};
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -38,6 +38,24 @@ const LAST_REQUESTS: Duration = Duration::from_secs(2);
 /// The pause after a connection could not be accepted for lack of file descriptors. Other
 /// connections may end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Tells the handler of a stream that the server stops. Each request has one, as an extension:
+/// without it, a stream would keep the server from stopping.
+#[derive(Clone, Debug)]
+pub struct Stopping(CancellationToken);
+
+impl Stopping {
+    /// Stops when `stop` is cancelled.
+    #[must_use]
+    pub fn new(stop: CancellationToken) -> Stopping {
+        Stopping(stop)
+    }
+
+    /// Returns when the server is told to stop.
+    pub async fn told(self) {
+        self.0.cancelled().await;
+    }
+}
 
 /// The open connections, the oldest first. A connection counts until it is closed.
 #[derive(Clone, Debug)]
@@ -145,6 +163,7 @@ pub(super) async fn serve(
 ) {
     let connections = Connections { open: Arc::default(), count };
     let tasks = TaskTracker::new();
+    let router = router.layer(Extension(Stopping::new(stop.clone())));
     let mut short = false;
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {

@@ -47,7 +47,7 @@ impl World {
         let not_on_sale = Seating { date: date(2040, 1, 1), ..seating() };
         let refused = [unknown_flight, unknown_seat, not_on_sale];
         let refused = refused.map(|seating| Request { seating, ..plain() });
-        let refused = refused.into_iter().chain([cheaper()]).map(|it| World::new(it));
+        let refused = refused.into_iter().chain([cheaper()]).map(World::new);
         let rival = World { rival: true, ..simple.clone() };
         [simple, rival].into_iter().chain(declines).chain(refused).collect()
     }

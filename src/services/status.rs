@@ -11,6 +11,7 @@ use crate::{
     domain::RoleName,
     fault::Fault,
     http::{self, Census},
+    page,
     roles::StatusRole,
     wiring::Signals,
 };
@@ -24,6 +25,11 @@ pub struct StatusArgs {
     /// How long an open booking may go without a new event before it counts as stuck
     #[arg(long, env = "BOOKING_STUCK_AFTER", default_value = "2m", value_name = "TIME")]
     pub stuck_after: Span,
+
+    /// Where the page leads for the trace of a booking, such as
+    /// https://traces.example.com/trace/{trace_id}
+    #[arg(long, env = "BOOKING_TRACE_URL", value_name = "URL")]
+    pub trace_url: Option<String>,
 }
 
 /// Runs `booking status` until it is told to stop.
@@ -34,12 +40,17 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
+    let trace_url = args.trace_url.as_deref().map(str::parse).transpose();
+    let trace_url = trace_url.map_err(|it| Fault::Config(format!("--trace-url: {it}")))?;
+    let settings = page::Settings { stuck_after, trace_url, watch: None };
     let service = Service::prepare(RoleName::Status, args.service);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
     let metrics = service.metrics.clone();
     let routes = move |work: Arc<_>| {
         Census::begin(&metrics, Arc::clone(&work), Clock::Machine, stuck_after);
-        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after).merge(http::canaries(work))
+        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
+            .merge(page::routes(Arc::clone(&work), Clock::Machine, settings))
+            .merge(http::canaries(work))
     };
     service.run(StatusRole, routes, signals).await
 }

@@ -13,6 +13,7 @@ pub mod kill;
 pub mod logs;
 pub mod mail;
 pub mod metrics;
+pub mod page;
 pub mod personal;
 pub mod prometheus;
 pub mod race;
