@@ -2,16 +2,21 @@
 //! canaries. It only reads, and it must never take anything that the consumer needs.
 
 mod canaries;
+mod connections;
 mod cursor;
 mod exposition;
 mod server;
+mod stalled;
 mod status;
+mod token;
 mod unreadable;
 pub mod view;
 
 pub use canaries::{CanaryView, canaries};
 pub use cursor::Cursor;
+pub use server::Stopping;
 pub use status::{LIMIT_MAX, bookings};
+pub use token::{Token, guarded};
 
 use std::sync::Arc;
 
@@ -78,8 +83,9 @@ async fn errors_as_json(answer: Response) -> Response {
     (code, Json(serde_json::json!({"error": problem}))).into_response()
 }
 
-/// Serves until `stop` is cancelled, then lets open requests finish. Every error is JSON, even the
-/// answer to bytes that are no HTTP request.
+/// Serves until `stop` is cancelled, then lets open requests finish; a stream ends when its handler
+/// hears of it by [`Stopping`]. Every error is JSON, even the answer to bytes that are no HTTP
+/// request.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     server::serve(listener, router.layer(map_response(errors_as_json)), stop).await;
 }

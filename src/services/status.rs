@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::service::Service;
+use super::{address::default_http, service::Service};
 use crate::{
     clock::Clock,
-    config::{ServiceArgs, Span},
+    config::{DoorArgs, ServiceArgs, Span},
     domain::RoleName,
     fault::Fault,
     http,
     roles::StatusRole,
-    wiring::Signals,
+    wiring::{Signals, door},
 };
 
 /// `booking status`
@@ -20,6 +20,9 @@ use crate::{
 pub struct StatusArgs {
     #[command(flatten)]
     pub service: ServiceArgs,
+
+    #[command(flatten)]
+    pub door: DoorArgs,
 
     /// How long an open booking may go without a new event before it counts as stuck
     #[arg(long, env = "BOOKING_STUCK_AFTER", default_value = "2m", value_name = "TIME")]
@@ -34,10 +37,14 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
+    let role = RoleName::Status;
+    let address = args.service.http.as_deref().unwrap_or_else(|| default_http(role));
+    let Some(token) = signals.or(door(&args.door, address)).await? else { return Ok(()) };
     let routes = move |work: Arc<_>| {
-        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after).merge(http::canaries(work))
+        let bookings = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after);
+        http::guarded(bookings.merge(http::canaries(work)), token)
     };
-    let service = Service::prepare(RoleName::Status, args.service);
+    let service = Service::prepare(role, args.service);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
     service.run(StatusRole, routes, signals).await
 }

@@ -13,6 +13,7 @@ pub mod flood;
 pub mod follow;
 pub mod manual;
 pub mod resend;
+pub mod serve;
 pub mod terminal;
 pub mod told;
 pub mod unreachable;
