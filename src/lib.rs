@@ -62,6 +62,7 @@
 //! - [`telemetry`]: logs, as text or as JSON.
 //! - [`fault`]: how a command fails, and its exit code.
 //! - [`http`]: `/health`, `/metrics` and the API of status.
+//! - [`page`]: the live page of status: the flow, the bookings, and one of them.
 //! - [`wiring`]: builds the concrete parts: files, tables, keys.
 //! - [`services`]: the four services, a file each: its arguments, and how it is put together.
 //! - [`demo`]: all four services in one process over the memory bus, one step at a time.
@@ -163,6 +164,7 @@ pub mod http;
 pub mod mailer;
 pub mod metrics;
 pub mod outlook;
+pub mod page;
 mod printable;
 pub mod roles;
 pub mod runtime;

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Mix,
+    Mix, OfExchange,
     floor::{Floor, limits, store},
     request,
 };
@@ -28,9 +28,11 @@ use crate::{
     gateway::simulated::SimulatedGateway,
     http::{self, Token},
     mailer::{Letterhead, folder::FolderMailer},
+    page,
     roles::{PaymentRole, ReceiptRole, SeatsRole, StatusRole, TimeLimited},
     runtime::{EndedByItself, UnitOfWork},
     store::sqlite::Sqlite,
+    vitals::Watch,
     wiring::{Signals, begin, gateway_file, new_deployment, receipts_folder},
 };
 
@@ -214,7 +216,12 @@ impl Live {
             .map_err(|it| Fault::Internal(it.to_string()))?;
         let work = || Arc::clone(&self.status);
         let bookings = http::bookings(work(), Clock::Machine, stuck_after);
-        let routes = bookings.merge(http::canaries(work()));
+        let clock = Clock::Machine;
+        let watch = OfExchange { exchange: self.exchange.clone(), clock: clock.clone() };
+        let watch: Option<Arc<dyn Watch>> = Some(Arc::new(watch));
+        let settings_of_page = page::Settings { stuck_after, trace_url: None, watch };
+        let page = page::routes(work(), clock, settings_of_page);
+        let routes = bookings.merge(page).merge(http::canaries(work()));
         Ok(http::guarded(routes, settings.token.clone()).merge(self.signs.clone()))
     }
 

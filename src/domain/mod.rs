@@ -26,6 +26,7 @@ mod standing;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod trace;
 
 use serde::{Deserialize, Serialize};
 

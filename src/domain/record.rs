@@ -14,6 +14,7 @@ use super::{
     receipt::is_valid,
     request::Rejection,
     seat::{SeatId, Seating},
+    trace::TraceId,
 };
 
 /// The most different requests that are kept under one id. Outcomes are counted separately, so that
@@ -69,6 +70,10 @@ pub struct Fact {
     /// The receipt number that the event names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// The trace that a request says it belongs to; an outcome has none. Rows of earlier versions
+    /// do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceId>,
 }
 
 impl Fact {
@@ -88,6 +93,7 @@ impl Fact {
             seats: Vec::new(),
             amount: None,
             receipt: None,
+            trace: None,
         };
         if let Some(publisher) = event.kind().publisher() {
             fact.source = publisher.source().to_owned();
@@ -97,6 +103,7 @@ impl Fact {
             Data::BookingRequested(request) => {
                 fact.seating = Some(request.seating.clone());
                 fact.amount = Some(request.payment.amount);
+                fact.trace = event.traceparent.as_deref().and_then(TraceId::of_traceparent);
             }
             Data::SeatBooked(seating) => fact.seating = Some(seating.clone()),
             Data::SeatUnavailable { reason, seating } => {
@@ -134,6 +141,9 @@ impl Record {
                 let known = &mut self.facts[at];
                 // Keeps the first time, even if the clock has been set back since.
                 fact.heard = known.heard;
+                // A repetition may name another trace or none: the smaller one stays.
+                known.trace = known.trace.into_iter().chain(fact.trace).min();
+                fact.trace = known.trace;
                 if fact < *known {
                     *known = fact;
                 }
@@ -245,6 +255,12 @@ impl Record {
         let sent = self.facts.iter().filter(|it| it.digest == answered);
         let number = sent.into_iter().find_map(|it| it.receipt.as_deref())?;
         Some((number, is_valid(true, self.fact(Kind::SeatUnavailable).is_some())))
+    }
+
+    /// The trace that the request says it belongs to, if it is the one that was answered.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceId> {
+        self.requested().filter(|it| self.is_answered(it))?.trace
     }
 
     /// The request that was answered, else the one that was heard first. The time that a request

@@ -42,6 +42,27 @@ named! {
     }
 }
 
+impl Phase {
+    /// Whether the booking has not been sold and will not be any more.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        match self {
+            Phase::Requested
+            | Phase::SeatBooked
+            | Phase::Paid
+            | Phase::Confirmed
+            | Phase::Completed => false,
+            Phase::PaymentFailed
+            | Phase::SeatUnavailable
+            | Phase::SeatAndPaymentFailed
+            | Phase::RefundPending
+            | Phase::Refunded
+            | Phase::Rejected
+            | Phase::Inconsistent => true,
+        }
+    }
+}
+
 /// Where a booking stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {

@@ -5,6 +5,7 @@ mod canaries;
 mod connections;
 mod cursor;
 mod exposition;
+mod row;
 mod server;
 mod stalled;
 mod status;
@@ -14,6 +15,7 @@ pub mod view;
 
 pub use canaries::{CanaryView, canaries};
 pub use cursor::Cursor;
+pub use row::listed;
 pub use server::Stopping;
 pub use status::{LIMIT_MAX, bookings};
 pub use token::{Token, guarded};
@@ -65,11 +67,14 @@ async fn health(State(Vital { role, poll_health, stores }): State<Vital>) -> imp
     (code, Json(serde_json::json!({"role": role, "health": health})))
 }
 
-/// Gives every error a JSON body, also those that axum answers by itself.
+/// Gives every error a JSON body, also those that axum answers by itself. An error that is a page
+/// for people stays one.
 async fn errors_as_json(answer: Response) -> Response {
     let code = answer.status();
-    let json = answer.headers().get(CONTENT_TYPE).is_some_and(|it| it == "application/json");
-    if json || !(code.is_client_error() || code.is_server_error()) {
+    let kind = answer.headers().get(CONTENT_TYPE).map(|it| it.as_bytes());
+    let has_words =
+        kind.is_some_and(|it| it == b"application/json" || it.starts_with(b"text/html"));
+    if has_words || !(code.is_client_error() || code.is_server_error()) {
         return answer;
     }
     let problem = match code {

@@ -16,7 +16,7 @@ use serde_json::json;
 use tracing::error;
 
 use super::{
-    Cursor,
+    Cursor, listed,
     view::{BookingLine, BookingList, BookingView, UNKNOWN},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
         status::{Phase, Record},
     },
     roles::StatusRole,
-    runtime::{Chain, StoredRow, UnitOfWork, look_up},
+    runtime::{Chain, UnitOfWork, look_up},
     store::{Find, Store},
 };
 
@@ -133,16 +133,8 @@ async fn list<S: Store>(
     };
     let now = desk.clock.now();
     let line = |(key, body): (String, String)| {
-        let id = BookingId::parse(key.strip_prefix("booking/")?).ok()?;
-        // The others are still listed. A client that asks for this one gets an error.
-        let kept: StoredRow<Record> = serde_json::from_str(&body)
-            .inspect_err(|it| {
-                // Not the text of the error, which may quote the row.
-                let (line, column) = (it.line(), it.column());
-                error!(booking = %id, line, column, "left a row that cannot be read out of a list");
-            })
-            .ok()?;
-        Some(BookingLine::from(BookingView::of(&id, &kept.row, now, desk.stuck_after)))
+        let (id, record) = listed(&key, &body)?;
+        Some(BookingLine::from(BookingView::of(&id, &record, now, desk.stuck_after)))
     };
     let next = page.next.as_ref().and_then(Cursor::of).map(|it| it.to_string());
     Json(BookingList { bookings: page.rows.into_iter().filter_map(line).collect(), next })

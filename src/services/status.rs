@@ -10,7 +10,7 @@ use crate::{
     config::{DoorArgs, ServiceArgs, Span},
     domain::RoleName,
     fault::Fault,
-    http,
+    http, page,
     roles::StatusRole,
     wiring::{Signals, door},
 };
@@ -27,6 +27,11 @@ pub struct StatusArgs {
     /// How long an open booking may go without a new event before it counts as stuck
     #[arg(long, env = "BOOKING_STUCK_AFTER", default_value = "2m", value_name = "TIME")]
     pub stuck_after: Span,
+
+    /// Where the page leads for the trace of a booking, such as
+    /// https://traces.example.com/trace/{trace_id}
+    #[arg(long, env = "BOOKING_TRACE_URL", value_name = "URL")]
+    pub trace_url: Option<String>,
 }
 
 /// Runs `booking status` until it is told to stop.
@@ -37,11 +42,15 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
+    let trace_url = args.trace_url.as_deref().map(str::parse).transpose();
+    let trace_url = trace_url.map_err(|it| Fault::Config(format!("--trace-url: {it}")))?;
     let role = RoleName::Status;
     let address = args.service.http.as_deref().unwrap_or_else(|| default_http(role));
     let Some(token) = signals.or(door(&args.door, address)).await? else { return Ok(()) };
+    let settings = page::Settings { stuck_after, trace_url, watch: None };
     let routes = move |work: Arc<_>| {
-        let bookings = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after);
+        let bookings = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
+            .merge(page::routes(Arc::clone(&work), Clock::Machine, settings));
         http::guarded(bookings.merge(http::canaries(work)), token)
     };
     let service = Service::prepare(role, args.service);

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod attacks;
+pub mod browser;
 pub mod chaos;
 pub mod container;
 pub mod costly;

@@ -1,0 +1,131 @@
+//! The overview: the flow, the bookings, and how the services are doing. It is whole without a
+//! script; a script only keeps it up to date.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    answer::{self, html_of, page, problem},
+    assets,
+    desk::{Desk, unread},
+    diagram::Diagram,
+    health::Health,
+    list,
+    look::Look,
+    wish::{Asked, Show, Wish},
+};
+use crate::{domain::ids::BookingId, store::Store};
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview<'a> {
+    assets: &'static assets::Addresses,
+    look: &'a Look,
+    diagram: Diagram,
+    /// The list as HTML.
+    list: &'a str,
+    wish: &'a Wish,
+    health: Health,
+    /// Why what was asked for cannot be shown, if so.
+    problem: Option<&'static str>,
+}
+
+impl Overview<'_> {
+    fn shows(&self) -> impl Iterator<Item = Show> {
+        Show::all()
+    }
+
+    fn at(&self) -> String {
+        self.look.now.strftime("%H:%M:%S").to_string()
+    }
+
+    /// The stream that this page reads.
+    fn stream(&self) -> &'static str {
+        if self.wish.is_default() { "/events?list=yes" } else { "/events" }
+    }
+}
+
+/// `GET /`
+pub(super) async fn overview<S: Store>(
+    State(desk): State<Arc<Desk<S>>>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let (wish, problem) = match Wish::read(&asked) {
+        Ok(wish) => (wish, None),
+        Err(problem) => (Wish::default(), Some(problem)),
+    };
+    let look = match desk.look().await {
+        Ok(look) => look,
+        Err(it) => return answer::unread(it),
+    };
+    let other = match wish.is_default() {
+        true => None,
+        false => match asked_list(&desk, &wish).await {
+            Ok(list) => Some(list),
+            Err(answer) => return answer,
+        },
+    };
+    let code = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let overview = Overview {
+        assets: assets::addresses(),
+        diagram: look.diagram(),
+        list: other.as_deref().unwrap_or(&look.list),
+        wish: &wish,
+        health: Health::of(&desk.queues).await,
+        problem,
+        look: &look,
+    };
+    page(code, &overview)
+}
+
+/// `GET /page/list`: the list alone, which the script of the page asks for again and again.
+pub(super) async fn list_alone<S: Store>(
+    State(desk): State<Arc<Desk<S>>>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let wish = match Wish::read(&asked) {
+        Ok(wish) => wish,
+        Err(words) => return problem(StatusCode::BAD_REQUEST, "No such list", words),
+    };
+    match asked_list(&desk, &wish).await {
+        Ok(list) => html_of(StatusCode::OK, list),
+        Err(answer) => answer,
+    }
+}
+
+/// The list that somebody asks for, as HTML; or the answer if it cannot be read.
+async fn asked_list<S: Store>(desk: &Desk<S>, wish: &Wish) -> Result<String, Response> {
+    let (now, stuck_after) = (desk.clock.now(), desk.settings.stuck_after);
+    let list = list::asked(desk.work.store(), wish, now, stuck_after).await;
+    let html = list.map_err(|it| unread(&it)).and_then(|it| it.render().map_err(|it| unread(&it)));
+    html.map_err(answer::unread)
+}
+
+/// `GET /page/health`: how the services are doing, alone.
+pub(super) async fn health_alone<S: Store>(State(desk): State<Arc<Desk<S>>>) -> Response {
+    page(StatusCode::OK, &Health::of(&desk.queues).await)
+}
+
+/// What the search field sends.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Sought {
+    id: String,
+}
+
+/// `GET /booking?id=`: leads to the page of the booking.
+pub(super) async fn find(Query(sought): Query<Sought>) -> Response {
+    match BookingId::parse(sought.id.trim()) {
+        Ok(id) => Redirect::to(&format!("/booking/{id}")).into_response(),
+        Err(expected) => {
+            problem(StatusCode::BAD_REQUEST, "No booking id", &format!("It {expected}."))
+        }
+    }
+}

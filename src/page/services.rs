@@ -1,0 +1,86 @@
+//! Whether a service is behind, as far as bookings and queues tell: bookings that wait for one of
+//! its events, and messages that wait on its queue.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{flow::Flow, rows::Row, words};
+use crate::{
+    domain::{RoleName, status::CLIENT},
+    topics,
+    vitals::{ServiceVitals, Vitals},
+};
+
+/// So many messages on a queue are never called a backlog.
+const BACKLOG_MIN: u64 = 100;
+/// A queue with more messages than its service hears in this time is a backlog, in seconds.
+const BACKLOG_S: f64 = 30.0;
+
+/// How one service, or the client, is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServiceState {
+    pub(super) name: &'static str,
+    /// `ok`, `late` if somebody waits for it for too long, or `behind` if its queue is long.
+    pub(super) state: &'static str,
+    /// The same in a few words.
+    pub(super) words: String,
+}
+
+/// The client and the four services, in the order in which the diagram has them.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    [CLIENT].into_iter().chain(RoleName::ALL.map(RoleName::as_str))
+}
+
+/// How each is doing. `open` are bookings that wait for something.
+pub(super) fn states<'r>(
+    open: impl Iterator<Item = &'r Row> + Clone,
+    flow: &Flow,
+    vitals: Option<&Vitals>,
+    now: Timestamp,
+    stuck_after: SignedDuration,
+) -> Vec<ServiceState> {
+    names()
+        .map(|name| {
+            let oldest = open.clone().filter_map(|it| late_since(it, name, now, stuck_after)).min();
+            let queue =
+                vitals.and_then(|it| it.services.iter().find(|it| it.role.as_str() == name));
+            match (oldest, queue.and_then(|it| backlog(it, flow))) {
+                (Some(since), _) => {
+                    let waits = words::short_span(now.duration_since(since));
+                    ServiceState { name, state: "late", words: format!("{waits} late") }
+                }
+                (None, Some(waiting)) => {
+                    ServiceState { name, state: "behind", words: format!("{waiting} queued") }
+                }
+                (None, None) => {
+                    let words = if name == CLIENT { "asks" } else { "in step" };
+                    ServiceState { name, state: "ok", words: words.to_owned() }
+                }
+            }
+        })
+        .collect()
+}
+
+/// Since when a stuck booking waits for this sender, if it does.
+fn late_since(
+    row: &Row,
+    name: &str,
+    now: Timestamp,
+    stuck_after: SignedDuration,
+) -> Option<Timestamp> {
+    let standing = row.record.standing();
+    let silent_for = row.record.newest().map(|it| now.duration_since(it));
+    let waits = standing.waiting_for.iter().filter(|it| it.from == name);
+    waits.map(|it| it.since).min().filter(|_| standing.is_stuck(silent_for, stuck_after))
+}
+
+/// How many messages wait for a service, if these are too many.
+fn backlog(queue: &ServiceVitals, flow: &Flow) -> Option<u64> {
+    let heard: usize = topics::subscriptions(queue.role).into_iter().map(|it| flow.count(it)).sum();
+    let normal = heard as f64 / flow.window.as_secs_f64() * BACKLOG_S;
+    let is_long = queue.waiting > BACKLOG_MIN && queue.waiting as f64 > normal;
+    is_long.then_some(queue.waiting)
+}
+
+#[cfg(test)]
+#[path = "services_tests.rs"]
+mod tests;

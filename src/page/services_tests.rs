@@ -1,0 +1,54 @@
+//! A service is late when a stuck booking waits for it, and behind when its queue is long.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    domain::event::Kind,
+    page::testing::{STUCK_AFTER, at, booking, completed, stuck},
+};
+
+fn told(rows: &[Row], vitals: Option<&Vitals>) -> Vec<(&'static str, &'static str, String)> {
+    let flow = Flow::of(rows, true, at(1_000.0));
+    let states = states(rows.iter(), &flow, vitals, at(1_000.0), STUCK_AFTER);
+    states.into_iter().map(|it| (it.name, it.state, it.words)).collect()
+}
+
+fn queue(role: RoleName, waiting: u64) -> ServiceVitals {
+    let reasons = Vec::new();
+    ServiceVitals { role, waiting, in_flight: 0, dead: 0, undelivered: 0, reasons, problem: None }
+}
+
+#[test]
+fn only_the_service_that_a_stuck_booking_waits_for_is_late_and_the_oldest_counts() {
+    let rows =
+        [completed("b-1", 999.0), stuck("b-2", 990.0), stuck("b-3", 700.0), stuck("b-4", 400.0)];
+    for (name, state, words) in told(&rows, None) {
+        match name {
+            "payment" => assert_eq!((state, words.as_str()), ("late", "10 min late")),
+            _ => assert_eq!(state, "ok", "{name}: {words}"),
+        }
+    }
+}
+
+#[test]
+fn an_outcome_without_its_request_waits_for_the_client() {
+    let rows = [booking("b-1", &[(Kind::SeatBooked, 700.0), (Kind::PaymentOk, 700.0)])];
+    let states: Vec<_> = told(&rows, None).into_iter().filter(|it| it.1 == "late").collect();
+    assert_eq!(states.len(), 1, "{states:?}");
+    assert_eq!(states[0].0, "receipt");
+}
+
+#[test]
+fn a_queue_is_a_backlog_if_it_is_more_than_half_a_minute_of_what_its_service_hears() {
+    let rows: Vec<Row> = (0..60).map(|it| completed(&format!("b-{it}"), 999.0)).collect();
+    for (waiting, state) in [(100, "ok"), (101, "behind"), (90, "ok")] {
+        // Receipt hears three of the events of each: three a second, so 90 in half a minute.
+        let services =
+            RoleName::ALL.map(|it| queue(it, if it == RoleName::Receipt { waiting } else { 0 }));
+        let vitals = Vitals { read: Timestamp::UNIX_EPOCH, services: services.to_vec() };
+        let told = told(&rows, Some(&vitals));
+        let receipt = told.iter().find(|it| it.0 == "receipt").unwrap();
+        assert_eq!(receipt.1, state, "{waiting}: {receipt:?}");
+    }
+}
