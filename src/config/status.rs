@@ -1,5 +1,5 @@
-//! The settings of whoever asks status, and of who may ask it. They never hold the token itself, but
-//! only the place where it is.
+//! The settings of whoever asks status, and of who may ask it. They never hold the token itself,
+//! but only the place where it is.
 
 use std::path::PathBuf;
 

@@ -82,8 +82,8 @@ impl Settings {
     }
 }
 
-/// Runs until a signal comes. The stores are in `folder`, which has to be removed afterwards. `tell`
-/// is called with each line for the person who watches.
+/// Runs until a signal comes. The stores are in `folder`, which has to be removed afterwards.
+/// `tell` is called with each line for the person who watches.
 ///
 /// # Errors
 /// If a store cannot be created, if a service ends by itself, or at a second signal.
@@ -235,7 +235,7 @@ impl Live {
         let began = Instant::now();
         let mut pauses = Pauses::new(settings.pause, began);
         let mut arrivals = interval_at(began + settings.every, settings.every);
-        // After a time in which nothing could come in, the bookings of that time do not come at once.
+        // What could not come in for a while does not come at once afterwards.
         arrivals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut left, until) = (settings.keep, began + KEPT_FOR);
         while left > 0 {

@@ -22,8 +22,8 @@ const CHARACTERS_MIN: usize = 16;
 /// The most characters of a token: it has to fit into a header.
 const CHARACTERS_MAX: usize = 1024;
 
-/// A token, of which only the digest is kept. Two digests have the same length, so that a comparison
-/// does not show the length of the token either.
+/// A token, of which only the digest is kept. Two digests have the same length, so that a
+/// comparison does not show the length of the token either.
 #[derive(Clone)]
 pub struct Token(Arc<[u8; 32]>);
 
