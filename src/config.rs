@@ -4,9 +4,11 @@
 
 mod letters;
 mod mail;
+mod status;
 
 pub use letters::{Attached, LetterArgs};
 pub use mail::{MailArgs, MailerName, SmtpArgs, SmtpTls};
+pub use status::{DoorArgs, StatusTokenArgs, StatusUrl};
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -290,20 +292,6 @@ pub struct StripeArgs {
         value_name = "URL"
     )]
     pub stripe_url: String,
-}
-
-/// Where the status service is.
-#[derive(Clone, Debug, Args)]
-pub struct StatusUrl {
-    /// URL of the status service
-    #[arg(
-        long = "status-url",
-        env = "BOOKING_STATUS_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:8080",
-        value_name = "URL"
-    )]
-    pub url: String,
 }
 
 #[cfg(test)]

@@ -37,9 +37,10 @@ locals {
   # now or not.
   own_settings = setunion(
     [
-      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_MAIL_CONTACT", "BOOKING_MAIL_FROM",
-      "BOOKING_PREFIX", "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE", "BOOKING_SMTP_SERVER",
-      "BOOKING_SMTP_TLS", "BOOKING_SMTP_USER", "BOOKING_STRIPE_KEY", "BOOKING_STRIPE_KEY_FILE",
+      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_HTTP_OPEN", "BOOKING_MAIL_CONTACT",
+      "BOOKING_MAIL_FROM", "BOOKING_PREFIX", "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE",
+      "BOOKING_SMTP_SERVER", "BOOKING_SMTP_TLS", "BOOKING_SMTP_USER", "BOOKING_STATUS_TOKEN",
+      "BOOKING_STATUS_TOKEN_FILE", "BOOKING_STRIPE_KEY", "BOOKING_STRIPE_KEY_FILE",
     ],
     flatten([for it in values(local.environment) : keys(it)]),
   )
@@ -70,6 +71,8 @@ locals {
       var.prefix == "" ? {} : { BOOKING_PREFIX = var.prefix },
       # Receipt tells passengers from where, to where and when they fly.
       contains(["seats", "receipt"], role) ? { BOOKING_FLIGHTS = var.flights } : {},
+      # Without a token, the security group alone decides who may ask status.
+      role == local.answering && var.secrets.status_token == null ? { BOOKING_HTTP_OPEN = "yes" } : {},
       role == "payment" ? { BOOKING_GATEWAY = var.gateway } : {},
       role == "receipt" ? merge({ BOOKING_MAILER = var.mailer }, local.mail) : {},
       role == "receipt" && var.mail_from != null ? { BOOKING_MAIL_FROM = var.mail_from } : {},
@@ -84,6 +87,7 @@ locals {
         BOOKING_CANARY_KEY    = var.canary_key_arn
         BOOKING_STRIPE_KEY    = role == "payment" ? var.secrets.stripe_key : null
         BOOKING_SMTP_PASSWORD = role == "receipt" ? var.secrets.smtp_password : null
+        BOOKING_STATUS_TOKEN  = role == local.answering ? var.secrets.status_token : null
       } : name => arn if arn != null
     }
   }

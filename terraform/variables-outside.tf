@@ -31,12 +31,15 @@ variable "secrets" {
     stripe_key: the key of the Stripe account; payment gets it as BOOKING_STRIPE_KEY. Required with
     gateway = "stripe".
     smtp_password: the password of smtp.user; receipt gets it as BOOKING_SMTP_PASSWORD.
+    status_token: the token that whoever asks status has to show; status gets it as BOOKING_STATUS_TOKEN.
+    Without it, status answers everybody whom status_ingress lets in.
     kms_key: the ARN of your own KMS key, if the secrets above are encrypted with one, and not with the
     keys that AWS manages for the two services. ECS may then decrypt with it, for these two services only.
   EOT
   type = object({
     stripe_key    = optional(string)
     smtp_password = optional(string)
+    status_token  = optional(string)
     kms_key       = optional(string)
   })
   default  = {}
@@ -46,10 +49,10 @@ variable "secrets" {
     # The ARN of a secret ends with six characters that Secrets Manager chose. Without them, the policy
     # would allow nothing.
     condition = alltrue([
-      for it in [var.secrets.stripe_key, var.secrets.smtp_password] : it == null ||
+      for it in [var.secrets.stripe_key, var.secrets.smtp_password, var.secrets.status_token] : it == null ||
       can(regex("^arn:[a-z-]+:(ssm:[a-z0-9-]+:[0-9]{12}:parameter/.+|secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6})$", it))
     ])
-    error_message = "stripe_key and smtp_password of secrets must each be the whole ARN of a parameter (arn:aws:ssm:…:parameter/…) or of a secret (arn:aws:secretsmanager:…:secret:NAME-AbCdEf), never the secret itself."
+    error_message = "stripe_key, smtp_password and status_token of secrets must each be the whole ARN of a parameter (arn:aws:ssm:…:parameter/…) or of a secret (arn:aws:secretsmanager:…:secret:NAME-AbCdEf), never the secret itself."
   }
 
   validation {
@@ -58,8 +61,8 @@ variable "secrets" {
   }
 
   validation {
-    condition     = var.secrets.kms_key == null || var.secrets.stripe_key != null || var.secrets.smtp_password != null
-    error_message = "secrets.kms_key is given, but neither secrets.stripe_key nor secrets.smtp_password, so it would decrypt nothing. It is not for canary_key_arn."
+    condition     = var.secrets.kms_key == null || var.secrets.stripe_key != null || var.secrets.smtp_password != null || var.secrets.status_token != null
+    error_message = "secrets.kms_key is given, but none of stripe_key, smtp_password and status_token, so it would decrypt nothing. It is not for canary_key_arn."
   }
 
   validation {

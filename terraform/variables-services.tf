@@ -174,7 +174,7 @@ variable "environment" {
 }
 
 variable "status_ingress" {
-  description = "The networks that may ask status on port 8080: CIDR blocks (10.0.0.0/16) and ids of security groups (sg-…), such as that of a load balancer. Status has no log-in, so only these can connect."
+  description = "The networks that may ask status on port 8080: CIDR blocks (10.0.0.0/16) and ids of security groups (sg-…), such as that of a load balancer. Only these can connect. Unless secrets.status_token is given, all of them can see every booking."
   type        = list(string)
   default     = []
   nullable    = false
@@ -186,7 +186,7 @@ variable "status_ingress" {
 
   validation {
     condition     = alltrue([for it in var.status_ingress : !endswith(it, "/0")])
-    error_message = "status_ingress must not be the whole internet: status has no log-in. Put a load balancer that has one in front, and name its security group."
+    error_message = "status_ingress must not be the whole internet: status speaks plain HTTP. Put a load balancer with TLS and a log-in in front, and name its security group."
   }
 }
 

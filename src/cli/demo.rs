@@ -8,7 +8,11 @@ use std::{
 
 use clap::Args;
 
-use super::{Fault, out, out_json, terminal, timeline};
+use super::{
+    Fault, out, out_json,
+    serve::{self, ServeArgs},
+    terminal, timeline,
+};
 use crate::{
     audit::{Evidence, Violation},
     bus::memory::Unkindness,
@@ -43,6 +47,8 @@ pub struct DemoArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
 }
 
 struct Report {
@@ -58,6 +64,9 @@ struct Report {
 /// Plays the bookings and prints the report. Exit code 0 only if every booking has ended and no
 /// invariant is violated.
 pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
+    if args.serve.wanted() {
+        return serve::run(args.serve, args.seed).await;
+    }
     let data = folder(args.data.clone())?;
     let began = Instant::now();
     let wishes = wishes(args.bookings as usize, args.seed);

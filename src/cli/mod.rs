@@ -14,6 +14,7 @@ mod manual;
 mod request;
 mod resend;
 mod roles;
+mod serve;
 mod show;
 mod status_client;
 mod terminal;
@@ -92,6 +93,9 @@ pub enum Command {
     /// Runs a seeded mix of bookings that succeed, are declined, find no seat or compete for one,
     /// over an in-memory bus that duplicates and reorders messages, with the real services and
     /// stores. At the end it checks that nothing happened that must never happen.
+    ///
+    /// With --serve, bookings come in at a rate instead, and the page of status shows them: it goes
+    /// on until Ctrl-C.
     Demo(demo::DemoArgs),
     /// Create the stores of a new deployment, for all four roles or for one
     ///

@@ -1,7 +1,10 @@
 //! A client of the status service, for the commands that ask it. An answer must be parsed before
 //! it is printed, and an error must not quote it.
 
-use reqwest::StatusCode;
+use reqwest::{
+    StatusCode,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -17,6 +20,7 @@ use crate::{
     },
     printable,
     runtime::Chain,
+    wiring::status_token,
 };
 
 /// How long the status service may take to answer.
@@ -63,7 +67,7 @@ struct Unknown {
 }
 
 impl StatusClient {
-    /// Parses the address, without connecting.
+    /// Parses the address and reads the token, without connecting.
     pub(super) fn new(status: &StatusUrl, reader: Reader) -> Result<StatusClient, Fault> {
         let url = status.url.trim_end_matches('/').to_owned();
         // The error does not repeat the address, which may hold a password.
@@ -74,10 +78,20 @@ impl StatusClient {
             ))
         };
         let mut shown = http_url(&url).map_err(no_url)?;
+        let token = status_token(&status.token)?.map(|it| it.0);
+        if token.is_some() && (!shown.username().is_empty() || shown.password().is_some()) {
+            return Err(Fault::Config(
+                "BOOKING_STATUS_URL (--status-url) has a user, and there is a token \
+                 (--status-token-file): a request has room for one of them"
+                    .to_owned(),
+            ));
+        }
         // Both calls fail for an address that can have neither, which is fine.
         let _ = (shown.set_username(""), shown.set_password(None));
         let shown = shown.as_str().trim_end_matches('/').to_owned();
-        let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT);
+        let http = reqwest::Client::builder()
+            .timeout(ANSWER_TIMEOUT)
+            .default_headers(token.as_deref().map_or_else(HeaderMap::new, bearer));
         // Two programs on one machine need no proxy between them.
         let home = ["localhost", "127.", "[::1]"].iter().any(|it| url.contains(&format!("//{it}")));
         let http = if home { http.no_proxy() } else { http };
@@ -150,6 +164,13 @@ impl StatusClient {
                     self.url
                 )));
             }
+            StatusCode::UNAUTHORIZED => {
+                return Err(Fault::Config(format!(
+                    "the status service at {} wants its token: name its file \
+                     (--status-token-file), the same as that service has",
+                    self.url
+                )));
+            }
             it => {
                 let text = format!("the status service at {} answers {it}", self.url);
                 return Err(Fault::Unreachable(text));
@@ -183,4 +204,12 @@ impl StatusClient {
         };
         serde_json::from_value(value).map_err(|_| self.strange())
     }
+}
+
+/// The header that shows a token. An HTTP client does not send it on to another host.
+fn bearer(token: &str) -> HeaderMap {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .expect("a token is visible ASCII characters");
+    value.set_sensitive(true);
+    HeaderMap::from_iter([(AUTHORIZATION, value)])
 }

@@ -1,9 +1,15 @@
-//! All four services in one process, over the memory bus, one step at a time. Everything that
-//! happens must follow from the seed: no machine clock, no thread, no other randomness.
+//! All four services in one process, over the memory bus. On a [`Stage`], they take one step at a
+//! time, and everything that happens must follow from the seed: no machine clock, no thread, no
+//! other randomness. [`live`] lets them run by themselves, by the machine's clock.
 
+mod floor;
+pub mod live;
 mod mix;
+mod pausable;
+mod watch;
 
-pub use mix::{Wish, wishes};
+pub use mix::{Mix, Wish, wishes};
+pub use watch::OfExchange;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -124,20 +130,7 @@ impl Stage {
     /// # Errors
     /// If the request is too large for an event.
     pub fn request(&self, booking: &BookingId, wish: &Wish) -> anyhow::Result<()> {
-        let request = wish.request();
-        let event = Event {
-            cause: Cause {
-                source: "/booking/client".to_owned(),
-                id: booking.derive("demo-request").to_string(),
-            },
-            booking: booking.clone(),
-            time: self.clock.now(),
-            digest: wire::digest(wire::request_data(&request)),
-            traceparent: None,
-            data: Data::BookingRequested(request),
-        };
-        self.exchange.publish_text(Kind::BookingRequested, &wire::encode(&event)?.body);
-        Ok(())
+        request(&self.exchange, self.clock.now(), booking, wish)
     }
 
     /// Advances the clock, and lets one service receive and work; the seed decides which. Returns
@@ -191,6 +184,29 @@ impl Stage {
         }
         bail!("the queues are not empty after {STEPS_PER_BOOKING_MAX} steps for each booking")
     }
+}
+
+/// Publishes a request as a client would.
+fn request(
+    exchange: &Exchange,
+    now: Timestamp,
+    booking: &BookingId,
+    wish: &Wish,
+) -> anyhow::Result<()> {
+    let request = wish.request();
+    let event = Event {
+        cause: Cause {
+            source: "/booking/client".to_owned(),
+            id: booking.derive("demo-request").to_string(),
+        },
+        booking: booking.clone(),
+        time: now,
+        digest: wire::digest(wire::request_data(&request)),
+        traceparent: None,
+        data: Data::BookingRequested(request),
+    };
+    exchange.publish_text(Kind::BookingRequested, &wire::encode(&event)?.body);
+    Ok(())
 }
 
 fn bench<R: crate::roles::Role>(

@@ -3,12 +3,15 @@
 
 mod canaries;
 mod census;
+mod connections;
 mod cursor;
 mod exposition;
 mod filter;
 mod row;
 mod server;
+mod stalled;
 mod status;
+mod token;
 mod unreadable;
 pub mod view;
 
@@ -19,6 +22,7 @@ pub use filter::Filter;
 pub use row::listed;
 pub use server::Stopping;
 pub use status::{LIMIT_MAX, bookings};
+pub use token::{Token, guarded};
 
 use std::sync::Arc;
 
@@ -93,7 +97,8 @@ async fn errors_as_json(answer: Response) -> Response {
 }
 
 /// Serves until `stop` is cancelled, then lets open requests finish, and counts the connections in
-/// `count`. Every error is JSON, even the answer to bytes that are no HTTP request.
+/// `count`; a stream ends when its handler hears of it by [`Stopping`]. Every error is JSON, even
+/// the answer to bytes that are no HTTP request.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

@@ -1,19 +1,17 @@
 //! Serves HTTP beside the consumer. It must never starve the consumer: connections need file
 //! descriptors and memory, and a service that has none left can neither receive nor delete.
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    future::Future,
-    pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Extension, Router, body::Body, response::Response};
+use axum::{
+    Extension, Json, Router,
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -23,21 +21,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::unreadable::{BUFFER_BYTES_MAX, WithWords};
+use super::{
+    connections::{Connections, Listed},
+    stalled::WriteLimited,
+    unreadable::{BUFFER_BYTES_MAX, WithWords},
+};
 use crate::metrics::Connections as Count;
 
-/// The most connections at once. When another one comes, the oldest connection that no handler is
-/// answering is closed, or the oldest of all if there is none. So a probe that sends its request at
-/// once is always answered.
-const CONNECTIONS_MAX: usize = 64;
 /// How long a client may take to send the header of a request, and how long it may be idle before
 /// the next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take no byte of an answer or a stream.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long open requests may take to finish when the service stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 /// The pause after a connection could not be accepted for lack of file descriptors. Other
 /// connections may end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// In how many seconds a client may ask again for a stream that was refused.
+const STREAM_AGAIN_S: &str = "5";
 
 /// Tells the handler of a stream that the server stops. Each request has one, as an extension:
 /// without it, a stream would keep the server from stopping.
@@ -57,84 +59,11 @@ impl Stopping {
     }
 }
 
-/// The open connections, the oldest first. A connection counts until it is closed.
-#[derive(Clone, Debug)]
-struct Connections {
-    open: Arc<Mutex<Open>>,
-    count: Count,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    begun: u64,
-    there: BTreeMap<u64, Connection>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Connection {
-    close: CancellationToken,
-    in_handler: Arc<AtomicBool>,
-}
-
-/// Keeps a connection in the list; drop it to remove the connection.
-struct Listed {
-    connections: Connections,
-    number: u64,
-    connection: Connection,
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        self.connections.lock().there.remove(&self.number);
-        self.connections.count.open.dec();
-    }
-}
-
-impl Connections {
-    /// Adds a connection. The caller has made room for it.
-    fn add(&self) -> Listed {
-        let mut open = self.lock();
-        open.begun += 1;
-        let (number, connection) = (open.begun, Connection::default());
-        open.there.insert(number, connection.clone());
-        self.count.open.inc();
-        Listed { connections: self.clone(), number, connection }
-    }
-
-    /// Closes connections, one at a time, until there is room for another.
-    async fn make_room(&self) {
-        while !self.has_room() {
-            // The task of the connection that was told to close needs its turn.
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        let open = self.lock();
-        if open.there.len() < CONNECTIONS_MAX {
-            return true;
-        }
-        let staying = || open.there.values().filter(|it| !it.close.is_cancelled());
-        // If enough connections are closing already, no other one is told to.
-        if staying().count() >= CONNECTIONS_MAX {
-            let resting = staying().find(|it| !it.in_handler.load(Ordering::Relaxed));
-            if let Some(it) = resting.or_else(|| staying().next()) {
-                it.close.cancel();
-                self.count.closed_for_room.inc();
-            }
-        }
-        false
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The router of one connection, which records whether a handler is running.
+/// The router of one connection, which records whether a handler is running, and whether its answer
+/// is a stream.
 struct Watched {
     router: TowerToHyperService<Router>,
-    in_handler: Arc<AtomicBool>,
+    listed: Arc<Listed>,
 }
 
 impl Service<Request<Incoming>> for Watched {
@@ -144,14 +73,31 @@ impl Service<Request<Incoming>> for Watched {
         std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (answer, in_handler) = (self.router.call(request), Arc::clone(&self.in_handler));
-        in_handler.store(true, Ordering::Relaxed);
+        let (answer, listed) = (self.router.call(request), Arc::clone(&self.listed));
+        listed.set_in_handler(true);
         Box::pin(async move {
-            let answer = answer.await;
-            in_handler.store(false, Ordering::Relaxed);
-            answer
+            let answer = answer.await?;
+            listed.set_in_handler(false);
+            Ok(if is_stream(&answer) { stream(answer, &listed) } else { answer })
         })
     }
+}
+
+fn is_stream(answer: &Response) -> bool {
+    answer.headers().get(CONTENT_TYPE).is_some_and(|it| it == "text/event-stream")
+}
+
+/// Moves the connection to the streams. A stream is the last answer of its connection, so that it
+/// never comes back to the requests.
+fn stream(mut answer: Response, listed: &Listed) -> Response {
+    let Err(most) = listed.becomes_stream() else {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return answer;
+    };
+    let problem = format!("{most} clients follow what happens here already, which is the most");
+    let again = [(RETRY_AFTER, STREAM_AGAIN_S)];
+    let body = Json(serde_json::json!({ "error": problem }));
+    (StatusCode::SERVICE_UNAVAILABLE, again, body).into_response()
 }
 
 /// Serves until `stop` is cancelled, then lets open requests finish.
@@ -161,7 +107,7 @@ pub(super) async fn serve(
     count: Count,
     stop: CancellationToken,
 ) {
-    let connections = Connections { open: Arc::default(), count };
+    let connections = Connections::new(count);
     let tasks = TaskTracker::new();
     let router = router.layer(Extension(Stopping::new(stop.clone())));
     let mut short = false;
@@ -193,20 +139,21 @@ pub(super) async fn serve(
 }
 
 async fn attend(stream: TcpStream, router: Router, listed: Listed, stop: CancellationToken) {
-    let Connection { close, in_handler } = listed.connection.clone();
-    let service = Watched { router: TowerToHyperService::new(router), in_handler };
+    let listed = Arc::new(listed);
+    let service = Watched { router: TowerToHyperService::new(router), listed: Arc::clone(&listed) };
+    let wire = WithWords::new(WriteLimited::new(TokioIo::new(stream), WRITE_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(WithWords::new(TokioIo::new(stream)), service);
+        .serve_connection(wire, service);
     let mut connection = pin!(connection);
     // Errors of a connection are ignored: they concern only its client.
     tokio::select! {
         // Serves what has arrived already before it looks at the tokens.
         biased;
         _ = connection.as_mut() => {}
-        () = close.cancelled() => {}
+        () = listed.closed() => {}
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             let _ = tokio::time::timeout(LAST_REQUESTS, connection).await;

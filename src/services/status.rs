@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::service::Service;
+use super::{address::default_http, service::Service};
 use crate::{
     clock::Clock,
-    config::{ServiceArgs, Span},
+    config::{DoorArgs, ServiceArgs, Span},
     domain::RoleName,
     fault::Fault,
     http::{self, Census},
     page,
     roles::StatusRole,
-    wiring::Signals,
+    wiring::{Signals, door},
 };
 
 /// `booking status`
@@ -21,6 +21,9 @@ use crate::{
 pub struct StatusArgs {
     #[command(flatten)]
     pub service: ServiceArgs,
+
+    #[command(flatten)]
+    pub door: DoorArgs,
 
     /// How long an open booking may go without a new event before it counts as stuck
     #[arg(long, env = "BOOKING_STUCK_AFTER", default_value = "2m", value_name = "TIME")]
@@ -42,15 +45,18 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
     let trace_url = args.trace_url.as_deref().map(str::parse).transpose();
     let trace_url = trace_url.map_err(|it| Fault::Config(format!("--trace-url: {it}")))?;
+    let role = RoleName::Status;
+    let address = args.service.http.as_deref().unwrap_or_else(|| default_http(role));
+    let Some(token) = signals.or(door(&args.door, address)).await? else { return Ok(()) };
     let settings = page::Settings { stuck_after, trace_url, watch: None };
     let service = Service::prepare(RoleName::Status, args.service);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
     let metrics = service.metrics.clone();
     let routes = move |work: Arc<_>| {
         Census::begin(&metrics, Arc::clone(&work), Clock::Machine, stuck_after);
-        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
-            .merge(page::routes(Arc::clone(&work), Clock::Machine, settings))
-            .merge(http::canaries(work))
+        let bookings = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
+            .merge(page::routes(Arc::clone(&work), Clock::Machine, settings));
+        http::guarded(bookings.merge(http::canaries(work)), token)
     };
     service.run(StatusRole, routes, signals).await
 }

@@ -1,6 +1,6 @@
-//! Reads the canary key, the key of the Stripe account and the password of the mail server from a
-//! file or from an environment variable. None of them may be taken from the command line, and none
-//! may be printed.
+//! Reads the canary key, the key of the Stripe account, the password of the mail server and the
+//! token of status from a file or from an environment variable. None of them may be taken from the
+//! command line, and none may be printed.
 
 use std::{
     io::{self, Read},
@@ -11,9 +11,10 @@ use reqwest::Url;
 
 use crate::{
     address::http_url,
-    config::{CanaryArgs, SmtpArgs, StripeArgs},
+    config::{CanaryArgs, SmtpArgs, StatusTokenArgs, StripeArgs},
     fault::Fault,
     gateway::stripe::StripeKey,
+    http::Token,
     wire::CanaryKey,
 };
 
@@ -91,6 +92,23 @@ pub(super) fn smtp_password(args: &SmtpArgs) -> Result<Option<String>, Fault> {
     };
     let line = |it: String| it.trim_end_matches(['\r', '\n']).to_owned();
     Ok(places.read()?.map(|(text, _)| line(text)))
+}
+
+/// The token of status, if one is given: its text, for a client, and what a server compares.
+///
+/// # Errors
+/// If the token cannot be read, is no token, or is given twice.
+pub fn status_token(args: &StatusTokenArgs) -> Result<Option<(String, Token)>, Fault> {
+    let places = Places {
+        what: "the token of status",
+        variable: "BOOKING_STATUS_TOKEN",
+        flag: "--status-token-file",
+        file: args.status_token_file.as_deref(),
+    };
+    let Some((text, place)) = places.read()? else { return Ok(None) };
+    let wrong = |it| Fault::Config(format!("{place}: {it}"));
+    let token = Token::parse(&text).map_err(wrong)?;
+    Ok(Some((text.trim().to_owned(), token)))
 }
 
 impl Places<'_> {

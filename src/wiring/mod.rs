@@ -3,6 +3,7 @@
 //! not decide anything about a booking.
 
 mod beginnings;
+mod door;
 mod faults;
 mod gateways;
 mod keys;
@@ -15,9 +16,10 @@ mod stores;
 
 pub(crate) use beginnings::agree;
 pub use beginnings::{begin, begin_tables, make_folder, new_deployment};
+pub(crate) use door::door;
 pub use faults::{aws_fault, table_fault};
 pub(crate) use gateways::stripe;
-pub use keys::canary_key;
+pub use keys::{canary_key, status_token};
 pub use mailers::AnyMailer;
 pub(crate) use mailers::{Around, Mailing};
 pub use parts::{aws_config, gateway_in, seats_rules};

@@ -140,6 +140,7 @@ run "stripe_and_smtp_with_a_key_of_the_customer" {
     secrets = {
       stripe_key    = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:booking/stripe-key-AbCdEf"
       smtp_password = "arn:aws:ssm:eu-central-1:123456789012:parameter/booking/smtp-password"
+      status_token  = "arn:aws:ssm:eu-central-1:123456789012:parameter/booking/status-token"
       kms_key       = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
     }
     canary_key_arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/booking/canary-key"
@@ -155,9 +156,17 @@ run "stripe_and_smtp_with_a_key_of_the_customer" {
         ["BOOKING_CANARY_KEY ${var.canary_key_arn}"],
         role == "receipt" ? ["BOOKING_SMTP_PASSWORD ${var.secrets.smtp_password}"] : [],
         role == "payment" ? ["BOOKING_STRIPE_KEY ${var.secrets.stripe_key}"] : [],
+        role == "status" ? ["BOOKING_STATUS_TOKEN ${var.secrets.status_token}"] : [],
       ))
     }
     error_message = "A container gets another secret than its own."
+  }
+
+  assert {
+    condition = !anytrue([
+      for setting in jsondecode(aws_ecs_task_definition.role["status"].container_definitions)[0].environment : setting.name == "BOOKING_HTTP_OPEN"
+    ])
+    error_message = "Status lets in who has not its token."
   }
 
   assert {
@@ -188,7 +197,7 @@ run "stripe_and_smtp_with_a_key_of_the_customer" {
         Sid      = "ReadParameters"
         Effect   = "Allow"
         Action   = ["ssm:GetParameters"]
-        Resource = [var.secrets.smtp_password]
+        Resource = [var.secrets.smtp_password, var.secrets.status_token]
       }),
       jsonencode({
         Sid      = "ReadSecrets"
@@ -213,7 +222,7 @@ run "stripe_and_smtp_with_a_key_of_the_customer" {
   assert {
     condition = alltrue([
       for it in concat(values(aws_iam_policy.publisher), [aws_iam_policy.operator]) :
-      !can(regex("\"(ses|secretsmanager|kms):", it.policy)) && !strcontains(it.policy, "smtp-password")
+      !can(regex("\"(ses|secretsmanager|kms):", it.policy)) && !strcontains(it.policy, "smtp-password") && !strcontains(it.policy, "status-token")
     ])
     error_message = "With smtp, somebody but ECS may read the secrets, or may send with SES."
   }

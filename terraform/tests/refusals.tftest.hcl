@@ -97,6 +97,16 @@ run "one_field_of_a_secret" {
   expect_failures = [var.secrets]
 }
 
+run "a_token_that_is_no_arn" {
+  command = plan
+
+  variables {
+    secrets = { status_token = "0123456789abcdef0123456789abcdef" }
+  }
+
+  expect_failures = [var.secrets]
+}
+
 run "the_alias_of_a_key_for_secrets" {
   command = plan
 

@@ -209,6 +209,7 @@ run "containers" {
           BOOKING_STORE      = "dynamodb"
           BOOKING_VISIBILITY = "60s"
         },
+        role == "status" ? { BOOKING_HTTP_OPEN = "yes" } : {},
         role == "seats" || role == "receipt" ? { BOOKING_FLIGHTS = "sample" } : {},
         role == "payment" ? { BOOKING_GATEWAY = "simulated" } : {},
         role == "receipt" ? { BOOKING_MAILER = "folder" } : {},

@@ -395,6 +395,21 @@ run "environment_against_the_prefix" {
   expect_failures = [var.environment]
 }
 
+run "environment_against_the_door" {
+  command = plan
+  variables {
+    store       = "dynamodb"
+    image       = "registry.example/booking:1.4.0"
+    vpc_id      = "vpc-0a1b2c3d"
+    subnet_ids  = ["subnet-0a1b2c3d"]
+    flights     = "sample"
+    gateway     = "simulated"
+    mailer      = "folder"
+    environment = { status = { BOOKING_HTTP_OPEN = "yes" } }
+  }
+  expect_failures = [var.environment]
+}
+
 run "the_whole_internet_asks_status" {
   command = plan
   variables {

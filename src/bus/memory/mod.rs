@@ -184,6 +184,13 @@ impl Exchange {
         self.lock().queues[&role].len()
     }
 
+    /// How many messages of the role's queue can be received now.
+    #[must_use]
+    pub fn waiting(&self, role: RoleName) -> usize {
+        let now = self.clock.now();
+        self.lock().queues[&role].receivable(now).count()
+    }
+
     /// When the next message of any queue can be received. `None` when all queues are empty.
     #[must_use]
     pub fn next_visible(&self) -> Option<Timestamp> {

@@ -14,6 +14,7 @@ pub mod follow;
 pub mod lists;
 pub mod manual;
 pub mod resend;
+pub mod serve;
 pub mod terminal;
 pub mod told;
 pub mod unreachable;

@@ -55,7 +55,10 @@ fn command(words: &str) -> Command {
             command.args(["seats", "--flights", "sample", "--http", "127.0.0.1:0"]);
         }
         "status" => {
-            command.args(["status", "--http", "127.0.0.1:0"]);
+            command.arg("status");
+            if !words.clone().any(|it| it == "--http") {
+                command.args(["--http", "127.0.0.1:0"]);
+            }
         }
         other => {
             command.arg(other);
@@ -190,6 +193,17 @@ fn situation(name: &str, folder: &Folder) -> Vec<(&'static str, String)> {
         "nobody is at --status-url" => but(&[("BOOKING_STATUS_URL", nobody)]),
         "a 404 of somebody else" | "a list from somebody else" => {
             but(&[("BOOKING_STATUS_URL", &answer("404 Not Found", "text/html", page))])
+        }
+        "status wants a token" => {
+            let said = answer("401 Unauthorized", "application/json", "{}");
+            but(&[("BOOKING_STATUS_URL", &said)])
+        }
+        "status could be reached by others, and wants no token" => settings(nobody),
+        "the token is too short" => but(&[("BOOKING_STATUS_TOKEN", "too-short")]),
+        "the port of the page is taken" => {
+            // For as long as this process lives.
+            std::mem::forget(TcpListener::bind("127.0.0.1:14999"));
+            settings(nobody)
         }
         "--status-url without http://" => but(&[("BOOKING_STATUS_URL", "localhost:8080")]),
         other => panic!("docs/COMMANDS.md has a situation that nobody brings about: {other:?}"),
@@ -353,7 +367,7 @@ fn every_setting() -> BTreeSet<&'static str> {
         all.extend(variables.map(|it| -> &'static str { it.to_owned().leak() }));
         of.get_subcommands().for_each(|it| collect(it, all));
     }
-    let mut all = BTreeSet::from(["BOOKING_TOKEN", "BOOKING_CANARY_KEY"]);
+    let mut all = BTreeSet::from(["BOOKING_TOKEN", "BOOKING_CANARY_KEY", "BOOKING_STATUS_TOKEN"]);
     collect(&Cli::command(), &mut all);
     assert!(all.len() > 20, "{all:?}");
     all

@@ -1,6 +1,8 @@
 //! What the tests talk to, and how they wait: for conditions, never for time.
 
 mod account;
+mod browser;
+mod demo;
 pub mod dynamodb;
 pub mod emulator;
 mod enforcing;
@@ -15,6 +17,8 @@ mod stripe;
 mod way;
 
 pub use account::Account;
+pub use browser::Browser;
+pub use demo::{Cable, Demo};
 pub use dynamodb::{DynamoDbLocal, Tables, definitions};
 pub use enforcing::{Enforcing, Environment};
 pub use localstack::{LocalStack, say, skipped};

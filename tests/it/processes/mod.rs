@@ -2,9 +2,11 @@
 
 pub mod access;
 pub mod attacks;
+pub mod browser;
 pub mod chaos;
 pub mod container;
 pub mod costly;
+pub mod door;
 pub mod earlier;
 pub mod end_to_end;
 pub mod gone;
@@ -20,6 +22,7 @@ pub mod race;
 pub mod secrets;
 pub mod shutdown;
 pub mod slow_clients;
+pub mod streams;
 pub mod stripe;
 pub mod stripe_intents;
 pub mod way_out;

@@ -1,0 +1,62 @@
+//! Decides who may ask status over the network: whoever has the token, or this machine alone, or
+//! everybody if the settings say so by name.
+
+use super::keys::status_token;
+use crate::{config::DoorArgs, fault::Fault, http::Token};
+
+/// The token that clients of status have to show, if they have to show one.
+///
+/// # Errors
+/// If the token cannot be read, or if there is none and others than this machine could reach the
+/// address.
+pub(crate) async fn door(args: &DoorArgs, address: &str) -> Result<Option<Token>, Fault> {
+    let token = status_token(&args.token)?.map(|it| it.1);
+    if token.is_none() && !args.http_open && !is_of_this_machine(address).await {
+        return Err(Fault::Config(format!(
+            "{address} (--http) can be reached by others, and status wants no token: make one \
+             (openssl rand -hex 32 >FILE) and name its file (--status-token-file), or let \
+             everybody in who can reach the address (--http-open)"
+        )));
+    }
+    Ok(token)
+}
+
+/// Whether only this machine can reach the address. An address that cannot be looked up counts as
+/// such: nobody can listen there, which is said later.
+async fn is_of_this_machine(address: &str) -> bool {
+    match tokio::net::lookup_host(address).await {
+        Ok(mut all) => all.all(|it| it.ip().is_loopback()),
+        Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::StatusTokenArgs;
+
+    #[tokio::test]
+    async fn without_a_token_others_are_let_in_only_by_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a-token-of-16-ch\n").unwrap();
+        let args = |token: bool, http_open| {
+            let status_token_file = token.then(|| file.path().to_owned());
+            DoorArgs { token: StatusTokenArgs { status_token_file }, http_open }
+        };
+        for home in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "127.9.9.9:0"] {
+            assert!(door(&args(false, false), home).await.is_ok_and(|it| it.is_none()), "{home}");
+        }
+        for others in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80", "[::ffff:127.0.0.1]:80"] {
+            let Err(Fault::Config(said)) = door(&args(false, false), others).await else {
+                panic!("{others} is open")
+            };
+            for word in [others, "--status-token-file", "--http-open"] {
+                assert!(said.contains(word), "{said}");
+            }
+            assert!(door(&args(false, true), others).await.is_ok_and(|it| it.is_none()));
+            assert!(door(&args(true, false), others).await.is_ok_and(|it| it.is_some()));
+        }
+        // Nobody can listen there, and whoever tries to says so.
+        assert!(door(&args(false, false), "nowhere").await.is_ok());
+    }
+}
