@@ -22,6 +22,7 @@ pub mod sale;
 pub mod schedule;
 pub mod seat;
 pub mod seats;
+mod service;
 mod standing;
 pub mod status;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub(crate) mod testing;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::named::named;
+pub use self::service::{GuestName, ServiceName, may_be_guest};
 
 named! {
     /// The four services.

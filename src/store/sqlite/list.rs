@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn every_page_of_every_list_is_a_search_in_an_index_and_sorts_nothing() {
         let connection = Connection::open_in_memory().expect("a file in memory opens");
-        schema::bring_up(&connection, 0, RoleName::Status).expect("a new file is made");
+        schema::bring_up(&connection, 0, RoleName::Status.into()).expect("a new file is made");
         let of_phase = Find::Newest { phase: Some("paid".to_owned()) };
         for (find, index) in [
             (Find::Newest { phase: None }, "newest ("),

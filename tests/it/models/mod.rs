@@ -6,6 +6,7 @@ pub mod endings;
 pub mod exhaustive;
 pub mod fares;
 pub mod filing;
+pub mod guests;
 pub mod leases;
 pub mod outages;
 pub mod replay;

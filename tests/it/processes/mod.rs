@@ -8,6 +8,7 @@ pub mod costly;
 pub mod earlier;
 pub mod end_to_end;
 pub mod gone;
+pub mod guests;
 pub mod iam;
 pub mod kill;
 pub mod logs;
