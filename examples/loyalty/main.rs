@@ -2,7 +2,7 @@
 //! has its rules and its row; this file puts it together, from what the library has.
 //!
 //! `cargo run --example loyalty` hears what its queue brings, until SIGTERM; with `points`, it
-//! prints how many points there are. Its rows are in loyalty.db, or in the file of LOYALTY_DB.
+//! prints how many points there are. Its rows are in loyalty-rows.db, or in the file of LOYALTY_DB.
 
 #![allow(clippy::print_stdout, reason = "it answers on stdout")]
 
@@ -41,7 +41,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(90);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let file = var("LOYALTY_DB").unwrap_or_else(|_| "loyalty.db".to_owned());
+    let file = var("LOYALTY_DB").unwrap_or_else(|_| "loyalty-rows.db".to_owned());
     match args().nth(1).as_deref() {
         None => serve(file.as_ref()).await,
         Some("points") => {

@@ -1,6 +1,6 @@
 //! The picture of the choreography: a column for the client and for each service, a row for each
-//! event; a guest is a column more. It is drawn from `topics/` alone and must never read a clock, a setting or a file, so
-//! that the same topics always give the same bytes.
+//! event; a guest is a column more. It is drawn from `topics/` alone and must never read a clock, a
+//! setting or a file, so that the same topics always give the same bytes.
 //!
 //! Lengths are units of the `viewBox`. A phone shows the 420 units of the four and the client on
 //! about 350 pixels, where the smallest text, of 14 units, is still more than 11 pixels high.

@@ -130,8 +130,8 @@ impl Exchange {
         }
     }
 
-    /// The same exchange with one more queue, of a guest that hears `kinds`. Call it before a bus of
-    /// the exchange is at work: a receive that waits already would not be woken any more.
+    /// The same exchange with one more queue, of a guest that hears `kinds`. Call it before any bus
+    /// of the exchange is at work: a receive that waits already would not be woken any more.
     #[must_use]
     pub fn with_guest(mut self, guest: ServiceName, kinds: &[Kind]) -> Exchange {
         let mut subscribers = (*self.subscribers).clone();

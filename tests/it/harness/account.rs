@@ -1,6 +1,7 @@
 //! Topics and queues of a test's own in LocalStack, made by the SDK from `topics/`: faster than
 //! Terraform, which has tests of its own.
 
+use aws_sdk_sns::types::PublishBatchRequestEntry;
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
     aws::{Clients, Home, Names},
@@ -92,7 +93,7 @@ impl Account {
         account
     }
 
-    /// The three queues of one more service, and its subscriptions to these topics, which are there.
+    /// The three queues of one more service, and its subscriptions to these topics.
     pub async fn guest(&self, guest: ServiceName, hears: &[Kind]) {
         self.service(guest, hears, false).await;
     }
@@ -164,6 +165,21 @@ impl Account {
     pub async fn publish(&self, kind: Kind, text: &str) -> String {
         let publish = self.sns.publish().topic_arn(self.topic_arn(kind)).message(text);
         publish.send().await.unwrap().message_id.unwrap()
+    }
+
+    /// Publishes some texts, in as few requests as SNS takes.
+    pub async fn publish_all(&self, kind: Kind, texts: impl IntoIterator<Item = String>) {
+        let entry = |(at, text): (usize, String)| {
+            let entry = PublishBatchRequestEntry::builder().id(at.to_string()).message(text);
+            entry.build().unwrap()
+        };
+        let entries: Vec<_> = texts.into_iter().enumerate().map(entry).collect();
+        for entries in entries.chunks(10) {
+            let publish = self.sns.publish_batch().topic_arn(self.topic_arn(kind));
+            let publish = publish.set_publish_batch_request_entries(Some(entries.to_vec()));
+            let failed = publish.send().await.unwrap().failed.unwrap_or_default();
+            assert!(failed.is_empty(), "{failed:?}");
+        }
     }
 
     /// Puts any text on any queue, as it is.

@@ -72,7 +72,7 @@ async fn a_guest_counts_each_completed_booking_once_under_duplicates_in_any_orde
     assert!(duplicates > 100, "the bus repeated {duplicates} messages");
 }
 
-/// With a key or without, a guest answers no canary: it may publish nowhere, and nobody waits for it.
+/// With a key or without, a guest answers no canary: it may publish nowhere.
 #[tokio::test]
 async fn a_guest_sets_poison_aside_and_answers_no_canary() {
     let key = CanaryKey::parse(CANARY_KEY).unwrap();

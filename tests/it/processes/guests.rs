@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, QueueAttributeName, SendMessageBatchRequestEntry,
+};
 use booking::{
     clock::Clock,
     domain::{ServiceName, event::Kind},
@@ -19,6 +21,8 @@ use crate::{
 };
 
 const BOOKINGS: usize = 200;
+/// How many are requested at once.
+const ROUND: usize = 10;
 /// How long the queue of a guest hides a received message, in seconds.
 const VISIBILITY_S: &str = "4";
 
@@ -50,17 +54,18 @@ async fn counts_each_completed_booking_once(form: Form) {
     // Some are refunded although they complete, before or after: by the test, which plays payment.
     let sketches: Vec<Sketch> = (0..BOOKINGS).map(sketch).collect();
     let refund = |it: &Sketch| wire::encode(&it.heard(Kind::PaymentRefunded)).unwrap().body;
-    for (at, it) in sketches.iter().enumerate() {
-        if at % 20 == 5 {
-            account.publish(Kind::PaymentRefunded, &refund(it)).await;
+    for (round, some) in sketches.chunks(ROUND).enumerate() {
+        if round % 2 == 0 {
+            account.publish(Kind::PaymentRefunded, &refund(&some[5])).await;
         }
         for _ in 0..2 {
-            account.publish(Kind::BookingRequested, &it.cloud_event()).await;
+            let requests = some.iter().map(Sketch::cloud_event);
+            account.publish_all(Kind::BookingRequested, requests).await;
         }
-        if at % 20 == 15 {
-            account.publish(Kind::PaymentRefunded, &refund(it)).await;
+        if round % 2 == 1 {
+            account.publish(Kind::PaymentRefunded, &refund(&some[5])).await;
         }
-        if at == BOOKINGS / 2 {
+        if round == BOOKINGS / ROUND / 2 {
             eventually("loyalty to be at work", async || {
                 (!guest.bookings().is_empty()).then_some(())
             })
@@ -90,7 +95,7 @@ async fn counts_each_completed_booking_once(form: Form) {
     assert_eq!(guest.bookings(), completed, "{form:?}");
 }
 
-/// 20 are declined; 20 want the seat of the one before; 20 are refunded.
+/// Of each round, one is declined, one wants the seat of the one before, and one is refunded.
 fn sketch(at: usize) -> Sketch {
     let seat = if at % 10 == 9 { at - 1 } else { at };
     let seat = format!("{}{}", 1 + seat / 10, b"ABCDEFGHJK"[seat % 10] as char);
@@ -137,15 +142,19 @@ async fn hears_everything_twice_more(account: &Account) {
         if messages.is_empty() {
             return;
         }
-        for message in messages {
-            let body = message.body.unwrap();
-            for _ in 0..2 {
-                let send = account.sqs.send_message().queue_url(&queue);
-                send.message_body(&body).send().await.unwrap();
-            }
-            let delete = account.sqs.delete_message().queue_url(&tap);
-            delete.receipt_handle(message.receipt_handle.unwrap()).send().await.unwrap();
+        let mut delete = account.sqs.delete_message_batch().queue_url(&tap);
+        let mut again = account.sqs.send_message_batch().queue_url(&queue);
+        for (at, it) in messages.into_iter().enumerate() {
+            let (id, handle) = (at.to_string(), it.receipt_handle.unwrap());
+            let entry = DeleteMessageBatchRequestEntry::builder().id(&id).receipt_handle(handle);
+            delete = delete.entries(entry.build().unwrap());
+            let entry = SendMessageBatchRequestEntry::builder().id(&id);
+            again = again.entries(entry.message_body(it.body.unwrap()).build().unwrap());
         }
+        for _ in 0..2 {
+            again.clone().send().await.unwrap();
+        }
+        delete.send().await.unwrap();
     }
 }
 
