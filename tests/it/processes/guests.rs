@@ -86,7 +86,7 @@ async fn counts_each_completed_booking_once(form: Form) {
         (account.depth(LOYALTY).await == (0, 0)).then_some(())
     })
     .await;
-    // Less than all of them compete, are declined, or are given back: the counts say that each was.
+    // The others were declined, lost their seat to the one before, or got their money back.
     assert_eq!(completed.len(), 140, "{form:?}");
     assert_eq!(guest.bookings(), completed, "{form:?}\n{}", guest.logged());
     assert_eq!(guest.points(), completed.len(), "{form:?}");
