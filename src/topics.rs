@@ -3,12 +3,19 @@
 //!
 //! It must be written nowhere else. Terraform reads the same files, and the tests compare the code
 //! with them.
+//!
+//! A file may also name guests, which are services of other teams (docs/ADD-A-SERVICE.md). They get
+//! a queue and a place in every drawing. The four never look at them.
 
+mod guests;
 mod picture;
 
 use serde::Deserialize;
 
 use crate::domain::{RoleName, event::Kind};
+
+pub use guests::{Guest, guests};
+use guests::{Listeners, names};
 
 pub use picture::svg;
 
@@ -28,7 +35,7 @@ const fn file(topic: Kind) -> &'static str {
 
 /// One topic: an event type, its publisher and its subscribers.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "File")]
 pub struct Topic {
     /// The topic's name without the prefix, which is also the event's type.
     pub topic: Kind,
@@ -38,10 +45,32 @@ pub struct Topic {
     pub publisher: String,
     /// The roles that hear it.
     pub subscribers: Vec<Subscriber>,
+    /// The services of other teams that hear it.
+    pub guests: Vec<Guest>,
     /// The JSON Schema of `data`.
     pub data: serde_json::Value,
     /// An example of the whole CloudEvent.
     pub example: serde_json::Value,
+}
+
+/// A topic as its file has it: roles and guests in one list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    topic: Kind,
+    description: String,
+    publisher: String,
+    subscribers: Listeners,
+    data: serde_json::Value,
+    example: serde_json::Value,
+}
+
+impl From<File> for Topic {
+    fn from(it: File) -> Topic {
+        let File { topic, description, publisher, subscribers, data, example } = it;
+        let Listeners { roles, guests } = subscribers;
+        Topic { topic, description, publisher, subscribers: roles, guests, data, example }
+    }
 }
 
 /// One subscription.
@@ -80,14 +109,18 @@ pub fn heard_by_status(role: RoleName) -> Vec<Kind> {
 /// The choreography as a Markdown table, as `booking topics` prints it.
 #[must_use]
 pub fn table() -> String {
-    let mut text = String::from("| topic | says | seats | payment | receipt | status |\n");
-    text.push_str("|---|---|---|---|---|---|\n");
-    for topic in all() {
+    table_of(&all())
+}
+
+fn table_of(topics: &[Topic]) -> String {
+    let services = names(topics);
+    let mut text = format!("| topic | says | {} |\n", services.join(" | "));
+    text.push_str(&format!("|---|---|{}\n", "---|".repeat(services.len())));
+    for topic in topics {
         text.push_str(&format!("| `{}` | {} |", topic.topic, topic.publisher));
-        for role in RoleName::ALL {
-            let does =
-                topic.subscribers.iter().find(|it| it.role == role).map(|it| it.does.as_str());
-            text.push_str(&format!(" {} |", does.unwrap_or("")));
+        for service in &services {
+            let hears = topic.listeners().find(|(name, _)| name == service);
+            text.push_str(&format!(" {} |", hears.map_or("", |(_, does)| does)));
         }
         text.push('\n');
     }
@@ -98,15 +131,19 @@ pub fn table() -> String {
 /// each event to its subscribers.
 #[must_use]
 pub fn mermaid() -> String {
+    mermaid_of(&all())
+}
+
+fn mermaid_of(topics: &[Topic]) -> String {
     let mut text = String::from("flowchart LR\n    client([client])\n");
-    for role in RoleName::ALL {
-        text.push_str(&format!("    {role}[{role}]\n"));
+    for name in names(topics) {
+        text.push_str(&format!("    {name}[{name}]\n"));
     }
-    for topic in all() {
+    for topic in topics {
         text.push_str(&format!("    {}{{{{{}}}}}\n", topic.topic, topic.topic));
         text.push_str(&format!("    {} --> {}\n", topic.publisher, topic.topic));
-        for it in &topic.subscribers {
-            text.push_str(&format!("    {} --> {}\n", topic.topic, it.role));
+        for (name, _) in topic.listeners() {
+            text.push_str(&format!("    {} --> {name}\n", topic.topic));
         }
     }
     text
@@ -115,15 +152,20 @@ pub fn mermaid() -> String {
 /// The choreography as a graph for Graphviz, with the arrows of [`mermaid`].
 #[must_use]
 pub fn dot() -> String {
+    dot_of(&all())
+}
+
+fn dot_of(topics: &[Topic]) -> String {
     let mut text = String::from("digraph booking {\n    rankdir=LR\n    client [shape=oval]\n");
-    for role in RoleName::ALL {
-        text.push_str(&format!("    {role} [shape=box, style=rounded]\n"));
+    for name in names(topics) {
+        text.push_str(&format!("    {name} [shape=box, style=rounded]\n"));
     }
-    for Topic { topic, publisher, subscribers, .. } in all() {
+    for it in topics {
+        let Topic { topic, publisher, .. } = it;
         text.push_str(&format!("    \"{topic}\" [shape=hexagon]\n"));
         text.push_str(&format!("    {publisher} -> \"{topic}\"\n"));
-        for it in &subscribers {
-            text.push_str(&format!("    \"{topic}\" -> {}\n", it.role));
+        for (name, _) in it.listeners() {
+            text.push_str(&format!("    \"{topic}\" -> {name}\n"));
         }
     }
     text + "}\n"

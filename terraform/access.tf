@@ -1,4 +1,4 @@
-# One IAM policy for each service, and one for clients. Least privilege: a service may do only what
+# One IAM policy for each service, also for each guest, and one for clients. Least privilege: a service may do only what
 # it does, and a test compares these lists with the calls that the binary makes. operator.tf has the
 # policy for people.
 
@@ -72,7 +72,7 @@ resource "aws_iam_policy" "publisher" {
 
 locals {
   queue_statements = {
-    for role in local.roles : role => [
+    for role in local.listeners : role => [
       {
         Sid      = "ConsumeOwnQueue"
         Effect   = "Allow"

@@ -23,7 +23,7 @@ locals {
         above       = var.oldest_message_alarm_s
         of          = 3
         minutes     = 3
-        description = "${role} is falling behind, or retries one message again and again. Look at its tasks and its log. If it needs more tasks, raise tasks.${role}.max."
+        description = "${role} is falling behind, or retries one message again and again. Look at its tasks and its log.${contains(local.guests, role) ? "" : " If it needs more tasks, raise tasks.${role}.max."}"
       }
     },
     {
@@ -45,7 +45,7 @@ locals {
         above       = 0
         of          = 1
         minutes     = 5
-        description = "${role} set a message aside, or received it too often. booking dlq ls ${role} says why. To put messages back: booking dlq redrive ${role}. To delete a flood of useless messages: booking dlq drop ${role} --class CLASS."
+        description = contains(local.guests, role) ? "The team of ${role}: it received a message too often, or set it aside. Look at the messages and its log. To put messages back: aws sqs start-message-move-task with the ARN of this queue." : "${role} set a message aside, or received it too often. booking dlq ls ${role} says why. To put messages back: booking dlq redrive ${role}. To delete a flood of useless messages: booking dlq drop ${role} --class CLASS."
       }
     },
     {
@@ -55,7 +55,7 @@ locals {
         above       = 0
         of          = 1
         minutes     = 5
-        description = "SNS could not deliver messages to ${role}. Most likely its queue, the policy of the queue or the policy of the KMS key was changed. booking check says which. Mend it, then run booking dlq redrive ${role}."
+        description = "SNS could not deliver messages to ${role}. Most likely its queue, the policy of the queue or the policy of the KMS key was changed. booking check says which. Mend it, then ${contains(local.guests, role) ? "send the messages on to its queue" : "run booking dlq redrive ${role}"}."
       }
     },
     {

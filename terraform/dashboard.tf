@@ -1,4 +1,4 @@
-# One dashboard with one row for each role: waiting messages and messages in flight, the age of the
+# One dashboard with one row for each role and each guest: waiting messages and messages in flight, the age of the
 # oldest, dead letters, and events heard and published; with services also tasks, and with tables
 # also capacity units.
 
@@ -8,7 +8,7 @@ locals {
 
   # role => its panels from left to right: a title, and the metrics in the form of CloudWatch
   panels = {
-    for role in sort(local.roles) : role => concat(
+    for role in sort(local.listeners) : role => concat(
       [
         {
           title = "${role}: waiting and in flight"
@@ -67,7 +67,7 @@ resource "aws_cloudwatch_dashboard" "booking" {
 
   dashboard_body = jsonencode({
     widgets = flatten([
-      for row, role in sort(local.roles) : [
+      for row, role in sort(local.listeners) : [
         for place, panel in local.panels[role] : {
           type   = "metric"
           x      = place * floor(local.dashboard_columns / length(local.panels[role]))

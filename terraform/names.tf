@@ -17,7 +17,7 @@ locals {
   region     = coalesce(var.region, one(data.aws_region.current[*].name))
 
   topic_names       = { for topic in keys(local.topics) : topic => "${var.prefix}${topic}" }
-  queue_names       = { for role in local.roles : role => "${var.prefix}booking-${role}" }
+  queue_names       = { for role in local.listeners : role => "${var.prefix}booking-${role}" }
   dlq_names         = { for role, name in local.queue_names : role => "${name}-dlq" }
   undelivered_names = { for role, name in local.queue_names : role => "${name}-undelivered" }
   table_names       = { for role in local.stored : role => "${var.prefix}booking-${role}" }

@@ -4,9 +4,9 @@ output "topic_arns" {
 }
 
 output "queues" {
-  description = "URL and ARN of each role's queue, of its dead-letter queue (dlq) and of its queue for messages that SNS could not deliver (undelivered), by role."
+  description = "URL and ARN of the queue of each role and each guest, of its dead-letter queue (dlq) and of its queue for messages that SNS could not deliver (undelivered), by role or guest."
   value = {
-    for role in local.roles : role => {
+    for role in local.listeners : role => {
       url             = aws_sqs_queue.role[role].url
       arn             = aws_sqs_queue.role[role].arn
       dlq_url         = aws_sqs_queue.dlq[role].url
@@ -18,7 +18,7 @@ output "queues" {
 }
 
 output "policy_arns" {
-  description = "ARN of each IAM policy: by role, for clients under \"client\", and for people under \"operator\"."
+  description = "ARN of each IAM policy: by role or guest, for clients under \"client\", and for people under \"operator\"."
   value = merge(
     { for publisher, it in aws_iam_policy.publisher : publisher => it.arn },
     { operator = aws_iam_policy.operator.arn },

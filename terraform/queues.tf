@@ -1,11 +1,11 @@
-# Three queues for each role. Policies are attributes of the queues, since each separate policy
+# Three queues for each role and each guest. Policies are attributes of the queues, since each separate policy
 # resource would wait another 25 seconds until SQS has settled.
 #
 # The provider (5.100) cannot set more than 256 KiB for a message, although SQS allows 1 MiB. Raise
 # the limit by hand (docs/EVENTS.md); an apply does not undo that.
 
 resource "aws_sqs_queue" "role" {
-  for_each = local.roles
+  for_each = local.listeners
 
   name                       = local.queue_names[each.key]
   visibility_timeout_seconds = var.visibility_timeout_s
@@ -18,13 +18,24 @@ resource "aws_sqs_queue" "role" {
 
   lifecycle {
     ignore_changes = [max_message_size]
+
+    # The same as the binary asks of the files.
+    precondition {
+      condition     = !contains(local.guests, each.key) || can(regex("^[a-z][a-z0-9]{1,23}$", each.key))
+      error_message = "A guest in topics/ is called by 2 to 24 of a-z and 0-9, of which the first is a letter; ${each.key} is not."
+    }
+
+    precondition {
+      condition     = !contains(local.guests, each.key) || !contains(concat(tolist(local.roles), [local.client, "operator"]), each.key)
+      error_message = "A guest in topics/ must not be called as a role, or client, or operator; ${each.key} is."
+    }
   }
 }
 
 # Messages that the role set aside, and messages that SQS moved here after max_receive_count
 # receives.
 resource "aws_sqs_queue" "dlq" {
-  for_each = local.roles
+  for_each = local.listeners
 
   name                      = local.dlq_names[each.key]
   message_retention_seconds = var.dead_letter_retention_s
@@ -44,7 +55,7 @@ resource "aws_sqs_queue" "dlq" {
 # Messages that SNS could not deliver to the role's queue: the dead-letter queue of its
 # subscriptions.
 resource "aws_sqs_queue" "undelivered" {
-  for_each = local.roles
+  for_each = local.listeners
 
   name                      = local.undelivered_names[each.key]
   message_retention_seconds = var.dead_letter_retention_s
@@ -60,7 +71,7 @@ resource "aws_sqs_queue" "undelivered" {
 # SQS refuses a redrive policy whose dead-letter queue does not exist yet. Setting it afterwards
 # lets both queues be created at the same time, which is faster.
 resource "aws_sqs_queue_redrive_policy" "role" {
-  for_each = var.side_by_side ? toset([]) : local.roles
+  for_each = var.side_by_side ? toset([]) : local.listeners
 
   queue_url      = aws_sqs_queue.role[each.key].url
   redrive_policy = local.redrive_policies[each.key]

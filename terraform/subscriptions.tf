@@ -3,14 +3,14 @@ resource "aws_sns_topic_subscription" "role" {
 
   topic_arn = local.topic_arns[each.value.topic]
   protocol  = "sqs"
-  endpoint  = local.queue_arns[each.value.role]
+  endpoint  = local.queue_arns[each.value.listener]
 
   # The services need the SNS envelope: it has the MessageId, which is the same in all queues, and
   # the TopicArn, which the publisher cannot forge.
   raw_message_delivery = false
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = local.undelivered_arns[each.value.role]
+    deadLetterTargetArn = local.undelivered_arns[each.value.listener]
   })
 
   # Terraform cannot see these dependencies in composed ARNs. SNS refuses an unknown topic, and a

@@ -17,29 +17,41 @@ locals {
   client = "client"
 
   roles = setsubtract(
-    flatten([for topic in local.topics : concat([topic.publisher], topic.subscribers[*].role)]),
+    flatten([
+      for topic in local.topics :
+      concat([topic.publisher], [for it in topic.subscribers : it.role if can(it.role)])
+    ]),
     [local.client],
   )
 
-  # "<role>/<topic>" => both
+  # Services of other teams. They get queues, a policy and alarms, but neither a table nor tasks, and
+  # they publish nothing.
+  guests = toset(flatten([
+    for topic in local.topics : [for it in topic.subscribers : it.guest if can(it.guest)]
+  ]))
+
+  # Everybody who has a queue.
+  listeners = setunion(local.roles, local.guests)
+
+  # "<listener>/<topic>" => both
   subscriptions = merge([
     for name, topic in local.topics : {
-      for subscriber in topic.subscribers :
-      "${subscriber.role}/${name}" => { role = subscriber.role, topic = name }
+      for name_of_listener in [for it in topic.subscribers : try(it.role, it.guest)] :
+      "${name_of_listener}/${name}" => { listener = name_of_listener, topic = name }
     }
   ]...)
 
-  # role or client => the topics that it publishes
+  # listener or client => the topics that it publishes
   publishes = {
-    for publisher in setunion(local.roles, [local.client]) : publisher => sort([
+    for publisher in setunion(local.listeners, [local.client]) : publisher => sort([
       for name, topic in local.topics : name if topic.publisher == publisher
     ])
   }
 
-  # role => the topics that it subscribes to
+  # listener => the topics that it subscribes to
   subscribes = {
-    for role in local.roles : role => sort([
-      for subscription in local.subscriptions : subscription.topic if subscription.role == role
+    for listener in local.listeners : listener => sort([
+      for subscription in local.subscriptions : subscription.topic if subscription.listener == listener
     ])
   }
 }

@@ -2,7 +2,7 @@
 //! that terraform/ gives.
 
 use super::partition;
-use crate::domain::{RoleName, event::Kind, named};
+use crate::domain::{RoleName, ServiceName, event::Kind, named};
 
 /// The names with one prefix. With different prefixes, several copies of the product can share an
 /// account.
@@ -30,10 +30,16 @@ impl Names {
         format!("{}{kind}", self.prefix)
     }
 
-    /// The name of a role's queue.
+    /// The name of a service's queue.
     #[must_use]
-    pub fn queue(&self, role: RoleName) -> String {
-        format!("{}booking-{role}", self.prefix)
+    pub fn queue(&self, service: impl Into<ServiceName>) -> String {
+        self.queue_named(service.into().as_str())
+    }
+
+    /// The name of the queue of the service with this name, as `topics/` has it.
+    #[must_use]
+    pub fn queue_named(&self, service: &str) -> String {
+        format!("{}booking-{service}", self.prefix)
     }
 
     /// The name of a role's table, if its rows are in DynamoDB.
@@ -42,16 +48,16 @@ impl Names {
         format!("{}booking-{role}", self.prefix)
     }
 
-    /// The name of the queue for messages that the role set aside or that SQS moved there.
+    /// The name of the queue for messages that the service set aside or that SQS moved there.
     #[must_use]
-    pub fn dead_letter_queue(&self, role: RoleName) -> String {
-        format!("{}booking-{role}-dlq", self.prefix)
+    pub fn dead_letter_queue(&self, service: impl Into<ServiceName>) -> String {
+        format!("{}-dlq", self.queue(service))
     }
 
-    /// The name of the queue for messages that SNS could not deliver to the role's queue.
+    /// The name of the queue for messages that SNS could not deliver to the service's queue.
     #[must_use]
-    pub fn undelivered_queue(&self, role: RoleName) -> String {
-        format!("{}booking-{role}-undelivered", self.prefix)
+    pub fn undelivered_queue(&self, service: impl Into<ServiceName>) -> String {
+        format!("{}-undelivered", self.queue(service))
     }
 }
 

@@ -1,7 +1,10 @@
 //! Observes the topics, subscriptions and queues of an account under one prefix, as SNS and SQS
 //! describe them. This must never change anything.
 
-use std::{collections::BTreeMap, error::Error};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+};
 
 use aws_sdk_sqs::{
     error::{ProvideErrorMetadata, SdkError},
@@ -13,6 +16,7 @@ use crate::{
     aws::{Clients, Home, Names, QueueOf, Redrive, Right},
     bus::{BusError, aws::failure},
     domain::event::Kind,
+    topics,
 };
 
 /// The most pages of subscriptions of one topic that are read: 100 subscriptions each.
@@ -118,23 +122,30 @@ async fn observe_topics(
     names: &Names,
     home: &Home,
 ) -> Result<BTreeMap<Kind, Vec<Subscription>>, BusError> {
-    let mut topics = BTreeMap::new();
+    let (mut topics, queues) = (BTreeMap::new(), queues_of_subscribers(names));
     for topic in Kind::ALL {
         let (name, arn) = (names.topic(topic), home.topic_arn(names, topic));
         let there = clients.sns.get_topic_attributes().topic_arn(&arn).send().await;
         let right = Right { action: "sns:GetTopicAttributes", resource: arn.clone() };
         if present("look at", &name, right, there)?.is_some() {
-            topics.insert(topic, subscriptions(clients, names, &name, &arn).await?);
+            topics.insert(topic, subscriptions(clients, &queues, &name, &arn).await?);
         }
     }
     Ok(topics)
 }
 
-/// The subscriptions of a topic whose endpoint has the name of one of our queues. All other
-/// subscriptions are no concern of this check.
+/// The names of all queues of roles, and of the queues that guests work from.
+fn queues_of_subscribers(names: &Names) -> BTreeSet<String> {
+    let topics = topics::all();
+    let guests = topics::guests(&topics).into_iter().map(|(guest, _)| names.queue_named(guest));
+    QueueOf::all().map(|it| it.name(names)).chain(guests).collect()
+}
+
+/// The subscriptions of a topic whose endpoint has one of these names. All other subscriptions are
+/// no concern of this check.
 async fn subscriptions(
     clients: &Clients,
-    names: &Names,
+    queues: &BTreeSet<String>,
     name: &str,
     arn: &str,
 ) -> Result<Vec<Subscription>, BusError> {
@@ -149,7 +160,7 @@ async fn subscriptions(
         for it in page.subscriptions.unwrap_or_default() {
             let endpoint = it.endpoint.unwrap_or_default();
             let queue = endpoint.rsplit(':').next().unwrap_or_default();
-            if !QueueOf::all().any(|it| it.name(names) == queue) {
+            if !queues.contains(queue) {
                 continue;
             }
             // A subscription that is not confirmed has a word here, such as `PendingConfirmation`.

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::account::{Account, Subscription};
 use crate::{
     aws::{DeadQueue, QueueOf},
-    domain::{RoleName, canary::Hop},
-    topics::{self, Topic},
+    domain::{RoleName, canary::Hop, event::Kind},
+    topics::{self, Guest, Topic},
 };
 
 pub(crate) const APPLY: &str =
@@ -81,7 +81,7 @@ impl Comparison<'_> {
     fn topic(&self, topic: &Topic) -> Vec<Finding> {
         let name = self.account.names.topic(topic.topic);
         let Some(seen) = self.account.topics.get(&topic.topic) else {
-            let roles: Vec<&str> = topic.subscribers.iter().map(|it| it.role.as_str()).collect();
+            let services: Vec<&str> = topic.listeners().map(|(name, _)| name).collect();
             return vec![Finding {
                 subject: format!("topic {name}"),
                 wrong: "it does not exist".to_owned(),
@@ -90,7 +90,7 @@ impl Comparison<'_> {
                      outcome retries the message until SQS moves it to the dead-letter queue",
                     topic.publisher,
                     topic.topic,
-                    roles.join(", ")
+                    services.join(", ")
                 ),
                 mend: format!("{APPLY}, which makes the topic and its subscriptions"),
                 hops: hops(std::slice::from_ref(topic)),
@@ -109,7 +109,29 @@ impl Comparison<'_> {
                 findings.extend(to_it.iter().map(|it| self.stranger(hop, queue, it)));
             }
         }
+        findings.extend(topic.guests.iter().filter_map(|it| self.guest(topic.topic, it, seen)));
         findings
+    }
+
+    /// Checks the subscription of a guest. Its queues are watched by its own team.
+    fn guest(&self, topic: Kind, it: &Guest, all: &[Subscription]) -> Option<Finding> {
+        let Guest { guest, does } = it;
+        let queue = self.account.names.queue_named(guest);
+        let arn = self.account.home.queue_arn(&queue);
+        let wrong = match all.iter().find(|it| it.endpoint == arn) {
+            None => "it does not exist".to_owned(),
+            Some(Subscription { filter: Some(filter), .. }) => {
+                format!("it has a filter policy, {filter}")
+            }
+            Some(_) => return None,
+        };
+        Some(Finding {
+            subject: format!("subscription of {queue} to {}", self.account.names.topic(topic)),
+            wrong,
+            breaks: format!("{guest} does not hear every {topic}: for the others nobody {does}"),
+            mend: APPLY.to_owned(),
+            hops: Vec::new(),
+        })
     }
 
     /// Checks the one subscription that a hop needs. `seen` are the topic's subscriptions of the

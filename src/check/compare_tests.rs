@@ -298,3 +298,27 @@ fn two_broken_things_are_two_findings() {
     seats(&mut account).redrive = None;
     assert_eq!(compare(&account).len(), 2);
 }
+
+/// A guest is checked as far as the account has to bring it its events, and no role's hop is cut.
+#[test]
+fn a_guest_that_does_not_hear_what_topics_gives_it_is_one_finding() {
+    let mut account = well();
+    let mut topics = topics::all();
+    let heard = topics.iter_mut().find(|it| it.topic == Kind::ReceiptSent).unwrap();
+    heard.guests.push(Guest { guest: "loyalty".to_owned(), does: "gives a point".to_owned() });
+    let heard = heard.clone();
+    let found = Comparison { account: &account, topics: topics.clone() }.topic(&heard);
+    let [it] = found.as_slice() else { panic!("one finding, not {found:#?}") };
+    assert_eq!(it.subject, "subscription of test-booking-loyalty to test-receipt-sent");
+    assert_eq!((it.wrong.as_str(), it.hops.len()), ("it does not exist", 0));
+    assert!(it.breaks.contains("loyalty does not hear every receipt-sent"), "{}", it.breaks);
+
+    let endpoint = account.home.queue_arn("test-booking-loyalty");
+    let mut seen = Subscription { endpoint, ..Subscription::default() };
+    account.topics.get_mut(&Kind::ReceiptSent).unwrap().push(seen.clone());
+    assert_eq!(Comparison { account: &account, topics: topics.clone() }.topic(&heard), []);
+    seen.filter = Some(r#"{"type": ["x"]}"#.to_owned());
+    *account.topics.get_mut(&Kind::ReceiptSent).unwrap().last_mut().unwrap() = seen;
+    let found = Comparison { account: &account, topics }.topic(&heard);
+    assert_eq!(found.len(), 1, "{found:#?}");
+}

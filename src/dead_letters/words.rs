@@ -60,7 +60,7 @@ pub(crate) trait Tell: Rules {
 pub(crate) fn tell<R: Tell>(preview: &Preview<R>, event: &Event) -> Forecast {
     let already = |row: &Option<R::State>| match row {
         Some(it) => format!("already {}", R::already(it)),
-        None => format!("{} does nothing with {}", R::ROLE, event.kind()),
+        None => format!("{} does nothing with {}", R::SERVICE, event.kind()),
     };
     match preview {
         Preview::Recalled { row, messages } => {

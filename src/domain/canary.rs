@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Expected, RoleName, event::Kind};
+use super::{Expected, RoleName, ServiceName, event::Kind};
 
 /// How many canaries status keeps. A newer canary takes the place of an older one, so nothing has
 /// to be deleted.
@@ -142,9 +142,13 @@ pub enum Duty {
 }
 
 impl Canary {
-    /// What `role` does with the canary when it arrives at `now`.
+    /// What a service does with the canary when it arrives at `now`. A guest does nothing: it may
+    /// publish nowhere, and nobody waits for it.
     #[must_use]
-    pub fn duty(&self, role: RoleName, now: Timestamp) -> Duty {
+    pub fn duty(&self, service: impl Into<ServiceName>, now: Timestamp) -> Duty {
+        let ServiceName::Role(role) = service.into() else {
+            return Duty::Nothing;
+        };
         if self.id.is_ahead_of(now) || self.id.is_over(now) {
             return Duty::Nothing;
         }
@@ -176,6 +180,7 @@ mod tests {
         }
         let seen = Sighting { hop: Hop { topic, role: RoleName::Status }, at: now };
         assert_eq!(first.duty(RoleName::Status, now), Duty::Keep(seen));
+        assert_eq!(first.duty(ServiceName::guest("loyalty"), now), Duty::Nothing);
     }
 
     /// When the canary of these tests was made: the first 48 bits of its id.

@@ -11,14 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    RoleName,
+    ServiceName,
     event::Event,
     ids::BookingId,
     request::Rejection,
     seat::{SeatId, Seating},
 };
 
-/// The rules of one role.
+/// The rules of one service: of a role, or of a guest that only listens.
 pub trait Rules: Send + Sync + 'static {
     /// One stored row.
     type State: Clone + Send + Sync + Serialize + DeserializeOwned + 'static;
@@ -27,8 +27,8 @@ pub trait Rules: Send + Sync + 'static {
     /// The answer to an effect: that it was done, or that it was refused for good.
     type Answer: Clone + Send + Sync;
 
-    /// The role that these rules belong to.
-    const ROLE: RoleName;
+    /// The service that these rules belong to.
+    const SERVICE: ServiceName;
 
     /// The next step for `event`.
     ///

@@ -23,6 +23,7 @@ pub mod sale;
 pub mod schedule;
 pub mod seat;
 pub mod seats;
+mod service;
 mod standing;
 pub mod status;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub mod trace;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::named::named;
+pub use self::service::{GuestName, ServiceName, may_be_guest};
 
 named! {
     /// The four services.

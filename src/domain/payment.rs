@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RoleName,
+    RoleName, ServiceName,
     decision::{Rows, Rules, Step},
     event::{About, Charge, Data, Event, NoCharge, Refund},
     ids::{BookingId, Digest},
@@ -111,7 +111,7 @@ impl Rules for Payments {
     type State = Payment;
     type Effect = Effect;
     type Answer = Answer;
-    const ROLE: RoleName = RoleName::Payment;
+    const SERVICE: ServiceName = ServiceName::Role(RoleName::Payment);
 
     fn decide(
         &self,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RoleName,
+    RoleName, ServiceName,
     decision::{Rows, Rules, Step},
     event::{About, Data, Event},
     ids::{BookingId, Digest},
@@ -103,7 +103,7 @@ impl Rules for Receipts {
     type State = Join;
     type Effect = Receipt;
     type Answer = Sent;
-    const ROLE: RoleName = RoleName::Receipt;
+    const SERVICE: ServiceName = ServiceName::Role(RoleName::Receipt);
 
     fn decide(&self, rows: &Rows<Join>, event: &Event, answers: &[Sent], now: Timestamp) -> Next {
         let before = rows.booking(&event.booking);

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RoleName,
+    RoleName, ServiceName,
     decision::{Decision, Key, Rows, Rules, Step},
     event::{About, Data, Event, Freed, NoSeat},
     ids::{BookingId, Digest},
@@ -94,7 +94,7 @@ impl Rules for Seats {
     type State = Row;
     type Effect = Infallible;
     type Answer = Infallible;
-    const ROLE: RoleName = RoleName::Seats;
+    const SERVICE: ServiceName = ServiceName::Role(RoleName::Seats);
 
     fn decide(&self, rows: &Rows<Row>, event: &Event, _: &[Infallible], now: Timestamp) -> Next {
         let hold = hold_of(rows, &event.booking);

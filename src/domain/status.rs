@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use jiff::Timestamp;
 
 use super::{
-    RoleName,
+    RoleName, ServiceName,
     decision::{Departure, Ending, Listing, Rows, Rules, Step},
     event::Event,
 };
@@ -23,7 +23,7 @@ impl Rules for Statuses {
     type State = Record;
     type Effect = Infallible;
     type Answer = Infallible;
-    const ROLE: RoleName = RoleName::Status;
+    const SERVICE: ServiceName = ServiceName::Role(RoleName::Status);
 
     fn decide(
         &self,

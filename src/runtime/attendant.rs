@@ -125,7 +125,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
                 return Attended { verdict: Verdict::Lost, event: None, span: Span::current() };
             }
         };
-        let span = span_of(&opened, R::Rules::ROLE, incoming.attempt);
+        let span = span_of(&opened, R::Rules::SERVICE, incoming.attempt);
         let event = name_of(&opened);
         let attended = async {
             tokio::select! {
@@ -236,7 +236,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
 
     /// Does with a canary what this role has to do with it.
     async fn attend_to_canary(&self, incoming: &Incoming, canary: &Canary) -> Verdict {
-        match canary.duty(R::Rules::ROLE, self.work.clock().now()) {
+        match canary.duty(R::Rules::SERVICE, self.work.clock().now()) {
             Duty::Keep(seen) => match self.work.keep_sighting(canary.id, seen).await {
                 Ok(()) => info!(hop = %seen.hop, "canary recorded"),
                 Err(error) => return Verdict::Retry(dependency_of(&error), error.into()),

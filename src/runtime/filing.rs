@@ -69,7 +69,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             }
             Verdict::Poison(poison) => {
                 error!(class = poison.class, reason = poison.reason, "set aside");
-                let letter = dead_letter(R::Rules::ROLE.as_str(), delivery, poison);
+                let letter = dead_letter(R::Rules::SERVICE.as_str(), delivery, poison);
                 (Ended::Poison, self.bury(delivery, &letter).await)
             }
             Verdict::Lost => return self.let_go(delivery, lease).await,

@@ -11,7 +11,7 @@ use tracing::{Span, field, info_span};
 
 use super::CANARY;
 use crate::{
-    domain::{RoleName, event::Kind, ids::BookingId},
+    domain::{ServiceName, event::Kind, ids::BookingId},
     wire::{Content, Incoming, Intake},
 };
 
@@ -93,7 +93,7 @@ pub(super) fn name_of(opened: &Opened) -> Option<&'static str> {
 
 /// The span of one delivery, for every log line about it. A client may choose any text as an event
 /// id, so the id is logged only if it has the form of a booking id.
-pub(super) fn span_of(opened: &Opened, role: RoleName, attempt: u32) -> Span {
+pub(super) fn span_of(opened: &Opened, role: ServiceName, attempt: u32) -> Span {
     let harmless = |it: &&str| BookingId::parse(it).is_ok();
     let canary;
     let (id, booking) = match opened {

@@ -23,7 +23,7 @@ run "queue_policies" {
 
   assert {
     condition = alltrue(flatten([
-      for role in run.topics.roles : [
+      for role in run.topics.listeners : [
         for queue in [aws_sqs_queue.role[role], aws_sqs_queue.undelivered[role]] : [
           for policy in [jsondecode(queue.policy)] : (
             length(policy.Statement) == 1 &&
@@ -43,7 +43,7 @@ run "queue_policies" {
 
   assert {
     condition = alltrue(flatten([
-      for role in run.topics.roles : [
+      for role in run.topics.listeners : [
         for queue in [aws_sqs_queue.role[role], aws_sqs_queue.undelivered[role]] :
         toset(jsondecode(queue.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"]) ==
         toset(formatlist("arn:aws:sns:eu-central-1:123456789012:%s", run.topics.subscribes[role]))
@@ -58,9 +58,9 @@ run "iam_policies" {
 
   assert {
     condition = toset(values(aws_iam_policy.publisher)[*].name) == toset(concat(
-      formatlist("booking-%s", tolist(run.topics.roles)), ["booking-client"]
+      formatlist("booking-%s", tolist(run.topics.listeners)), ["booking-client"]
     ))
-    error_message = "There is not exactly one IAM policy for each role and one for clients."
+    error_message = "There is not exactly one IAM policy for each role and each guest and one for clients."
   }
 
   # Each policy as a set of "effect action resource"; the expected one is built from topics/ alone.
@@ -72,7 +72,7 @@ run "iam_policies" {
         ]
       ]))
       } == {
-      for publisher in setunion(run.topics.roles, ["client"]) : publisher => toset(concat(
+      for publisher in setunion(run.topics.listeners, ["client"]) : publisher => toset(concat(
         formatlist("Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:%s", lookup(run.topics.publishes, publisher, [])),
         publisher == "client" ? [] : [
           "Allow sqs:ReceiveMessage arn:aws:sqs:eu-central-1:123456789012:booking-${publisher}",
@@ -147,10 +147,10 @@ run "iam_policies_with_tables" {
     condition = {
       for publisher, it in aws_iam_policy.publisher : publisher => join(" ", [for statement in jsondecode(it.policy).Statement : statement.Sid])
       } == {
-      for publisher in setunion(run.topics.roles, ["client"]) : publisher => join(" ", concat(
+      for publisher in setunion(run.topics.listeners, ["client"]) : publisher => join(" ", concat(
         publisher == "client" ? [] : ["ConsumeOwnQueue", "SetAside"],
         length(lookup(run.topics.publishes, publisher, [])) == 0 ? [] : ["PublishOwnTopics"],
-        publisher == "client" ? [] : ["KeepOwnState"],
+        contains(run.topics.roles, publisher) ? ["KeepOwnState"] : [],
         publisher == "status" ? ["FindOwnState"] : [],
       ))
     }
@@ -201,14 +201,14 @@ run "operator_policy" {
         "Allow ${pair[0]} arn:aws:sns:eu-central-1:123456789012:${pair[1]}"
       ],
       [
-        for it in setproduct(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], run.topics.roles, ["", "-dlq", "-undelivered"]) :
+        for it in setproduct(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], run.topics.listeners, ["", "-dlq", "-undelivered"]) :
         "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}${it[2]}"
       ],
       [
-        for it in setproduct(["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"], run.topics.roles, ["-dlq", "-undelivered"]) :
+        for it in setproduct(["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"], run.topics.listeners, ["-dlq", "-undelivered"]) :
         "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}${it[2]}"
       ],
-      [for role in run.topics.roles : "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:booking-${role}"],
+      [for role in run.topics.listeners : "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:booking-${role}"],
       [
         for pair in setproduct(["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:BatchGetItem"], run.topics.roles) :
         "Allow ${pair[0]} arn:aws:dynamodb:eu-central-1:123456789012:table/booking-${pair[1]}"

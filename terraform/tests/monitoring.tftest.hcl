@@ -28,7 +28,7 @@ run "alarms_of_queues_and_topics" {
         it.comparison_operator, it.threshold, "${it.datapoints_to_alarm}/${it.evaluation_periods}x${it.period}s",
       ])
       ]) == toset(concat(
-      flatten([for role in run.topics.roles : [
+      flatten([for role in run.topics.listeners : [
         "booking-${role}-oldest-message AWS/SQS ApproximateAgeOfOldestMessage {\"QueueName\":\"booking-${role}\"} Maximum GreaterThanThreshold 300 3/3x60s",
         "booking-${role}-in-flight AWS/SQS ApproximateNumberOfMessagesNotVisible {\"QueueName\":\"booking-${role}\"} Maximum GreaterThanThreshold 100000 1/1x60s",
         "booking-${role}-dlq AWS/SQS ApproximateNumberOfMessagesVisible {\"QueueName\":\"booking-${role}-dlq\"} Maximum GreaterThanThreshold 0 1/5x60s",
@@ -43,7 +43,7 @@ run "alarms_of_queues_and_topics" {
 
   # A tripwire for the arithmetic in README.md.
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.queue_or_topic) == 24 && length(aws_cloudwatch_metric_alarm.tasks) + length(aws_cloudwatch_metric_alarm.breaker) == 0
+    condition     = 4 * length(run.topics.roles) + length(run.topics.topics) == 24 && length(aws_cloudwatch_metric_alarm.tasks) + length(aws_cloudwatch_metric_alarm.breaker) == 0
     error_message = "There are no longer 24 alarms without services: mend the costs in README.md."
   }
 
@@ -152,14 +152,14 @@ run "one_row_a_role" {
     condition = aws_cloudwatch_dashboard.booking[0].dashboard_name == "booking" && [
       for widget in jsondecode(aws_cloudwatch_dashboard.booking[0].dashboard_body).widgets : join(" ", [widget.x, widget.y, widget.width, widget.height, widget.properties.title])
       ] == flatten([
-        for row, role in sort(run.topics.roles) : [
+        for row, role in sort(run.topics.listeners) : [
           "0 ${row * 6} 6 6 ${role}: waiting and in flight",
           "6 ${row * 6} 6 6 ${role}: age of the oldest message (s)",
           "12 ${row * 6} 6 6 ${role}: dead letters and undelivered",
           "18 ${row * 6} 6 6 ${role}: heard and said",
         ]
     ])
-    error_message = "The dashboard has not one row of four panels a role."
+    error_message = "The dashboard has not one row of four panels a role or guest."
   }
 }
 
@@ -248,7 +248,7 @@ run "the_age_that_is_an_alarm_is_a_variable" {
   assert {
     condition = length([
       for it in aws_cloudwatch_metric_alarm.queue_or_topic : it if it.metric_name == "ApproximateAgeOfOldestMessage" && it.threshold == 60
-    ]) == length(run.topics.roles)
+    ]) == length(run.topics.listeners)
     error_message = "oldest_message_alarm_s has no effect."
   }
 }

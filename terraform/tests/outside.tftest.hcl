@@ -93,7 +93,7 @@ run "stripe_and_ses" {
         for statement in jsondecode(it.policy).Statement : jsonencode(statement) if strcontains(jsonencode(statement), "ses:")
       ])
       } == {
-      for who in setunion(run.topics.roles, ["client", "operator"]) : who => !contains(["receipt", "operator"], who) ? "" : jsonencode({
+      for who in setunion(run.topics.listeners, ["client", "operator"]) : who => !contains(["receipt", "operator"], who) ? "" : jsonencode({
         Sid      = "SendReceipts"
         Effect   = "Allow"
         Action   = ["ses:SendRawEmail"]
@@ -291,7 +291,7 @@ run "without_an_image_only_the_right_to_send" {
   assert {
     condition = {
       for who, it in aws_iam_policy.publisher : who => join(" ", [for statement in jsondecode(it.policy).Statement : statement.Sid if statement.Sid == "SendReceipts"])
-    } == { for who in setunion(run.topics.roles, ["client"]) : who => who == "receipt" ? "SendReceipts" : "" }
+    } == { for who in setunion(run.topics.listeners, ["client"]) : who => who == "receipt" ? "SendReceipts" : "" }
     error_message = "A receipt that runs elsewhere may not send, or somebody else may."
   }
 

@@ -24,10 +24,10 @@ use super::{
 };
 use crate::{
     aws::{AwsError, Clients, Home, Names, Right},
-    domain::{RoleName, event::Kind},
+    domain::{ServiceName, event::Kind},
 };
 
-/// One role's queue, and all topics. Calls at the same time share their requests.
+/// One service's queue, and all topics. Calls at the same time share their requests.
 pub type AwsBus = Batched<AwsRequests>;
 
 /// The requests to SNS and SQS.
@@ -44,7 +44,7 @@ pub struct AwsRequests {
 }
 
 impl AwsBus {
-    /// Finds the role's queue by its name, and from its ARN the account and region of queue and
+    /// Finds the service's queue by its name, and from its ARN the account and region of queue and
     /// topics. A delete waits `deletes_linger` for others to share its request.
     ///
     /// The last part of the result is the set of the tasks that send the batches. They end with the
@@ -56,12 +56,13 @@ impl AwsBus {
     pub async fn connect(
         clients: &Clients,
         names: &Names,
-        role: RoleName,
+        service: impl Into<ServiceName>,
         deletes_linger: Duration,
     ) -> Result<(AwsBus, Home, JoinSet<()>), AwsError> {
-        let queue = names.queue(role);
+        let service = service.into();
+        let queue = names.queue(service);
         let queue_url = clients.queue_url(&queue).await?;
-        let dead_letter_queue = names.dead_letter_queue(role);
+        let dead_letter_queue = names.dead_letter_queue(service);
         let dead_letter_url = clients.queue_url(&dead_letter_queue).await?;
         let home = clients.home_of_queue(&queue, &queue_url).await?;
         let (arn, sqs) = (home.queue_arn(&queue), clients.sqs.clone());

@@ -20,7 +20,7 @@ use self::queue::{Messages, Queued};
 use super::{BusError, DeadLetter, Delivery, Extension, Outbox, ReceiptHandle};
 use crate::{
     clock::Clock,
-    domain::{RoleName, event::Kind},
+    domain::{RoleName, ServiceName, event::Kind},
     topics,
     wire::{Incoming, Intake, Message},
 };
@@ -46,16 +46,16 @@ const RECEIVES_MAX: u32 = 10;
 pub struct Exchange {
     state: Arc<Mutex<State>>,
     /// Wakes the receives that wait for a message, by queue.
-    arrived: Arc<BTreeMap<RoleName, Notify>>,
-    subscribers: Arc<BTreeMap<Kind, Vec<RoleName>>>,
+    arrived: Arc<BTreeMap<ServiceName, Notify>>,
+    subscribers: Arc<BTreeMap<Kind, Vec<ServiceName>>>,
     clock: Clock,
     prefix: String,
 }
 
 #[derive(Debug)]
 struct State {
-    queues: BTreeMap<RoleName, Messages>,
-    dead: BTreeMap<RoleName, Vec<Dead>>,
+    queues: BTreeMap<ServiceName, Messages>,
+    dead: BTreeMap<ServiceName, Vec<Dead>>,
     published: BTreeMap<Kind, u64>,
     duplicates: u64,
     rng: fastrand::Rng,
@@ -97,16 +97,22 @@ struct Attribute {
     value: &'static str,
 }
 
+/// The four, which have queues in every exchange.
+fn services() -> impl Iterator<Item = ServiceName> {
+    RoleName::ALL.into_iter().map(ServiceName::from)
+}
+
 impl Exchange {
     /// The topics, queues and subscriptions of `topics/`. Their names begin with `prefix`.
     #[must_use]
     pub fn new(clock: Clock, prefix: &str, seed: u64, unkindness: Unkindness) -> Exchange {
         let mut subscribers = BTreeMap::new();
         for topic in topics::all() {
-            subscribers.insert(topic.topic, topic.subscribers.iter().map(|it| it.role).collect());
+            let roles = topic.subscribers.iter().map(|it| ServiceName::from(it.role));
+            subscribers.insert(topic.topic, roles.collect());
         }
         let state = State {
-            queues: RoleName::ALL.into_iter().map(|it| (it, Messages::default())).collect(),
+            queues: services().map(|it| (it, Messages::default())).collect(),
             dead: BTreeMap::new(),
             published: BTreeMap::new(),
             duplicates: 0,
@@ -114,7 +120,7 @@ impl Exchange {
             unkindness,
             receives_max: RECEIVES_MAX,
         };
-        let arrived = RoleName::ALL.into_iter().map(|it| (it, Notify::new())).collect();
+        let arrived = services().map(|it| (it, Notify::new())).collect();
         Exchange {
             state: Arc::new(Mutex::new(state)),
             arrived: Arc::new(arrived),
@@ -124,16 +130,31 @@ impl Exchange {
         }
     }
 
+    /// The same exchange with one more queue, of a guest that hears `kinds`. Call it before any bus
+    /// of the exchange is at work: a receive that waits already would not be woken any more.
+    #[must_use]
+    pub fn with_guest(mut self, guest: ServiceName, kinds: &[Kind]) -> Exchange {
+        let mut subscribers = (*self.subscribers).clone();
+        for kind in kinds {
+            subscribers.entry(*kind).or_default().push(guest);
+        }
+        let services = self.arrived.keys().copied().chain([guest]);
+        self.arrived = Arc::new(services.map(|it| (it, Notify::new())).collect());
+        self.subscribers = Arc::new(subscribers);
+        self.lock().queue(guest);
+        self
+    }
+
     /// Accepts messages in an envelope from the topics of this exchange.
     #[must_use]
     pub fn intake(&self) -> Intake {
         Intake::enveloped(format!("{HOME}{}", self.prefix))
     }
 
-    /// The bus of one role: its own queue, and all topics.
+    /// The bus of one service: its own queue, and all topics.
     #[must_use]
-    pub fn bus(&self, role: RoleName) -> MemoryBus {
-        MemoryBus { exchange: self.clone(), role }
+    pub fn bus(&self, service: impl Into<ServiceName>) -> MemoryBus {
+        MemoryBus { exchange: self.clone(), service: service.into() }
     }
 
     /// Publishes any text to a topic, as `aws sns publish` does. Returns the SNS MessageId.
@@ -157,38 +178,38 @@ impl Exchange {
         {
             let mut state = self.lock();
             *state.published.entry(kind).or_default() += 1;
-            for role in subscribers {
-                state.put(*role, &envelope, now);
+            for service in subscribers {
+                state.put(*service, &envelope, now);
             }
         }
         subscribers.iter().for_each(|it| self.arrived[it].notify_one());
         message_id
     }
 
-    /// Puts a text on a role's queue without an envelope, as raw message delivery does.
-    pub fn put_raw(&self, role: RoleName, body: &str) {
-        let now = self.clock.now();
-        self.lock().put(role, &body.into(), now);
-        self.arrived[&role].notify_one();
+    /// Puts a text on a service's queue without an envelope, as raw message delivery does.
+    pub fn put_raw(&self, service: impl Into<ServiceName>, body: &str) {
+        let (service, now) = (service.into(), self.clock.now());
+        self.lock().put(service, &body.into(), now);
+        self.arrived[&service].notify_one();
     }
 
-    /// The messages on a role's dead-letter queue.
+    /// The messages on a service's dead-letter queue.
     #[must_use]
-    pub fn dead(&self, role: RoleName) -> Vec<Dead> {
-        self.lock().dead.get(&role).cloned().unwrap_or_default()
+    pub fn dead(&self, service: impl Into<ServiceName>) -> Vec<Dead> {
+        self.lock().dead.get(&service.into()).cloned().unwrap_or_default()
     }
 
-    /// How many messages are on the role's queue, hidden ones included.
+    /// How many messages are on the service's queue, hidden ones included.
     #[must_use]
-    pub fn depth(&self, role: RoleName) -> usize {
-        self.lock().queues[&role].len()
+    pub fn depth(&self, service: impl Into<ServiceName>) -> usize {
+        self.lock().queues[&service.into()].len()
     }
 
     /// How many messages of the role's queue can be received now.
     #[must_use]
     pub fn waiting(&self, role: RoleName) -> usize {
         let now = self.clock.now();
-        self.lock().queues[&role].receivable(now).count()
+        self.lock().queues[&role.into()].receivable(now).count()
     }
 
     /// When the next message of any queue can be received. `None` when all queues are empty.
@@ -222,27 +243,27 @@ impl State {
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
-    fn queue(&mut self, role: RoleName) -> &mut Messages {
-        self.queues.entry(role).or_default()
+    fn queue(&mut self, service: ServiceName) -> &mut Messages {
+        self.queues.entry(service).or_default()
     }
 
-    fn put(&mut self, role: RoleName, body: &Arc<str>, now: Timestamp) {
+    fn put(&mut self, service: ServiceName, body: &Arc<str>, now: Timestamp) {
         let twice = self.rng.u8(0..100) < self.unkindness.duplicates_percent;
         self.duplicates += u64::from(twice);
         for _ in 0..=u8::from(twice) {
             let message_id = self.uuid();
-            self.queue(role).put(message_id, Arc::clone(body), now);
+            self.queue(service).put(message_id, Arc::clone(body), now);
         }
     }
 
     fn take(
         &mut self,
-        role: RoleName,
+        service: ServiceName,
         max: usize,
         now: Timestamp,
         hidden: SignedDuration,
     ) -> Vec<Delivery> {
-        let queue = self.queues.entry(role).or_default();
+        let queue = self.queues.entry(service).or_default();
         let (mut dead, mut alive) = (Vec::new(), Vec::with_capacity(max));
         let mut sort = |places: &mut dyn Iterator<Item = u64>| {
             while alive.len() < max
@@ -265,16 +286,16 @@ impl State {
             body: body.as_ref().to_owned(),
             attributes: Vec::new(),
         });
-        self.dead.entry(role).or_default().extend(dead);
+        self.dead.entry(service).or_default().extend(dead);
         alive.into_iter().filter_map(|it| queue.hand_out(it, now + hidden)).collect()
     }
 }
 
-/// The bus of one role.
+/// The bus of one service.
 #[derive(Clone, Debug)]
 pub struct MemoryBus {
     exchange: Exchange,
-    role: RoleName,
+    service: ServiceName,
 }
 
 impl Outbox for MemoryBus {
@@ -295,31 +316,31 @@ impl super::Queue for MemoryBus {
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             let now = self.exchange.clock.now();
-            let deliveries = self.exchange.lock().take(self.role, max, now, hidden);
+            let deliveries = self.exchange.lock().take(self.service, max, now, hidden);
             let left = deadline.saturating_duration_since(tokio::time::Instant::now());
             if !deliveries.is_empty() || left.is_zero() {
                 return Ok(deliveries);
             }
-            let next = self.exchange.lock().queue(self.role).next_visible();
+            let next = self.exchange.lock().queue(self.service).next_visible();
             let next = next.and_then(|it| Duration::try_from(it.duration_since(now)).ok());
             let pause = left.min(next.unwrap_or(left).max(Duration::from_millis(1)));
             // A message that arrived since the check above has left a permit, so this returns at
             // once.
-            let arrived = self.exchange.arrived[&self.role].notified();
+            let arrived = self.exchange.arrived[&self.service].notified();
             let _ = tokio::time::timeout(pause, arrived).await;
         }
     }
 
     async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
-        self.exchange.lock().queue(self.role).delete(handle);
+        self.exchange.lock().queue(self.service).delete(handle);
         Ok(())
     }
 
     async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
         let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
         let visible_at = self.exchange.clock.now() + after;
-        self.exchange.lock().queue(self.role).show_at(handle, visible_at);
-        self.exchange.arrived[&self.role].notify_one();
+        self.exchange.lock().queue(self.service).show_at(handle, visible_at);
+        self.exchange.arrived[&self.service].notify_one();
         Ok(())
     }
 
@@ -331,7 +352,7 @@ impl super::Queue for MemoryBus {
         let visibility = SignedDuration::try_from(visibility).unwrap_or(SignedDuration::MAX);
         let now = self.exchange.clock.now();
         let mut state = self.exchange.lock();
-        let queue = state.queue(self.role);
+        let queue = state.queue(self.service);
         let extend = |it| match queue.extend(it, now, visibility) {
             true => Extension::Done,
             false => Extension::Stale,
@@ -342,7 +363,7 @@ impl super::Queue for MemoryBus {
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
         let dead =
             Dead { body: delivery.incoming.body.clone(), attributes: why.attributes.clone() };
-        self.exchange.lock().dead.entry(self.role).or_default().push(dead);
+        self.exchange.lock().dead.entry(self.service).or_default().push(dead);
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     bus::aws::AwsTopics,
     check::{
         account::Account,
-        compare::{self, Finding, compare},
+        compare::{Finding, compare},
         hops::{CanaryReport, HopReport, HopState, judge},
     },
     domain::{RoleName, event::Kind},
@@ -126,7 +126,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
         well: findings.is_empty(),
         topics: all.len(),
         queues: QueueOf::all().count(),
-        subscriptions: compare::hops(&all).len(),
+        subscriptions: all.iter().map(|it| it.listeners().count()).sum(),
         tables: if tables { RoleName::ALL.len() } else { 0 },
         findings,
         canary: report_of_canary,

@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_write_that_leaves_the_departure_as_it_is_does_not_touch_its_indexes() {
         let connection = Connection::open_in_memory().expect("a file in memory opens");
-        schema::bring_up(&connection, 0, RoleName::Status).expect("a new file is made");
+        schema::bring_up(&connection, 0, RoleName::Status.into()).expect("a new file is made");
         let written = |sql: &str| -> Vec<String> {
             let name = "SELECT name FROM sqlite_schema WHERE rootpage = ?1";
             let mut steps = connection.prepare(&format!("EXPLAIN {sql}")).expect("it is explained");

@@ -213,7 +213,7 @@ mod tests {
     fn who_begins_while_keys_move_and_only_reads_keeps_no_more_than_so_many() -> Result<(), Error> {
         const AT_ONCE: usize = 500;
         let file = Connection::open_in_memory()?;
-        bring_up(&file, 0, RoleName::Seats)?;
+        bring_up(&file, 0, RoleName::Seats.into())?;
         let (mut writer, mut reader, mut last) = (Keys::default(), Keys::default(), 0);
         let mut write = || {
             for _ in 0..AT_ONCE {

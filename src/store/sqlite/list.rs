@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn every_page_of_every_list_is_a_search_in_an_index_and_sorts_nothing() {
         let connection = Connection::open_in_memory().expect("a file in memory opens");
-        schema::bring_up(&connection, 0, RoleName::Status).expect("a new file is made");
+        schema::bring_up(&connection, 0, RoleName::Status.into()).expect("a new file is made");
         let (flight, day) = ("WA117".to_owned(), "2027-03-01".to_owned());
         let at_ms = || At::Ms(7);
         let departure = || At::Departure(departures::text("2027-03-01", 7));

@@ -22,7 +22,10 @@ use super::{
     schema,
     watch::Watch,
 };
-use crate::{domain::RoleName, durability::Durability};
+use crate::{
+    domain::{RoleName, ServiceName},
+    durability::Durability,
+};
 
 /// How long a commit waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,44 +56,49 @@ enum Wanted<'a> {
 }
 
 impl Engine {
-    /// Opens the file of `role`, and creates it, without an identity, if it does not exist. For
+    /// Opens the file of `service`, and creates it, without an identity, if it does not exist. For
     /// callers that create the folder themselves, such as demo and tests.
     ///
     /// # Errors
-    /// When the file cannot be opened, belongs to another role, or was written by a newer version.
-    pub fn open(path: &Path, role: RoleName, durability: Durability) -> Result<Engine, StoreError> {
-        Engine::open_as(path, role, durability, Wanted::Any)
+    /// When the file cannot be opened, belongs to another service, or was written by a newer
+    /// version.
+    pub fn open(
+        path: &Path,
+        service: impl Into<ServiceName>,
+        durability: Durability,
+    ) -> Result<Engine, StoreError> {
+        Engine::open_as(path, service.into(), durability, Wanted::Any)
     }
 
-    /// Opens the file of `role`, which must exist and not be empty.
+    /// Opens the file of `service`, which must exist and not be empty.
     ///
     /// # Errors
-    /// When the file does not exist, is empty, cannot be opened, belongs to another role, or was
+    /// When the file does not exist, is empty, cannot be opened, belongs to another service, or was
     /// written by a newer version.
     pub fn open_existing(
         path: &Path,
-        role: RoleName,
+        service: impl Into<ServiceName>,
         durability: Durability,
     ) -> Result<Engine, StoreError> {
-        Engine::open_as(path, role, durability, Wanted::Store)
+        Engine::open_as(path, service.into(), durability, Wanted::Store)
     }
 
-    /// Creates the file of `role` with its identity, in one transaction.
+    /// Creates the file of `service` with its identity, in one transaction.
     ///
     /// # Errors
     /// When the file exists already, or cannot be created.
     pub fn begin(
         path: &Path,
-        role: RoleName,
+        service: impl Into<ServiceName>,
         durability: Durability,
         identity: &Identity,
     ) -> Result<Engine, StoreError> {
-        Engine::open_as(path, role, durability, Wanted::Nothing(identity))
+        Engine::open_as(path, service.into(), durability, Wanted::Nothing(identity))
     }
 
     fn open_as(
         path: &Path,
-        role: RoleName,
+        service: ServiceName,
         durability: Durability,
         wanted: Wanted<'_>,
     ) -> Result<Engine, StoreError> {
@@ -112,11 +120,11 @@ impl Engine {
         set("temp_store", &"MEMORY")?;
         // Receipt's rows have names and addresses. After `booking erase`, no byte of them may be
         // left in the file.
-        set("secure_delete", &(role == RoleName::Receipt))?;
+        set("secure_delete", &(service == ServiceName::Role(RoleName::Receipt)))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let mut engine =
             Engine { file: file.clone(), connection, keys: RefCell::default(), watch: None };
-        engine.migrate(role, wanted)?;
+        engine.migrate(service, wanted)?;
         engine.catch_up().map_err(&failed)?;
         if !in_memory(path) {
             engine.watch = Some(Watch::of(path)?);
@@ -124,11 +132,16 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Opens the file of `role` for reading, even while its service runs. Changes nothing.
+    /// Opens the file of `service` for reading, even while the service runs. Changes nothing.
     ///
     /// # Errors
-    /// When the file cannot be opened, belongs to another role, or was written by another version.
-    pub fn open_read_only(path: &Path, role: RoleName) -> Result<Engine, StoreError> {
+    /// When the file cannot be opened, belongs to another service, or was written by another
+    /// version.
+    pub fn open_read_only(
+        path: &Path,
+        service: impl Into<ServiceName>,
+    ) -> Result<Engine, StoreError> {
+        let service = service.into();
         let file = path.display().to_string();
         let failed = failure(&file, "open");
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -139,17 +152,17 @@ impl Engine {
             .map_err(&failed)?;
         if applied != schema::VERSION {
             let problem = format!(
-                "its schema version is {applied}, this binary reads {}; use the binary that runs {role}",
+                "its schema version is {applied}, this binary reads {}; use the binary that runs {service}",
                 schema::VERSION
             );
             return Err(StoreError::Unusable { place: file, problem });
         }
         let owner = owner(&connection).map_err(&failed)?;
-        owned_by(&file, &owner, role)?;
+        owned_by(&file, &owner, service)?;
         Ok(Engine { file, connection, keys: RefCell::default(), watch: None })
     }
 
-    fn migrate(&mut self, role: RoleName, wanted: Wanted<'_>) -> Result<(), StoreError> {
+    fn migrate(&mut self, service: ServiceName, wanted: Wanted<'_>) -> Result<(), StoreError> {
         let failed = failure(&self.file, "migrate");
         // An immediate transaction, so that of two processes that open a new file only one creates
         // its tables.
@@ -172,13 +185,13 @@ impl Engine {
         if applied == 0 && matches!(wanted, Wanted::Store) {
             return Err(holds_nothing(&self.file));
         }
-        schema::bring_up(&transaction, applied, role).map_err(&failed)?;
+        schema::bring_up(&transaction, applied, service).map_err(&failed)?;
         if let Wanted::Nothing(identity) = wanted {
             identity::write(&transaction, identity).map_err(&failed)?;
         }
         let owner = owner(&transaction).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
-        owned_by(&self.file, &owner, role)
+        owned_by(&self.file, &owner, service)
     }
 }
 
@@ -248,15 +261,15 @@ fn holds_nothing(file: &str) -> StoreError {
     StoreError::Unusable { place: file.to_owned(), problem: problem.to_owned() }
 }
 
-/// The role that the file belongs to.
+/// The service that the file belongs to.
 fn owner(connection: &Connection) -> Result<String, rusqlite::Error> {
     connection.query_row("SELECT role FROM meta", [], |row| row.get(0))
 }
 
-fn owned_by(file: &str, owner: &str, role: RoleName) -> Result<(), StoreError> {
-    if owner == role.as_str() {
+fn owned_by(file: &str, owner: &str, service: ServiceName) -> Result<(), StoreError> {
+    if owner == service.as_str() {
         return Ok(());
     }
-    let problem = format!("it belongs to {owner}, not to {role}");
+    let problem = format!("it belongs to {owner}, not to {service}");
     Err(StoreError::Unusable { place: file.to_owned(), problem })
 }

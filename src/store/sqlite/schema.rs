@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use super::keys;
-use crate::domain::RoleName;
+use crate::domain::ServiceName;
 
 /// `PRAGMA user_version` of a file with these tables. Versions 1 and 2 had an index by key, and
 /// version 3 had no departures.
@@ -12,7 +12,7 @@ pub(super) const VERSION: usize = 4;
 /// The version to which [`DEPARTURES`] can be added.
 const WITHOUT_DEPARTURES: usize = 3;
 
-/// The role that the file belongs to.
+/// The service that the file belongs to.
 const META: &str = "CREATE TABLE meta (role TEXT NOT NULL) STRICT;";
 
 /// Rows are stored in the order in which they were added, so that the rows of bookings in progress
@@ -62,16 +62,16 @@ const TAKE_OVER: &str = "
     INSERT INTO old_keys SELECT key_hash(key), id FROM rows ORDER BY 1, 2;";
 
 /// Brings a file from the version `applied` to [`VERSION`]. Version 0 is a new file, which then
-/// belongs to `role`.
+/// belongs to `owner`.
 pub(super) fn bring_up(
     connection: &Connection,
     applied: usize,
-    role: RoleName,
+    owner: ServiceName,
 ) -> Result<(), rusqlite::Error> {
     match applied {
         0 => {
             connection.execute_batch(META)?;
-            connection.execute("INSERT INTO meta VALUES (?1)", [role.as_str()])?;
+            connection.execute("INSERT INTO meta VALUES (?1)", [owner.as_str()])?;
             connection.execute_batch(ROWS)?;
             connection.execute_batch(DEPARTURES)?;
         }

@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_count_reads_only_indexes() {
         let connection = Connection::open_in_memory().expect("a file in memory opens");
-        schema::bring_up(&connection, 0, RoleName::Status).expect("a new file is made");
+        schema::bring_up(&connection, 0, RoleName::Status.into()).expect("a new file is made");
         for (sql, index) in [(OPEN, "COVERING INDEX stalest"), (NEWEST, "INDEX newest")] {
             let plan = format!("EXPLAIN QUERY PLAN {sql}");
             let mut plan = connection.prepare(&plan).expect("it can be explained");

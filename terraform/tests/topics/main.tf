@@ -3,6 +3,9 @@
 locals {
   folder = "${path.module}/../../../topics"
   files  = [for file in fileset(local.folder, "*.json") : jsondecode(file("${local.folder}/${file}"))]
+
+  # topic => its subscribers: a role or, if there is no role, a guest
+  listeners = { for it in local.files : it.topic => [for it in it.subscribers : lookup(it, "role", lookup(it, "guest", ""))] }
 }
 
 output "topics" {
@@ -10,17 +13,22 @@ output "topics" {
 }
 
 output "roles" {
-  value = toset(flatten(local.files[*].subscribers[*].role))
+  value = toset(flatten([for it in local.files : [for it in it.subscribers : it.role if can(it.role)]]))
 }
 
-# Every pair that must be a subscription, as "role/topic".
+# The roles, and services of other teams.
+output "listeners" {
+  value = toset(flatten(values(local.listeners)))
+}
+
+# Every pair that must be a subscription, as "listener/topic".
 output "subscriptions" {
-  value = toset(flatten([for it in local.files : formatlist("%s/%s", it.subscribers[*].role, it.topic)]))
+  value = toset(flatten([for topic, listeners in local.listeners : formatlist("%s/%s", listeners, topic)]))
 }
 
-# role => the topics that it subscribes to
+# listener => the topics that it subscribes to
 output "subscribes" {
-  value = transpose({ for it in local.files : it.topic => it.subscribers[*].role })
+  value = transpose(local.listeners)
 }
 
 # role or client => the topics that it publishes; a role that publishes nothing is missing

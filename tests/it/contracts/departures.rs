@@ -127,8 +127,8 @@ async fn a_table_without_the_indexes_lists_by_phase_and_says_what_to_do_for_flig
     let server = tokio::spawn(http::serve(
         listener,
         api,
-        stop.clone(),
         Metrics::new(RequestCount::default()).connections,
+        stop.clone(),
     ));
     let get = async |query: &str| {
         let answer = reqwest::get(format!("{url}/bookings?{query}")).await.unwrap();

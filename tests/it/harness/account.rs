@@ -1,11 +1,12 @@
 //! Topics and queues of a test's own in LocalStack, made by the SDK from `topics/`: faster than
 //! Terraform, which has tests of its own.
 
+use aws_sdk_sns::types::PublishBatchRequestEntry;
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
     aws::{Clients, Home, Names},
     bus::aws::AwsBus,
-    domain::{RoleName, event::Kind},
+    domain::{RoleName, ServiceName, event::Kind},
     metrics::RequestCount,
     topics,
     wire::Intake,
@@ -30,10 +31,9 @@ pub struct Letter {
     pub attributes: std::collections::HashMap<String, String>,
 }
 
-/// What lets SNS put on a queue what the role hears, as `terraform/` has it.
-fn delivery_policy(account: &Account, role: RoleName, queue: &str) -> String {
-    let sources: Vec<String> =
-        topics::subscriptions(role).into_iter().map(|it| account.topic_arn(it)).collect();
+/// What lets SNS put on a queue what the service hears, as `terraform/` has it.
+fn delivery_policy(account: &Account, hears: &[Kind], queue: &str) -> String {
+    let sources: Vec<String> = hears.iter().map(|it| account.topic_arn(*it)).collect();
     serde_json::json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -78,46 +78,56 @@ impl Account {
     /// The same in a LocalStack of the test's own.
     pub async fn make_in(localstack: &LocalStack, raw: bool) -> Account {
         let account = Account::at(localstack, &unique("t")).await;
-        for role in RoleName::ALL {
-            let dead = account.names.dead_letter_queue(role);
-            account.sqs.create_queue().queue_name(&dead).send().await.unwrap();
-            let undelivered = account.names.undelivered_queue(role);
-            let queue = account.sqs.create_queue().queue_name(&undelivered);
-            let policy = delivery_policy(&account, role, &undelivered);
-            queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
-            account.make_queue(role).await;
+        for topic in Kind::ALL {
+            let name = account.names.topic(topic);
+            account.sns.create_topic().name(name).send().await.unwrap();
         }
-        for topic in topics::all() {
-            let name = account.names.topic(topic.topic);
-            let arn =
-                account.sns.create_topic().name(name).send().await.unwrap().topic_arn.unwrap();
-            for it in topic.subscribers {
-                let queue = account.names.queue(it.role);
-                let subscribe = account.sns.subscribe().topic_arn(&arn).protocol("sqs");
-                let subscribe =
-                    subscribe.endpoint(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"));
-                let subscribe = subscribe.attributes("RawMessageDelivery", raw.to_string());
-                let undelivered = account.names.undelivered_queue(it.role);
-                let redrive = format!(
-                    r#"{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:{ACCOUNT}:{undelivered}"}}"#
-                );
-                let subscribe = subscribe.attributes("RedrivePolicy", redrive);
-                subscribe.send().await.unwrap();
-            }
+        for role in RoleName::ALL {
+            account.service(role.into(), &topics::subscriptions(role), raw).await;
+        }
+        for (guest, hears) in topics::guests(&topics::all()) {
+            // A name of the files, of which there are few.
+            let guest = ServiceName::guest(guest.to_owned().leak());
+            account.service(guest, &hears, raw).await;
         }
         account
     }
 
+    /// The three queues of one more service, and its subscriptions to these topics.
+    pub async fn guest(&self, guest: ServiceName, hears: &[Kind]) {
+        self.service(guest, hears, false).await;
+    }
+
+    async fn service(&self, service: ServiceName, hears: &[Kind], raw: bool) {
+        let dead = self.names.dead_letter_queue(service);
+        self.sqs.create_queue().queue_name(&dead).send().await.unwrap();
+        let undelivered = self.names.undelivered_queue(service);
+        let queue = self.sqs.create_queue().queue_name(&undelivered);
+        let policy = delivery_policy(self, hears, &undelivered);
+        queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
+        self.make_queue_of(service, hears).await;
+        for topic in hears {
+            let subscribe = self.sns.subscribe().topic_arn(self.topic_arn(*topic)).protocol("sqs");
+            let subscribe = subscribe.endpoint(queue_arn(&self.names.queue(service)));
+            let subscribe = subscribe.attributes("RawMessageDelivery", raw.to_string());
+            let redrive = format!(r#"{{"deadLetterTargetArn":"{}"}}"#, queue_arn(&undelivered));
+            let subscribe = subscribe.attributes("RedrivePolicy", redrive);
+            subscribe.send().await.unwrap();
+        }
+    }
+
     /// A role's queue alone.
     pub async fn make_queue(&self, role: RoleName) {
-        let dead = self.names.dead_letter_queue(role);
-        let redrive = format!(
-            r#"{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}","maxReceiveCount":10}}"#
-        );
-        let name = self.names.queue(role);
+        self.make_queue_of(role.into(), &topics::subscriptions(role)).await;
+    }
+
+    async fn make_queue_of(&self, service: ServiceName, hears: &[Kind]) {
+        let dead = queue_arn(&self.names.dead_letter_queue(service));
+        let redrive = format!(r#"{{"deadLetterTargetArn":"{dead}","maxReceiveCount":10}}"#);
+        let name = self.names.queue(service);
         let queue = self.sqs.create_queue().queue_name(&name);
         let queue = queue.attributes(QueueAttributeName::RedrivePolicy, redrive);
-        let policy = delivery_policy(self, role, &name);
+        let policy = delivery_policy(self, hears, &name);
         queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
     }
 
@@ -157,6 +167,21 @@ impl Account {
         publish.send().await.unwrap().message_id.unwrap()
     }
 
+    /// Publishes some texts, in as few requests as SNS takes.
+    pub async fn publish_all(&self, kind: Kind, texts: impl IntoIterator<Item = String>) {
+        let entry = |(at, text): (usize, String)| {
+            let entry = PublishBatchRequestEntry::builder().id(at.to_string()).message(text);
+            entry.build().unwrap()
+        };
+        let entries: Vec<_> = texts.into_iter().enumerate().map(entry).collect();
+        for entries in entries.chunks(10) {
+            let publish = self.sns.publish_batch().topic_arn(self.topic_arn(kind));
+            let publish = publish.set_publish_batch_request_entries(Some(entries.to_vec()));
+            let failed = publish.send().await.unwrap().failed.unwrap_or_default();
+            assert!(failed.is_empty(), "{failed:?}");
+        }
+    }
+
     /// Puts any text on any queue, as it is.
     pub async fn put(&self, queue: &str, text: &str) {
         let send = self.sqs.send_message().queue_url(self.url(queue).await);
@@ -168,9 +193,10 @@ impl Account {
         url.queue_url.unwrap()
     }
 
-    /// Waits until `count` messages are on a role's dead-letter queue, and takes them. A message
+    /// Waits until `count` messages are on a service's dead-letter queue, and takes them. A message
     /// that was set aside twice, as a service may after a delay, counts once.
-    pub async fn dead_letters(&self, role: RoleName, count: usize) -> Vec<Letter> {
+    pub async fn dead_letters(&self, role: impl Into<ServiceName>, count: usize) -> Vec<Letter> {
+        let role = role.into();
         let url = self.url(&self.names.dead_letter_queue(role)).await;
         let mut letters: Vec<Letter> = Vec::new();
         eventually(&format!("{count} dead letters of {role}"), async || {
@@ -214,7 +240,7 @@ impl Account {
     }
 
     /// Messages on a role's queue: visible and in flight.
-    pub async fn depth(&self, role: RoleName) -> (u64, u64) {
+    pub async fn depth(&self, role: impl Into<ServiceName>) -> (u64, u64) {
         self.depth_of(&self.names.queue(role)).await
     }
 

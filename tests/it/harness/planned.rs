@@ -35,9 +35,15 @@ pub fn planned(endpoint: &str, variables: &[&str]) -> Vec<Value> {
 /// The resources that Terraform plans for AWS itself, the only place where services run. Nobody is
 /// asked, so account and region must be among the variables.
 pub fn planned_on_aws(variables: &[&str]) -> Vec<Value> {
+    planned_on_aws_of(root(), variables)
+}
+
+/// The same for a copy of the repository, which has at least the files that `localstack/terraform`
+/// links to.
+pub fn planned_on_aws_of(repository: &Path, variables: &[&str]) -> Vec<Value> {
     let folder = Folder::new();
     let workdir = folder.join("terraform");
-    script(&workdir, &[], &["init"]);
+    script_of(repository, &workdir, &[], &["init"]);
     let module: PathBuf = workdir.join("terraform");
     std::fs::write(module.join("provider_override.tf"), NO_ACCOUNT).unwrap();
     let file = folder.join("plan").display().to_string();
@@ -67,8 +73,12 @@ fn given<'a>(variables: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
 
 /// Runs localstack/terraform.
 fn script(workdir: &Path, options: &[&str], action: &[&str]) -> Vec<u8> {
+    script_of(root(), workdir, options, action)
+}
+
+fn script_of(repository: &Path, workdir: &Path, options: &[&str], action: &[&str]) -> Vec<u8> {
     let mut command = Command::new("python3");
-    command.arg(root().join("localstack/terraform"));
+    command.arg(repository.join("localstack/terraform"));
     command.args([OsStr::new("--workdir"), workdir.as_os_str()]).args(options).args(action);
     said(command, action)
 }

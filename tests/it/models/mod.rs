@@ -7,6 +7,7 @@ pub mod exhaustive;
 pub mod fares;
 pub mod figures;
 pub mod filing;
+pub mod guests;
 pub mod leases;
 pub mod outages;
 pub mod replay;

@@ -83,10 +83,9 @@ async fn what_terraform_made_is_what_topics_says(account: &Account) {
         let mut made: Vec<String> =
             list.subscriptions.unwrap().into_iter().filter_map(|it| it.endpoint).collect();
         made.sort();
-        let queue = |role| account.names.queue(role);
         let arn = |it: String| format!("arn:aws:sqs:eu-central-1:000000000000:{it}");
         let mut wanted: Vec<String> =
-            topic.subscribers.iter().map(|it| arn(queue(it.role))).collect();
+            topic.listeners().map(|(name, _)| arn(account.names.queue_named(name))).collect();
         wanted.sort();
         assert_eq!(made, wanted, "{}", topic.topic);
     }

@@ -10,6 +10,7 @@ pub mod door;
 pub mod earlier;
 pub mod end_to_end;
 pub mod gone;
+pub mod guests;
 pub mod iam;
 pub mod kill;
 pub mod logs;

@@ -4,6 +4,7 @@
 pub mod coverage;
 pub mod documents;
 pub mod emulators;
+pub mod guests;
 pub mod layers;
 pub mod sources;
 pub mod supply;

@@ -331,7 +331,7 @@ fn the_reader_of_items_sees_which_are_silent() {
 #[test]
 fn comments_end_at_a_hundred_columns() {
     let (mut wide, mut files) = (Vec::new(), 0);
-    for folder in ["src", "benches", "tests/it"] {
+    for folder in ["src", "examples", "benches", "tests/it"] {
         for file in sources(&root().join(folder)) {
             let text = fs::read_to_string(&file).unwrap();
             let comments = text.lines().enumerate().filter(|(_, it)| it.trim().starts_with("//"));

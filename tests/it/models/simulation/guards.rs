@@ -3,7 +3,7 @@
 
 use booking::{
     domain::{
-        RoleName,
+        ServiceName,
         decision::{Decision, Key, Listing, Rows, Rules, Step},
         event::{Data, Event},
         payment::Payments,
@@ -138,7 +138,7 @@ impl<R: Alter> Rules for Altered<R> {
     type State = R::State;
     type Effect = R::Effect;
     type Answer = R::Answer;
-    const ROLE: RoleName = R::ROLE;
+    const SERVICE: ServiceName = R::SERVICE;
 
     fn rejected(row: Option<&R::State>, rejection: Rejection) -> Option<R::State> {
         R::rejected(row, rejection)
