@@ -19,6 +19,7 @@ pub struct Metrics {
     receives_failed: Counter,
     canaries_dropped: Counter,
     handler_panics: Counter,
+    spans_dropped: Counter,
     breaker: Family<DependencyLabels, Gauge>,
     pub in_flight: Gauge,
 }
@@ -90,6 +91,7 @@ impl Metrics {
         let receives_failed = Counter::default();
         let canaries_dropped = Counter::default();
         let handler_panics = Counter::default();
+        let spans_dropped = Counter::default();
         let breaker = Family::default();
         let in_flight = Gauge::default();
         registry.register("deliveries", "Deliveries by event and verdict", deliveries.clone());
@@ -101,6 +103,9 @@ impl Metrics {
         registry.register("handler_panics", help, handler_panics.clone());
         let help = "Canaries that were not signed with this service's key";
         registry.register("canaries_dropped", help, canaries_dropped.clone());
+        let help =
+            "Spans of traces that were not sent: the queue was full, or the collector failed";
+        registry.register("spans_dropped", help, spans_dropped.clone());
         let stopped = "1 while polling is stopped because this dependency is down";
         registry.register("breaker_open", stopped, breaker.clone());
         registry.register("in_hand", "Deliveries in flight", in_flight.clone());
@@ -115,6 +120,7 @@ impl Metrics {
             receives_failed,
             canaries_dropped,
             handler_panics,
+            spans_dropped,
             breaker,
             in_flight,
         }
@@ -150,6 +156,12 @@ impl Metrics {
     /// Counts a delivery whose handler panicked.
     pub fn handler_panicked(&self) {
         self.handler_panics.inc();
+    }
+
+    /// The counter of spans that were not sent.
+    #[must_use]
+    pub fn spans_dropped(&self) -> Counter {
+        self.spans_dropped.clone()
     }
 
     /// Sets whether polling is stopped because the dependency `on` is down: `store`, `outside` or

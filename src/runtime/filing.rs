@@ -8,6 +8,7 @@ use tracing::{Instrument, error, info, warn};
 use super::{
     Attended, Chain, Dependency, Ended, InFlight, Lease, Poison, Trip, Verdict, WorkError, Worker,
     delay::{give_back_delay, not_before},
+    spans,
     window::Attempt,
 };
 use crate::{
@@ -28,7 +29,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let lease = Lease::new(self.work().clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
         let attended = self.attendant.attend(&delivery.incoming, &lease).await;
-        let Attended { verdict, event, span } = attended;
+        let Attended { verdict, event, span, traced } = attended;
+        spans::end(traced, &delivery.message_id, &verdict);
         let filing = async {
             // The lease may end after the verdict, too. Then the message is not ours to delete.
             tokio::select! {
@@ -191,6 +193,7 @@ mod tests {
                 kind_attribute: kind.map(str::to_owned),
                 sent_at: Timestamp::UNIX_EPOCH,
                 attempt: 1,
+                hop: None,
             },
             message_id: "m".to_owned(),
             receipt_handle: ReceiptHandle("h".to_owned()),

@@ -1,6 +1,7 @@
 //! What the tests talk to, and how they wait: for conditions, never for time.
 
 mod account;
+mod collector;
 pub mod dynamodb;
 pub mod emulator;
 mod enforcing;
@@ -14,6 +15,7 @@ mod stripe;
 mod way;
 
 pub use account::Account;
+pub use collector::{Collector, Spans};
 pub use dynamodb::{DynamoDbLocal, Tables, definitions};
 pub use enforcing::{Enforcing, Environment};
 pub use localstack::{LocalStack, say, skipped};
