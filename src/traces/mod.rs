@@ -79,10 +79,11 @@ impl Traces {
         self.0.is_some()
     }
 
-    /// The time at which a span begins that is made later. `None` if traces are off.
+    /// The time at which a span begins that is made later, by the clock that its end comes from.
+    /// `None` if traces are off.
     #[must_use]
     pub fn now(&self) -> Option<SystemTime> {
-        self.on().then(SystemTime::now)
+        self.on().then(opentelemetry::time::now)
     }
 
     /// The span of a receive that brought messages, which ends now. It is linked to the span that
