@@ -47,8 +47,8 @@ pub fn start(format: LogFormat) {
     std::panic::set_hook(Box::new(log_panic));
 }
 
-/// Starts to send traces to the collector that OpenTelemetry's standard variables name. `service` is
-/// the name of this process unless a variable gives another, and `dropped` counts the spans that
+/// Starts to send traces to the collector that OpenTelemetry's standard variables name. `service`
+/// is the name of this process unless a variable gives another, and `dropped` counts the spans that
 /// could not be sent. Without a collector, traces are off, and there is nothing to finish.
 ///
 /// # Errors

@@ -8,7 +8,6 @@ use tracing::{Instrument, error, info, warn};
 use super::{
     Attended, Chain, Dependency, Ended, InFlight, Lease, Poison, Trip, Verdict, WorkError, Worker,
     delay::{give_back_delay, not_before},
-    spans,
     window::Attempt,
 };
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     domain::decision::Rules,
     roles::Role,
     store::Store,
+    traces::Span,
 };
 
 /// Attributes of a dead letter are cut off after this many bytes.
@@ -30,7 +30,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
         let attended = self.attendant.attend(&delivery.incoming, &lease).await;
         let Attended { verdict, event, span, traced } = attended;
-        spans::end(traced, &delivery.message_id, &verdict);
+        tell(traced, &delivery.message_id, &verdict);
         let filing = async {
             // The lease may end after the verdict, too. Then the message is not ours to delete.
             tokio::select! {
@@ -149,6 +149,24 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             warn!("visibility timeout over: handler dropped, the redelivery continues its work");
         }
         Ended::Lost
+    }
+}
+
+/// Ends the span of a delivery, and says in it how the delivery ends.
+fn tell(mut span: Span, message_id: &str, verdict: &Verdict) {
+    if !span.is_kept() {
+        return;
+    }
+    let (word, failed) = match verdict {
+        Verdict::Done(_) => ("done", None),
+        Verdict::Retry(on, _) => ("retry", Some(on.map_or("other", Dependency::as_str))),
+        Verdict::Poison(poison) => ("poison", Some(poison.class)),
+        Verdict::Lost => ("lost", Some("lost")),
+    };
+    span.note("booking.verdict", word);
+    span.note("messaging.message.id", message_id.to_owned());
+    if let Some(class) = failed {
+        span.fail(class);
     }
 }
 

@@ -5,18 +5,12 @@ use std::time::SystemTime;
 
 use tracing::field::display;
 
-use super::{
-    Dependency, Verdict,
-    reading::{AT_ONCE_BYTES_MAX, Opened},
-};
+use super::reading::{AT_ONCE_BYTES_MAX, Opened};
 use crate::{
     bus::{BusError, Delivery},
     traces::{Processing, Span, Traces},
     wire::{Content, Incoming},
 };
-
-const MESSAGE_ID: &str = "messaging.message.id";
-const VERDICT: &str = "booking.verdict";
 
 /// Tells a receive that brought these deliveries, after their envelopes were read for it. An
 /// envelope that is too large for the role's own thread is not read: no booking has one.
@@ -60,21 +54,6 @@ pub(super) fn process(
         lines.record("trace_id", display(trace_id)).record("span_id", display(span_id));
     }
     span
-}
-
-/// Ends the span of a delivery, and says how it ended.
-pub(super) fn end(mut span: Span, message_id: &str, verdict: &Verdict) {
-    let (word, failed) = match verdict {
-        Verdict::Done(_) => ("done", None),
-        Verdict::Retry(on, _) => ("retry", Some(on.map_or("other", Dependency::as_str))),
-        Verdict::Poison(poison) => ("poison", Some(poison.class)),
-        Verdict::Lost => ("lost", Some("lost")),
-    };
-    span.note(VERDICT, word);
-    span.note(MESSAGE_ID, message_id.to_owned());
-    if let Some(class) = failed {
-        span.fail(class);
-    }
 }
 
 /// The kind of a failure to publish.

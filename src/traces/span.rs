@@ -91,6 +91,12 @@ impl Span {
         self.0.as_ref().map(|it| it.context.clone())
     }
 
+    /// Whether there is a span of ours: traces are on, and this one is kept.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.0.as_ref().is_some_and(|it| it.span.is_some())
+    }
+
     /// The ids of trace and span, for log lines. `None` if this trace is not kept.
     #[must_use]
     pub fn ids(&self) -> Option<(String, String)> {

@@ -1,6 +1,6 @@
 //! The context of a trace, in the two forms in which it comes: W3C trace context, and the header of
-//! AWS X-Ray. What is malformed is no context, since a booking must never fail because of its trace.
-//! A client chooses all of it, so it must never be an identity.
+//! AWS X-Ray. What is malformed is no context, since no booking may fail because of its trace. A
+//! client chooses all of it, so it must never be an identity.
 
 use std::fmt::Write;
 
