@@ -158,7 +158,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                         match settled.inspect_err(|_| settling.fail("store"))? {
                             Some(messages) => messages,
                             None => {
-                                settling.fail("conflict");
+                                settling.note("booking.conflict", true);
                                 conflicts += 1;
                                 continue 'read;
                             }

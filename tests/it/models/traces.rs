@@ -17,7 +17,7 @@ use booking::{
     metrics::Metrics,
     roles::{PaymentRole, Role, SeatsRole},
     runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
-    store::memory::Memory,
+    store::{Store, Write, memory::Memory},
     traces::{Places, Sampling, Traces},
     wire::{Message, TraceContext},
 };
@@ -28,8 +28,11 @@ use opentelemetry_sdk::{
     trace::{Span, SpanData, SpanProcessor},
 };
 
-use super::{filing::Failing, unit_of_work::seats_role};
-use crate::harness::Sketch;
+use super::{
+    filing::Failing,
+    unit_of_work::{Contested, seats_role, store},
+};
+use crate::harness::{Folder, Sketch};
 
 /// Keeps the spans that ended.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +77,17 @@ fn worker<R: Role, B: Queue + Outbox + Clone>(
     exchange: &Exchange,
     traces: Traces,
 ) -> Worker<B, R, Memory, B> {
-    let work = UnitOfWork::new(role, Memory::default(), Clock::Machine);
+    worker_on(Memory::default(), role, bus, exchange, traces)
+}
+
+fn worker_on<S: Store, R: Role, B: Queue + Outbox + Clone>(
+    store: S,
+    role: R,
+    bus: B,
+    exchange: &Exchange,
+    traces: Traces,
+) -> Worker<B, R, S, B> {
+    let work = UnitOfWork::new(role, store, Clock::Machine);
     let (intake, metrics) = (exchange.intake(), Metrics::default());
     let attendant = Attendant::new(Arc::new(work), bus.clone(), intake, metrics);
     let poll_health = PollHealth::new(&Clock::Machine, Duration::MAX);
@@ -200,6 +213,27 @@ async fn a_message_that_is_set_aside_is_told_without_its_text() {
     assert_eq!(says(process, "booking.verdict"), Some("poison".into()));
     assert_eq!(says(process, "error.type"), Some("malformed".into()));
     assert!(!format!("{process:?}").contains("Ada"));
+}
+
+#[tokio::test]
+async fn a_lost_race_is_told_and_is_no_error() {
+    let (exchange, ended) = (exchange(0), Ended::default());
+    let (bus, folder) = (exchange.bus(RoleName::Seats), Folder::new());
+    let rival = Write {
+        key: "seat/WA117/2027-03-01/12A".into(),
+        read_version: 0,
+        body: r#"{"row":{"seat":{"holder":null}}}"#.into(),
+        listing: None,
+    };
+    let (inner, rivals) = (store(&folder, RoleName::Seats), Arc::new(Mutex::new(vec![rival])));
+    let store = Contested { inner, rivals };
+    let seats = worker_on(store, seats_role(), bus, &exchange, ended.traces());
+    exchange.publish(&request("b-1"));
+    seats.step(10).await.unwrap();
+    let settles = ended.named("settle");
+    let [lost, won] = &settles[..] else { panic!("it settles twice") };
+    assert_eq!((says(lost, "booking.conflict"), &lost.status), (Some(true.into()), &Status::Unset));
+    assert_eq!(says(won, "booking.conflict"), None);
 }
 
 /// No attribute beside `type`, and so no byte more on the way.
