@@ -352,7 +352,11 @@ async fn whatever_the_collector_does_bookings_end_as_ever_and_dropped_spans_are_
             service.signal("TERM");
             assert_eq!(service.ended().await, Some(0), "{role}, {way}");
             // A receive of one second, the drain, and two seconds for the last spans.
-            assert!(told.elapsed() < Duration::from_secs(10), "{role}, {way}: {:?}", told.elapsed());
+            assert!(
+                told.elapsed() < Duration::from_secs(10),
+                "{role}, {way}: {:?}",
+                told.elapsed()
+            );
             let log = std::fs::read_to_string(log).unwrap();
             let says =
                 if way == "hangs" { "last spans were not sent" } else { "spans cannot be sent" };
