@@ -1,6 +1,7 @@
 //! The settings of the services: a flag, an environment variable, a default and a help text for
 //! each. The doc comments are the help texts. No other module may read an environment variable for
 //! a setting, except for the keys, which are no flags: `wiring::keys` and `cli::request` read them.
+//! The standard variables of OpenTelemetry are read by `telemetry::settings`.
 
 mod letters;
 mod mail;

@@ -11,8 +11,9 @@ use std::{
     process::Command,
 };
 
-/// The prefixes of this program's settings, and of those of the AWS SDK and of ECS.
-const OURS: [&str; 3] = ["AWS_", "BOOKING_", "ECS_"];
+/// The prefixes of this program's settings, and of those of the AWS SDK, of ECS and of
+/// OpenTelemetry.
+const OURS: [&str; 4] = ["AWS_", "BOOKING_", "ECS_", "OTEL_"];
 /// The variables for proxies, in capitals or not. Each has two names, and the HTTP client would
 /// take the first that is set, even if it is empty.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
@@ -65,6 +66,7 @@ mod tests {
         let empty = |name: &str, value: &str| is_empty(OsStr::new(name), OsStr::new(value));
         assert!(empty("AWS_ENDPOINT_URL", "") && empty("BOOKING_PREFIX", " "));
         assert!(!empty("AWS_REGION", "eu-central-1") && !empty("BOOKING_RAW_DELIVERY", "0"));
+        assert!(empty("OTEL_EXPORTER_OTLP_ENDPOINT", ""));
         assert!(empty("HTTPS_PROXY", "") && empty("no_proxy", ""));
         assert!(!empty("https_proxy", "http://proxy") && !empty("RUST_LOG", ""));
     }

@@ -32,6 +32,7 @@
 //! - [`clock`]: a wall clock and a steady clock, both as arguments.
 //! - [`durability`]: what a completed write survives.
 //! - [`metrics`]: what a process counts, for `/metrics`.
+//! - [`traces`]: what a process tells about the way of each booking, for OpenTelemetry.
 //! - [`address`]: checks a URL from a setting.
 //! - `bounded`: reads a file that a setting names, up to a bound.
 //! - `printable`: what of a text from elsewhere may reach a terminal.
@@ -59,7 +60,7 @@
 //!
 //! - [`config`]: every setting, with its flag, environment variable, default and help text.
 //! - [`environment`]: empty environment variables count as not set.
-//! - [`telemetry`]: logs, as text or as JSON.
+//! - [`telemetry`]: logs, as text or as JSON; sends the traces to a collector.
 //! - [`fault`]: how a command fails, and its exit code.
 //! - [`http`]: `/health`, `/metrics` and the API of status.
 //! - [`page`]: the live page of status: the flow, the bookings, and one of them.
@@ -172,6 +173,7 @@ pub mod services;
 pub mod store;
 pub mod telemetry;
 pub mod topics;
+pub mod traces;
 pub mod vitals;
 pub mod wire;
 pub mod wiring;

@@ -39,6 +39,7 @@ pub struct Metrics {
     canaries_dropped: Counter,
     handler_panics: Counter,
     effects: Family<EffectLabels, Counter>,
+    spans_dropped: Counter,
     breaker: Family<DependencyLabels, Gauge>,
     endings: Family<EndingLabels, Histogram, fn() -> Histogram>,
     bookings: KnownBookings,
@@ -190,6 +191,7 @@ impl Metrics {
         let (in_flight, connections) = (Gauge::default(), Connections::default());
         let bookings = KnownBookings::default();
         let endings = Family::new_with_constructor(histogram_of_endings as fn() -> Histogram);
+        let spans_dropped = Counter::default();
         registry.register("deliveries", "Deliveries by event and verdict", deliveries.clone());
         registry.register("published", "Events published, repetitions included", published.clone());
         let help = "Version conflicts, after which a commit was tried again at once";
@@ -204,6 +206,9 @@ impl Metrics {
         let help = "Time from the first to the last that was heard of a booking, by its ending";
         registry.register_with_unit("time_to_ending", help, Unit::Seconds, endings.clone());
         registry.register_collector(Box::new(bookings.clone()));
+        let help =
+            "Spans of traces that were not sent: the queue was full, or the collector failed";
+        registry.register("spans_dropped", help, spans_dropped.clone());
         let stopped = "1 while polling is stopped because this dependency is down";
         registry.register("breaker_open", stopped, breaker.clone());
         registry.register("in_hand", "Deliveries in flight", in_flight.clone());
@@ -223,6 +228,7 @@ impl Metrics {
             canaries_dropped,
             handler_panics,
             effects,
+            spans_dropped,
             breaker,
             endings,
             bookings,
@@ -296,6 +302,12 @@ impl Metrics {
     /// Counts a delivery whose handler panicked.
     pub fn handler_panicked(&self) {
         self.handler_panics.inc();
+    }
+
+    /// The counter of spans that were not sent.
+    #[must_use]
+    pub fn spans_dropped(&self) -> Counter {
+        self.spans_dropped.clone()
     }
 
     /// Sets whether polling is stopped because the dependency `on` is down: `store`, `outside` or

@@ -1,15 +1,27 @@
-//! Logs: text for people, JSON for machines. A service logs to stderr. Nothing personal or secret,
-//! and no contents of a message, may ever reach a log.
+//! Logs: text for people, JSON for machines. A service logs to stderr. Traces: spans for a
+//! collector, if there is one. Nothing personal or secret, and no contents of a message, may ever
+//! reach a log or a span.
+
+mod export;
+mod post;
+mod settings;
+
+pub use export::Export;
+pub use settings::WrongSetting;
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
+    env,
     io::IsTerminal,
     panic::PanicHookInfo,
     thread,
 };
 
 use clap::ValueEnum;
-use tracing::{Level, Metadata, Subscriber, error};
+use opentelemetry::{Key, KeyValue};
+use opentelemetry_sdk::Resource;
+use prometheus_client::metrics::counter::Counter;
+use tracing::{Level, Metadata, Subscriber, error, info};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::filter_fn,
@@ -17,6 +29,8 @@ use tracing_subscriber::{
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+
+use crate::traces::{Places, Traces};
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,6 +45,45 @@ pub enum LogFormat {
 pub fn start(format: LogFormat) {
     lines(format, std::io::stderr().is_terminal(), std::io::stderr).init();
     std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Starts to send traces to the collector that OpenTelemetry's standard variables name. `service`
+/// is the name of this process unless a variable gives another, and `dropped` counts the spans that
+/// could not be sent. Without a collector, traces are off, and there is nothing to finish.
+///
+/// # Errors
+/// For a variable whose value makes no sense.
+pub fn traces(
+    service: String,
+    places: &Places,
+    dropped: Counter,
+) -> Result<(Traces, Option<Export>), WrongSetting> {
+    let Some(settings) = settings::read(|name| env::var(name).ok())? else {
+        return Ok((Traces::default(), None));
+    };
+    let resource = resource(service);
+    let (spans, export) = export::start(&settings, &resource, dropped)?;
+    info!("traces are on: spans are sent over OTLP");
+    Ok((Traces::new(spans, resource, settings.sampling, places), Some(export)))
+}
+
+/// What all spans say about this process: what the variables say, and what they leave open.
+fn resource(service: String) -> Resource {
+    let set = Resource::builder().build();
+    let says = |name: &'static str| set.get(&Key::from_static_str(name));
+    // What the SDK calls a process that nobody named.
+    let nameless = says("service.name").is_none_or(|it| it.as_str().starts_with("unknown_service"));
+    let ours = [
+        ("service.name", service),
+        ("service.namespace", "booking".to_owned()),
+        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("service.instance.id", uuid::Uuid::now_v7().to_string()),
+    ];
+    let missing = ours
+        .into_iter()
+        .filter(|(name, _)| says(name).is_none() || (*name == "service.name" && nameless));
+    let missing = missing.map(|(name, value)| KeyValue::new(name, value));
+    Resource::builder().with_attributes(missing).build()
 }
 
 /// Logs a panic and where it happened, in the span of the delivery that it happened in. The text of

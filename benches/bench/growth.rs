@@ -94,7 +94,8 @@ fn fill(folder: &Path, size: usize) -> anyhow::Result<()> {
         Consumer::Booking { store: Store::Sqlite, target: std::time::Duration::from_millis(100) };
     let numbers = PATTERN..PATTERN + 1;
     let stored = Some(pattern.clone());
-    run(&Setting { consumer, load: Load::Backlog, manner: Manner::default(), numbers, stored })?;
+    let (load, manner) = (Load::Backlog, Manner::default());
+    run(&Setting { consumer, load, manner, numbers, stored, traced: false })?;
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }

@@ -27,7 +27,7 @@ pub struct Args {
     /// One short run of each setting. The report is printed instead of written
     #[arg(long)]
     quick: bool,
-    /// Only these sections: a,b,c,d,e,f,g. The report is printed instead of written
+    /// Only these sections: a,b,c,d,e,f,g,h. The report is printed instead of written
     #[arg(long, value_delimiter = ',')]
     only: Vec<char>,
 }
@@ -111,7 +111,7 @@ fn one(what: &What, sizes: &Sizes) -> anyhow::Result<Figures> {
             let (folder, numbers) = growth::stored(*size, sizes.backlog)?;
             let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
             let (load, manner) = (Load::Backlog, Manner::default());
-            run(&Setting { consumer, load, manner, numbers, stored: Some(folder) })
+            run(&Setting { consumer, load, manner, numbers, stored: Some(folder), traced: false })
         }
         What::PipelineStored(size) => pipeline::behind(*size, sizes.pipeline_stored),
     }
@@ -128,7 +128,7 @@ fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
     let mut groups = Vec::new();
     for (delay, manner) in [("0 ms", Manner::default()), ("10 ms", TEN_MS)] {
         for store in [Store::Sqlite, Store::Memory] {
-            let letters = if store == Store::Sqlite { "abe" } else { "b" };
+            let letters = if store == Store::Sqlite { "abeh" } else { "b" };
             let mut step = booking(
                 &format!("backlog {} {delay}", store.as_str()),
                 letters,
@@ -154,6 +154,9 @@ fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
             groups.push(vec![step]);
         }
     }
+    let mut traced = booking("backlog traced 0 ms", "h", Load::Backlog, sizes.backlog);
+    traced.adapt(|it| it.traced = true);
+    groups.push(vec![traced]);
     let mut ragged = booking("backlog ragged", "a", Load::Backlog, sizes.backlog);
     ragged.adapt(|it| it.manner = RAGGED);
     groups.push(vec![ragged]);
@@ -202,7 +205,7 @@ fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
 fn booking(name: &str, letters: &'static str, load: Load, bookings: usize) -> Step {
     let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
     let (manner, numbers) = (Manner::default(), 0..bookings);
-    let setting = Setting { consumer, load, manner, numbers, stored: None };
+    let setting = Setting { consumer, load, manner, numbers, stored: None, traced: false };
     Step { name: name.to_owned(), letters, what: What::Run(setting) }
 }
 

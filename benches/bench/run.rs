@@ -2,7 +2,10 @@
 //! figures, and with the proof that every booking ended and nothing was doubled. A run without that
 //! proof must never have figures.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 
@@ -46,7 +49,11 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     if setting.load == Load::Backlog {
         load::backlog(&proxy.client, &setting.numbers).await?;
     }
-    let mut services = Services::spawn(setting.consumer, &proxy, &data)?;
+    // The kernel accepts its connections, and nobody reads from them.
+    let hanging = setting.traced.then(|| TcpListener::bind("127.0.0.1:0")).transpose()?;
+    let hanging = hanging.map(|it| Ok::<_, std::io::Error>((it.local_addr()?, it))).transpose()?;
+    let collector = hanging.as_ref().map(|it| it.0);
+    let mut services = Services::spawn(setting.consumer, &proxy, &data, collector)?;
     let (mut counted, mut receives_before) = (Counts::default(), Vec::new());
     if setting.load != Load::Backlog {
         polling(&proxy, &mut services).await?;

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
@@ -80,8 +80,14 @@ pub struct Service {
 }
 
 impl Services {
-    /// Starts the processes, each with its own door of the proxy.
-    pub fn spawn(consumer: Consumer, proxy: &Proxy, data: &Path) -> anyhow::Result<Services> {
+    /// Starts the processes, each with its own door of the proxy. They send their traces to
+    /// `collector`, if there is one.
+    pub fn spawn(
+        consumer: Consumer,
+        proxy: &Proxy,
+        data: &Path,
+        collector: Option<SocketAddr>,
+    ) -> anyhow::Result<Services> {
         let schedule = data.join("flights.json");
         fs::write(&schedule, bookings::schedule().to_string())?;
         // A run over stored bookings has its files already.
@@ -109,6 +115,8 @@ impl Services {
             }
             command.env("BOOKING_DATA", data).env("BOOKING_PREFIX", PREFIX);
             command.envs(account(door));
+            command
+                .envs(collector.map(|it| ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{it}"))));
             let log = data.join(format!("{role}.log"));
             let file = File::create(&log)?;
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);

@@ -14,6 +14,8 @@ pub struct Setting {
     pub numbers: Numbers,
     /// The folder with the bookings that were stored before. `None` for an empty folder.
     pub stored: Option<PathBuf>,
+    /// Whether the services send traces to a collector that takes every request and never answers.
+    pub traced: bool,
 }
 
 /// How bookings are requested.

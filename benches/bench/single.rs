@@ -44,6 +44,9 @@ pub struct Args {
     pause: Span,
     #[arg(long, default_value_t = 1)]
     runs: usize,
+    /// Send traces to a collector that hangs
+    #[arg(long)]
+    traced: bool,
     /// Print every figure, not only the main ones
     #[arg(long)]
     all: bool,
@@ -89,5 +92,5 @@ fn setting(args: &Args) -> Setting {
     };
     let latency: Duration = args.latency.0;
     let manner = Manner { latency, ragged: args.ragged };
-    Setting { consumer, load, manner, numbers: 0..bookings, stored: None }
+    Setting { consumer, load, manner, numbers: 0..bookings, stored: None, traced: args.traced }
 }

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     domain::event::Kind,
-    wire::{Incoming, Message},
+    wire::{Incoming, Message, TraceContext},
 };
 
-/// The size of an entry's attributes and ids, estimated on the safe side.
+/// The size of an entry's ids and of its attribute `type`, estimated on the safe side.
 const ENTRY_BYTES: usize = 256;
 /// The longest time that an entry waits for others: longer than the handlers of one receive drift
 /// apart, and too short for a client to notice.
@@ -28,8 +28,12 @@ pub type Answer = Result<(), BusError>;
 ///
 /// [`ENTRIES_MAX`]: super::ENTRIES_MAX
 pub trait Requests: Clone + Send + Sync + 'static {
-    /// Publishes these bodies to one topic.
-    fn publish(&self, kind: Kind, bodies: Vec<String>) -> impl Future<Output = Vec<Answer>> + Send;
+    /// Publishes these messages to the topic of their kind.
+    fn publish(
+        &self,
+        kind: Kind,
+        messages: Vec<Message>,
+    ) -> impl Future<Output = Vec<Answer>> + Send;
 
     /// Deletes these messages.
     fn delete(&self, handles: Vec<ReceiptHandle>) -> impl Future<Output = Vec<Answer>> + Send;
@@ -79,7 +83,7 @@ pub trait Requests: Clone + Send + Sync + 'static {
 pub struct Batched<T> {
     requests: T,
     joiners: Joiners,
-    publishes: BTreeMap<Kind, Batcher<String, Answer>>,
+    publishes: BTreeMap<Kind, Batcher<Message, Answer>>,
     deletes: Batcher<ReceiptHandle, Answer>,
     give_backs: Batcher<(ReceiptHandle, Duration), Answer>,
 }
@@ -90,7 +94,7 @@ impl<T: Requests> Batched<T> {
         let (joiners, mut drivers) = (Joiners::default(), Vec::new());
         let linger = |it: T| async move { it.linger().await };
         let publisher = |kind| {
-            let publish = move |it: T, bodies| async move { it.publish(kind, bodies).await };
+            let publish = move |it: T, messages| async move { it.publish(kind, messages).await };
             let batcher = batcher(&requests, &joiners, Patience::Joiners, linger, publish);
             (kind, with_driver(batcher, &mut drivers))
         };
@@ -115,8 +119,9 @@ impl<T: Requests> Batched<T> {
     /// # Errors
     /// When SNS refused the message or could not be reached.
     pub async fn publish(&self, message: &Message) -> Result<(), BusError> {
-        let bytes = message.body.len() + ENTRY_BYTES;
-        self.publishes[&message.kind].join(message.body.clone(), bytes).await
+        let trace = message.trace.as_ref().map_or(0, TraceContext::attribute_bytes);
+        let bytes = message.body.len() + trace + ENTRY_BYTES;
+        self.publishes[&message.kind].join(message.clone(), bytes).await
     }
 }
 

@@ -247,6 +247,7 @@ mod tests {
                     kind_attribute: None,
                     sent_at: Timestamp::UNIX_EPOCH,
                     attempt: 1,
+                    hop: None,
                 },
                 message_id: id.to_string(),
                 receipt_handle: ReceiptHandle("h".to_owned()),

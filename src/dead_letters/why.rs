@@ -135,6 +135,7 @@ mod tests {
                     kind_attribute: None,
                     sent_at: Timestamp::UNIX_EPOCH,
                     attempt: 1,
+                    hop: None,
                 },
                 message_id: "m".to_owned(),
                 receipt_handle: ReceiptHandle("h".to_owned()),

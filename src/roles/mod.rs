@@ -24,6 +24,11 @@ pub trait Role: Send + Sync + 'static {
 
     fn rules(&self) -> &Self::Rules;
 
+    /// The name of an effect in traces.
+    fn asks(&self, _: &<Self::Rules as Rules>::Effect) -> &'static str {
+        "outside"
+    }
+
     /// Does what the rules ask of the outside. It must be idempotent, with the booking as the key.
     ///
     /// # Errors
@@ -32,6 +37,19 @@ pub trait Role: Send + Sync + 'static {
         &self,
         effect: &<Self::Rules as Rules>::Effect,
     ) -> impl Future<Output = Result<<Self::Rules as Rules>::Answer, EffectError>> + Send;
+}
+
+impl EffectError {
+    /// The kind of the error, in one word.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            EffectError::NoAnswer { .. } => "no_answer",
+            EffectError::NotNow { .. } => "not_now",
+            EffectError::Undecided { .. } => "undecided",
+            EffectError::Refused { .. } => "refused",
+        }
+    }
 }
 
 /// Why an outside effect has no answer that the rules could go on with.

@@ -20,6 +20,13 @@ impl<G: Gateway> Role for PaymentRole<G> {
         &Payments
     }
 
+    fn asks(&self, effect: &Effect) -> &'static str {
+        match effect {
+            Effect::Charge { .. } => "charge",
+            Effect::Refund { .. } | Effect::Undo { .. } => "refund",
+        }
+    }
+
     async fn perform(&self, effect: &Effect) -> Result<Answer, EffectError> {
         match effect {
             Effect::Charge { booking, token, amount, asked_before } => {

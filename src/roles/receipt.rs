@@ -17,6 +17,10 @@ impl<M: Mailer> Role for ReceiptRole<M> {
         &Receipts
     }
 
+    fn asks(&self, _: &Receipt) -> &'static str {
+        "send receipt"
+    }
+
     async fn perform(&self, effect: &Receipt) -> Result<Sent, EffectError> {
         let (from, asked) = ("the mailer", "a receipt");
         self.0.send(effect).await.map(|()| Sent).map_err(|error| match error {

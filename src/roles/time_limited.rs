@@ -29,6 +29,10 @@ impl<R: Role> Role for TimeLimited<R> {
         self.role.rules()
     }
 
+    fn asks(&self, effect: &<R::Rules as Rules>::Effect) -> &'static str {
+        self.role.asks(effect)
+    }
+
     async fn perform(
         &self,
         effect: &<R::Rules as Rules>::Effect,

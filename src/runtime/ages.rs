@@ -91,6 +91,7 @@ mod tests {
                     kind_attribute: None,
                     sent_at: self.sqs.now() - SignedDuration::from_secs(*age_s),
                     attempt: *attempt,
+                    hop: None,
                 },
                 message_id: String::new(),
                 receipt_handle: ReceiptHandle(String::new()),

@@ -14,6 +14,7 @@ use super::{
     CANARY, Chain, Dependency, Lease, LeaseLost, Outcome, UnitOfWork, WorkError,
     counted::{count, count_ending},
     reading::{Opened, Readers, ReadingFailed, name_of, span_of},
+    spans,
 };
 use crate::{
     bus::{BusError, Outbox},
@@ -27,7 +28,8 @@ use crate::{
     metrics::Metrics,
     roles::{EffectError, Role},
     store::Store,
-    wire::{self, CanaryKey, Content, Incoming, Intake, Origin, Refusal},
+    traces::{self, Traces},
+    wire::{self, CanaryKey, Content, Incoming, Intake, Message, Origin, Refusal},
 };
 
 /// Deals with one message at a time, for one role.
@@ -38,6 +40,7 @@ pub struct Attendant<R, S, O> {
     intake: Intake,
     readers: Readers,
     metrics: Metrics,
+    traces: Traces,
 }
 
 /// What has to be done with a message. Every message ends in one of the first three ways, unless
@@ -77,6 +80,8 @@ pub struct Attended {
     pub event: Option<&'static str>,
     /// The span of this delivery, for further log lines about it.
     pub span: Span,
+    /// The same for traces. It ends when it is dropped.
+    pub traced: traces::Span,
 }
 
 /// The handler of a message panicked.
@@ -88,7 +93,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     /// An attendant that deals with messages by `work` and sends what they announce by `outbox`.
     /// `intake` says which messages are accepted as events.
     pub fn new(work: Arc<UnitOfWork<R, S>>, outbox: O, intake: Intake, metrics: Metrics) -> Self {
-        Attendant { work, outbox, intake, readers: Readers::default(), metrics }
+        let (readers, traces) = (Readers::default(), Traces::default());
+        Attendant { work, outbox, intake, readers, metrics, traces }
     }
 
     /// The same attendant, which accepts canaries made with this key. Without a key, all canaries
@@ -96,6 +102,12 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     #[must_use]
     pub fn with_canaries(self, key: CanaryKey) -> Self {
         Attendant { intake: self.intake.and_canaries(Some(key)), ..self }
+    }
+
+    /// The same attendant, which tells its way with each message by these traces.
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Attendant { traces, ..self }
     }
 
     /// The unit of work that deals with the events.
@@ -107,6 +119,10 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         &self.metrics
     }
 
+    pub(super) fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
     /// Deals with one message. After [`Verdict::Done`], everything that the message caused is
     /// committed and sent. This future may be dropped at any moment: whatever is unfinished then,
     /// the redelivery of the message finishes.
@@ -116,34 +132,43 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     ///
     /// A panic of the handler is caught here and becomes [`Verdict::Retry`].
     pub async fn attend(&self, incoming: &Incoming, lease: &Lease) -> Attended {
+        let begun = self.traces.now();
         let reading = self.readers.read(incoming, &self.intake, wire::open);
         let opened = tokio::select! {
             // Poll the reading first: a small message is read at the first poll.
             biased;
             opened = reading => opened,
             () = lease.lost() => {
-                return Attended { verdict: Verdict::Lost, event: None, span: Span::current() };
+                let (span, traced) = (Span::current(), traces::Span::default());
+                return Attended { verdict: Verdict::Lost, event: None, span, traced };
             }
         };
         let span = span_of(&opened, R::Rules::SERVICE, incoming.attempt);
         let event = name_of(&opened);
+        let traced = spans::process(&self.traces, begun, &opened, incoming, &span);
         let attended = async {
             tokio::select! {
                 // Poll the lease first, so that a handler without one is dropped before its next
                 // step.
                 biased;
                 () = lease.lost() => Verdict::Lost,
-                verdict = self.judge(incoming, opened, lease) => verdict,
+                verdict = self.judge(incoming, opened, lease, &traced) => verdict,
             }
         };
         let verdict = attended.instrument(span.clone()).await;
-        Attended { verdict, event, span }
+        Attended { verdict, event, span, traced }
     }
 
-    async fn judge(&self, incoming: &Incoming, opened: Opened, lease: &Lease) -> Verdict {
+    async fn judge(
+        &self,
+        incoming: &Incoming,
+        opened: Opened,
+        lease: &Lease,
+        traced: &traces::Span,
+    ) -> Verdict {
         let judging = async {
             match opened {
-                Ok(Content::Event(event)) => self.deal_with(incoming, &event, lease).await,
+                Ok(Content::Event(event)) => self.deal_with(incoming, &event, lease, traced).await,
                 Ok(Content::Canary(canary)) => {
                     lease.check()?;
                     Ok(self.attend_to_canary(incoming, &canary).await)
@@ -175,17 +200,18 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         incoming: &Incoming,
         event: &Event,
         lease: &Lease,
+        traced: &traces::Span,
     ) -> Result<Verdict, LeaseLost> {
         let mut needed = vec![Dependency::Store];
-        let attended = self.work.attend_under(event, lease).await;
+        let attended = self.work.attend_under(event, lease, traced).await;
         count(&self.metrics, &attended);
-        let messages = match attended {
+        let (messages, recalled) = match attended {
             Ok(Outcome::Announce { messages, recalled, answers, .. }) => {
                 needed.extend((answers > 0).then_some(Dependency::Outside));
                 needed.extend((!messages.is_empty()).then_some(Dependency::Topics));
                 let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
                 info!(announces = said.join(" "), recalled, "settled");
-                messages
+                (messages, recalled)
             }
             Ok(Outcome::SetAside(reason)) => {
                 let booking = Some(event.booking.clone());
@@ -198,9 +224,12 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             }
             Err(error) => return Ok(Verdict::Retry(dependency_of(&error), error.into())),
         };
-        for message in &messages {
+        for message in messages {
             lease.check()?;
-            if let Err(error) = self.outbox.send(incoming, message).await {
+            let mut publishing = traced.publish(&message, recalled);
+            let message = Message { trace: publishing.context(), ..message };
+            if let Err(error) = self.outbox.send(incoming, &message).await {
+                publishing.fail(spans::unpublished(&error));
                 return Ok(Verdict::Retry(Some(Dependency::Topics), error.into()));
             }
             self.metrics.published(message.kind.topic());
@@ -302,7 +331,6 @@ mod tests {
         clock::Clock,
         roles::StatusRole,
         store::{StoreError, memory::Memory},
-        wire::Message,
     };
 
     /// Five of them in a row would stop polling, although the store is well.
@@ -331,9 +359,11 @@ mod tests {
             kind_attribute: None,
             sent_at: Timestamp::UNIX_EPOCH,
             attempt: 1,
+            hop: None,
         };
         let lease = Lease::endless(&clock);
-        let verdict = attendant.judge(&incoming, Err(ReadingFailed), &lease).await;
+        let untraced = traces::Span::default();
+        let verdict = attendant.judge(&incoming, Err(ReadingFailed), &lease, &untraced).await;
         assert!(matches!(verdict, Verdict::Retry(None, _)), "{verdict:?}");
         assert!(metrics.render().contains("booking_handler_panics_total 1\n"));
     }

@@ -15,6 +15,7 @@ use crate::{
     domain::decision::Rules,
     roles::Role,
     store::Store,
+    traces::Span,
 };
 
 /// Attributes of a dead letter are cut off after this many bytes.
@@ -28,7 +29,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let lease = Lease::new(self.work().clock(), limits.visibility, limits.heartbeat_cap);
         let lease = self.leases.hold(&delivery.receipt_handle, lease);
         let attended = self.attendant.attend(&delivery.incoming, &lease).await;
-        let Attended { verdict, event, span } = attended;
+        let Attended { verdict, event, span, traced } = attended;
+        tell(traced, &delivery.message_id, &verdict);
         let filing = async {
             // The lease may end after the verdict, too. Then the message is not ours to delete.
             tokio::select! {
@@ -150,6 +152,24 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     }
 }
 
+/// Ends the span of a delivery, and says in it how the delivery ends.
+fn tell(mut span: Span, message_id: &str, verdict: &Verdict) {
+    if !span.is_kept() {
+        return;
+    }
+    let (word, failed) = match verdict {
+        Verdict::Done(_) => ("done", None),
+        Verdict::Retry(on, _) => ("retry", Some(on.map_or("other", Dependency::as_str))),
+        Verdict::Poison(poison) => ("poison", Some(poison.class)),
+        Verdict::Lost => ("lost", Some("lost")),
+    };
+    span.note("booking.verdict", word);
+    span.note("messaging.message.id", message_id.to_owned());
+    if let Some(class) = failed {
+        span.fail(class);
+    }
+}
+
 /// The attributes of the copy on the dead-letter queue: at most nine, and SQS accepts ten.
 fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
     let clip = |text: &str| {
@@ -191,6 +211,7 @@ mod tests {
                 kind_attribute: kind.map(str::to_owned),
                 sent_at: Timestamp::UNIX_EPOCH,
                 attempt: 1,
+                hop: None,
             },
             message_id: "m".to_owned(),
             receipt_handle: ReceiptHandle("h".to_owned()),

@@ -30,6 +30,7 @@ mod preview;
 mod reading;
 mod receive;
 mod row;
+mod spans;
 mod unit_of_work;
 mod view;
 mod window;

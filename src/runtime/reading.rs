@@ -21,7 +21,7 @@ use crate::{
 /// nanoseconds a byte. So no message occupies that thread for more than a few hundred microseconds,
 /// or a few milliseconds on a fraction of a core. A booking in its envelope has at most 2 KiB. It
 /// never moves to another thread, which would cost more than reading it.
-const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
+pub(super) const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
 /// How many larger bodies one role reads at the same time. Reading one takes milliseconds, and no
 /// booking needs such a body. A flood of them takes one core, and the memory of one more copy.
 const READERS_MAX: usize = 1;
@@ -112,6 +112,8 @@ pub(super) fn span_of(opened: &Opened, role: ServiceName, attempt: u32) -> Span 
         event.id = id.filter(harmless),
         booking.id = booking.map(field::display),
         delivery.attempt = attempt,
+        trace_id = field::Empty,
+        span_id = field::Empty,
     )
 }
 
@@ -141,6 +143,7 @@ mod tests {
             kind_attribute: None,
             sent_at: Timestamp::UNIX_EPOCH,
             attempt: 1,
+            hop: None,
         }
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Chain, Permission, Received, Worker, delay::pause};
+use super::{Chain, Permission, Received, Worker, delay::pause, spans};
 use crate::{
-    bus::{Outbox, Queue},
+    bus::{BusError, Delivery, Outbox, Queue},
     roles::Role,
     store::Store,
 };
@@ -31,7 +31,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         };
         let limits = &self.limits;
         let asked = self.work().clock().steady();
-        let received = self.queue.receive(max, limits.long_poll, limits.visibility).await;
+        let received = self.bring(max, limits.long_poll).await;
         match received {
             Ok(deliveries) => {
                 // The loop is alive even if no message came. The breaker may have opened or closed
@@ -58,6 +58,19 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 Received { deliveries: Vec::new(), rest: pause(failures, &mut self.jitter()) }
             }
         }
+    }
+
+    /// One receive, which is told as a span if it brings messages and traces are on.
+    pub(super) async fn bring(
+        &self,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, BusError> {
+        let traces = self.attendant.traces();
+        let begun = traces.now();
+        let mut deliveries = self.queue.receive(max, wait, self.limits.visibility).await?;
+        spans::receive(traces, begun, &mut deliveries);
+        Ok(deliveries)
     }
 
     /// Waits for `pause`, which should be as long as [`Received::rest`] says. If the breaker is

@@ -149,7 +149,10 @@ impl Memo {
     /// The messages, ready to be published again.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
-        let message = |it: &Announced| Message { kind: it.kind, body: it.event.get().to_owned() };
+        let message = |it: &Announced| {
+            let body = it.event.get().to_owned();
+            Message { kind: it.kind, body, trace: None }
+        };
         self.announced.iter().map(message).collect()
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     },
     roles::Role,
     store::{Commit, Store},
+    traces::Span,
     wire::{self, Message},
 };
 
@@ -88,14 +89,20 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
     /// When the event could not be dealt with this time. A claim that was committed stays, and the
     /// event must be dealt with again.
     pub async fn attend(&self, event: &Event) -> Result<Outcome, WorkError> {
-        self.attend_under(event, &Lease::endless(&self.clock)).await
+        self.attend_under(event, &Lease::endless(&self.clock), &Span::default()).await
     }
 
-    /// As [`UnitOfWork::attend`], but commits nothing once the lease is over.
+    /// As [`UnitOfWork::attend`], but commits nothing once the lease is over. Its effects and its
+    /// commit are told as parts of the span `traced`.
     ///
     /// # Errors
     /// As [`UnitOfWork::attend`], and when the lease is over.
-    pub async fn attend_under(&self, event: &Event, lease: &Lease) -> Result<Outcome, WorkError> {
+    pub async fn attend_under(
+        &self,
+        event: &Event,
+        lease: &Lease,
+        traced: &Span,
+    ) -> Result<Outcome, WorkError> {
         let mut answers = Vec::new();
         let mut conflicts = 0;
         let mut steps = 0;
@@ -142,16 +149,21 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                             }
                         }
                         // If a row changes meanwhile, the commit that settles this is a conflict.
-                        answers.push(self.role.perform(&effect).await?);
+                        let mut asking = traced.effect(self.role.asks(&effect));
+                        let asked = self.role.perform(&effect).await;
+                        answers.push(asked.inspect_err(|it| asking.fail(it.class()))?);
                         continue;
                     }
                     Step::Nothing => Vec::new(),
                     Step::Settle(decision) => {
                         lease.check()?;
                         ending = R::Rules::ending(view.own(), &decision.own, now);
-                        match self.settle(&mut view, event, decision).await? {
+                        let mut settling = traced.settle();
+                        let settled = self.settle(&mut view, event, decision).await;
+                        match settled.inspect_err(|_| settling.fail("store"))? {
                             Some(messages) => messages,
                             None => {
+                                settling.note("booking.conflict", true);
                                 conflicts += 1;
                                 continue 'read;
                             }

@@ -23,6 +23,7 @@ use crate::{
     metrics::Metrics,
     roles::Role,
     store::Store,
+    traces::Traces,
     wire::CanaryKey,
 };
 
@@ -102,6 +103,12 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         Worker { attendant: self.attendant.with_canaries(key), ..self }
     }
 
+    /// The same worker, which tells its way with each message by these traces.
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Worker { attendant: self.attendant.with_traces(traces), ..self }
+    }
+
     /// The unit of work of this worker's role.
     pub fn work(&self) -> &UnitOfWork<R, S> {
         self.attendant.work()
@@ -125,7 +132,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     /// # Errors
     /// When the receive fails.
     pub async fn step(&self, max: usize) -> Result<Vec<Ended>, BusError> {
-        let deliveries = self.queue.receive(max, Duration::ZERO, self.limits.visibility).await?;
+        let deliveries = self.bring(max, Duration::ZERO).await?;
         let mut ended = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             ended.push(self.attend(delivery, &self.in_flight()).await);

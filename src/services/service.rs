@@ -22,6 +22,8 @@ use crate::{
     metrics::{Metrics, RequestCount},
     roles::Role,
     runtime::{Attendant, EndedByItself, PollHealth, UnitOfWork, Worker},
+    telemetry::{self, Export},
+    traces::{Places, Traces},
     wire::Intake,
     wiring::{AnyStore, Eye, Signals, aws_config, aws_fault, canary_key},
 };
@@ -52,6 +54,8 @@ pub(super) struct Service {
     pub(super) requests: RequestCount,
     listener: TcpListener,
     pub(super) metrics: Metrics,
+    traces: Traces,
+    export: Option<Export>,
 }
 
 impl Service {
@@ -59,20 +63,26 @@ impl Service {
     pub(super) async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
         args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
         let canaries = canary_key(&args.canary)?;
-        let (config, count) = (aws_config().await?, RequestCount::default());
+        let (names, count) = (Names::new(&args.aws.prefix), RequestCount::default());
+        let metrics = Metrics::new(count.clone());
+        let places = Places { queue: names.queue(role), prefix: names.prefix().to_owned() };
+        let named = format!("booking-{role}");
+        let (traces, export) = telemetry::traces(named, &places, metrics.spans_dropped())
+            .map_err(|it| Fault::config(&it))?;
+        let config = aws_config().await?;
         let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
         let http = args.http.clone().unwrap_or_else(|| default_http(role).to_owned());
         let listener = TcpListener::bind(&http)
             .await
             .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
         let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
-        let (names, linger) = (Names::new(&args.aws.prefix), args.limits().deletes_linger());
-        let (bus, home, drivers) =
-            AwsBus::connect(&clients, &names, role, linger).await.map_err(aws_fault)?;
+        let linger = args.limits().deletes_linger();
+        let connecting = AwsBus::connect_traced(&clients, &names, role, linger, traces.on());
+        let (bus, home, drivers) = connecting.await.map_err(aws_fault)?;
         let intake = Intake::enveloped(home.topic_arns(&names))
             .or_raw(args.raw.raw_delivery)
             .and_canaries(canaries);
-        let (eyes, metrics) = (store.eye().into_iter().collect(), Metrics::new(count.clone()));
+        let eyes = store.eye().into_iter().collect();
         let (aws, requests) = (config, count);
         Ok(Service {
             role,
@@ -86,6 +96,8 @@ impl Service {
             requests,
             listener,
             metrics,
+            traces,
+            export,
         })
     }
 
@@ -102,7 +114,8 @@ impl Service {
         let (outbox, metrics) = (self.bus.clone(), self.metrics.clone());
         let attendant = Attendant::new(Arc::clone(&work), outbox, self.intake, metrics);
         let seed = fastrand::u64(..);
-        let worker = Arc::new(Worker::new(self.bus, attendant, limits, poll_health.clone(), seed));
+        let worker = Worker::new(self.bus, attendant, limits, poll_health.clone(), seed);
+        let worker = Arc::new(worker.with_traces(self.traces));
         let address = self.listener.local_addr().map_err(|it| {
             Fault::Config(format!("cannot read the address of the HTTP server (--http): {it}"))
         })?;
@@ -122,7 +135,13 @@ impl Service {
         );
         let listening = tokio::spawn(http::serve(self.listener, router, connections, stop.clone()));
         let working = tokio::spawn(worker.run(stop.clone()));
-        until_ended(listening, working, self.drivers, stop, async || signals.next().await).await
+        let told = async || signals.next().await;
+        let ended = until_ended(listening, working, self.drivers, stop, told).await;
+        // A second signal ends the process at once.
+        if let Some(export) = self.export.filter(|_| ended != Err(Fault::Interrupted)) {
+            export.finish().await;
+        }
+        ended
     }
 }
 

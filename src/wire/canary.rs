@@ -65,7 +65,7 @@ fn text(
         event["canaryheard"] = json!(heard);
         event["canaryby"] = json!(role);
     }
-    Message { kind: topic, body: event.to_string() }
+    Message { kind: topic, body: event.to_string(), trace: None }
 }
 
 /// A message that claims to be a canary.
@@ -155,7 +155,13 @@ mod tests {
     }
 
     fn incoming(body: String) -> Incoming {
-        Incoming { body, kind_attribute: None, sent_at: Timestamp::UNIX_EPOCH, attempt: 1 }
+        Incoming {
+            body,
+            kind_attribute: None,
+            sent_at: Timestamp::UNIX_EPOCH,
+            attempt: 1,
+            hop: None,
+        }
     }
 
     fn enveloped(topic: Kind, message: &str) -> Incoming {

@@ -99,7 +99,7 @@ pub fn encode(event: &Event) -> Result<Message, TooLarge> {
             return Err(TooLarge { kind, bytes });
         }
     }
-    Ok(Message { kind, body })
+    Ok(Message { kind, body, trace: None })
 }
 
 /// The size of a JSON text inside a string of the SNS envelope, in bytes.

@@ -52,6 +52,14 @@ impl<'e, 'a, 'p> Envelope<'e, 'a, 'p> {
         Ok(self.outer.optional_parsed("Timestamp", parse_time)?)
     }
 
+    /// The text of a message attribute, if there is one of this name.
+    pub(super) fn attribute(&self, name: &'static str) -> Option<String> {
+        let attributes = self.outer.optional("MessageAttributes")?.object().ok()?;
+        let attribute = attributes.optional(name)?.object().ok()?;
+        let value = attribute.optional("Value")?.string().ok()?;
+        Some(value.into_owned())
+    }
+
     /// The message as it was published.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod intake;
 mod json;
 mod refusal;
 mod schema;
+mod trace;
 
 pub use canary::{Caught, canary, canary_heard, read_canary};
 pub use canary_key::CanaryKey;
@@ -29,6 +30,7 @@ pub use envelope::{Origin, origin};
 pub use intake::Intake;
 pub use json::Flaw;
 pub use refusal::{Refusal, Why};
+pub use trace::{Hop, TRACEPARENT, TRACESTATE, TraceContext};
 
 use jiff::Timestamp;
 
@@ -48,6 +50,8 @@ pub struct Incoming {
     pub sent_at: Timestamp,
     /// How often the message was received, this time included.
     pub attempt: u32,
+    /// What the delivery tells about its trace. Only with traces on.
+    pub hop: Option<Box<Hop>>,
 }
 
 /// An event as it is published.
@@ -57,6 +61,8 @@ pub struct Message {
     pub kind: Kind,
     /// The CloudEvent in structured JSON mode.
     pub body: String,
+    /// The span that publishes it: SNS message attributes carry it. Only with traces on.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a message turned out to be.

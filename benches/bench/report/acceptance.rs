@@ -164,6 +164,13 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
             "ms",
             get(many, "first_poll_ms"),
         ),
+        (
+            'h',
+            "bookings/s with traces to a collector that hangs, of those without traces",
+            AtLeast(0.95),
+            "times",
+            results.ratio(("backlog traced 0 ms", rate), (sqlite, rate)),
+        ),
     ];
     let line = |(letter, what, limit, unit, measured): (char, &str, Limit, _, _)| Line {
         letter,

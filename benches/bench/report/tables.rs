@@ -91,6 +91,15 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
             "g. The careful loop at a steady rate, for comparison",
             table(results, &careful, &STEADY_LOOP),
         ),
+        section(
+            'h',
+            "h. Traces to a collector that hangs, and none",
+            table(
+                results,
+                &["backlog sqlite 0 ms", "backlog traced 0 ms"].map(str::to_owned),
+                &THROUGHPUT,
+            ),
+        ),
     ])
 }
 

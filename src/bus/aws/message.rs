@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     bus::{Delivery, ReceiptHandle},
-    wire::Incoming,
+    wire::{Hop, Incoming, TRACEPARENT, TRACESTATE, TraceContext},
 };
 
 /// Whether an error of SQS means that the receipt handle is no longer valid. SQS and its emulators
@@ -34,13 +34,19 @@ pub(crate) fn delivery(message: aws_sdk_sqs::types::Message) -> Option<Delivery>
     let number = |name| attributes.get(&name).and_then(|it: &String| it.parse::<i64>().ok());
     let attempt = number(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
     let sent_ms = number(MessageSystemAttributeName::SentTimestamp).unwrap_or(0);
-    let kind_attribute = message.message_attributes.and_then(|mut it| it.remove("type"));
+    let header = attributes.get(&MessageSystemAttributeName::AwsTraceHeader);
+    let mut texts = message.message_attributes.unwrap_or_default();
+    let mut text = |name| texts.remove(name).and_then(|it| it.string_value);
+    let (kind_attribute, parent, state) = (text("type"), text(TRACEPARENT), text(TRACESTATE));
+    let context = parent.and_then(|it| TraceContext::read(&it, state.as_deref()));
+    let context = context.or_else(|| TraceContext::of_x_ray(header?));
     Some(Delivery {
         incoming: Incoming {
             body: message.body?,
-            kind_attribute: kind_attribute.and_then(|it| it.string_value),
+            kind_attribute,
             sent_at: Timestamp::from_millisecond(sent_ms).unwrap_or(Timestamp::UNIX_EPOCH),
             attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+            hop: context.map(|it| Box::new(Hop { context: Some(it), message_id: None })),
         },
         message_id: message.message_id.unwrap_or_default(),
         receipt_handle: ReceiptHandle(message.receipt_handle?),

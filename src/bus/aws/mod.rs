@@ -25,6 +25,7 @@ use super::{
 use crate::{
     aws::{AwsError, Clients, Home, Names, Right},
     domain::{ServiceName, event::Kind},
+    wire::{Message, TRACEPARENT, TRACESTATE},
 };
 
 /// One service's queue, and all topics. Calls at the same time share their requests.
@@ -41,6 +42,8 @@ pub struct AwsRequests {
     dead_letter_url: String,
     dead_letter_arn: String,
     deletes_linger: Duration,
+    /// Whether receives ask for the contexts of traces.
+    traced: bool,
 }
 
 impl AwsBus {
@@ -59,6 +62,21 @@ impl AwsBus {
         service: impl Into<ServiceName>,
         deletes_linger: Duration,
     ) -> Result<(AwsBus, Home, JoinSet<()>), AwsError> {
+        AwsBus::connect_traced(clients, names, service, deletes_linger, false).await
+    }
+
+    /// As [`AwsBus::connect`]. If `traced`, each delivery brings the context of its trace, as far
+    /// as SQS has it.
+    ///
+    /// # Errors
+    /// As [`AwsBus::connect`].
+    pub async fn connect_traced(
+        clients: &Clients,
+        names: &Names,
+        service: impl Into<ServiceName>,
+        deletes_linger: Duration,
+        traced: bool,
+    ) -> Result<(AwsBus, Home, JoinSet<()>), AwsError> {
         let service = service.into();
         let queue = names.queue(service);
         let queue_url = clients.queue_url(&queue).await?;
@@ -73,16 +91,17 @@ impl AwsBus {
             dead_letter_arn: home.queue_arn(&dead_letter_queue),
             topics: AwsTopics::new(clients, names.clone(), home.clone()),
             deletes_linger,
+            traced,
         });
         Ok((bus, home, drivers.into_iter().collect()))
     }
 }
 
 impl Requests for AwsRequests {
-    async fn publish(&self, kind: Kind, bodies: Vec<String>) -> Vec<Answer> {
-        let (topic, count) = (self.topics.topic(kind), bodies.len());
+    async fn publish(&self, kind: Kind, messages: Vec<Message>) -> Vec<Answer> {
+        let (topic, count) = (self.topics.topic(kind), messages.len());
         let name = topic.name.clone();
-        apart(count, "publish to", &name, async move { topic.publish(bodies).await }).await
+        apart(count, "publish to", &name, async move { topic.publish(messages).await }).await
     }
 
     async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
@@ -107,7 +126,7 @@ impl Requests for AwsRequests {
         wait: Duration,
         visibility: Duration,
     ) -> Result<Vec<Delivery>, BusError> {
-        let received = self
+        let mut receive = self
             .polls
             .receive_message()
             .queue_url(&self.queue.url)
@@ -118,13 +137,17 @@ impl Requests for AwsRequests {
             .visibility_timeout(seconds(visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .message_attribute_names("type")
-            .send()
-            .await
-            .map_err(|it| {
-                let right = self.queue.right("sqs:ReceiveMessage");
-                failure("receive from", &self.queue.name, right, it)
-            })?;
+            .message_attribute_names("type");
+        if self.traced {
+            receive = receive
+                .message_attribute_names(TRACEPARENT)
+                .message_attribute_names(TRACESTATE)
+                .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader);
+        }
+        let received = receive.send().await.map_err(|it| {
+            let right = self.queue.right("sqs:ReceiveMessage");
+            failure("receive from", &self.queue.name, right, it)
+        })?;
         Ok(received.messages.unwrap_or_default().into_iter().filter_map(delivery).collect())
     }
 

@@ -21,7 +21,11 @@ use super::{
     failure::{failure, said},
     message::{seconds, stale},
 };
-use crate::{aws::Right, domain::event::Kind, wire::Incoming};
+use crate::{
+    aws::Right,
+    domain::event::Kind,
+    wire::{Incoming, Message, TRACEPARENT, TRACESTATE, TraceContext},
+};
 
 /// One queue, with the client that calls it.
 #[derive(Clone, Debug)]
@@ -42,18 +46,19 @@ pub(super) struct Topic {
 }
 
 impl Topic {
-    pub(super) async fn publish(&self, bodies: Vec<String>) -> Vec<Answer> {
+    pub(super) async fn publish(&self, messages: Vec<Message>) -> Vec<Answer> {
         let operation = "publish to";
         let right = Right { action: "sns:Publish", resource: self.arn.clone() };
-        let count = bodies.len();
+        let count = messages.len();
         let mut publish = self.sns.publish_batch().topic_arn(&self.arn);
-        for (at, body) in bodies.into_iter().enumerate() {
+        for (at, Message { body, trace, .. }) in messages.into_iter().enumerate() {
             let entry = PublishBatchRequestEntry::builder()
                 .id(at.to_string())
                 .message(body)
-                .message_attributes("type", kind_attribute(self.kind))
-                .build()
-                .expect("id and message are given");
+                .message_attributes("type", attribute(self.kind.topic()));
+            let trace = trace.iter().flat_map(trace_attributes);
+            let entry = trace.fold(entry, |it, (name, value)| it.message_attributes(name, value));
+            let entry = entry.build().expect("id and message are given");
             publish = publish.publish_batch_request_entries(entry);
         }
         match publish.send().await {
@@ -184,13 +189,22 @@ pub(super) fn text(value: &str) -> aws_sdk_sqs::types::MessageAttributeValue {
         .expect("the data type is given")
 }
 
-/// The SNS message attribute `type`, which filter policies can use.
-pub(super) fn kind_attribute(kind: Kind) -> MessageAttributeValue {
+/// A text as a message attribute of SNS.
+pub(super) fn attribute(value: impl Into<String>) -> MessageAttributeValue {
     MessageAttributeValue::builder()
         .data_type("String")
-        .string_value(kind.topic())
+        .string_value(value)
         .build()
         .expect("the data type is given")
+}
+
+/// The SNS message attributes that carry the context of a hop: at most two beside `type`, and raw
+/// delivery brings ten.
+pub(super) fn trace_attributes(
+    trace: &TraceContext,
+) -> impl Iterator<Item = (&'static str, MessageAttributeValue)> {
+    let state = trace.state.as_deref().map(|it| (TRACESTATE, attribute(it)));
+    std::iter::once((TRACEPARENT, attribute(trace.parent()))).chain(state)
 }
 
 /// An entry that failed: its id, the error code and the error message.

@@ -3,7 +3,7 @@
 
 use super::{
     failure::failure,
-    requests::{Topic, kind_attribute},
+    requests::{Topic, attribute, trace_attributes},
 };
 use crate::{
     aws::{Clients, Home, Names, Right},
@@ -43,12 +43,15 @@ impl AwsTopics {
     /// # Errors
     /// When SNS refused the message, or it is unknown whether SNS accepted it.
     pub async fn publish(&self, message: &Message) -> Result<String, BusError> {
-        let published = self
+        let publish = self
             .sns
             .publish()
             .topic_arn(self.arn(message.kind))
             .message(&message.body)
-            .message_attributes("type", kind_attribute(message.kind))
+            .message_attributes("type", attribute(message.kind.topic()));
+        let trace = message.trace.iter().flat_map(trace_attributes);
+        let published = trace
+            .fold(publish, |it, (name, value)| it.message_attributes(name, value))
             .send()
             .await
             .map_err(|it| {

@@ -7,6 +7,7 @@ mod queue;
 mod requests;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -22,7 +23,7 @@ use crate::{
     clock::Clock,
     domain::{RoleName, ServiceName, event::Kind},
     topics,
-    wire::{Incoming, Intake, Message},
+    wire::{Incoming, Intake, Message, TraceContext},
 };
 
 /// The beginning of the ARNs of the topics, before the prefix.
@@ -82,19 +83,29 @@ struct Envelope<'a> {
     topic_arn: String,
     message: &'a str,
     timestamp: String,
-    message_attributes: Attributes,
+    message_attributes: Attributes<'a>,
 }
 
 #[derive(Serialize)]
-struct Attributes {
-    r#type: Attribute,
+struct Attributes<'a> {
+    r#type: Attribute<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Attribute<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<Attribute<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attribute {
+struct Attribute<'a> {
     r#type: &'static str,
-    value: &'static str,
+    value: Cow<'a, str>,
+}
+
+impl<'a> Attribute<'a> {
+    fn of(value: impl Into<Cow<'a, str>>) -> Attribute<'a> {
+        Attribute { r#type: "String", value: value.into() }
+    }
 }
 
 /// The four, which have queues in every exchange.
@@ -159,6 +170,15 @@ impl Exchange {
 
     /// Publishes any text to a topic, as `aws sns publish` does. Returns the SNS MessageId.
     pub fn publish_text(&self, kind: Kind, text: &str) -> String {
+        self.fan_out(kind, text, None)
+    }
+
+    /// Publishes a message, with the context of its trace beside it. Returns the SNS MessageId.
+    pub fn publish(&self, message: &Message) -> String {
+        self.fan_out(message.kind, &message.body, message.trace.as_ref())
+    }
+
+    fn fan_out(&self, kind: Kind, text: &str, trace: Option<&TraceContext>) -> String {
         let now = self.clock.now();
         let message_id = self.lock().uuid();
         let envelope = Envelope {
@@ -168,7 +188,9 @@ impl Exchange {
             message: text,
             timestamp: now.to_string(),
             message_attributes: Attributes {
-                r#type: Attribute { r#type: "String", value: kind.topic() },
+                r#type: Attribute::of(kind.topic()),
+                traceparent: trace.map(|it| Attribute::of(it.parent())),
+                tracestate: trace.and_then(|it| it.state.as_deref()).map(Attribute::of),
             },
         };
         let envelope = serde_json::to_string(&envelope).expect("text is always JSON");
@@ -300,7 +322,7 @@ pub struct MemoryBus {
 
 impl Outbox for MemoryBus {
     async fn send(&self, _: &Incoming, message: &Message) -> Result<(), BusError> {
-        self.exchange.publish_text(message.kind, &message.body);
+        self.exchange.publish(message);
         Ok(())
     }
 }

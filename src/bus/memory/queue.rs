@@ -73,6 +73,7 @@ impl Messages {
                 kind_attribute: None,
                 sent_at: it.sent_at,
                 attempt: it.receives,
+                hop: None,
             },
             message_id: it.message_id.clone(),
             receipt_handle: ReceiptHandle(format!("{place}#{}", it.handed_out)),

@@ -7,16 +7,16 @@ use super::{
     super::{Answer, BusError, DeadLetter, Delivery, Extension, Queue, ReceiptHandle, Requests},
     MemoryBus,
 };
-use crate::domain::event::Kind;
+use crate::{domain::event::Kind, wire::Message};
 
 /// Handles one entry after the other, so that each can fail alone, as in a batch of SNS or SQS.
 impl Requests for MemoryBus {
-    async fn publish(&self, kind: Kind, bodies: Vec<String>) -> Vec<Answer> {
-        let publish = |body: String| {
-            self.exchange.publish_text(kind, &body);
+    async fn publish(&self, _: Kind, messages: Vec<Message>) -> Vec<Answer> {
+        let publish = |it: Message| {
+            self.exchange.publish(&it);
             Ok(())
         };
-        bodies.into_iter().map(publish).collect()
+        messages.into_iter().map(publish).collect()
     }
 
     async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {

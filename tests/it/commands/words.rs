@@ -167,6 +167,7 @@ fn situation(name: &str, folder: &Folder) -> Vec<(&'static str, String)> {
             all
         }
         "an endpoint without http://" => but(&[("AWS_ENDPOINT_URL", "localhost:4566")]),
+        "a collector without http://" => but(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")]),
         "FIPS, and an endpoint of one's own" => but(&[("AWS_USE_FIPS_ENDPOINT", "true")]),
         "dual stack, and an endpoint of one's own for SQS" => {
             let mut all = without(&["AWS_ENDPOINT_URL"]);
@@ -410,6 +411,8 @@ fn a_setting_that_is_empty_is_as_if_it_were_not_set_whichever_it_is() {
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "AWS_USE_FIPS_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
         "ECS_CONTAINER_METADATA_URI_V4",
     ];
     let all: Vec<&str> = every_setting().into_iter().chain(sdks).collect();

@@ -1,5 +1,7 @@
 //! One contract for every bus: the fake is kept honest by the suite that the real one passes.
 
+mod traces;
+
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
@@ -15,7 +17,7 @@ use booking::{
     clock::Clock,
     domain::{RoleName, event::Kind},
     topics,
-    wire::{self, Intake, Message},
+    wire::{self, Intake, Message, TraceContext},
 };
 use futures_util::future::join_all;
 
@@ -88,7 +90,7 @@ async fn say(outbox: &impl Outbox, message: &Message) -> Result<(), BusError> {
 
 fn message(name: &str) -> Message {
     let body = Sketch::new(name, &["12A"], "tok_visa").cloud_event();
-    Message { kind: Kind::BookingRequested, body }
+    Message { kind: Kind::BookingRequested, body, trace: None }
 }
 
 async fn take(bus: &impl Queue, hidden: Duration) -> Delivery {
@@ -112,11 +114,13 @@ async fn the_contract(world: impl Anywhere) {
     an_open_receive_returns_when_something_comes(&world).await;
     what_is_set_aside_keeps_its_body_and_says_why(&world).await;
     what_many_do_at_once_is_done_for_each(&world).await;
+    traces::each_message_brings_the_context_that_it_was_sent_with(&world).await;
 }
 
 async fn every_subscriber_gets_it_and_nobody_else(world: &impl Anywhere) {
     let publisher = world.bus(RoleName::Payment).await;
-    let sent = Message { kind: Kind::PaymentOk, body: topics_example(Kind::PaymentOk) };
+    let body = topics_example(Kind::PaymentOk);
+    let sent = Message { kind: Kind::PaymentOk, body, trace: None };
     say(&publisher, &sent).await.unwrap();
     for role in
         topics::all().into_iter().find(|it| it.topic == Kind::PaymentOk).unwrap().subscribers
@@ -333,9 +337,12 @@ async fn a_long_poll_of_the_greatest_length_that_brings_nothing_is_no_error() {
 async fn raw_and_enveloped_deliveries_are_read_alike() {
     let account = Account::make(true).await;
     let bus = account.bus(RoleName::Payment).await;
-    let sent = message("raw");
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let trace = TraceContext::read(parent, Some("vendor=1"));
+    let sent = Message { trace: trace.clone(), ..message("raw") };
     say(&bus, &sent).await.unwrap();
     let delivery = take(&bus, HIDDEN).await;
+    assert_eq!(delivery.incoming.hop.as_ref().unwrap().context, trace);
     assert_eq!(delivery.incoming.body, sent.body, "raw delivery has no envelope");
     assert_eq!(delivery.incoming.kind_attribute.as_deref(), Some("booking-requested"));
     let event = wire::decode(&delivery.incoming, &account.intake()).unwrap();
@@ -378,7 +385,8 @@ async fn a_topic_that_is_not_there_is_refused_by_name() {
     let bus = account.bus(RoleName::Payment).await;
     let arn = account.topic_arn(Kind::PaymentOk);
     account.sns.delete_topic().topic_arn(arn).send().await.unwrap();
-    let message = Message { kind: Kind::PaymentOk, body: topics_example(Kind::PaymentOk) };
+    let body = topics_example(Kind::PaymentOk);
+    let message = Message { kind: Kind::PaymentOk, body, trace: None };
     let error = say(&bus, &message).await.unwrap_err();
     assert!(
         matches!(&error, BusError::Refused { name, .. } if name.ends_with("payment-ok")),

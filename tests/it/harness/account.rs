@@ -134,7 +134,7 @@ impl Account {
     pub async fn bus(&self, role: RoleName) -> AwsBus {
         let linger = std::time::Duration::ZERO;
         let (bus, _, mut drivers) =
-            AwsBus::connect(&self.clients, &self.names, role, linger).await.unwrap();
+            AwsBus::connect_traced(&self.clients, &self.names, role, linger, true).await.unwrap();
         drivers.detach_all();
         bus
     }

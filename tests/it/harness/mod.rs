@@ -2,6 +2,7 @@
 
 mod account;
 mod browser;
+mod collector;
 mod demo;
 pub mod dynamodb;
 pub mod emulator;
@@ -19,6 +20,7 @@ mod way;
 
 pub use account::Account;
 pub use browser::Browser;
+pub use collector::{Collector, Spans};
 pub use demo::{Cable, Demo};
 pub use dynamodb::{DynamoDbLocal, Tables, definitions};
 pub use enforcing::{Enforcing, Environment};

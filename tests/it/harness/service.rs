@@ -21,7 +21,8 @@ pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_booking"));
     // The user's own settings must not decide a test.
     for (name, _) in std::env::vars() {
-        if name.starts_with("BOOKING_") || name.starts_with("AWS_") || name == "RUST_LOG" {
+        let settings = ["BOOKING_", "AWS_", "OTEL_"];
+        if settings.iter().any(|it| name.starts_with(it)) || name == "RUST_LOG" {
             command.env_remove(name);
         }
     }

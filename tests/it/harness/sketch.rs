@@ -107,7 +107,7 @@ pub fn enveloped(kind: Kind, message: &str) -> Incoming {
 /// This text as it comes the first time, raw.
 pub fn incoming(body: String) -> Incoming {
     let sent_at = "2027-02-01T10:00:00Z".parse().unwrap();
-    Incoming { body, kind_attribute: None, sent_at, attempt: 1 }
+    Incoming { body, kind_attribute: None, sent_at, attempt: 1, hop: None }
 }
 
 /// The same as a queue delivers it.

@@ -30,9 +30,9 @@ use super::unit_of_work::{clock, said, seats_book, seats_role, store};
 
 /// A bus that fails where it is told to.
 #[derive(Clone)]
-struct Failing {
-    bus: MemoryBus,
-    fail: &'static str,
+pub struct Failing {
+    pub bus: MemoryBus,
+    pub fail: &'static str,
 }
 
 fn down(operation: &'static str) -> Result<(), BusError> {

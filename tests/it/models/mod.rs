@@ -13,5 +13,6 @@ pub mod outages;
 pub mod replay;
 pub mod simulation;
 pub mod stories;
+pub mod traces;
 pub mod trust;
 pub mod unit_of_work;

@@ -192,9 +192,9 @@ async fn no_seat_while_the_charge_is_in_doubt_is_refunded_by_the_one_who_claimed
 
 /// A store in which another writer gets in first, a given number of times.
 #[derive(Clone)]
-struct Contested {
-    inner: Inline,
-    rivals: Arc<Mutex<Vec<Write>>>,
+pub struct Contested {
+    pub inner: Inline,
+    pub rivals: Arc<Mutex<Vec<Write>>>,
 }
 
 impl Store for Contested {

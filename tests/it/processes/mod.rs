@@ -26,4 +26,5 @@ pub mod slow_clients;
 pub mod streams;
 pub mod stripe;
 pub mod stripe_intents;
+pub mod traces;
 pub mod way_out;

@@ -237,6 +237,7 @@ impl World {
                     kind_attribute: it.letter.attribute.map(|it| it.topic().to_owned()),
                     sent_at: jiff::Timestamp::from_millisecond(it.sent_ms).expect("a day of 2027"),
                     attempt: it.receives,
+                    hop: None,
                 },
                 message_id: it.id.to_string(),
                 receipt_handle: ReceiptHandle(handle),

@@ -7,6 +7,7 @@ use booking::{
         Answer, BusError, DeadLetter, Delivery, ENTRIES_MAX, Extension, ReceiptHandle, Requests,
     },
     domain::{RoleName, event::Kind},
+    wire::Message,
 };
 
 use super::{
@@ -146,23 +147,23 @@ impl SimRequests {
 }
 
 impl Requests for SimRequests {
-    async fn publish(&self, kind: Kind, bodies: Vec<String>) -> Vec<Answer> {
-        let (role, count, operation) = (self.role, bodies.len(), "publish to");
-        let deal = |world: &mut World, bodies| {
+    async fn publish(&self, kind: Kind, messages: Vec<Message>) -> Vec<Answer> {
+        let (role, count, operation) = (self.role, messages.len(), "publish to");
+        let deal = |world: &mut World, messages| {
             if let Err(it) = self.throttled(world, operation) {
                 return all(count, &it);
             }
             if world.strikes(Fault::PublishRefused, role, 6) {
                 return all(count, &refused(operation));
             }
-            let say = |world: &mut World, body: String| self.say(world, kind, &body);
-            let answers = self.each(world, operation, (Fault::PublishPart, 40), bodies, say);
+            let say = |world: &mut World, it: Message| self.say(world, kind, &it.body);
+            let answers = self.each(world, operation, (Fault::PublishPart, 40), messages, say);
             if world.strikes(Fault::PublishLost, role, 12) {
                 return all(count, &failed(operation, "the reply was lost"));
             }
             answers
         };
-        self.send(bodies, deal).await
+        self.send(messages, deal).await
     }
 
     async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
