@@ -4,12 +4,14 @@
 //! It must be written nowhere else. Terraform reads the same files, and the tests compare the code
 //! with them.
 
+mod asyncapi;
 mod picture;
 
 use serde::Deserialize;
 
 use crate::domain::{RoleName, event::Kind};
 
+pub use asyncapi::asyncapi;
 pub use picture::svg;
 
 /// The file of a topic. A new event does not compile until it has one.
@@ -52,6 +54,15 @@ pub struct Subscriber {
     pub role: RoleName,
     /// What the role does with the event.
     pub does: String,
+}
+
+/// The major version of every schema in `topics/`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What the events of a topic say in `dataschema`: the name of the schema of their `data`.
+#[must_use]
+pub fn dataschema(topic: Kind) -> String {
+    format!("urn:booking:schema:{topic}:{SCHEMA_VERSION}")
 }
 
 /// The eight topics, in the order of a booking's life.

@@ -4,6 +4,7 @@
 mod canaries;
 mod cursor;
 mod exposition;
+mod openapi;
 mod server;
 mod status;
 mod unreadable;
@@ -11,6 +12,7 @@ pub mod view;
 
 pub use canaries::{CanaryView, canaries};
 pub use cursor::Cursor;
+pub use openapi::{contract, openapi};
 pub use status::{LIMIT_MAX, bookings};
 
 use std::sync::Arc;
@@ -18,7 +20,10 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{ALLOW, CONTENT_TYPE},
+    },
     middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
@@ -75,7 +80,12 @@ async fn errors_as_json(answer: Response) -> Response {
         }
         other => other.to_string(),
     };
-    (code, Json(serde_json::json!({"error": problem}))).into_response()
+    let mut told = (code, Json(serde_json::json!({"error": problem}))).into_response();
+    // RFC 9110 wants it beside a 405.
+    if let Some(methods) = answer.headers().get(ALLOW) {
+        told.headers_mut().insert(ALLOW, methods.clone());
+    }
+    told
 }
 
 /// Serves until `stop` is cancelled, then lets open requests finish. Every error is JSON, even the

@@ -35,7 +35,9 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
     let routes = move |work: Arc<_>| {
-        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after).merge(http::canaries(work))
+        http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
+            .merge(http::canaries(work))
+            .merge(http::contract())
     };
     let service = Service::prepare(RoleName::Status, args.service);
     let Some(service) = signals.or(service).await? else { return Ok(()) };

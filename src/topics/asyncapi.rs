@@ -5,12 +5,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{Topic, all};
-use crate::domain::event::Kind;
+use crate::domain::RoleName;
 
 /// The dialect of the schemas in `topics/`, as AsyncAPI names it.
 const SCHEMA_FORMAT: &str = "application/schema+json;version=draft-2020-12";
 /// How an event is sent: the structured JSON format of CloudEvents.
 const CONTENT_TYPE: &str = "application/cloudevents+json";
+/// The most characters of an id or a source.
+const NAME_CHARS_MAX: usize = 255;
 
 /// The document, as JSON.
 #[must_use]
@@ -52,32 +54,53 @@ fn channel(Topic { topic, description, .. }: &Topic) -> Value {
     })
 }
 
-fn message(Topic { topic, description, data, example, .. }: &Topic) -> Value {
+fn message(topic: &Topic) -> Value {
+    let Topic { topic: kind, description, example, .. } = topic;
     json!({
-        "name": topic.to_string(),
-        "title": topic.to_string(),
+        "name": kind.topic(),
+        "title": kind.topic(),
         "summary": description,
         "contentType": CONTENT_TYPE,
-        "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": event(*topic, data)},
+        "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": event(topic)},
         "examples": [{"payload": example}],
     })
 }
 
-/// The schema of the whole CloudEvent.
-fn event(kind: Kind, data: &Value) -> Value {
+/// The schema of the whole CloudEvent. An outcome must say which booking it is about and which
+/// request it answers; a request may leave both out.
+fn event(Topic { topic, publisher, data, .. }: &Topic) -> Value {
+    let mut required = vec!["specversion", "id", "source", "type", "data"];
+    let mut source = json!({"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX});
+    match topic.publisher() {
+        Some(role) => {
+            required.extend(["subject", "requestdigest"]);
+            source = json!({"const": role.source()});
+        }
+        None => {
+            let ours: Vec<&str> = RoleName::ALL.iter().map(|it| it.source()).collect();
+            source["not"] = json!({"enum": ours});
+        }
+    }
     json!({
         "type": "object",
-        "required": ["specversion", "id", "source", "type", "data"],
+        "title": topic.topic(),
+        "description": format!("Published by {publisher}"),
+        "required": required,
         "properties": {
             "specversion": {"const": "1.0"},
-            "id": {"type": "string", "minLength": 1},
-            "source": {"type": "string", "minLength": 1},
-            "type": {"const": kind.to_string()},
+            "id": {"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX},
+            "source": source,
+            "type": {"const": topic.topic()},
             "subject": {"type": "string", "description": "The booking id."},
             "time": {"type": "string", "format": "date-time"},
-            "datacontenttype": {"const": "application/json"},
-            "dataschema": {"type": "string", "format": "uri"},
-            "traceparent": {"type": "string"},
+            "datacontenttype": {"type": "string", "description": "A JSON type."},
+            "dataschema": {
+                "type": "string",
+                "format": "uri",
+                "description": "Ends in the major version, 1. Status answers with the schema at \
+                                /schemas/ followed by this.",
+            },
+            "traceparent": {"type": "string", "description": "A W3C trace context."},
             "requestdigest": {
                 "type": "string",
                 "pattern": "^[0-9a-f]{64}$",
