@@ -118,3 +118,7 @@ fn strange(change: Change, there: &[Contract]) -> Verdict {
     }
     Verdict { change, refused_by, turns: Vec::new(), seen_with: None }
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -300,8 +300,8 @@ fn because(refusal: &wire::Refusal) -> String {
 fn seats_end(row: Option<&Row>) -> &'static str {
     match row {
         Some(Row::Booking(hold)) => match hold {
-            Hold::Paid { .. } => "paid for, not asked for",
-            Hold::Held(_) => "held, not sold",
+            Hold::Paid { .. } => "paid for",
+            Hold::Held(_) => "held",
             Hold::Confirmed { .. } => "sold",
             Hold::Refused { .. } => "refused",
             Hold::Released { .. } => "freed",

@@ -77,7 +77,7 @@ fn words(verdict: &Verdict) -> String {
         text.push_str(&format!("    sets the event aside: {}\n", shown(reason)));
     }
     for Turn { story, role, from, to } in &verdict.turns {
-        text.push_str(&format!("    {story}: {role} ends {}, not {}\n", shown(to), shown(from)));
+        text.push_str(&format!("    {story}: {role}: {from} → {to}\n"));
     }
     if verdict.turns.is_empty() {
         text.push_str("    every booking ends as before; the dead letters grow\n");

@@ -15,5 +15,6 @@ pub mod manual;
 pub mod resend;
 pub mod terminal;
 pub mod told;
+pub mod topics_diff;
 pub mod unreachable;
 pub mod words;

@@ -1,63 +1,69 @@
-//! The contracts that other teams read: the AsyncAPI document, as its official parser reads it.
+//! The contracts that other teams read: the AsyncAPI document, as its official parser reads it, and
+//! the OpenAPI document against the routes.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs, process::Command, sync::OnceLock};
 
-use booking::{domain::RoleName, topics};
+use booking::{domain::RoleName, http, topics};
 use serde_json::Value;
 
-use crate::harness::{Folder, root};
+use crate::{
+    harness::{Folder, root, skipped},
+    repository::documents::document,
+};
 
-/// The version of the parser, which npm installs into `target/`.
-const PARSER: &str = "@asyncapi/parser@3.6.6";
+/// What the parser is installed from, and what runs it. The lock file names no registry.
+const FILES: [&str; 4] = ["package.json", "package-lock.json", ".npmrc", "parse.mjs"];
 
-/// The parser's findings about a document, as it prints them.
-const SCRIPT: &str = "
-    const { Parser } = require('@asyncapi/parser');
-    const text = require('fs').readFileSync(process.argv[2], 'utf8');
-    new Parser().parse(text).then(({ document, diagnostics }) => {
-        const operations = document ? document.operations().all().map(it => it.id()) : [];
-        console.log(JSON.stringify({ diagnostics, operations }));
-    });
-";
-
-fn document() -> Value {
+fn asyncapi() -> Value {
     serde_json::from_str(&topics::asyncapi()).unwrap()
+}
+
+/// The folder with the parser, which npm installs once for a lock file.
+fn parser() -> &'static std::path::Path {
+    static HOME: OnceLock<std::path::PathBuf> = OnceLock::new();
+    HOME.get_or_init(|| {
+        let (from, to) = (root().join("tests/it/peers/asyncapi"), root().join("target/asyncapi"));
+        fs::create_dir_all(&to).unwrap();
+        for file in FILES {
+            fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+        let (lock, stamp) = (fs::read(to.join("package-lock.json")).unwrap(), to.join("installed"));
+        if fs::read(&stamp).is_ok_and(|it| it == lock) {
+            return to;
+        }
+        let npm = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(&to)
+            .output()
+            .expect("Node 20 with npm must be installed: https://nodejs.org/en/download");
+        assert!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
+        fs::write(stamp, lock).unwrap();
+        to
+    })
 }
 
 /// What the official parser says about this document.
 fn parsed(document: &Value) -> Value {
-    let home = root().join("target/asyncapi");
-    fs::create_dir_all(&home).unwrap();
-    if !home.join("node_modules/@asyncapi/parser").exists() {
-        let npm = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--prefix"])
-            .arg(&home)
-            .arg(PARSER)
-            .output()
-            .expect("Node with npm must be installed: https://nodejs.org/en/download");
-        assert!(npm.status.success(), "{}", String::from_utf8_lossy(&npm.stderr));
-    }
     let folder = Folder::new();
     let file = folder.join("asyncapi.json");
     fs::write(&file, document.to_string()).unwrap();
-    let node = Command::new("node")
-        .current_dir(&home)
-        .args(["-e", SCRIPT, "--"])
-        .arg("script")
-        .arg(&file)
-        .output()
-        .expect("Node must be installed: https://nodejs.org/en/download");
+    let node = Command::new("node").current_dir(parser()).arg("parse.mjs").arg(&file).output();
+    let node = node.expect("Node 20 must be installed: https://nodejs.org/en/download");
     assert!(node.status.success(), "{}", String::from_utf8_lossy(&node.stderr));
     serde_json::from_slice(&node.stdout).unwrap()
 }
 
+/// Severity 0 is an error.
 fn errors(parsed: &Value) -> Vec<&Value> {
     parsed["diagnostics"].as_array().unwrap().iter().filter(|it| it["severity"] == 0).collect()
 }
 
 #[test]
 fn the_official_parser_finds_no_error_in_the_asyncapi_document_and_every_operation() {
-    let document = document();
+    if skipped("asyncapi") {
+        return;
+    }
+    let document = asyncapi();
     let told = parsed(&document);
     assert!(errors(&told).is_empty(), "{told:#}");
     let operations: BTreeSet<&str> =
@@ -75,7 +81,7 @@ fn the_official_parser_finds_no_error_in_the_asyncapi_document_and_every_operati
 
 #[test]
 fn each_message_of_the_asyncapi_document_describes_its_example() {
-    let document = document();
+    let document = asyncapi();
     for topic in topics::all() {
         let message = &document["components"]["messages"][topic.topic.as_str()];
         let schema = &message["payload"]["schema"];
@@ -84,6 +90,17 @@ fn each_message_of_the_asyncapi_document_describes_its_example() {
         let mut other = topic.example.clone();
         other["type"] = "another".into();
         assert!(jsonschema::draft202012::validate(schema, &other).is_err());
+        // What the decoder does without, and of which events.
+        for field in ["subject", "requestdigest"] {
+            let mut without = topic.example.clone();
+            without.as_object_mut().unwrap().remove(field);
+            let valid = jsonschema::draft202012::is_valid(schema, &without);
+            assert_eq!(valid, topic.topic.publisher().is_none(), "{} without {field}", topic.topic);
+        }
+        // Nobody else is believed.
+        let mut foreign = topic.example.clone();
+        foreign["source"] = RoleName::Status.source().into();
+        assert!(!jsonschema::draft202012::is_valid(schema, &foreign), "{}", topic.topic);
     }
 }
 
@@ -96,5 +113,45 @@ fn the_graph_has_every_arrow_of_the_choreography() {
             let hears = topic.subscribers.iter().any(|it| it.role == role);
             assert_eq!(graph.contains(&format!("\"{}\" -> {role}\n", topic.topic)), hears);
         }
+    }
+}
+
+/// The paths of all routes that a source of the HTTP server declares.
+fn routes() -> BTreeSet<String> {
+    let folder = fs::read_dir(root().join("src/http")).unwrap();
+    let sources = folder.map(|it| fs::read_to_string(it.unwrap().path()).unwrap_or_default());
+    let declared = |text: String| -> Vec<String> {
+        let calls = text.split(".route(\"").skip(1);
+        calls.map(|it| it.split('"').next().unwrap().to_owned()).collect()
+    };
+    sources.flat_map(declared).collect()
+}
+
+#[test]
+fn the_openapi_document_has_every_route_and_no_other() {
+    let document = http::openapi();
+    let paths: BTreeSet<String> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    assert!(paths.contains("/bookings/{id}"), "{paths:?}");
+    assert_eq!(paths, routes());
+}
+
+#[test]
+fn booking_topics_prints_the_documents_that_are_served() {
+    let print = |format: &str| -> Value {
+        let args = ["topics", "--format", format];
+        let output = crate::harness::binary().args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(print("asyncapi"), asyncapi());
+    assert_eq!(print("openapi"), http::openapi());
+}
+
+/// What the recipe for other repositories types is what there is.
+#[test]
+fn the_recipe_for_ci_names_commands_that_exist() {
+    let text = document("docs/CONTRACTS.md");
+    for command in ["topics diff", "topics --format json", "topics --format asyncapi"] {
+        assert!(text.contains(&format!("booking {command}")), "{command}");
     }
 }

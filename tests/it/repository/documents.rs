@@ -16,7 +16,7 @@ pub fn document(name: &str) -> String {
 }
 
 /// The text between two marks.
-fn between<'a>(text: &'a str, mark: &str) -> &'a str {
+pub fn between<'a>(text: &'a str, mark: &str) -> &'a str {
     let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- end {mark} -->"));
     let rest = text.split_once(&begin).unwrap_or_else(|| panic!("no {begin}")).1;
     rest.split_once(&end).unwrap_or_else(|| panic!("no {end}")).0
