@@ -14,7 +14,14 @@ use crate::domain::RoleName;
 const CHANGES_MAX: usize = 400;
 /// Keywords that say nothing about which values are allowed.
 const WORDS: [&str; 9] = [
-    "$schema", "$id", "$comment", "title", "description", "examples", "default", "deprecated",
+    "$schema",
+    "$id",
+    "$comment",
+    "title",
+    "description",
+    "examples",
+    "default",
+    "deprecated",
     "readOnly",
 ];
 /// Keywords whose parts are compared one by one.
@@ -241,7 +248,7 @@ impl Finder<'_> {
         !is_retyped
     }
 
-    /// Other values in a place. `may_be_more`: whether there may be values that are not there today.
+    /// Other values in a place. `may_be_more`: whether some of them may not be there today.
     fn values(&mut self, how: String, own: &Value, other: &Value, path: &Path, may_be_more: bool) {
         let found = candidates(other, own, path.of(self.example), path.of(self.today));
         let tries: Vec<Try> = found

@@ -43,9 +43,8 @@ pub struct NoContract(String);
 /// # Errors
 /// If the text is not JSON, lacks a part, or has a topic twice or more than [`TOPICS_MAX`] topics.
 pub fn parse(text: &str) -> Result<Vec<Contract>, NoContract> {
-    let unreadable = |it: serde_json::Error| {
-        NoContract(it.to_string().chars().take(WORDS_CHARS_MAX).collect())
-    };
+    let unreadable =
+        |it: serde_json::Error| NoContract(it.to_string().chars().take(WORDS_CHARS_MAX).collect());
     let contracts = match serde_json::from_str(text).map_err(unreadable)? {
         Value::Array(all) => all,
         one @ (Value::Null

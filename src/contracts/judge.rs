@@ -62,12 +62,11 @@ impl Verdict {
 /// If there are too many differences.
 pub fn diff(there: &[Contract]) -> Result<Vec<Verdict>, TooMany> {
     let today = STORIES.map(|it| played(&it, None));
-    let judged = changes(&ours(), there)?.into_iter().map(|change| {
-        match Kind::of_topic(&change.topic) {
+    let judged =
+        changes(&ours(), there)?.into_iter().map(|change| match Kind::of_topic(&change.topic) {
             Some(kind) => judge(change, kind, &today),
             None => strange(change, there),
-        }
-    });
+        });
     Ok(judged.collect())
 }
 

@@ -51,12 +51,14 @@ fn an_attribute_of_the_event_is_compared_by_the_example() {
         move |it: &mut Contract| it.example[name] = value.clone()
     };
     let other = set("dataschema", json!("urn:booking:schema:payment-ok:2"));
-    let is = "dataschema: \"urn:booking:schema:payment-ok:1\" → \"urn:booking:schema:payment-ok:2\"";
+    let is =
+        "dataschema: \"urn:booking:schema:payment-ok:1\" → \"urn:booking:schema:payment-ok:2\"";
     let it = check("payment-ok", other, is, &all);
     assert!(it.refused_by[&SEATS].contains("unsupported-version"), "{it:#?}");
     // A minor version is for everybody.
     let minor = set("dataschema", json!("urn:booking:schema:payment-ok:1.1"));
-    let is = "dataschema: \"urn:booking:schema:payment-ok:1\" → \"urn:booking:schema:payment-ok:1.1\"";
+    let is =
+        "dataschema: \"urn:booking:schema:payment-ok:1\" → \"urn:booking:schema:payment-ok:1.1\"";
     check("payment-ok", minor, is, &[]);
     check("payment-ok", set("more", json!(7)), "more: added", &[]);
     let lacks = |name: &'static str| {
@@ -83,9 +85,8 @@ fn another_publisher_is_not_believed() {
 
 #[test]
 fn a_role_that_does_not_hear_an_event_breaks_alone_or_breaks_those_behind_it() {
-    let deaf = |role: &'static str| {
-        move |it: &mut Contract| it.subscribers.retain(|it| it.role != role)
-    };
+    let deaf =
+        |role: &'static str| move |it: &mut Contract| it.subscribers.retain(|it| it.role != role);
     let it = check("payment-ok", deaf("seats"), "subscribers: seats removed", &[SEATS]);
     let turn =
         Turn { story: "booked and paid", role: SEATS, from: "sold".into(), to: "held".into() };
@@ -139,7 +140,12 @@ fn wider_limits_break_those_who_keep_to_the_narrow_ones_and_narrower_ones_nobody
     let refused = [SEATS, RECEIPT, STATUS];
     let longer = limit("charge", "maxLength", json!(300));
     check("payment-ok", longer, "data.charge: other maxLength", &refused);
-    check("payment-ok", limit("charge", "maxLength", json!(99)), "data.charge: other maxLength", &[]);
+    check(
+        "payment-ok",
+        limit("charge", "maxLength", json!(99)),
+        "data.charge: other maxLength",
+        &[],
+    );
     let amount = |name: &'static str, value: Value| {
         move |it: &mut Contract| property(it, "amount")["properties"]["minor"][name] = value.clone()
     };
@@ -205,9 +211,10 @@ fn what_is_no_object_or_has_no_end_is_judged_all_the_same() {
     for value in [json!(true), json!(false), json!(null), json!([]), json!("x"), json!({})] {
         assert!(!after("payment-ok", odd(value)).is_empty());
     }
-    let deep = (0..100).fold(json!({"type": "string"}), |it, _| {
-        json!({"type": "object", "required": ["a"], "properties": {"a": it}})
-    });
+    let deep = (0..100).fold(
+        json!({"type": "string"}),
+        |it, _| json!({"type": "object", "required": ["a"], "properties": {"a": it}}),
+    );
     assert!(!after("payment-ok", odd(deep)).is_empty());
     let many: serde_json::Map<String, Value> =
         (0..2_000).map(|it| (it.to_string(), json!({"type": "integer"}))).collect();

@@ -18,8 +18,8 @@ pub(super) struct Candidate {
     pub(super) is_new: bool,
 }
 
-/// Values that the schema `there` allows: the one of its example, if that is not the one of `today`,
-/// and values that `ours` surely does not allow.
+/// Values that the schema `there` allows: the one of its example, if that is not the one of
+/// `today`, and values that `ours` surely does not allow.
 pub(super) fn candidates(
     there: &Value,
     ours: &Value,
@@ -40,11 +40,7 @@ pub(super) fn candidates(
 }
 
 /// Whether another value of a keyword may allow what the value of before does not.
-pub(super) fn may_allow_more(
-    keyword: &str,
-    before: Option<&Value>,
-    after: Option<&Value>,
-) -> bool {
+pub(super) fn may_allow_more(keyword: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
     let (Some(before), Some(after)) = (before, after) else { return before.is_some() };
     let all = |it: &Value| match it {
         Value::Array(all) => all.clone(),
@@ -220,7 +216,9 @@ pub(super) fn is_outside(schema: &Value, value: &Value) -> bool {
                 let twice = |at: usize| items[..at].contains(&items[at]);
                 apart(items.len(), "minItems", "maxItems")
                     || schema["uniqueItems"] == true && (0..items.len()).any(twice)
-                    || schema.get("items").is_some_and(|of| items.iter().any(|it| is_outside(of, it)))
+                    || schema
+                        .get("items")
+                        .is_some_and(|of| items.iter().any(|it| is_outside(of, it)))
             }
             Value::Object(fields) => {
                 let known = |name: &str| schema["properties"].get(name);

@@ -15,7 +15,8 @@ use crate::{
     topics,
 };
 
-/// The document without what the code knows better: the version, the phases and the topics.
+/// The document without what the code knows better: the version, the phases (in cursors, too) and
+/// the topics.
 const DOCUMENT: &str = include_str!("openapi.json");
 /// The media type of a JSON Schema.
 const SCHEMA: &str = "application/schema+json";
@@ -30,6 +31,11 @@ pub fn openapi() -> Value {
         serde_json::from_str(DOCUMENT).expect("the document is compiled in and tested");
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     let phases: Vec<&str> = Phase::ALL.iter().map(|it| it.as_str()).collect();
+    let cursor = format!(
+        "^(0|-?[1-9][0-9]{{0,12}})\\.({})\\.[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}$",
+        phases.join("|")
+    );
+    document["components"]["schemas"]["Cursor"]["pattern"] = cursor.into();
     document["components"]["schemas"]["Phase"]["enum"] = phases.into();
     let names: Vec<String> =
         Kind::ALL.into_iter().flat_map(|it| [it.to_string(), topics::dataschema(it)]).collect();
@@ -46,9 +52,8 @@ pub fn contract() -> Router {
 
 /// The schema of a topic, by the topic's name or by what `dataschema` of its events says.
 async fn schema(Path(name): Path<String>) -> Response {
-    let named = |it: &topics::Topic| {
-        name == it.topic.topic() || name == topics::dataschema(it.topic)
-    };
+    let named =
+        |it: &topics::Topic| name == it.topic.topic() || name == topics::dataschema(it.topic);
     match topics::all().into_iter().find(named) {
         Some(it) => ([(CONTENT_TYPE, SCHEMA)], it.data.to_string()).into_response(),
         None => {

@@ -91,6 +91,8 @@ fn total(verdicts: &[Verdict]) -> String {
     let untried = verdicts.iter().filter(|it| it.change.untried.is_some()).count();
     match verdicts.len() {
         0 => "no difference\n".to_owned(),
-        all => format!("differences: {all}; they break something: {breaks}; not tried: {untried}\n"),
+        all => {
+            format!("differences: {all}; they break something: {breaks}; not tried: {untried}\n")
+        }
     }
 }

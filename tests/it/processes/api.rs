@@ -36,14 +36,18 @@ async fn schemathesis_finds_no_difference_between_the_api_and_its_document() {
     let (account, folder) = (Account::make(false).await, Folder::new());
     let service = status(&account, &folder).await;
     let url = format!("http://{}", service.address);
-    let openapi = format!("{url}/openapi.json");
+    // From a file: asked for by its URL, the document would leave out its own path.
+    let openapi = folder.join("openapi.json").display().to_string();
+    let (_, served) = service.get("/openapi.json").await;
+    let operations = served["paths"].as_object().unwrap().len();
+    std::fs::write(&openapi, served.to_string()).unwrap();
     let output = tokio::task::spawn_blocking(move || {
         peer("api.py").args([&url, &openapi, "api-1", CANARY]).output().unwrap()
     });
     let output = output.await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(!said.contains("failed") && said.contains("passed"), "{said}");
+    assert!(said.contains(&format!("Tested: {operations}\n")), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +68,8 @@ async fn status_serves_its_document_and_the_schema_that_each_event_names() {
             assert!(jsonschema::draft202012::is_valid(&schema, &file["example"]["data"]), "{name}");
         }
     }
-    for name in ["nothing", "payment-ok.json", "urn:booking:schema:payment-ok:2", "..%2Fpayment-ok"] {
+    for name in ["nothing", "payment-ok.json", "urn:booking:schema:payment-ok:2", "..%2Fpayment-ok"]
+    {
         let (code, error) = service.get(&format!("/schemas/{name}")).await;
         assert_eq!(code, 404, "{name}");
         assert!(error["error"].is_string(), "{name}: {error}");

@@ -133,7 +133,9 @@ async fn happens(kind: Kind, change: &Change) -> (BTreeMap<RoleName, String>, Ve
             assert_eq!(of, kind, "{}: {role} set aside something else: {why}", story.name);
             refused_by.entry(role).or_insert(why);
         }
-        for (role, (from, to)) in RoleName::ALL.into_iter().zip(before.ends.into_iter().zip(after.ends)) {
+        for (role, (from, to)) in
+            RoleName::ALL.into_iter().zip(before.ends.into_iter().zip(after.ends))
+        {
             if from != to {
                 turns.push(Turn { story: story.name, role, from, to });
             }
@@ -212,17 +214,18 @@ async fn the_verdict_on_each_field_is_what_happens_to_the_four_roles() {
         }
     }
     assert!(judged > 80, "only {judged} changes were judged");
-    let mut table = "| topic | field | change | breaks | endings |\n|---|---|---|---|---|\n".to_owned();
+    let mut table =
+        "| topic | field | change | breaks | endings |\n|---|---|---|---|---|\n".to_owned();
     for (kind, what, fields, breaks, endings) in rows {
-        let (fields, endings) = (fields.join(", "), match endings.as_str() {
-            "" => "as before".to_owned(),
-            _ => endings,
-        });
+        let (fields, endings) = (
+            fields.join(", "),
+            match endings.as_str() {
+                "" => "as before".to_owned(),
+                _ => endings,
+            },
+        );
         table.push_str(&format!("| `{kind}` | {fields} | {what} | {breaks} | {endings} |\n"));
     }
     let shown = crate::repository::documents::document("docs/CONTRACTS.md");
-    assert!(
-        between(&shown, "breaks") == table,
-        "docs/CONTRACTS.md must have this table:\n{table}"
-    );
+    assert!(between(&shown, "breaks") == table, "docs/CONTRACTS.md must have this table:\n{table}");
 }

@@ -131,7 +131,8 @@ pub struct Seen {
 pub async fn seen(story: &Story, change: Option<(Kind, Change)>) -> Seen {
     let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
     let exchange = Exchange::new(clock.clone(), "", 7, Unkindness::default());
-    let (provider, post) = (SimulatedGateway::new(Memory::default(), Duration::ZERO), Post::default());
+    let (provider, post) =
+        (SimulatedGateway::new(Memory::default(), Duration::ZERO), Post::default());
     let seats = Seats { schedule: Schedule::sample(), hold_limit: HOLD_LIMIT };
     let bench = Builder { exchange: &exchange, clock: &clock, change: &change, late: story.late };
     let seats = bench.of(RoleName::Seats, SeatsRole(seats));
