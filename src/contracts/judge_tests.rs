@@ -1,3 +1,5 @@
+//! What breaks whom, one kind of change after the other.
+
 use serde_json::{Value, json};
 
 use super::*;
