@@ -104,18 +104,6 @@ fn each_message_of_the_asyncapi_document_describes_its_example() {
     }
 }
 
-#[test]
-fn the_graph_has_every_arrow_of_the_choreography() {
-    let graph = topics::dot();
-    for topic in topics::all() {
-        assert!(graph.contains(&format!("{} -> \"{}\"", topic.publisher, topic.topic)));
-        for role in RoleName::ALL {
-            let hears = topic.subscribers.iter().any(|it| it.role == role);
-            assert_eq!(graph.contains(&format!("\"{}\" -> {role}\n", topic.topic)), hears);
-        }
-    }
-}
-
 /// The paths of all routes that a source of the HTTP server declares.
 fn routes() -> BTreeSet<String> {
     let folder = fs::read_dir(root().join("src/http")).unwrap();
