@@ -55,6 +55,7 @@
 //! - [`dead_letters`]: what an operator can see and do about messages that were set aside.
 //! - [`vitals`]: how the services are doing, as far as their queues tell.
 //! - [`check`]: compares the account, as it is, with `topics/`.
+//! - [`contracts`]: what a change of `topics/` breaks, by the real decoder and rules.
 //!
 //! The process around them:
 //!
@@ -151,6 +152,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod contracts;
 #[cfg(test)]
 mod cost_tests;
 pub mod dead_letters;

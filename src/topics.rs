@@ -7,6 +7,7 @@
 //! A file may also name guests, which are services of other teams (docs/ADD-A-SERVICE.md). They get
 //! a queue and a place in every drawing. The four never look at them.
 
+mod asyncapi;
 mod guests;
 mod picture;
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 use crate::domain::{RoleName, event::Kind};
 
+pub use asyncapi::asyncapi;
 pub use guests::{Guest, guests};
 use guests::{Listeners, names};
 
@@ -81,6 +83,15 @@ pub struct Subscriber {
     pub role: RoleName,
     /// What the role does with the event.
     pub does: String,
+}
+
+/// The major version of every schema in `topics/`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What the events of a topic say in `dataschema`: the name of the schema of their `data`.
+#[must_use]
+pub fn dataschema(topic: Kind) -> String {
+    format!("urn:booking:schema:{topic}:{SCHEMA_VERSION}")
 }
 
 /// The eight topics, in the order of a booking's life.

@@ -19,15 +19,15 @@ mod show;
 mod status_client;
 mod terminal;
 mod timeline;
+mod topics;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     config,
     fault::Fault,
     services::{payment, receipt, seats, status},
     telemetry::{self, LogFormat},
-    topics,
 };
 
 pub use self::terminal::complain;
@@ -40,7 +40,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done, and the answer is good
   1   done, and the answer is no: a booking did not complete or is unknown, an invariant is broken,
-      the account is not as topics/ says
+      the account is not as topics/ says, a change of the contracts breaks somebody
   2   the command line makes no sense
   70  a bug or a damaged file
   75  something cannot be reached just now: try again
@@ -112,7 +112,7 @@ pub enum Command {
     /// List bookings
     List(show::ListArgs),
     /// Print the choreography: which service publishes each event, and which services hear it
-    Topics(TopicsArgs),
+    Topics(topics::TopicsArgs),
     /// Compare the live account with topics/: what is wrong, what that breaks, how to mend it
     ///
     /// Only reads: the topics, the subscriptions, the queues and their policies, where dead letters
@@ -153,29 +153,6 @@ pub enum Command {
     Man(manual::ManArgs),
 }
 
-/// `booking topics`
-#[derive(Debug, Args)]
-pub struct TopicsArgs {
-    /// Output format
-    #[arg(long, value_enum, default_value_t = TopicsFormat::Table)]
-    pub format: TopicsFormat,
-}
-
-/// Output formats of `booking topics`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TopicsFormat {
-    /// A Markdown table
-    Table,
-    /// A Mermaid flowchart
-    Mermaid,
-    /// An SVG picture of the publisher of each event and the services that hear it
-    Svg,
-    /// A Graphviz graph
-    Dot,
-    /// The files of topics/, with schemas and examples
-    Json,
-}
-
 impl Cli {
     /// Runs the command.
     ///
@@ -199,13 +176,7 @@ impl Cli {
             Command::Request(args) => request::run(args).await,
             Command::Show(args) => show::show(args).await,
             Command::List(args) => show::list(args).await,
-            Command::Topics(args) => out(&match args.format {
-                TopicsFormat::Table => topics::table(),
-                TopicsFormat::Mermaid => topics::mermaid(),
-                TopicsFormat::Svg => topics::svg(),
-                TopicsFormat::Dot => topics::dot(),
-                TopicsFormat::Json => topics::json(),
-            }),
+            Command::Topics(args) => topics::run(args),
             Command::Check(args) => check::run(args).await,
             Command::Erase(args) => erase::run(args).await,
             Command::Resend(args) => resend::run(args).await,

@@ -225,7 +225,7 @@ impl Live {
         let watch: Option<Arc<dyn Watch>> = Some(Arc::new(watch));
         let settings_of_page = page::Settings { stuck_after, trace_url: None, watch };
         let page = page::routes(work(), clock, settings_of_page);
-        let routes = bookings.merge(page).merge(http::canaries(work()));
+        let routes = bookings.merge(page).merge(http::canaries(work())).merge(http::contract());
         Ok(http::guarded(routes, settings.token.clone()).merge(self.signs.clone()))
     }
 

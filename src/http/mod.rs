@@ -7,6 +7,7 @@ mod connections;
 mod cursor;
 mod exposition;
 mod filter;
+mod openapi;
 mod row;
 mod server;
 mod stalled;
@@ -19,6 +20,7 @@ pub use canaries::{CanaryView, canaries};
 pub use census::Census;
 pub use cursor::{Cursor, NoCursor};
 pub use filter::Filter;
+pub use openapi::{contract, openapi};
 pub use row::listed;
 pub use server::Stopping;
 pub use status::{LIMIT_MAX, bookings};
@@ -29,7 +31,10 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{ALLOW, CONTENT_TYPE},
+    },
     middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
@@ -93,7 +98,12 @@ async fn errors_as_json(answer: Response) -> Response {
         }
         other => other.to_string(),
     };
-    (code, Json(serde_json::json!({"error": problem}))).into_response()
+    let mut told = (code, Json(serde_json::json!({"error": problem}))).into_response();
+    // RFC 9110 wants it beside a 405.
+    if let Some(methods) = answer.headers().get(ALLOW) {
+        told.headers_mut().insert(ALLOW, methods.clone());
+    }
+    told
 }
 
 /// Serves until `stop` is cancelled, then lets open requests finish, and counts the connections in

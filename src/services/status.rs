@@ -56,7 +56,7 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
         Census::begin(&metrics, Arc::clone(&work), Clock::Machine, stuck_after);
         let bookings = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
             .merge(page::routes(Arc::clone(&work), Clock::Machine, settings));
-        http::guarded(bookings.merge(http::canaries(work)), token)
+        http::guarded(bookings.merge(http::canaries(work)).merge(http::contract()), token)
     };
     service.run(StatusRole, routes, signals).await
 }

@@ -3,11 +3,14 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Message, SCHEMA_VERSION};
-use crate::domain::{
-    event::{Data, Event, Kind},
-    request::Request,
-    seat::{SeatId, Seating},
+use super::Message;
+use crate::{
+    domain::{
+        event::{Data, Event, Kind},
+        request::Request,
+        seat::{SeatId, Seating},
+    },
+    topics,
 };
 
 /// The largest event that is published, in bytes, counted with the escapes that it has inside the
@@ -86,7 +89,7 @@ pub fn encode(event: &Event) -> Result<Message, TooLarge> {
         subject: event.booking.as_str(),
         time: event.time.to_string(),
         datacontenttype: "application/json",
-        dataschema: format!("urn:booking:schema:{kind}:{SCHEMA_VERSION}"),
+        dataschema: topics::dataschema(kind),
         traceparent: event.traceparent.as_deref(),
         requestdigest: (!request).then(|| event.digest.to_string()),
         data: body(&event.data),

@@ -91,5 +91,4 @@ pub fn open(incoming: &Incoming, intake: &Intake) -> Content {
     }
 }
 
-/// The major version of every schema in `topics/`.
-pub const SCHEMA_VERSION: u32 = 1;
+pub use crate::topics::SCHEMA_VERSION;

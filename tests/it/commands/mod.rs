@@ -17,5 +17,6 @@ pub mod resend;
 pub mod serve;
 pub mod terminal;
 pub mod told;
+pub mod topics_diff;
 pub mod unreachable;
 pub mod words;

@@ -349,11 +349,11 @@ pub fn all_commands() -> Vec<String> {
     fn collect(of: &clap::Command, before: &str, all: &mut Vec<String>) {
         for it in of.get_subcommands() {
             let name = format!("{before}{}", it.get_name());
-            if it.has_subcommands() {
-                collect(it, &format!("{name} "), all);
-            } else {
-                all.push(name);
+            // One with commands below it may do something by itself as well.
+            if !it.is_subcommand_required_set() {
+                all.push(name.clone());
             }
+            collect(it, &format!("{name} "), all);
         }
     }
     let mut all = Vec::new();

@@ -2,6 +2,7 @@
 
 pub mod attendant;
 pub mod breaker;
+pub mod breaks;
 pub mod endings;
 pub mod exhaustive;
 pub mod fares;

@@ -1,6 +1,7 @@
 //! Real processes of the real binary, under attack, killed, stopped, locked out and left alone.
 
 pub mod access;
+pub mod api;
 pub mod attacks;
 pub mod browser;
 pub mod chaos;

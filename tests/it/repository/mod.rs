@@ -1,6 +1,7 @@
 //! The repository against itself: documents, layers, Terraform, and where what we build on comes
 //! from.
 
+pub mod contracts;
 pub mod coverage;
 pub mod documents;
 pub mod emulators;

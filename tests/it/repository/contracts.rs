@@ -1,0 +1,145 @@
+//! The contracts that other teams read: the AsyncAPI document, as its official parser reads it, and
+//! the OpenAPI document against the routes.
+
+use std::{collections::BTreeSet, fs, process::Command, sync::OnceLock};
+
+use booking::{domain::RoleName, http, topics};
+use serde_json::Value;
+
+use crate::{
+    harness::{Folder, root, skipped},
+    repository::documents::document,
+};
+
+/// What the parser is installed from, and what runs it. The lock file names no registry.
+const FILES: [&str; 4] = ["package.json", "package-lock.json", ".npmrc", "parse.mjs"];
+
+fn asyncapi() -> Value {
+    serde_json::from_str(&topics::asyncapi()).unwrap()
+}
+
+/// The folder with the parser, which npm installs once for a lock file.
+fn parser() -> &'static std::path::Path {
+    static HOME: OnceLock<std::path::PathBuf> = OnceLock::new();
+    HOME.get_or_init(|| {
+        let (from, to) = (root().join("tests/it/peers/asyncapi"), root().join("target/asyncapi"));
+        fs::create_dir_all(&to).unwrap();
+        for file in FILES {
+            fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+        let (lock, stamp) = (fs::read(to.join("package-lock.json")).unwrap(), to.join("installed"));
+        if fs::read(&stamp).is_ok_and(|it| it == lock) {
+            return to;
+        }
+        let npm = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(&to)
+            .output()
+            .expect("Node 20 with npm must be installed: https://nodejs.org/en/download");
+        assert!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
+        fs::write(stamp, lock).unwrap();
+        to
+    })
+}
+
+/// What the official parser says about this document.
+fn parsed(document: &Value) -> Value {
+    let folder = Folder::new();
+    let file = folder.join("asyncapi.json");
+    fs::write(&file, document.to_string()).unwrap();
+    let node = Command::new("node").current_dir(parser()).arg("parse.mjs").arg(&file).output();
+    let node = node.expect("Node 20 must be installed: https://nodejs.org/en/download");
+    assert!(node.status.success(), "{}", String::from_utf8_lossy(&node.stderr));
+    serde_json::from_slice(&node.stdout).unwrap()
+}
+
+/// Severity 0 is an error.
+fn errors(parsed: &Value) -> Vec<&Value> {
+    parsed["diagnostics"].as_array().unwrap().iter().filter(|it| it["severity"] == 0).collect()
+}
+
+#[test]
+fn the_official_parser_finds_no_error_in_the_asyncapi_document_and_every_operation() {
+    if skipped("asyncapi") {
+        return;
+    }
+    let document = asyncapi();
+    let told = parsed(&document);
+    assert!(errors(&told).is_empty(), "{told:#}");
+    let operations: BTreeSet<&str> =
+        told["operations"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let topics = topics::all();
+    let hears: usize = topics.iter().map(|it| it.subscribers.len()).sum();
+    assert_eq!(operations.len(), topics.len() + hears);
+    assert!(operations.contains("receipt.hears.payment-ok"), "{operations:?}");
+    assert!(operations.contains("client.publishes.booking-requested"), "{operations:?}");
+    // It would find one.
+    let mut broken = document;
+    broken["operations"]["receipt.hears.payment-ok"]["action"] = "hear".into();
+    assert!(!errors(&parsed(&broken)).is_empty());
+}
+
+#[test]
+fn each_message_of_the_asyncapi_document_describes_its_example() {
+    let document = asyncapi();
+    for topic in topics::all() {
+        let message = &document["components"]["messages"][topic.topic.as_str()];
+        let schema = &message["payload"]["schema"];
+        jsonschema::draft202012::validate(schema, &topic.example)
+            .unwrap_or_else(|it| panic!("{}: {it}", topic.topic));
+        let mut other = topic.example.clone();
+        other["type"] = "another".into();
+        assert!(jsonschema::draft202012::validate(schema, &other).is_err());
+        // What the decoder does without, and of which events.
+        for field in ["subject", "requestdigest"] {
+            let mut without = topic.example.clone();
+            without.as_object_mut().unwrap().remove(field);
+            let valid = jsonschema::draft202012::is_valid(schema, &without);
+            assert_eq!(valid, topic.topic.publisher().is_none(), "{} without {field}", topic.topic);
+        }
+        // Nobody else is believed.
+        let mut foreign = topic.example.clone();
+        foreign["source"] = RoleName::Status.source().into();
+        assert!(!jsonschema::draft202012::is_valid(schema, &foreign), "{}", topic.topic);
+    }
+}
+
+/// The paths of all routes that a source of the HTTP server declares.
+fn routes() -> BTreeSet<String> {
+    let folder = fs::read_dir(root().join("src/http")).unwrap();
+    let sources = folder.map(|it| fs::read_to_string(it.unwrap().path()).unwrap_or_default());
+    let declared = |text: String| -> Vec<String> {
+        let calls = text.split(".route(\"").skip(1);
+        calls.map(|it| it.split('"').next().unwrap().to_owned()).collect()
+    };
+    sources.flat_map(declared).collect()
+}
+
+#[test]
+fn the_openapi_document_has_every_route_and_no_other() {
+    let document = http::openapi();
+    let paths: BTreeSet<String> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    assert!(paths.contains("/bookings/{id}"), "{paths:?}");
+    assert_eq!(paths, routes());
+}
+
+#[test]
+fn booking_topics_prints_the_documents_that_are_served() {
+    let print = |format: &str| -> Value {
+        let args = ["topics", "--format", format];
+        let output = crate::harness::binary().args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(print("asyncapi"), asyncapi());
+    assert_eq!(print("openapi"), http::openapi());
+}
+
+/// What the recipe for other repositories types is what there is.
+#[test]
+fn the_recipe_for_ci_names_commands_that_exist() {
+    let text = document("docs/CONTRACTS.md");
+    for command in ["topics diff", "topics --format json", "topics --format asyncapi"] {
+        assert!(text.contains(&format!("booking {command}")), "{command}");
+    }
+}
