@@ -40,6 +40,7 @@ locals {
       "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_MAIL_CONTACT", "BOOKING_MAIL_FROM",
       "BOOKING_PREFIX", "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE", "BOOKING_SMTP_SERVER",
       "BOOKING_SMTP_TLS", "BOOKING_SMTP_USER", "BOOKING_STRIPE_KEY", "BOOKING_STRIPE_KEY_FILE",
+      "BOOKING_WATCH_QUEUES",
     ],
     flatten([for it in values(local.environment) : keys(it)]),
   )
@@ -71,6 +72,7 @@ locals {
       # Receipt tells passengers from where, to where and when they fly.
       contains(["seats", "receipt"], role) ? { BOOKING_FLIGHTS = var.flights } : {},
       role == "payment" ? { BOOKING_GATEWAY = var.gateway } : {},
+      role == local.answering && var.watch_queues ? { BOOKING_WATCH_QUEUES = "true" } : {},
       role == "receipt" ? merge({ BOOKING_MAILER = var.mailer }, local.mail) : {},
       role == "receipt" && var.mail_from != null ? { BOOKING_MAIL_FROM = var.mail_from } : {},
       role == "receipt" && var.mail_contact != null ? { BOOKING_MAIL_CONTACT = var.mail_contact } : {},

@@ -6,6 +6,7 @@ use clap::Args;
 use super::{
     arguments::booking_id,
     follow,
+    progress::Progress,
     status_client::{Reader, StatusClient},
     terminal::{print as out, print_json as out_json, say},
     timeline,
@@ -91,11 +92,15 @@ fn phase(text: &str) -> Result<Phase, String> {
     })
 }
 
+fn asking(json: bool) -> Progress {
+    Progress::new("asks the status service", json)
+}
+
 /// Shows one booking.
 pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
     let desk = StatusClient::new(&args.status, Reader::of(args.json))?;
-    let seen = desk.booking(&id).await?;
+    let seen = asking(args.json).during(desk.booking(&id)).await?;
     if args.follow {
         if seen.is_none() {
             say(&format!("booking {id} has not been seen yet: waiting for it"))?;
@@ -125,7 +130,8 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
     let limit = if args.all { PAGE_MAX } else { args.limit };
     let mut head = true;
     loop {
-        let mut listing = desk.page(&args.query(limit, next.as_ref())).await?;
+        let query = args.query(limit, next.as_ref());
+        let mut listing = asking(args.json).during(desk.page(&query)).await?;
         if args.stuck {
             // The longest without news come first, so behind the first that is not stuck, none is.
             let before = listing.bookings.len();

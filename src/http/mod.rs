@@ -1,17 +1,21 @@
-//! The HTTP server of a service: `/health` and `/metrics`, and for status its bookings and
-//! canaries. It only reads, and it must never take anything that the consumer needs.
+//! The HTTP server of a service: `/health` and `/metrics`, and for status its bookings, rates,
+//! canaries and queues. It only reads, and it must never take anything that the consumer needs.
 
 mod canaries;
 mod cursor;
 mod exposition;
+mod rates;
 mod server;
 mod status;
 mod unreadable;
 pub mod view;
+mod vitals;
 
 pub use canaries::{CanaryView, canaries};
 pub use cursor::Cursor;
+pub use rates::{EventRate, RatesView, event_rates};
 pub use status::{LIMIT_MAX, bookings};
+pub use vitals::{ServiceView, VitalsView, vitals};
 
 use std::sync::Arc;
 

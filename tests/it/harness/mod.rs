@@ -11,6 +11,7 @@ mod planned;
 mod service;
 mod sketch;
 mod stripe;
+mod tmux;
 mod way;
 
 pub use account::Account;
@@ -23,6 +24,7 @@ pub use planned::{planned, planned_on_aws};
 pub use service::{CANARY_KEY, Service, all_four, binary, free_port};
 pub use sketch::{Sketch, as_read, bare, delivery, enveloped, incoming, intake};
 pub use stripe::{KEY, Moved, Stripe};
+pub use tmux::Terminal;
 pub use way::{Fate, Way};
 
 use std::{

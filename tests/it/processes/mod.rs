@@ -20,4 +20,5 @@ pub mod shutdown;
 pub mod slow_clients;
 pub mod stripe;
 pub mod stripe_intents;
+pub mod vitals;
 pub mod way_out;

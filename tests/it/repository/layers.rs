@@ -25,9 +25,9 @@ const MAY: [(&str, &[&str]); 23] = [
     ("roles", &["domain", "gateway", "mailer"]),
     ("printable.rs", &[]),
     ("dead_letters", &["domain", "wire", "aws", "bus", "runtime", "printable"]),
-    ("vitals", &["domain", "aws", "bus", "topics", "clock", "dead_letters"]),
+    ("vitals", &["domain", "aws", "bus", "clock", "dead_letters", "runtime", "wire"]),
     ("check", &["domain", "aws", "bus", "topics", "runtime"]),
-    ("http", &["domain", "clock", "metrics", "roles", "runtime", "store"]),
+    ("http", &["domain", "clock", "metrics", "roles", "runtime", "store", "vitals"]),
     ("runtime", &["domain", "wire", "clock", "metrics", "bus", "store", "roles"]),
 ];
 
