@@ -111,9 +111,9 @@ pub enum Command {
     List(show::ListArgs),
     /// Show rates, queues and stuck bookings on one screen, once a second
     ///
-    /// The rates and the bookings are those of the status service, and the queues are looked at with
-    /// your own AWS credentials. What cannot be reached says so in its place, and the rest goes on.
-    /// `q` ends it.
+    /// The rates and the bookings are those of the status service, and the queues are looked at
+    /// with your own AWS credentials. What cannot be reached says so in its place, and the rest
+    /// goes on. `q` ends it.
     Top(top::TopArgs),
     /// Print the choreography: which service publishes each event, and which services hear it
     Topics(TopicsArgs),

@@ -1,6 +1,6 @@
-//! Shows a person at a terminal that a command is at work, once it takes longer than two seconds. It
-//! must never write into a pipe, beside JSON, or on the line of a printed answer, so a command that
-//! has a [`Progress`] prints through it.
+//! Shows a person at a terminal that a command is at work, once it takes longer than two seconds.
+//! It must never write into a pipe, beside JSON, or on the line of a printed answer, so a command
+//! that has a [`Progress`] prints through it.
 
 use std::{
     cell::RefCell,

@@ -1,6 +1,7 @@
-//! Writes to stdout and stderr: everything that a command prints, and every error. Only the log, the
-//! line of progress and the screen of `top` are written elsewhere. Every text must go through [`crate::printable`]. That lets line breaks pass,
-//! so a text from outside must be passed through [`line()`] first.
+//! Writes to stdout and stderr: everything that a command prints, and every error. Only the log,
+//! the line of progress and the screen of `top` are written elsewhere. Every text must go through
+//! [`crate::printable`]. That lets line breaks pass, so a text from outside must be passed through
+//! [`line()`] first.
 
 use std::io::{self, IsTerminal, Write};
 

@@ -1,5 +1,5 @@
-//! Keeps what a watch saw for some seconds, so that neither many viewers nor an impatient one make it
-//! look more often. It must never make two looks at once.
+//! Keeps what a watch saw for some seconds, so that neither many viewers nor an impatient one make
+//! it look more often. It must never make two looks at once.
 
 use std::{future::Future, pin::Pin, time::Duration};
 

@@ -1,6 +1,6 @@
 //! How the four services are doing, as far as their queues tell: what waits, what is in flight, and
-//! what was set aside; and how often each event is heard. It only looks, and must never show what is
-//! in a message.
+//! what was set aside; and how often each event is heard. It only looks, and must never show what
+//! is in a message.
 
 mod kept;
 mod queues;

@@ -1,6 +1,6 @@
-//! The dead letters of a service by reason, with what a redrive would do. Only for operators who ask
-//! for it by name: looking at a message hides it for a moment, and takes the right to read bodies.
-//! Nothing of a body may leave this module.
+//! The dead letters of a service by reason, with what a redrive would do. Only for operators who
+//! ask for it by name: looking at a message hides it for a moment, and takes the right to read
+//! bodies. Nothing of a body may leave this module.
 
 use std::collections::BTreeMap;
 

@@ -26,7 +26,7 @@ pub(super) const CANARY: &str =
 
 /// The arguments of a dry run.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct RulesArgs {
+pub(crate) struct RulesArgs {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(in crate::cli) struct RulesArgs {
 }
 
 /// The rules of one role, and its store to read from.
-pub(in crate::cli) struct Rehearsal {
+pub(crate) struct Rehearsal {
     rules: Rulebook,
     store: AnyStore,
 }
@@ -53,11 +53,7 @@ enum Rulebook {
 
 impl RulesArgs {
     /// Opens the role's store, which is only read.
-    pub(in crate::cli) async fn rehearsal(
-        &self,
-        role: RoleName,
-        prefix: &str,
-    ) -> Result<Rehearsal, Fault> {
+    pub(crate) async fn rehearsal(&self, role: RoleName, prefix: &str) -> Result<Rehearsal, Fault> {
         let rules = match role {
             RoleName::Seats => {
                 let flights = self.flights.as_deref().ok_or_else(|| {
@@ -79,7 +75,7 @@ impl RulesArgs {
 }
 
 /// What the role would do with a dead letter that its rules never see; `None` for one that they do.
-pub(in crate::cli) fn without_rows(case: &Case) -> Option<Forecast> {
+pub(crate) fn without_rows(case: &Case) -> Option<Forecast> {
     case.read.as_ref().err().map(|it| refused(case, it))
 }
 
@@ -92,7 +88,7 @@ fn refused(case: &Case, refusal: &Refusal) -> Forecast {
 
 impl Rehearsal {
     /// What the role would do with a dead letter, given the rows that are stored now.
-    pub(in crate::cli) async fn of(&self, case: &Case) -> Result<Forecast, Fault> {
+    pub(crate) async fn of(&self, case: &Case) -> Result<Forecast, Fault> {
         match &case.read {
             Ok(event) => self.of_event(event).await,
             Err(refusal) => Ok(refused(case, refusal)),

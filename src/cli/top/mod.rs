@@ -1,5 +1,5 @@
-//! `booking top`: the whole system on one screen of a terminal, once a second. It only looks, and the
-//! terminal must be given back as it was, whatever happens.
+//! `booking top`: the whole system on one screen of a terminal, once a second. It only looks, and
+//! the terminal must be given back as it was, whatever happens.
 
 mod model;
 mod screen;

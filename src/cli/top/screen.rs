@@ -1,5 +1,5 @@
-//! Draws what `booking top` knows. Pure: it must not ask anybody, and no text from outside may reach
-//! the terminal but through [`printable`](crate::printable).
+//! Draws what `booking top` knows. Pure: it must not ask anybody, and no text from outside may
+//! reach the terminal but through [`printable`](crate::printable).
 
 use std::borrow::Cow;
 

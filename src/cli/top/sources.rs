@@ -1,5 +1,6 @@
 //! Where `booking top` gets what it shows: the status service, the queues, and the dead letters if
-//! the operator asked for them. A source that fails must say so in words, and never end the command.
+//! the operator asked for them. A source that fails must say so in words, and never end the
+//! command.
 
 use std::sync::Arc;
 

@@ -1,9 +1,12 @@
 //! A real terminal that a test types into and looks at: tmux. It runs a command by itself, so that
 //! the test also sees what the command leaves of the terminal.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
 
-use super::{binary, eventually, unique};
+use super::{PATIENCE, binary, unique};
 
 /// A terminal in which one `booking` command runs. Ended with everything in it when dropped.
 pub struct Terminal {
@@ -55,11 +58,15 @@ impl Terminal {
 
     /// Waits until the screen is as it is wanted, and returns it.
     pub async fn is(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        eventually(what, async || {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
             let text = self.text();
-            wanted(&text).then_some(text)
-        })
-        .await
+            if wanted(&text) {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {what}:\n{text}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Presses a key, by its name in tmux: `q`, `C-c`.
