@@ -190,13 +190,13 @@ run "with_watch_queues_status_looks_at_every_queue_and_nothing_else" {
 
   assert {
     condition = {
-      for publisher, it in aws_iam_policy.publisher : publisher => toset(flatten([
+      for publisher, it in aws_iam_policy.publisher : publisher => join(", ", sort(flatten([
         for statement in jsondecode(it.policy).Statement : [
           for pair in setproduct(statement.Action, statement.Resource) : "${statement.Effect} ${pair[0]} ${pair[1]}"
         ] if startswith(statement.Sid, "Watch")
-      ]))
+      ])))
       } == {
-      for publisher in setunion(run.topics.roles, ["client"]) : publisher => toset(publisher != "status" ? [] : concat(
+      for publisher in setunion(run.topics.roles, ["client"]) : publisher => join(", ", sort(publisher != "status" ? [] : concat(
         [
           for it in setproduct(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], setsubtract(run.topics.roles, ["status"]), ["", "-dlq"]) :
           "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}${it[2]}"
@@ -206,7 +206,7 @@ run "with_watch_queues_status_looks_at_every_queue_and_nothing_else" {
           "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}-undelivered"
         ],
         ["Allow sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:booking-status-dlq"],
-      ))
+      )))
     }
     error_message = "With watch_queues, status may look at more, or less, than the queues that it does not have, or somebody else may."
   }

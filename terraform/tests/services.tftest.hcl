@@ -284,10 +284,10 @@ run "status_watches_the_queues_if_it_is_told_to" {
 
   assert {
     condition = {
-      for role, it in aws_ecs_task_definition.role : role => [
+      for role, it in aws_ecs_task_definition.role : role => join(" ", [
         for setting in jsondecode(it.container_definitions)[0].environment : setting.value if setting.name == "BOOKING_WATCH_QUEUES"
-      ]
-    } == { for role in run.topics.roles : role => role == "status" ? ["true"] : [] }
+      ])
+    } == { for role in run.topics.roles : role => role == "status" ? "true" : "" }
     error_message = "With watch_queues, not exactly status looks at the queues."
   }
 }
