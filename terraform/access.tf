@@ -64,6 +64,7 @@ resource "aws_iam_policy" "publisher" {
         Resource = [for topic in each.value : local.topic_arns[topic]]
       }],
       lookup(local.table_statements, each.key, []),
+      [for it in local.watch_statements : it if each.key == local.answering],
       [for it in local.mail_statements : it if each.key == "receipt"],
       local.key_statements,
     )
@@ -87,6 +88,27 @@ locals {
       },
     ]
   }
+
+  # With var.watch_queues, status looks at how many messages are on the queues of all roles. What it may
+  # do on its own queue and on the -dlq queue beside it is not repeated here.
+  watch_statements = !var.watch_queues ? [] : [
+    {
+      Sid    = "WatchQueues"
+      Effect = "Allow"
+      Action = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]
+      Resource = concat(
+        [for role, arn in local.queue_arns : arn if role != local.answering],
+        [for role, arn in local.dlq_arns : arn if role != local.answering],
+        values(local.undelivered_arns),
+      )
+    },
+    {
+      Sid      = "WatchOwnDeadLetters"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueAttributes"]
+      Resource = [local.dlq_arns[local.answering]]
+    },
+  ]
 
   table_statements = {
     for role in local.stored : role => concat(

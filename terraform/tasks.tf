@@ -41,6 +41,7 @@ locals {
       "BOOKING_MAIL_FROM", "BOOKING_PREFIX", "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE",
       "BOOKING_SMTP_SERVER", "BOOKING_SMTP_TLS", "BOOKING_SMTP_USER", "BOOKING_STATUS_TOKEN",
       "BOOKING_STATUS_TOKEN_FILE", "BOOKING_STRIPE_KEY", "BOOKING_STRIPE_KEY_FILE",
+      "BOOKING_WATCH_QUEUES",
     ],
     flatten([for it in values(local.environment) : keys(it)]),
   )
@@ -74,6 +75,7 @@ locals {
       # Without a token, the security group alone decides who may ask status.
       role == local.answering && var.secrets.status_token == null ? { BOOKING_HTTP_OPEN = "yes" } : {},
       role == "payment" ? { BOOKING_GATEWAY = var.gateway } : {},
+      role == local.answering && var.watch_queues ? { BOOKING_WATCH_QUEUES = "true" } : {},
       role == "receipt" ? merge({ BOOKING_MAILER = var.mailer }, local.mail) : {},
       role == "receipt" && var.mail_from != null ? { BOOKING_MAIL_FROM = var.mail_from } : {},
       role == "receipt" && var.mail_contact != null ? { BOOKING_MAIL_CONTACT = var.mail_contact } : {},

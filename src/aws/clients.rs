@@ -1,7 +1,7 @@
 //! The clients of the AWS SDK, with explicit time limits and retries. Every request must be
 //! counted, and no limit may be left to a default of the SDK.
 
-use std::{error::Error, time::Duration};
+use std::{collections::HashMap, error::Error, time::Duration};
 
 use aws_config::{
     SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
@@ -149,21 +149,35 @@ impl Clients {
         })
     }
 
+    /// What SQS says of a queue under these names. A name that it does not answer is missing.
+    ///
+    /// # Errors
+    /// If the queue does not exist, may not be looked at, or AWS cannot be reached.
+    pub async fn queue_attributes(
+        &self,
+        queue: &str,
+        url: &str,
+        names: &[QueueAttributeName],
+    ) -> Result<HashMap<QueueAttributeName, String>, AwsError> {
+        let answer = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await
+            .map_err(|it| self.no_queue("sqs:GetQueueAttributes", queue, Some(url), it))?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
     /// Partition, region and account of a queue.
     ///
     /// # Errors
     /// If SQS does not say.
     pub async fn home_of_queue(&self, queue: &str, url: &str) -> Result<Home, AwsError> {
-        let answer = self
-            .sqs
-            .get_queue_attributes()
-            .queue_url(url)
-            .attribute_names(QueueAttributeName::QueueArn)
-            .send()
-            .await
-            .map_err(|it| self.no_queue("sqs:GetQueueAttributes", queue, Some(url), it))?;
-        let arn = answer.attributes.and_then(|mut it| it.remove(&QueueAttributeName::QueueArn));
-        arn.as_deref().and_then(Home::of_arn).ok_or_else(|| AwsError::NoQueue {
+        let wanted = QueueAttributeName::QueueArn;
+        let said = self.queue_attributes(queue, url, std::slice::from_ref(&wanted)).await?;
+        said.get(&wanted).and_then(|it| Home::of_arn(it)).ok_or_else(|| AwsError::NoQueue {
             queue: queue.to_owned(),
             region: self.region.clone(),
             said: "it has no ARN".to_owned(),

@@ -10,8 +10,9 @@ use clap::Args;
 
 use super::{
     Fault, out, out_json,
+    progress::Progress,
     serve::{self, ServeArgs},
-    terminal, timeline,
+    timeline,
 };
 use crate::{
     audit::{Evidence, Violation},
@@ -74,10 +75,10 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     begin(&data, &RoleName::ALL, new_deployment(), Durability::ProcessDeath)
         .map_err(|it| taken(&data, &it))?;
     let mut stage = Stage::new(&data, args.seed, unkindness)?;
-    let mut progress = Progress::new(wishes.len());
-    stage.play(&wishes, |it| progress.show(it)).await?;
-    progress.done();
+    let progress = Progress::new("demo", args.json);
+    progress.during(stage.play(&wishes, |it| progress.measured(it, wishes.len()))).await?;
 
+    progress.at(|| "checks what was stored, charged and sent".to_owned());
     let exchange = stage.exchange();
     let published = Kind::ALL.into_iter().map(|it| exchange.published(it)).sum();
     let duplicates = exchange.duplicates();
@@ -101,6 +102,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
         });
     }
     let seconds = began.elapsed().as_secs_f64();
+    progress.clear();
     let report = Report { args, data, evidence, violations, published, duplicates, seconds };
     let well = report.violations.is_empty() && report.evidence.endings().1 == 0;
     if report.args.json {
@@ -212,29 +214,5 @@ impl Report {
             crate::wiring::receipts_folder(&self.data).display()
         ));
         text
-    }
-}
-
-/// A line on stderr that counts the bookings; shown only if stderr is a terminal.
-struct Progress {
-    of: usize,
-    shown: bool,
-}
-
-impl Progress {
-    fn new(of: usize) -> Progress {
-        Progress { of, shown: terminal::is_watched() }
-    }
-
-    fn show(&mut self, done: usize) {
-        if self.shown && (done.is_multiple_of(16) || done == self.of) {
-            terminal::overwrite(&format!("{done} of {} bookings requested", self.of));
-        }
-    }
-
-    fn done(&self) {
-        if self.shown {
-            terminal::overwrite("");
-        }
     }
 }

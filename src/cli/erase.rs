@@ -9,7 +9,7 @@ use super::{
     Fault,
     arguments::booking_id,
     config::{AwsArgs, DataArgs, StoreArgs},
-    out, say,
+    progress::Progress,
 };
 use crate::{
     domain::{
@@ -42,6 +42,11 @@ pub struct EraseArgs {
 /// Erases in receipt's row first, then removes the file of the receipt. If the command dies in
 /// between, it can be run again.
 pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
+    let progress = Progress::new("erases", false);
+    progress.during(erase(args, &progress)).await
+}
+
+async fn erase(args: EraseArgs, progress: &Progress) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
     let config = wiring::aws_config().await?;
     let (store, prefix) = (args.store.store, &args.aws.prefix);
@@ -75,19 +80,20 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Fault> {
         removed.extend(Some(mail.number).filter(|_| gone));
     }
     let many = join.requests.len();
-    out(&format!(
+    progress.out(&format!(
         "erased name and address of booking {id}: {many} request{}",
         if many == 1 { "" } else { "s" }
     ))?;
     for number in removed {
-        out(&format!("removed receipt {number}"))?;
+        progress.out(&format!("removed receipt {number}"))?;
     }
     // A mail that is claimed and not settled may be on its way. If the passenger was erased before,
     // none is sent any more.
     let first = first.into_inner();
     let is_void = first && join.void(&id).is_some() && !join.void_sent;
     if matches!(join.issued, Issued::Issuing { .. }) || is_void {
-        say("its receipt may be on its way just now: run this command again in a minute")?;
+        progress
+            .say("its receipt may be on its way just now: run this command again in a minute")?;
     }
     Ok(())
 }

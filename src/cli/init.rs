@@ -8,6 +8,7 @@ use super::{
     config::{AwsArgs, DataArgs, StoreArgs, StoreName},
     healthcheck::role,
     out,
+    progress::Progress,
 };
 use crate::{
     aws::Names,
@@ -41,7 +42,10 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Fault> {
             let made = begin(&args.data.folder, &roles, deployment, Durability::PowerFailure)?;
             made.into_iter().map(|it| it.display().to_string()).collect()
         }
-        StoreName::Dynamodb => tables(&args, &roles, deployment).await?,
+        StoreName::Dynamodb => {
+            let progress = Progress::new("begins the tables", false);
+            progress.during(tables(&args, &roles, deployment)).await?
+        }
         StoreName::Memory => {
             return Err(Fault::Config(
                 "--store memory has nothing to create: it begins with each process".to_owned(),

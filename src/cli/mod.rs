@@ -11,6 +11,7 @@ mod follow;
 mod healthcheck;
 mod init;
 mod manual;
+mod progress;
 mod request;
 mod resend;
 mod roles;
@@ -19,6 +20,7 @@ mod show;
 mod status_client;
 mod terminal;
 mod timeline;
+mod top;
 mod topics;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -111,6 +113,12 @@ pub enum Command {
     Show(show::ShowArgs),
     /// List bookings
     List(show::ListArgs),
+    /// Show rates, queues and stuck bookings on one screen, once a second
+    ///
+    /// The rates and the bookings are those of the status service, and the queues are looked at
+    /// with your own AWS credentials. What cannot be reached says so in its place, and the rest
+    /// goes on. `q` ends it.
+    Top(top::TopArgs),
     /// Print the choreography: which service publishes each event, and which services hear it
     Topics(topics::TopicsArgs),
     /// Compare the live account with topics/: what is wrong, what that breaks, how to mend it
@@ -176,6 +184,7 @@ impl Cli {
             Command::Request(args) => request::run(args).await,
             Command::Show(args) => show::show(args).await,
             Command::List(args) => show::list(args).await,
+            Command::Top(args) => top::run(args).await,
             Command::Topics(args) => topics::run(args),
             Command::Check(args) => check::run(args).await,
             Command::Erase(args) => erase::run(args).await,

@@ -13,6 +13,7 @@ use super::{
     arguments::booking_id,
     config::{AccountArgs, AwsArgs, StatusUrl},
     follow, out, out_json,
+    progress::Progress,
     status_client::{Reader, StatusClient},
 };
 use crate::{
@@ -137,7 +138,8 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
         // and a second try makes no second booking.
         desk.booking(&booking).await?;
     }
-    let (message_id, arn) = publish(&args, &message).await?;
+    let progress = Progress::new("publishes the request", args.json);
+    let (message_id, arn) = progress.during(publish(&args, &message)).await?;
 
     data["booking_id"] = booking.as_str().into();
     // Nothing from a file is printed: it is used to keep a name and an address off the screen.

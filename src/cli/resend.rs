@@ -15,9 +15,8 @@ use super::{
     Fault,
     arguments::booking_id,
     config::{AwsArgs, DataArgs, MailArgs, Span, StoreArgs, not_zero},
-    out,
+    progress::Progress,
     roles::Roles,
-    say,
 };
 use crate::{
     aws::{Clients, Names},
@@ -73,6 +72,11 @@ pub struct ResendArgs {
 /// Announces the decisions again. Prints one line for each booking and role, also for those that
 /// could not be announced.
 pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
+    let progress = Progress::new("announces again", false);
+    progress.during(resend(args, &progress)).await
+}
+
+async fn resend(args: ResendArgs, progress: &Progress) -> Result<(), Fault> {
     let ids = ids(&args.ids)?;
     let speaks = |it: &RoleName| *it != RoleName::Status;
     let roles: Vec<RoleName> = args.roles.iter().filter(speaks).collect();
@@ -83,20 +87,23 @@ pub(super) async fn run(args: ResendArgs) -> Result<(), Fault> {
     for role in roles {
         resenders.push(Resender::open(&args, role).await?);
     }
-    let (mut failed, mut worst) = (0, None);
+    let (mut failed, mut worst, mut begun) = (0, None, 0);
     let asked = ids.len() * resenders.len();
     let at_once = resenders.iter().map(|it| it.at_once).min().unwrap_or(AT_ONCE);
     for lot in ids.chunks(at_once) {
+        begun += lot.len();
+        progress.at(|| format!("{begun} of {} bookings", ids.len()));
         for resender in &mut resenders {
             let answers = join_all(lot.iter().map(|it| resender.again(it))).await;
             let none = |it: &Result<String, Unsaid>| matches!(it, Err(it) if it.is_down);
             resender.unreached = if answers.iter().all(none) { resender.unreached + 1 } else { 0 };
             for (id, answer) in lot.iter().zip(answers) {
                 match answer {
-                    Ok(said) => out(&format!("{}  {id}  {said}", resender.role))?,
+                    Ok(said) => progress.out(&format!("{}  {id}  {said}", resender.role))?,
                     Err(Unsaid { fault, .. }) if asked == 1 => return Err(fault),
                     Err(Unsaid { fault, .. }) => {
-                        say(&format!("{}  {id}  not announced: {fault}", resender.role))?;
+                        let said = format!("{}  {id}  not announced: {fault}", resender.role);
+                        progress.say(&said)?;
                         failed += 1;
                         worst = Some(worse(worst, fault));
                     }

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use super::{
     arguments::booking_id,
     follow,
+    progress::Progress,
     status_client::{Reader, StatusClient},
     terminal::{print as out, print_json as out_json, say},
     timeline,
@@ -120,11 +121,15 @@ fn date(text: &str) -> Result<Date, String> {
     parse_date(text).map_err(|it| it.to_string())
 }
 
+fn asking(json: bool) -> Progress {
+    Progress::new("asks the status service", json)
+}
+
 /// Shows one booking.
 pub(super) async fn show(args: ShowArgs) -> Result<(), Fault> {
     let id = booking_id(&args.id)?;
     let desk = StatusClient::new(&args.status, Reader::of(args.json))?;
-    let seen = desk.booking(&id).await?;
+    let seen = asking(args.json).during(desk.booking(&id)).await?;
     if args.follow {
         if seen.is_none() {
             say(&format!("booking {id} has not been seen yet: waiting for it"))?;
@@ -156,7 +161,8 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
     let limit = if args.all { PAGE_MAX } else { args.limit };
     let mut head = true;
     loop {
-        let mut listing = desk.page(&args.query(limit, next.as_ref(), before.as_ref())).await?;
+        let query = args.query(limit, next.as_ref(), before.as_ref());
+        let mut listing = asking(args.json).during(desk.page(&query)).await?;
         if args.stuck {
             // The longest without news come first, so behind the first that is not stuck, none is.
             let before = listing.bookings.len();

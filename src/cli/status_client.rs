@@ -15,7 +15,7 @@ use crate::{
     domain::{canary::CanaryId, ids::BookingId},
     fault::Fault,
     http::{
-        CanaryView,
+        CanaryView, RatesView,
         view::{BookingList, BookingView, UNKNOWN},
     },
     printable,
@@ -116,6 +116,15 @@ impl StatusClient {
     /// that has no canaries yet.
     pub(super) async fn canary(&self, id: CanaryId) -> Result<Option<CanaryView>, Fault> {
         Ok(match self.get(&format!("canaries/{id}"), &[], ANSWER_BYTES_MAX).await? {
+            Reply::Here(it) => Some(it),
+            Reply::NotFound(_) => None,
+        })
+    }
+
+    /// How often each event was heard of late; `None` if the server is no status service, or one of
+    /// a version that has no rates yet.
+    pub(super) async fn rates(&self) -> Result<Option<RatesView>, Fault> {
+        Ok(match self.get("rates", &[], ANSWER_BYTES_MAX).await? {
             Reply::Here(it) => Some(it),
             Reply::NotFound(_) => None,
         })

@@ -1,6 +1,7 @@
-//! Writes to stdout and stderr: everything that a command prints, and every error. Only the log is
-//! written elsewhere. Every text must go through [`crate::printable`]. That lets line breaks pass,
-//! so a text from outside must be passed through [`line()`] first.
+//! Writes to stdout and stderr: everything that a command prints, and every error. Only the log,
+//! the line of progress and the screen of `top` are written elsewhere. Every text must go through
+//! [`crate::printable`]. That lets line breaks pass, so a text from outside must be passed through
+//! [`line()`] first.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -60,13 +61,12 @@ pub(super) fn say(text: &str) -> Result<(), Fault> {
     }
 }
 
+/// Whether there is a terminal to draw a screen on and to read keys from.
+pub(super) fn has_screen() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
 /// Whether stderr is a terminal, so that a person may be watching it.
 pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
-}
-
-/// Replaces the current line on stderr.
-pub(super) fn overwrite(text: &str) {
-    // A progress line that cannot be written is no loss.
-    let _ = write!(io::stderr(), "\r{:60}\r{}", "", line(text));
 }

@@ -223,9 +223,15 @@ impl Live {
         let clock = Clock::Machine;
         let watch = OfExchange { exchange: self.exchange.clone(), clock: clock.clone() };
         let watch: Option<Arc<dyn Watch>> = Some(Arc::new(watch));
-        let settings_of_page = page::Settings { stuck_after, trace_url: None, watch };
+        let settings_of_page =
+            page::Settings { stuck_after, trace_url: None, watch: watch.clone() };
         let page = page::routes(work(), clock, settings_of_page);
-        let routes = bookings.merge(page).merge(http::canaries(work())).merge(http::contract());
+        let routes = bookings
+            .merge(page)
+            .merge(http::event_rates(work(), Clock::Machine))
+            .merge(http::canaries(work()))
+            .merge(http::vitals(watch))
+            .merge(http::contract());
         Ok(http::guarded(routes, settings.token.clone()).merge(self.signs.clone()))
     }
 

@@ -1,5 +1,5 @@
-//! The HTTP server of a service: `/health` and `/metrics`, and for status its bookings and
-//! canaries. It only reads, and it must never take anything that the consumer needs.
+//! The HTTP server of a service: `/health` and `/metrics`, and for status its bookings, rates,
+//! canaries and queues. It only reads, and it must never take anything that the consumer needs.
 
 mod canaries;
 mod census;
@@ -8,6 +8,7 @@ mod cursor;
 mod exposition;
 mod filter;
 mod openapi;
+mod rates;
 mod row;
 mod server;
 mod stalled;
@@ -15,16 +16,19 @@ mod status;
 mod token;
 mod unreadable;
 pub mod view;
+mod vitals;
 
 pub use canaries::{CanaryView, canaries};
 pub use census::Census;
 pub use cursor::{Cursor, NoCursor};
 pub use filter::Filter;
 pub use openapi::{contract, openapi};
+pub use rates::{EventRate, RatesView, event_rates};
 pub use row::listed;
 pub use server::Stopping;
 pub use status::{LIMIT_MAX, bookings};
 pub use token::{Token, guarded};
+pub use vitals::{ServiceView, VitalsView, vitals};
 
 use std::sync::Arc;
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 
 use super::{address::default_http, service::Service};
 use crate::{
+    aws::{Clients, Names},
     clock::Clock,
     config::{DoorArgs, ServiceArgs, Span},
     domain::RoleName,
@@ -13,7 +14,8 @@ use crate::{
     http::{self, Census},
     page,
     roles::StatusRole,
-    wiring::{Signals, door},
+    vitals::{self, Watch},
+    wiring::{Signals, aws_fault, door},
 };
 
 /// `booking status`
@@ -33,6 +35,11 @@ pub struct StatusArgs {
     /// https://traces.example.com/trace/{trace_id}
     #[arg(long, env = "BOOKING_TRACE_URL", value_name = "URL")]
     pub trace_url: Option<String>,
+
+    /// Look at the queues of all four services, for GET /vitals. This needs the rights
+    /// sqs:GetQueueUrl and sqs:GetQueueAttributes on their queues and dead-letter queues
+    #[arg(long, env = "BOOKING_WATCH_QUEUES", value_parser = BoolishValueParser::new())]
+    pub watch_queues: bool,
 }
 
 /// Runs `booking status` until it is told to stop.
@@ -48,15 +55,27 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
     let role = RoleName::Status;
     let address = args.service.http.as_deref().unwrap_or_else(|| default_http(role));
     let Some(token) = signals.or(door(&args.door, address)).await? else { return Ok(()) };
-    let settings = page::Settings { stuck_after, trace_url, watch: None };
-    let service = Service::prepare(RoleName::Status, args.service);
+    let names = Names::new(&args.service.aws.prefix);
+    let service = Service::prepare(role, args.service);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
+    let watch = if args.watch_queues { Some(watch(&service, &names)?) } else { None };
     let metrics = service.metrics.clone();
     let routes = move |work: Arc<_>| {
         Census::begin(&metrics, Arc::clone(&work), Clock::Machine, stuck_after);
-        let bookings = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
-            .merge(page::routes(Arc::clone(&work), Clock::Machine, settings));
-        http::guarded(bookings.merge(http::canaries(work)).merge(http::contract()), token)
+        let settings = page::Settings { stuck_after, trace_url, watch: watch.clone() };
+        let routes = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
+            .merge(page::routes(Arc::clone(&work), Clock::Machine, settings))
+            .merge(http::event_rates(Arc::clone(&work), Clock::Machine))
+            .merge(http::canaries(work))
+            .merge(http::vitals(watch))
+            .merge(http::contract());
+        http::guarded(routes, token)
     };
     service.run(StatusRole, routes, signals).await
+}
+
+/// What looks at the queues of all services.
+fn watch(service: &Service, names: &Names) -> Result<Arc<dyn Watch>, Fault> {
+    let clients = Clients::within_limits(&service.aws, service.requests.clone());
+    Ok(vitals::of_queues(&clients.map_err(aws_fault)?, names, Clock::Machine))
 }

@@ -1,5 +1,14 @@
 //! How the four services are doing, as far as their queues tell: what waits, what is in flight, and
-//! what was set aside. It only looks, and must never show what is in a message.
+//! what was set aside; and how often each event is heard. It only looks, and must never show what
+//! is in a message.
+
+mod kept;
+mod queues;
+pub mod rates;
+mod reasons;
+
+pub use queues::of_queues;
+pub(crate) use reasons::{Desk, LOOKED_AT_MAX, reasons};
 
 use std::{future::Future, pin::Pin};
 
@@ -44,8 +53,10 @@ pub struct DeadReason {
     pub redrive: String,
 }
 
-/// Reads the vitals. Called at most once in a few seconds, and only while somebody looks.
+/// Reads the vitals, and only while somebody looks.
 pub trait Watch: Send + Sync + 'static {
-    /// What is known now. A service that cannot be looked at says so in its entry.
+    /// What is known now. A service that cannot be looked at says so in its entry. The watch of
+    /// [`of_queues`] may be called by many at once and at any rate: it keeps its answer for some
+    /// seconds. The future may be dropped while it waits.
     fn look(&self) -> Pin<Box<dyn Future<Output = Vitals> + Send + '_>>;
 }

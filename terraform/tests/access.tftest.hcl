@@ -185,6 +185,52 @@ run "iam_policies_with_tables" {
   }
 }
 
+# Compared whole with what it is without: status gets exactly these rights, and nobody else any.
+run "with_watch_queues_status_looks_at_every_queue_and_nothing_else" {
+  command = plan
+  variables { watch_queues = true }
+
+  assert {
+    condition = {
+      for publisher, it in aws_iam_policy.publisher : publisher => join(", ", sort(flatten([
+        for statement in jsondecode(it.policy).Statement : [
+          for pair in setproduct(statement.Action, statement.Resource) : "${statement.Effect} ${pair[0]} ${pair[1]}"
+        ] if startswith(statement.Sid, "Watch")
+      ])))
+      } == {
+      for publisher in setunion(run.topics.roles, ["client"]) : publisher => join(", ", sort(publisher != "status" ? [] : concat(
+        [
+          for it in setproduct(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], setsubtract(run.topics.roles, ["status"]), ["", "-dlq"]) :
+          "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}${it[2]}"
+        ],
+        [
+          for it in setproduct(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], run.topics.roles) :
+          "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}-undelivered"
+        ],
+        ["Allow sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:booking-status-dlq"],
+      )))
+    }
+    error_message = "With watch_queues, status may look at more, or less, than the queues that it does not have, or somebody else may."
+  }
+
+  # No right twice: what status may do on its own queues is in the statements of every role.
+  assert {
+    condition = alltrue([
+      for it in [flatten([
+        for statement in jsondecode(aws_iam_policy.publisher["status"].policy).Statement : [
+          for pair in setproduct(statement.Action, statement.Resource) : "${pair[0]} ${pair[1]}"
+        ]
+      ])] : length(it) == length(distinct(it))
+    ])
+    error_message = "A right of status is in two statements."
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_policy.publisher["status"].policy, "*") && length(aws_iam_policy.publisher["status"].policy) <= 6144
+    error_message = "The policy of status has a wildcard, or is longer than the 6144 characters AWS takes."
+  }
+}
+
 run "operator_policy" {
   command = plan
   variables { store = "dynamodb" }

@@ -279,6 +279,20 @@ run "settings_follow_the_variables" {
   }
 }
 
+run "status_watches_the_queues_if_it_is_told_to" {
+  command = plan
+  variables { watch_queues = true }
+
+  assert {
+    condition = {
+      for role, it in aws_ecs_task_definition.role : role => join(" ", [
+        for setting in jsondecode(it.container_definitions)[0].environment : setting.value if setting.name == "BOOKING_WATCH_QUEUES"
+      ])
+    } == { for role in run.topics.roles : role => role == "status" ? "true" : "" }
+    error_message = "With watch_queues, not exactly status looks at the queues."
+  }
+}
+
 run "the_longest_prefix_fits_every_name" {
   command = plan
   variables { prefix = "a-prefix-that-is-thirty-two-cha-" }

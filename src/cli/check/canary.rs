@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     bus::aws::AwsTopics,
     check::compare::{Finding, hops},
-    cli::status_client::StatusClient,
+    cli::{progress::Progress, status_client::StatusClient},
     clock::Clock,
     domain::{
         canary::{CanaryId, Hop, Sighting},
@@ -36,6 +36,7 @@ pub(super) async fn send_everywhere(
     there: &[Kind],
     known: &[Finding],
     timeout: Duration,
+    progress: &Progress,
 ) -> Result<(CanaryId, BTreeMap<Kind, Timestamp>, Vec<Sighting>), Fault> {
     let canary = CanaryId::new(Uuid::now_v7()).expect("it was made as version 7");
     let Some(CanaryView { .. }) = status.canary(canary).await? else {
@@ -61,7 +62,9 @@ pub(super) async fn send_everywhere(
         match asked {
             Ok(Some(CanaryView { hops, .. })) => {
                 let seen = |hop: &Hop| hops.iter().any(|it| it.hop == *hop);
-                if late || awaited.iter().all(seen) {
+                let arrived = awaited.iter().filter(|it| seen(it)).count();
+                progress.at(|| format!("canary on {arrived} of {} hops", awaited.len()));
+                if late || arrived == awaited.len() {
                     return Ok((canary, sent, hops));
                 }
             }

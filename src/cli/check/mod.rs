@@ -11,7 +11,8 @@ use serde::Serialize;
 use super::{
     Fault,
     config::{AccountArgs, AwsArgs, CanaryArgs, Span, StatusUrl, StoreArgs, StoreName, patience},
-    out, out_json,
+    out_json,
+    progress::Progress,
     status_client::{Reader, StatusClient},
 };
 use crate::{
@@ -83,6 +84,11 @@ fn key(args: &CanaryArgs) -> Result<CanaryKey, Fault> {
 
 /// Compares the account, and sends the canary if asked to. Exit code 0 only if nothing was found.
 pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
+    let progress = Progress::new("checks", args.json);
+    progress.during(compared(args, &progress)).await
+}
+
+async fn compared(args: CheckArgs, progress: &Progress) -> Result<(), Fault> {
     let status = if args.canary {
         Some(StatusClient::new(&args.status, Reader::of(args.json))?)
     } else {
@@ -105,15 +111,23 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
     if let (Some(status), Some(key)) = (status, key) {
         let there: Vec<Kind> = account.topics.keys().copied().collect();
         let aws_topics = AwsTopics::new(&clients, names, home);
-        let sent_and_seen =
-            canary::send_everywhere(&status, &aws_topics, &key, &there, &findings, args.timeout.0)
-                .await;
+        let timeout = args.timeout.0;
+        let sent_and_seen = canary::send_everywhere(
+            &status,
+            &aws_topics,
+            &key,
+            &there,
+            &findings,
+            timeout,
+            progress,
+        )
+        .await;
         let (id, sent, seen) = match sent_and_seen {
             Ok(it) => it,
             Err(fault) => {
                 // The findings so far may explain why the canary failed.
                 if !args.json && !findings.is_empty() {
-                    out(&told(&findings))?;
+                    progress.out(&told(&findings))?;
                 }
                 return Err(fault);
             }
@@ -134,7 +148,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Fault> {
     if args.json {
         out_json(&report)?
     } else {
-        out(&report.text())?
+        progress.out(&report.text())?
     }
     if report.well { Ok(()) } else { Err(Fault::No(String::new())) }
 }

@@ -9,7 +9,7 @@ use super::{
     walk,
     which::{Which, count},
 };
-use crate::{cli::terminal::print as out, fault::Fault};
+use crate::{cli::progress::Progress, fault::Fault};
 
 /// `booking dlq drop`
 #[derive(Debug, Args)]
@@ -25,7 +25,11 @@ pub struct DropArgs {
 }
 
 /// Deletes the dead letters, or counts them.
-pub(super) async fn run(args: DropArgs, stop: &CancellationToken) -> Result<(), Fault> {
+pub(super) async fn run(
+    args: DropArgs,
+    stop: &CancellationToken,
+    progress: &Progress,
+) -> Result<(), Fault> {
     let which = &args.which;
     if !which.chooses() && !args.all {
         let said = "choose what to delete with --class, --booking or --message; or --all";
@@ -35,15 +39,15 @@ pub(super) async fn run(args: DropArgs, stop: &CancellationToken) -> Result<(), 
     let mut found = 0;
     for role in which.roles.iter() {
         let desk = which.desk(role).await?;
-        let swept = which.sweep(&desk, act.clone(), None, stop, |_| None).await?;
+        let swept = which.sweep(&desk, act.clone(), None, stop, progress, |_| None).await?;
         if swept.found() == 0 && swept.error.is_none() && !swept.stopped {
-            which.nothing(role, &swept.beyond())?;
+            which.nothing(role, &swept.beyond(), progress)?;
             continue;
         }
         found += swept.found();
         let did = if args.dry_run { "would be deleted" } else { "deleted" };
         let (done, classes) = (count(swept.done()), swept.by_class());
-        out(&format!("{role}: {done} {did}{classes}{}", swept.beyond()))?;
+        progress.out(&format!("{role}: {done} {did}{classes}{}", swept.beyond()))?;
         if let Some(error) = &swept.error {
             return Err(Fault::bus(error));
         }
@@ -52,7 +56,7 @@ pub(super) async fn run(args: DropArgs, stop: &CancellationToken) -> Result<(), 
         }
     }
     if args.dry_run {
-        out("dry run: nothing was changed")?;
+        progress.out("dry run: nothing was changed")?;
     }
     which.verdict(found)
 }

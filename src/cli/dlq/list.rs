@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     aws::DeadQueue,
-    cli::{
-        terminal::{print as out, print_json as out_json},
-        timeline::length,
-    },
+    cli::{progress::Progress, terminal::print_json as out_json, timeline::length},
     clock::Clock,
     dead_letters::why::{Case, Why},
     domain::{event::Kind, ids::BookingId},
@@ -31,7 +28,7 @@ pub struct LsArgs {
     limit: Limit,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// The object that `--json` prints.
@@ -61,7 +58,11 @@ struct DeadLetterLine {
 }
 
 /// Lists the dead letters.
-pub(super) async fn run(args: LsArgs, stop: &CancellationToken) -> Result<(), Fault> {
+pub(super) async fn run(
+    args: LsArgs,
+    stop: &CancellationToken,
+    progress: &Progress,
+) -> Result<(), Fault> {
     let which = &args.which;
     let mut all = DeadLetterList::default();
     for role in which.roles.iter() {
@@ -71,15 +72,16 @@ pub(super) async fn run(args: LsArgs, stop: &CancellationToken) -> Result<(), Fa
             lines.push(line(case, &desk, now));
             Ok(())
         };
-        let walked = which.walk(&desk, Some(args.limit.limit.into()), stop, each).await?;
+        let limit = Some(args.limit.limit.into());
+        let walked = which.walk(&desk, limit, stop, progress, each).await?;
         lines.sort_by(|one: &DeadLetterLine, other| one.age().cmp(&other.age()));
         if args.json {
             all.more |= !walked.beyond().is_empty();
             all.messages.extend(lines);
         } else if lines.is_empty() {
-            out(&which.none(role, &walked.beyond()))?;
+            progress.out(&which.none(role, &walked.beyond()))?;
         } else {
-            out(&table(&lines, &desk, now, &walked))?;
+            progress.out(&table(&lines, &desk, now, &walked))?;
         }
     }
     if args.json {

@@ -7,7 +7,7 @@ mod cost_tests;
 mod discard;
 mod list;
 mod redrive;
-mod rehearsal;
+pub(super) mod rehearsal;
 mod show;
 mod sweep;
 mod walk;
@@ -17,7 +17,7 @@ use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
 
 use self::{discard::DropArgs, list::LsArgs, redrive::RedriveArgs, show::ShowArgs};
-use crate::{cli::terminal::say, fault::Fault};
+use crate::{cli::progress::Progress, fault::Fault};
 
 const EXAMPLE: &str = "\
 What to type, in this order:
@@ -74,25 +74,36 @@ pub enum DlqCommand {
     Drop(DropArgs),
 }
 
+impl DlqCommand {
+    /// Whether it prints JSON.
+    fn json(&self) -> bool {
+        match self {
+            DlqCommand::Ls(args) => args.json,
+            DlqCommand::Show(_) | DlqCommand::Redrive(_) | DlqCommand::Drop(_) => false,
+        }
+    }
+}
+
 /// Runs a `dlq` command. A first interrupt lets it finish the requests in flight and make hidden
 /// messages visible again; a second one ends it at once.
 pub(super) async fn run(command: DlqCommand) -> Result<(), Fault> {
     let stop = CancellationToken::new();
-    let work = async {
+    let progress = Progress::new("dead letters", command.json());
+    let work = progress.during(async {
         match command {
-            DlqCommand::Ls(args) => list::run(args, &stop).await,
-            DlqCommand::Show(args) => show::run(args, &stop).await,
-            DlqCommand::Redrive(args) => redrive::run(args, &stop).await,
-            DlqCommand::Drop(args) => discard::run(args, &stop).await,
+            DlqCommand::Ls(args) => list::run(args, &stop, &progress).await,
+            DlqCommand::Show(args) => show::run(args, &stop, &progress).await,
+            DlqCommand::Redrive(args) => redrive::run(args, &stop, &progress).await,
+            DlqCommand::Drop(args) => discard::run(args, &stop, &progress).await,
         }
-    };
+    });
     tokio::pin!(work);
     tokio::select! {
         biased;
         ended = &mut work => return ended,
         Ok(()) = tokio::signal::ctrl_c() => stop.cancel(),
     }
-    say("stopping: what was hidden is given back")?;
+    progress.say("stopping: what was hidden is given back")?;
     tokio::select! {
         biased;
         ended = &mut work => ended,

@@ -5,21 +5,17 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    rehearsal::RulesArgs,
+    rehearsal::{CANARY, RulesArgs},
     sweep::Act,
     walk,
     which::{Limit, Which, about, count},
 };
 use crate::{
-    cli::terminal::print as out,
+    cli::progress::Progress,
     dead_letters::{why::Case, words::Forecast},
     fault::Fault,
     wiring::aws_fault,
 };
-
-/// What a role does with a canary.
-const CANARY: &str =
-    "a canary of `booking check`: if its key is right, the role reports it to status";
 
 /// `booking dlq redrive`
 #[derive(Debug, Args)]
@@ -45,11 +41,23 @@ impl RedriveArgs {
 }
 
 /// Puts the dead letters back, or says what that would do.
-pub(super) async fn run(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fault> {
-    if args.dry_run { dry_run(args, stop).await } else { put_back(args, stop).await }
+pub(super) async fn run(
+    args: RedriveArgs,
+    stop: &CancellationToken,
+    progress: &Progress,
+) -> Result<(), Fault> {
+    if args.dry_run {
+        dry_run(args, stop, progress).await
+    } else {
+        put_back(args, stop, progress).await
+    }
 }
 
-async fn put_back(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fault> {
+async fn put_back(
+    args: RedriveArgs,
+    stop: &CancellationToken,
+    progress: &Progress,
+) -> Result<(), Fault> {
     let which = &args.which;
     let line = |case: &Case| (!args.all).then(|| line(case));
     let mut found = 0;
@@ -57,15 +65,15 @@ async fn put_back(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fau
         let desk = which.desk(role).await?;
         let queue = desk.letters.role_queue().await.map_err(aws_fault)?;
         let act = Act::PutBack(queue.clone());
-        let swept = which.sweep(&desk, act, args.limit(), stop, line).await?;
+        let swept = which.sweep(&desk, act, args.limit(), stop, progress, line).await?;
         if swept.found() == 0 && swept.error.is_none() && !swept.stopped {
-            which.nothing(role, &swept.beyond())?;
+            which.nothing(role, &swept.beyond(), progress)?;
             continue;
         }
         found += swept.found();
         let classes = if args.all { swept.by_class() } else { String::new() };
         let (done, beyond) = (count(swept.done()), swept.beyond());
-        out(&format!("{done} put back on {}{classes}{beyond}", queue.name()))?;
+        progress.out(&format!("{done} put back on {}{classes}{beyond}", queue.name()))?;
         if let Some(error) = &swept.error {
             return Err(Fault::bus(error));
         }
@@ -86,7 +94,11 @@ fn line(case: &Case) -> String {
 }
 
 /// Prints what would happen. Reads the queues and the store, and changes neither.
-async fn dry_run(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Fault> {
+async fn dry_run(
+    args: RedriveArgs,
+    stop: &CancellationToken,
+    progress: &Progress,
+) -> Result<(), Fault> {
     let which = &args.which;
     let (mut found, mut poison) = (0, 0);
     for role in which.roles.iter() {
@@ -94,23 +106,19 @@ async fn dry_run(args: RedriveArgs, stop: &CancellationToken) -> Result<(), Faul
         let desk = which.desk(role).await?;
         let mut still = 0;
         let each = async |case: Case| {
-            let forecast = match &case.read {
-                Ok(event) => rehearsal.of(event).await?,
-                Err(_) if case.canary => Forecast::NoOp(CANARY.to_owned()),
-                Err(refusal) => Forecast::StillPoison(refusal.to_string()),
-            };
+            let forecast = rehearsal.of(&case).await?;
             still += usize::from(matches!(forecast, Forecast::StillPoison(_)));
-            out(&format!("{}  {forecast}", about(&case)))
+            progress.out(&format!("{}  {forecast}", about(&case)))
         };
-        let walked = which.walk(&desk, args.limit(), stop, each).await?;
+        let walked = which.walk(&desk, args.limit(), stop, progress, each).await?;
         if walked.found == 0 {
-            which.nothing(role, &walked.beyond())?;
+            which.nothing(role, &walked.beyond(), progress)?;
             continue;
         }
         found += walked.found;
         poison += still;
         let (total, beyond) = (count(walked.found), walked.beyond());
-        out(&format!(
+        progress.out(&format!(
             "{role}: {total}, {still} still poison; dry run: nothing was changed{beyond}"
         ))?;
     }

@@ -6,19 +6,27 @@ use clap::Args;
 use crate::{
     clock::Clock,
     config::{DataArgs, HoldArgs, StoreArgs},
-    dead_letters::words::{Forecast, Tell, tell},
+    dead_letters::{
+        why::Case,
+        words::{Forecast, Tell, tell},
+    },
     domain::{
         RoleName, event::Event, payment::Payments, receipt::Receipts, seats::Seats,
         status::Statuses,
     },
     fault::Fault,
     runtime::preview,
+    wire::Refusal,
     wiring::{self, AnyStore},
 };
 
+/// What a role does with a canary.
+pub(super) const CANARY: &str =
+    "a canary of `booking check`: if its key is right, the role reports it to status";
+
 /// The arguments of a dry run.
 #[derive(Debug, Args)]
-pub(super) struct RulesArgs {
+pub(crate) struct RulesArgs {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -31,7 +39,7 @@ pub(super) struct RulesArgs {
 }
 
 /// The rules of one role, and its store to read from.
-pub(super) struct Rehearsal {
+pub(crate) struct Rehearsal {
     rules: Rulebook,
     store: AnyStore,
 }
@@ -45,7 +53,7 @@ enum Rulebook {
 
 impl RulesArgs {
     /// Opens the role's store, which is only read.
-    pub(super) async fn rehearsal(&self, role: RoleName, prefix: &str) -> Result<Rehearsal, Fault> {
+    pub(crate) async fn rehearsal(&self, role: RoleName, prefix: &str) -> Result<Rehearsal, Fault> {
         let rules = match role {
             RoleName::Seats => {
                 let flights = self.flights.as_deref().ok_or_else(|| {
@@ -66,9 +74,28 @@ impl RulesArgs {
     }
 }
 
+/// What the role would do with a dead letter that its rules never see; `None` for one that they do.
+pub(crate) fn without_rows(case: &Case) -> Option<Forecast> {
+    case.read.as_ref().err().map(|it| refused(case, it))
+}
+
+fn refused(case: &Case, refusal: &Refusal) -> Forecast {
+    match case.canary {
+        true => Forecast::NoOp(CANARY.to_owned()),
+        false => Forecast::StillPoison(refusal.to_string()),
+    }
+}
+
 impl Rehearsal {
-    /// What the role would do with the event, given the rows that are stored now.
-    pub(super) async fn of(&self, event: &Event) -> Result<Forecast, Fault> {
+    /// What the role would do with a dead letter, given the rows that are stored now.
+    pub(crate) async fn of(&self, case: &Case) -> Result<Forecast, Fault> {
+        match &case.read {
+            Ok(event) => self.of_event(event).await,
+            Err(refusal) => Ok(refused(case, refusal)),
+        }
+    }
+
+    async fn of_event(&self, event: &Event) -> Result<Forecast, Fault> {
         match &self.rules {
             Rulebook::Seats(rules) => self.by(rules, event).await,
             Rulebook::Payment => self.by(&Payments, event).await,

@@ -7,10 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::which::{Limit, Which};
 use crate::{
-    cli::{
-        terminal::{print as out, print_unmasked},
-        timeline::length,
-    },
+    cli::{progress::Progress, terminal::print_unmasked, timeline::length},
     clock::Clock,
     dead_letters::{mask, why::Case},
     fault::Fault,
@@ -44,7 +41,11 @@ pub struct ShowArgs {
 }
 
 /// Shows the dead letters.
-pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), Fault> {
+pub(super) async fn run(
+    args: ShowArgs,
+    stop: &CancellationToken,
+    progress: &Progress,
+) -> Result<(), Fault> {
     let which = &args.which;
     let mut found = 0;
     for role in which.roles.iter() {
@@ -54,22 +55,24 @@ pub(super) async fn run(args: ShowArgs, stop: &CancellationToken) -> Result<(), 
             cases.push(case);
             Ok(())
         };
-        let walked = which.walk(&desk, Some(args.limit.limit.into()), stop, each).await?;
+        let limit = Some(args.limit.limit.into());
+        let walked = which.walk(&desk, limit, stop, progress, each).await?;
         if cases.is_empty() {
-            which.nothing(role, &walked.beyond())?;
+            which.nothing(role, &walked.beyond(), progress)?;
             continue;
         }
         found += cases.len();
         cases.sort_by(|one, other| one.age().cmp(&other.age()));
         let now = Clock::Machine.now();
         for case in &cases {
-            out(&page(case, desk.letters.name(case.dead.place), now, args.raw))?;
+            progress.out(&page(case, desk.letters.name(case.dead.place), now, args.raw))?;
             if args.raw {
+                progress.clear();
                 print_unmasked(&case.dead.delivery.incoming.body)?;
             }
         }
         if let Some(it) = walked.beyond().strip_prefix("; ") {
-            out(it)?;
+            progress.out(it)?;
         }
     }
     which.verdict(found)

@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    walk::{End, Progress},
+    walk::End,
     which::{RoleDeadLetters, Which},
 };
 use crate::{
     aws::DeadQueue,
     bus::BusError,
-    cli::terminal::print as out,
+    cli::progress::Progress,
     clock::Clock,
     dead_letters::{Dead, Filed, Lot, NamedQueue, Scan, why::Case},
     fault::Fault,
@@ -104,6 +104,7 @@ type Moved = (DeadQueue, Vec<(Dead, Note)>, Vec<Filed>);
 /// The state of a sweep that runs.
 struct Sweep<'a> {
     desk: &'a RoleDeadLetters,
+    progress: &'a Progress,
     act: Act,
     scan: Scan,
     lots: BTreeMap<DeadQueue, Lot<Note>>,
@@ -124,10 +125,11 @@ impl Which {
         act: Act,
         limit: Option<usize>,
         stop: &CancellationToken,
+        progress: &Progress,
         line: impl Fn(&Case) -> Option<String>,
     ) -> Result<Swept, Fault> {
-        let (began, mut progress) = (Clock::Machine.now(), Progress::default());
-        let mut sweep = Sweep::new(desk, act, self.scan(desk, limit));
+        let began = Clock::Machine.now();
+        let mut sweep = Sweep::new(desk, progress, act, self.scan(desk, limit));
         let mut found = 0;
         let full = |found| self.chooses() && limit.is_some_and(|it| found >= it);
         while !full(found) && !sweep.is_hopeless() {
@@ -165,9 +167,7 @@ impl Which {
                 sweep.add(case.dead, note);
             }
             let (looked_at, done) = (sweep.scan.looked_at(), sweep.swept.done());
-            if let Err(fault) = progress.looked_at(looked_at, || format!("{done} done")) {
-                sweep.fault.get_or_insert(fault);
-            }
+            progress.at(|| format!("looked at {looked_at}, {done} done"));
         }
         if !sweep.is_hopeless() && !sweep.swept.stopped {
             sweep.flush();
@@ -191,7 +191,7 @@ fn is_later(dead: &Dead, began: Timestamp) -> bool {
 }
 
 impl<'a> Sweep<'a> {
-    fn new(desk: &'a RoleDeadLetters, act: Act, scan: Scan) -> Sweep<'a> {
+    fn new(desk: &'a RoleDeadLetters, progress: &'a Progress, act: Act, scan: Scan) -> Sweep<'a> {
         let swept = Swept {
             classes: BTreeMap::new(),
             left: 0,
@@ -202,7 +202,7 @@ impl<'a> Sweep<'a> {
             end: End::Whole,
         };
         let (lots, moving) = (BTreeMap::new(), JoinSet::new());
-        Sweep { desk, act, scan, lots, moving, swept, failed: 0, fault: None }
+        Sweep { desk, progress, act, scan, lots, moving, swept, failed: 0, fault: None }
     }
 
     fn is_hopeless(&self) -> bool {
@@ -258,7 +258,7 @@ impl<'a> Sweep<'a> {
                 Filed::Done => {
                     self.scan.gone(place, &dead.delivery.message_id);
                     *self.swept.classes.entry(note.class).or_default() += 1;
-                    if let Some(Err(fault)) = note.line.map(|it| out(&it)) {
+                    if let Some(Err(fault)) = note.line.map(|it| self.progress.out(&it)) {
                         self.fault.get_or_insert(fault);
                     }
                 }

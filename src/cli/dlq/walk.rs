@@ -5,13 +5,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::which::{RoleDeadLetters, Which};
 use crate::{
-    cli::terminal::say,
+    cli::progress::Progress,
     dead_letters::{Scan, why::Case},
     fault::Fault,
 };
-
-/// After how many messages a line of progress is printed.
-const PROGRESS_EVERY: usize = 1000;
 
 /// The result of a walk.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +61,10 @@ impl Which {
         desk: &RoleDeadLetters,
         limit: Option<usize>,
         stop: &CancellationToken,
+        progress: &Progress,
         mut each: impl AsyncFnMut(Case) -> Result<(), Fault>,
     ) -> Result<Walked, Fault> {
         let mut scan = self.scan(desk, limit);
-        let mut progress = Progress::default();
         let mut found = 0;
         let full = |found| self.chooses() && limit.is_some_and(|it| found >= it);
         let walked = async {
@@ -82,7 +79,7 @@ impl Which {
                         each(case).await?;
                     }
                 }
-                progress.looked_at(scan.looked_at(), || format!("found {found}"))?;
+                progress.at(|| format!("looked at {}, found {found}", scan.looked_at()));
             }
             Ok(())
         }
@@ -114,25 +111,4 @@ impl Which {
 /// The fault of a command that was interrupted once.
 pub(super) fn stopped() -> Fault {
     Fault::No("stopped: run it again to go on".to_owned())
-}
-
-/// Prints how far a long command has got.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    said: usize,
-}
-
-impl Progress {
-    /// Prints a line if another [`PROGRESS_EVERY`] messages were looked at; `more` ends the line.
-    pub(super) fn looked_at(
-        &mut self,
-        messages: usize,
-        more: impl FnOnce() -> String,
-    ) -> Result<(), Fault> {
-        if messages < self.said + PROGRESS_EVERY {
-            return Ok(());
-        }
-        self.said = messages;
-        say(&format!("looked at {messages}, {}", more()))
-    }
 }

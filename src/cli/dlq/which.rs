@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::{
     aws::{Clients, Names},
-    cli::{arguments::booking_id, roles::Roles, terminal::print as out},
+    cli::{arguments::booking_id, progress::Progress, roles::Roles},
     config::{AwsArgs, RawArgs},
     dead_letters::{
         Dead, DeadLetters,
@@ -128,12 +128,17 @@ impl Which {
 
     /// The result for a role without such a message: a failure only if this is the only role and
     /// the arguments choose messages.
-    pub(super) fn nothing(&self, role: RoleName, beyond: &str) -> Result<(), Fault> {
+    pub(super) fn nothing(
+        &self,
+        role: RoleName,
+        beyond: &str,
+        progress: &Progress,
+    ) -> Result<(), Fault> {
         let said = self.none(role, beyond);
         if self.chooses() && self.roles.count() == 1 {
             return Err(Fault::No(said));
         }
-        out(&said)
+        progress.out(&said)
     }
 
     /// The result for all roles together: a failure if the arguments choose messages and there are

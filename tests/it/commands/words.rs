@@ -140,7 +140,7 @@ fn situation(name: &str, folder: &Folder) -> Vec<(&'static str, String)> {
         "somebody in between answers 502 with a page" => {
             settings(&answer("502 Bad Gateway", "text/html", page))
         }
-        "nobody listens at the endpoint" => settings(nobody),
+        "nobody listens at the endpoint" | "there is no terminal" => settings(nobody),
         "nobody answers at the endpoint" => {
             // Takes connections for as long as this process lives, and says nothing.
             let listener: &'static TcpListener =

@@ -16,6 +16,7 @@ mod prometheus;
 mod service;
 mod sketch;
 mod stripe;
+mod tmux;
 mod way;
 
 pub use account::Account;
@@ -33,6 +34,7 @@ pub use prometheus::{Prometheus, promtool};
 pub use service::{CANARY_KEY, Service, all_four, binary, free_port};
 pub use sketch::{Sketch, as_read, bare, delivery, enveloped, incoming, intake};
 pub use stripe::{KEY, Moved, Stripe};
+pub use tmux::Terminal;
 pub use way::{Fate, Way};
 
 use std::{

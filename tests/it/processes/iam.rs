@@ -35,6 +35,14 @@ fn in_tables(mut environment: Environment) -> Environment {
     environment
 }
 
+/// Status looks at all queues.
+fn watching(role: RoleName, mut environment: Environment) -> Environment {
+    if role == RoleName::Status {
+        environment.push(("BOOKING_WATCH_QUEUES", "true".to_owned()));
+    }
+    environment
+}
+
 /// The four roles, each as itself.
 async fn services(deployed: &Deployment, folder: &Folder, tables: bool) -> Vec<Service> {
     let mut services = Vec::new();
@@ -49,6 +57,7 @@ async fn services(deployed: &Deployment, folder: &Folder, tables: bool) -> Vec<S
         if tables {
             environment = in_tables(environment);
         }
+        let environment = watching(role, environment);
         let mut service =
             Service::spawn_at(environment, role, &deployed.prefix, folder.path(), |_| {});
         service.polls().await;
@@ -93,6 +102,8 @@ async fn all_stories_end(tables: bool) {
     for query in ["", "?phase=completed", "?order=stalest", "?flight=WA117", "?date=2027-03-01"] {
         assert_eq!(status.get(&format!("/bookings{query}")).await.0, 200);
     }
+    let (code, vitals) = status.get("/vitals").await;
+    assert_eq!((code, vitals.to_string().contains("problem")), (200, false), "{vitals}");
 
     let mut operator = deployed.somebody("user", "operator", &deployed.policy("operator")).await;
     if tables {
@@ -130,6 +141,9 @@ async fn all_stories_end_under_exactly_the_policies_of_terraform_with_rows_in_ta
     }
 }
 
+/// The statements that status has only to look at the queues of all services.
+const WATCH: &str = "Watch";
+
 /// Without these a service cannot begin: it says so and ends.
 fn needed_to_begin(action: &str) -> bool {
     let first = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "dynamodb:GetItem", "dynamodb:Query"];
@@ -147,6 +161,7 @@ async fn one_action_less(
     let (folder, who) = (Folder::new(), format!("{role}-{nth}"));
     let policy = without(&deployed.policy(role.as_str()), sid, action);
     let mut environment = in_tables(deployed.somebody("role", &who, &policy).await);
+    environment = watching(role, environment);
     let mut way = None;
     if action == "sqs:ChangeMessageVisibility" {
         // Nothing can be written: what is in hand has to be given back.
@@ -166,7 +181,7 @@ async fn one_action_less(
         _ => deployed.tell_of(&who).await,
     }
     let service = Service::spawn_at(environment, role, &deployed.prefix, folder.path(), |_| {});
-    if needed_to_begin(action) {
+    if needed_to_begin(action) && !sid.starts_with(WATCH) {
         let log = service.log.clone();
         let code = service.ended().await;
         let said = std::fs::read_to_string(log).unwrap();
@@ -179,6 +194,7 @@ async fn one_action_less(
         };
         eventually(&format!("{role} to say that {action} of {sid} is missing"), async || {
             let said = match action {
+                _ if sid.starts_with(WATCH) => ask("/vitals").await?,
                 // Who cannot receive does nothing at all: that is what /health is asked for.
                 "sqs:ReceiveMessage" => ask("/health").await?,
                 _ => {

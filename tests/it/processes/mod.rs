@@ -28,4 +28,5 @@ pub mod streams;
 pub mod stripe;
 pub mod stripe_intents;
 pub mod traces;
+pub mod vitals;
 pub mod way_out;

@@ -26,10 +26,10 @@ const MAY: [(&str, &[&str]); 26] = [
     ("roles", &["domain", "gateway", "mailer"]),
     ("printable.rs", &[]),
     ("dead_letters", &["domain", "wire", "aws", "bus", "runtime", "printable"]),
-    ("vitals", &["domain", "aws", "bus", "topics", "clock", "dead_letters"]),
+    ("vitals", &["domain", "aws", "bus", "clock", "dead_letters", "runtime", "wire"]),
     ("check", &["domain", "aws", "bus", "topics", "runtime"]),
     ("contracts", &["domain", "topics", "wire"]),
-    ("http", &["domain", "clock", "metrics", "roles", "runtime", "store", "topics"]),
+    ("http", &["domain", "clock", "metrics", "roles", "runtime", "store", "topics", "vitals"]),
     (
         "page",
         &[

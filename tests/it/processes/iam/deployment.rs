@@ -39,8 +39,14 @@ fn plan() -> &'static str {
             "ses_identity_arn=arn:aws:ses:{REGION}:{}:identity/booking.example",
             Enforcing::ACCOUNT
         );
-        let variables =
-            [prefix.as_str(), account.as_str(), "store=dynamodb", "mailer=ses", &identity];
+        let variables = [
+            prefix.as_str(),
+            account.as_str(),
+            "store=dynamodb",
+            "mailer=ses",
+            &identity,
+            "watch_queues=true",
+        ];
         serde_json::to_string(&planned(Enforcing::running().endpoint(), &variables)).unwrap()
     })
 }
