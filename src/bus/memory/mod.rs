@@ -3,21 +3,23 @@
 //! no promise about order or single delivery. It must never depend on anything but its clock and
 //! its seed, so that every run can be repeated.
 
+mod envelope;
 mod queue;
 mod requests;
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use tokio::sync::Notify;
 
-use self::queue::{Messages, Queued};
+use self::{
+    envelope::{Attribute, Attributes, Envelope},
+    queue::{Messages, Queued},
+};
 use super::{BusError, DeadLetter, Delivery, Extension, Outbox, ReceiptHandle};
 use crate::{
     clock::Clock,
@@ -72,40 +74,6 @@ pub struct Dead {
     /// The message attributes, which say why. Empty if the queue moved the message after too many
     /// receives.
     pub attributes: Vec<(&'static str, String)>,
-}
-
-/// The SNS envelope around the text of an event.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Envelope<'a> {
-    r#type: &'static str,
-    message_id: &'a str,
-    topic_arn: String,
-    message: &'a str,
-    timestamp: String,
-    message_attributes: Attributes<'a>,
-}
-
-#[derive(Serialize)]
-struct Attributes<'a> {
-    r#type: Attribute<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    traceparent: Option<Attribute<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tracestate: Option<Attribute<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Attribute<'a> {
-    r#type: &'static str,
-    value: Cow<'a, str>,
-}
-
-impl<'a> Attribute<'a> {
-    fn of(value: impl Into<Cow<'a, str>>) -> Attribute<'a> {
-        Attribute { r#type: "String", value: value.into() }
-    }
 }
 
 /// The four, which have queues in every exchange.

@@ -1,5 +1,5 @@
 //! One contract for every store, and what is true of SQLite alone. What is true of DynamoDB alone
-//! is in `dynamodb`.
+//! is in `dynamodb`. One file: the parts of the contract run one after the other in one store.
 
 use std::sync::Arc;
 

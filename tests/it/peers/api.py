@@ -10,10 +10,12 @@ import tempfile
 from pathlib import Path
 
 HOOKS = '''
+import re
+
 import schemathesis
 
 KNOWN = {"booking": %(booking)r, "canary": %(canary)r}
-PHASES = %(phases)r
+VALID = %(valid)r
 
 
 @schemathesis.hook
@@ -27,10 +29,21 @@ def map_path_parameters(context, path_parameters):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """The document says in words that `phase` and `order=stalest` exclude each other: no schema can."""
+    """The document says in words which parameters exclude each other: no schema can. Cursors of the schema
+    are those of lists by phase, so they are of no use in lists by flight and day."""
     query = case.query or {}
-    if query.get("order") == "stalest" and query.get("phase") in PHASES:
-        del query["phase"]
+    if query.get("order") == "stalest":
+        for name in ("phase", "flight", "date"):
+            if fits(name, query.get(name)):
+                del query[name]
+    for name, others in (("after", ("flight", "date")), ("before", ("flight", "date", "after"))):
+        if fits(name, query.get(name)) and any(other in query for other in others):
+            del query[name]
+
+
+def fits(name, value):
+    """Whether a parameter has a value that the schema accepts."""
+    return isinstance(value, str) and re.fullmatch(VALID[name], value) is not None
 '''
 
 
@@ -38,8 +51,16 @@ def main():
     url, document, booking, canary = sys.argv[1:]
     from schemathesis.cli import schemathesis
 
-    phases = json.loads(Path(document).read_text())["components"]["schemas"]["Phase"]["enum"]
-    hooks = HOOKS % {"booking": booking, "canary": canary, "phases": phases}
+    schemas = json.loads(Path(document).read_text())["components"]["schemas"]
+    cursor = schemas["Cursor"]["pattern"]
+    valid = {
+        "phase": "|".join(schemas["Phase"]["enum"]),
+        "flight": schemas["Flight"]["pattern"],
+        "date": "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        "after": cursor,
+        "before": cursor,
+    }
+    hooks = HOOKS % {"booking": booking, "canary": canary, "valid": valid}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "hooks.py").write_text(hooks)
         os.chdir(folder)
