@@ -111,7 +111,7 @@ pub(super) async fn run(args: ServeArgs, seed: u64) -> Result<(), Fault> {
         folder.path().display()
     ))?;
     let settings = Settings { seed, every, pause, keep, token };
-    live::run(listener, folder.path(), &settings, signals, |line| out(line)).await
+    live::run(listener, folder.path(), &settings, signals, out).await
 }
 
 #[cfg(test)]

@@ -397,10 +397,10 @@ async fn open_rows_are_counted_up_to_a_bound_the_oldest_first(at: &impl Reopen) 
     let before = store.tally(i64::MIN, 999).await.unwrap();
     assert_eq!(before.older, 0);
     let rows = [
-        ("g/1", "paid", -30, true),
-        ("g/2", "requested", -20, true),
-        ("g/3", "paid", -10, true),
-        ("g/4", "completed", 9_000, false),
+        ("t/1", "paid", -30, true),
+        ("t/2", "requested", -20, true),
+        ("t/3", "paid", -10, true),
+        ("t/4", "completed", 9_000, false),
     ];
     for (key, phase, at_ms, open) in rows {
         let listing = Some(by_phase(phase, at_ms, open));
@@ -419,9 +419,9 @@ async fn open_rows_are_counted_up_to_a_bound_the_oldest_first(at: &impl Reopen) 
     assert_eq!(tally(-9, 0).await, Tally { open: 0, older: 0, newest_ms });
     // A row that is rewritten counts once, at its new time, until it has ended.
     let listing = Some(by_phase("paid", -5, true));
-    store.commit(vec![Write { listing, ..write("g/1", 1, "g/1") }]).await.unwrap();
+    store.commit(vec![Write { listing, ..write("t/1", 1, "t/1") }]).await.unwrap();
     assert_eq!(tally(-9, 999).await, Tally { open, older: 2, newest_ms });
     let listing = Some(by_phase("completed", -4, false));
-    store.commit(vec![Write { listing, ..write("g/1", 2, "g/1") }]).await.unwrap();
+    store.commit(vec![Write { listing, ..write("t/1", 2, "t/1") }]).await.unwrap();
     assert_eq!(tally(-9, 999).await, Tally { open: open - 1, older: 2, newest_ms });
 }

@@ -274,7 +274,6 @@ async fn the_status_api_answers(status: &Service) {
         ("/bookings/%FF", 400),
         ("/bookings?after=%FF", 400),
         ("/nowhere", 404),
-        ("/", 404),
         ("/canaries/%FF", 400),
     ] {
         let (code, said) = status.get(path).await;
