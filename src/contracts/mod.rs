@@ -3,9 +3,9 @@
 //! may declare by hand what a change breaks. It must never trust the other files, nor reach
 //! anything outside of this process.
 //!
-//! [`diff`] finds the changes ([`compare`]), makes values of which only the other contract speaks
-//! ([`values`]), puts them into the events of a few bookings ([`alter`]), and plays these bookings
-//! through all four roles ([`play`]).
+//! [`diff`] finds the changes (`compare`), makes values of which only the other contract speaks
+//! (`values`), puts them into the events of a few bookings (`alter`), and plays these bookings
+//! through all four roles (`play`).
 
 mod alter;
 mod compare;

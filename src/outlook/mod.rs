@@ -1,7 +1,7 @@
 //! What is still to come of a booking: for each event whether it was heard, is awaited, can still
 //! come, or can no longer come.
 //!
-//! All of it follows from the rules of the services: [`courses`] plays them through once. Nothing
+//! All of it follows from the rules of the services: `courses` plays them through once. Nothing
 //! about them is written down here a second time.
 
 mod courses;

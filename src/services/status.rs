@@ -32,7 +32,7 @@ pub struct StatusArgs {
     pub stuck_after: Span,
 
     /// Where the page leads for the trace of a booking, such as
-    /// https://traces.example.com/trace/{trace_id}
+    /// `https://traces.example.com/trace/{trace_id}`
     #[arg(long, env = "BOOKING_TRACE_URL", value_name = "URL")]
     pub trace_url: Option<String>,
 
