@@ -4,6 +4,7 @@ use std::{
     io::Write,
     path::Path,
     process::{Child, Command, Output, Stdio},
+    sync::LazyLock,
 };
 
 use booking::domain::RoleName;
@@ -22,18 +23,23 @@ const PORTS: [(RoleName, u16); 4] = [
     (RoleName::Status, 8080),
 ];
 
-/// A program of Debian's package, which `.ci/prometheus` may have unpacked.
+/// A program of Debian's package, which `.ci/prometheus` fetches and unpacks if it is not here.
 fn program(name: &str) -> Command {
+    static FETCHED: LazyLock<bool> = LazyLock::new(|| {
+        let fetch = Command::new(root().join(".ci/prometheus")).stdin(Stdio::null()).output();
+        fetch.is_ok_and(|it| it.status.success())
+    });
     let unpacked = root().join("target/prometheus/usr/bin").join(name);
-    let mut command = if unpacked.exists() { Command::new(unpacked) } else { Command::new(name) };
-    let asked = command.arg("--version").output();
+    let there = *FETCHED && unpacked.exists();
+    let program = if there { unpacked.as_os_str() } else { name.as_ref() };
+    let asked = Command::new(program).arg("--version").output();
     assert!(
         asked.is_ok_and(|it| it.status.success()),
-        "{name} is needed: run .ci/prometheus, which unpacks Debian's package, or install it with \
-         `apt-get install prometheus` (no service of it has to run); or leave these tests out: \
+        "{name} is needed, and .ci/prometheus could not unpack Debian's package: install it with \
+         `apt-get install prometheus` (no service of it has to run), or leave these tests out: \
          BOOKING_TEST_SKIP=prometheus"
     );
-    Command::new(command.get_program())
+    Command::new(program)
 }
 
 /// What promtool says, with this text on its stdin.
