@@ -5,7 +5,8 @@
 //! with them.
 //!
 //! A file may also name guests, which are services of other teams (docs/ADD-A-SERVICE.md). They get
-//! a queue and a place in every drawing. The four never look at them.
+//! a queue and a place in every form in which the choreography is printed. The four never look at
+//! them.
 
 mod asyncapi;
 mod guests;
@@ -148,16 +149,32 @@ pub fn mermaid() -> String {
 fn mermaid_of(topics: &[Topic]) -> String {
     let mut text = String::from("flowchart LR\n    client([client])\n");
     for name in names(topics) {
-        text.push_str(&format!("    {name}[{name}]\n"));
+        text.push_str(&format!("    {}\n", node(name)));
     }
     for topic in topics {
         text.push_str(&format!("    {}{{{{{}}}}}\n", topic.topic, topic.topic));
         text.push_str(&format!("    {} --> {}\n", topic.publisher, topic.topic));
         for (name, _) in topic.listeners() {
-            text.push_str(&format!("    {} --> {name}\n", topic.topic));
+            text.push_str(&format!("    {} --> {}\n", topic.topic, id(name)));
         }
     }
     text
+}
+
+/// A service in Mermaid. Any word may be the name of a guest, also `end` or `graph`, which Mermaid
+/// takes for its own unless they are quoted, and part of a longer id.
+fn node(name: &str) -> String {
+    match RoleName::of_name(name) {
+        Some(role) => format!("{role}[{role}]"),
+        None => format!("{}[\"{name}\"]", id(name)),
+    }
+}
+
+fn id(name: &str) -> String {
+    match RoleName::of_name(name) {
+        Some(role) => role.to_string(),
+        None => format!("guest-{name}"),
+    }
 }
 
 /// The choreography as a graph for Graphviz, with the arrows of [`mermaid`].
@@ -167,16 +184,16 @@ pub fn dot() -> String {
 }
 
 fn dot_of(topics: &[Topic]) -> String {
-    let mut text = String::from("digraph booking {\n    rankdir=LR\n    client [shape=oval]\n");
+    let mut text = String::from("digraph booking {\n    rankdir=LR\n    \"client\" [shape=oval]\n");
     for name in names(topics) {
-        text.push_str(&format!("    {name} [shape=box, style=rounded]\n"));
+        text.push_str(&format!("    \"{name}\" [shape=box, style=rounded]\n"));
     }
     for it in topics {
         let Topic { topic, publisher, .. } = it;
         text.push_str(&format!("    \"{topic}\" [shape=hexagon]\n"));
-        text.push_str(&format!("    {publisher} -> \"{topic}\"\n"));
+        text.push_str(&format!("    \"{publisher}\" -> \"{topic}\"\n"));
         for (name, _) in it.listeners() {
-            text.push_str(&format!("    \"{topic}\" -> {name}\n"));
+            text.push_str(&format!("    \"{topic}\" -> \"{name}\"\n"));
         }
     }
     text + "}\n"

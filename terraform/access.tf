@@ -89,17 +89,17 @@ locals {
     ]
   }
 
-  # With var.watch_queues, status looks at how many messages are on the queues of all roles. What it may
-  # do on its own queue and on the -dlq queue beside it is not repeated here.
+  # With var.watch_queues, status looks at how many messages are on the queues of all roles, and not of
+  # guests. What it may do on its own queue and on the -dlq queue beside it is not repeated here.
   watch_statements = !var.watch_queues ? [] : [
     {
       Sid    = "WatchQueues"
       Effect = "Allow"
       Action = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]
       Resource = concat(
-        [for role, arn in local.queue_arns : arn if role != local.answering],
-        [for role, arn in local.dlq_arns : arn if role != local.answering],
-        values(local.undelivered_arns),
+        [for role in local.roles : local.queue_arns[role] if role != local.answering],
+        [for role in local.roles : local.dlq_arns[role] if role != local.answering],
+        [for role in local.roles : local.undelivered_arns[role]],
       )
     },
     {

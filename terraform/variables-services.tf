@@ -155,7 +155,7 @@ variable "canary_key_arn" {
 }
 
 variable "watch_queues" {
-  description = "Whether status looks at how many messages are on the queues of all services, as booking status --watch-queues, and says it to everybody who may ask status. Its policy then has the right to look at exactly these queues, and not to receive from them."
+  description = "Whether status looks at how many messages are on the queues of the four services, as booking status --watch-queues, and says it to everybody who may ask status. Its policy then has the right to look at exactly these queues, and not to receive from them."
   type        = bool
   default     = false
   nullable    = false

@@ -135,17 +135,19 @@ impl Finder<'_> {
 
     fn subscribers(&mut self, own: &[Hears], other: &[Hears]) {
         for gone in own.iter().filter(|it| !other.contains(it)) {
-            let deaf = RoleName::of_name(&gone.role).into_iter().collect();
-            let how = format!("{} removed", gone.role);
-            self.add("subscribers", how, vec![new(Alteration::Unheard(deaf))]);
+            self.subscriber(&gone.role, "removed", |it| Alteration::Unheard(vec![it]));
         }
         for more in other.iter().filter(|it| !own.contains(it)) {
-            let role = RoleName::of_name(&more.role);
-            let tries = role.map(|it| new(Alteration::HeardAlsoBy(it))).into_iter().collect();
-            self.add("subscribers", format!("{} added", more.role), tries);
-            if role.is_none() {
-                self.cannot_try("it is a service of somebody else");
-            }
+            self.subscriber(&more.role, "added", Alteration::HeardAlsoBy);
+        }
+    }
+
+    fn subscriber(&mut self, name: &str, how: &str, does: impl Fn(RoleName) -> Alteration) {
+        let role = RoleName::of_name(name);
+        let tries = role.map(|it| new(does(it))).into_iter().collect();
+        self.add("subscribers", format!("{name} {how}"), tries);
+        if role.is_none() {
+            self.cannot_try("it is a service of somebody else");
         }
     }
 

@@ -29,7 +29,8 @@ pub struct Contract {
 /// One service that hears a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Hears {
-    /// Its name: one of our roles, or a service of somebody else.
+    /// Its name: one of our roles, or a service of somebody else, as each guest is.
+    #[serde(alias = "guest")]
     pub role: String,
 }
 

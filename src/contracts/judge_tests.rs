@@ -106,6 +106,21 @@ fn a_role_that_does_not_hear_an_event_breaks_alone_or_breaks_those_behind_it() {
 }
 
 #[test]
+fn a_guest_is_read_as_a_service_of_somebody_else_and_what_it_misses_is_not_judged() {
+    let mut files: Vec<Value> = serde_json::from_str(&crate::topics::json()).unwrap();
+    let loyalty = json!({"guest": "loyalty", "does": "gives a point"});
+    files.last_mut().unwrap()["subscribers"].as_array_mut().unwrap().push(loyalty);
+    let with = crate::contracts::parse(&json!(files).to_string()).unwrap();
+    for (ours, there, how) in
+        [(ours(), with.clone(), "loyalty added"), (with, ours(), "loyalty removed")]
+    {
+        let [change] = &changes(&ours, &there).unwrap()[..] else { panic!("one difference") };
+        assert_eq!((change.topic.as_str(), change.how.as_str()), ("receipt-sent", how));
+        assert!(change.tries.is_empty() && change.untried.is_some(), "{change:?}");
+    }
+}
+
+#[test]
 fn a_topic_that_is_gone_or_that_nobody_knows() {
     let mut there = ours();
     there.retain(|it| it.topic != "receipt-sent");

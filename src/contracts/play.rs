@@ -11,10 +11,11 @@ use super::alter::Alteration;
 use crate::{
     domain::{
         RoleName,
-        decision::{Key, Rows, Rules, Step},
+        decision::{Key, Rules},
         event::{Charge, Event, Kind, NoCharge, Refund},
         payment::{self, Payment, Payments},
         receipt::{Issued, Join, Receipts, Sent},
+        rehearsal::ends,
         request::Rejection,
         schedule::Schedule,
         seats::{Hold, Row, Seats},
@@ -32,8 +33,6 @@ const NOW: &str = "2027-02-01T09:30:00Z";
 const HOLD_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 /// More messages than this are an endless story.
 const MESSAGES_MAX: usize = 200;
-/// More steps than this are an endless decision.
-const STEPS_MAX: usize = 16;
 
 /// One booking: the example of `booking-requested`, with another token or flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,34 +219,10 @@ impl<R: Rules> Desk<R> {
         now: Timestamp,
         outside: impl Fn(&R::Effect) -> R::Answer,
     ) -> Result<Vec<Event>, String> {
-        let own = Key::Booking(event.booking.clone());
-        let (mut read, mut answers) = (Rows::default(), Vec::new());
-        read.insert(own.clone(), self.rows.get(&own).cloned());
-        for _ in 0..STEPS_MAX {
-            match self.rules.decide(&read, event, &answers, now) {
-                Step::Read(keys) => {
-                    for key in keys {
-                        let row = self.rows.get(&key).cloned();
-                        read.insert(key, row);
-                    }
-                }
-                Step::Ask { claim, effect } => {
-                    if let Some(claim) = claim {
-                        self.rows.insert(own.clone(), claim.clone());
-                        read.insert(own.clone(), Some(claim));
-                    }
-                    answers.push(outside(&effect));
-                }
-                Step::Nothing => return Ok(Vec::new()),
-                Step::Settle(decision) => {
-                    self.rows.insert(own, decision.own);
-                    self.rows.extend(decision.others);
-                    return Ok(decision.announce);
-                }
-                Step::SetAside(reason) => return Err(reason),
-            }
-        }
-        Err("the rules come to no end".to_owned())
+        let mut ends = ends(&self.rules, &self.rows, event, now, &|it| vec![outside(it)]);
+        let end = ends.pop().expect("one answer to each effect leads to one end");
+        self.rows = end.rows;
+        end.said
     }
 
     /// The row of the only booking.

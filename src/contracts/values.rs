@@ -8,8 +8,11 @@ use serde_json::{Map, Value, json};
 pub(super) const VALUES_MAX: usize = 16;
 /// How deep a value is made.
 const DEPTH_MAX: usize = 8;
-/// The most elements or characters of a value that is made.
+/// The most characters of a text, or elements of an array, that is made.
 const LENGTH_MAX: usize = 1_000;
+/// The most bytes of an array or object that is made, as JSON: no event could carry more. Otherwise
+/// a few nested arrays of a stranger would fill any memory.
+const BYTES_MAX: usize = 256 * 1024;
 
 /// A value for an event, and whether our schema surely does not allow it.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,13 +147,19 @@ fn arrays(schema: &Value, example: Option<&Value>, depth: usize) -> Vec<Value> {
     let longest = limit("maxItems").unwrap_or(LENGTH_MAX);
     let Some(element) = element else { return vec![json!([])] };
     let lengths = [shortest.max(1).min(longest), shortest, longest];
-    let fit = lengths.into_iter().filter(|it| *it <= LENGTH_MAX);
+    let most = LENGTH_MAX.min(BYTES_MAX / bytes(&element));
+    let fit = lengths.into_iter().filter(|it| *it <= most);
     let mut all: Vec<Value> =
         fit.map(|length| (0..length).map(|it| like(&element, it)).collect()).collect();
-    if longest >= 2 {
+    if longest >= 2 && most >= 2 {
         all.push(json!([element, element]));
     }
     all
+}
+
+/// How long a value is as JSON.
+fn bytes(value: &Value) -> usize {
+    value.to_string().len()
 }
 
 /// The element itself, or one like it with another number in it.
@@ -173,7 +182,7 @@ fn like(element: &Value, at: usize) -> Value {
 
 /// An object with every field that must be there, and one with every field that may.
 fn objects(schema: &Value, example: Option<&Value>, depth: usize) -> Vec<Value> {
-    let object = |wanted: &dyn Fn(&str) -> bool| -> Map<String, Value> {
+    let object = |wanted: &dyn Fn(&str) -> bool| -> Option<Value> {
         let fields = schema["properties"].as_object().into_iter().flatten();
         let fields = fields.filter(|(name, _)| wanted(name));
         let value = |name: &str, of: &Value| {
@@ -181,10 +190,16 @@ fn objects(schema: &Value, example: Option<&Value>, depth: usize) -> Vec<Value> 
             let kept = here.filter(|it| !is_outside(of, it)).cloned();
             kept.or_else(|| made(of, here, depth + 1).into_iter().next())
         };
-        fields.filter_map(|(name, of)| Some((name.clone(), value(name, of)?))).collect()
+        let (mut made, mut left) = (Map::new(), BYTES_MAX);
+        for (name, of) in fields {
+            let Some(value) = value(name, of) else { continue };
+            left = left.checked_sub(name.len() + bytes(&value))?;
+            made.insert(name.clone(), value);
+        }
+        Some(made.into())
     };
     let required = |name: &str| required(schema).any(|it| it == name);
-    vec![object(&required).into(), object(&|_| true).into()]
+    [object(&required), object(&|_| true)].into_iter().flatten().collect()
 }
 
 /// The names of the fields that a schema requires.
@@ -240,5 +255,31 @@ fn is_of(of: &str, value: &Value) -> bool {
         | ("array", Value::Array(_))
         | ("object", Value::Object(_)) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_no_longer_than_an_event_however_deep_arrays_and_objects_are_in_each_other() {
+        let array =
+            |of: Value, least: u64| json!({"type": "array", "minItems": least, "items": of});
+        let fields: Map<String, Value> = (0..1_000)
+            .map(|it| (format!("field-{it}"), array(json!({"type": "integer"}), 200)))
+            .collect();
+        let object = json!({"type": "object", "properties": fields});
+        let long = json!({"const": "x".repeat(2_000)});
+        for (schema, is_possible) in [
+            (array(json!({"type": "string"}), 200), true),
+            (array(array(array(json!({"type": "integer"}), 80), 80), 80), false),
+            (array(object, 1), true),
+            (array(long, 1_000), false),
+        ] {
+            let found = candidates(&schema, &Value::Bool(false), None, None);
+            assert!(found.iter().all(|it| bytes(&it.value) <= 2 * BYTES_MAX), "{schema}");
+            assert_eq!(!found.is_empty(), is_possible, "{schema}");
+        }
     }
 }

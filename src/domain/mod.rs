@@ -18,6 +18,7 @@ mod named;
 pub mod payment;
 pub mod receipt;
 mod record;
+pub mod rehearsal;
 pub mod request;
 pub mod sale;
 pub mod schedule;

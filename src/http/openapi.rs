@@ -18,6 +18,8 @@ use crate::{
 /// The document without what the code knows better: the version, the phases (in cursors, too) and
 /// the topics.
 const DOCUMENT: &str = include_str!("openapi.json");
+/// The day in the cursor of a list by flight or day.
+const DAY: &str = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
 /// The media type of a JSON Schema.
 const SCHEMA: &str = "application/schema+json";
 
@@ -32,7 +34,7 @@ pub fn openapi() -> Value {
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     let phases: Vec<&str> = Phase::ALL.iter().map(|it| it.as_str()).collect();
     let cursor = format!(
-        "^(0|-?[1-9][0-9]{{0,12}})\\.({})\\.[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}$",
+        "^(0|-?[1-9][0-9]{{0,12}})\\.({}|{DAY})\\.[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}$",
         phases.join("|")
     );
     document["components"]["schemas"]["Cursor"]["pattern"] = cursor.into();

@@ -6,16 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use super::world::{World, ours};
 use crate::{
     domain::{
         RoleName,
-        decision::{Key, Rows, Rules, Step},
+        decision::Key,
         event::{Event, Kind},
         payment::{self, Payments},
         receipt::{Join, Receipts, Sent},
+        rehearsal::ends,
         seats,
         status::Fact,
     },
@@ -105,25 +104,24 @@ impl Play {
         let mut rest = self.clone();
         let Delivery { to, event } = rest.under_way.swap_remove(number);
         let at = event.time;
-        let told = |(play, events): (Play, Vec<Event>)| {
-            let mut play = play;
-            events.into_iter().for_each(|it| play.announce(it));
+        let told = |mut play: Play, said: Result<Vec<Event>, String>| {
+            said.into_iter().flatten().for_each(|it| play.announce(it));
             play
         };
         match to {
             RoleName::Seats => ends(world.rules(), &self.seats, &event, at, &|it| match *it {})
                 .into_iter()
-                .map(|(seats, events)| told((Play { seats, ..rest.clone() }, events)))
+                .map(|it| told(Play { seats: it.rows, ..rest.clone() }, it.said))
                 .collect(),
             RoleName::Payment => {
                 ends(&Payments, &self.payment, &event, at, &|it| world.answers(it))
                     .into_iter()
-                    .map(|(payment, events)| told((Play { payment, ..rest.clone() }, events)))
+                    .map(|it| told(Play { payment: it.rows, ..rest.clone() }, it.said))
                     .collect()
             }
             RoleName::Receipt => ends(&Receipts, &self.receipt, &event, at, &|_| vec![Sent])
                 .into_iter()
-                .map(|(receipt, events)| told((Play { receipt, ..rest.clone() }, events)))
+                .map(|it| told(Play { receipt: it.rows, ..rest.clone() }, it.said))
                 .collect(),
             RoleName::Status => vec![rest],
         }
@@ -141,46 +139,4 @@ impl Play {
             self.under_way.push(Delivery { to, event: event.clone() });
         }
     }
-}
-
-/// Each way in which the rules can end with this event, by the answers that `ask` gives.
-fn ends<R: Rules>(
-    rules: &R,
-    table: &Table<R::State>,
-    event: &Event,
-    now: Timestamp,
-    ask: &dyn Fn(&R::Effect) -> Vec<R::Answer>,
-) -> Vec<(Table<R::State>, Vec<Event>)> {
-    let own = Key::Booking(event.booking.clone());
-    let mut rows = Rows::default();
-    rows.insert(own.clone(), table.get(&own).cloned());
-    let (mut open, mut ends) = (vec![(table.clone(), rows, Vec::new())], Vec::new());
-    while let Some((mut table, mut rows, answers)) = open.pop() {
-        match rules.decide(&rows, event, &answers, now) {
-            Step::Read(keys) => {
-                for key in keys {
-                    let row = table.get(&key).cloned();
-                    rows.insert(key, row);
-                }
-                open.push((table, rows, answers));
-            }
-            Step::Ask { claim, effect } => {
-                if let Some(claim) = claim {
-                    rows.insert(own.clone(), Some(claim.clone()));
-                    table.insert(own.clone(), claim);
-                }
-                for answer in ask(&effect) {
-                    let answers = answers.iter().cloned().chain([answer]).collect();
-                    open.push((table.clone(), rows.clone(), answers));
-                }
-            }
-            Step::Nothing | Step::SetAside(_) => ends.push((table, Vec::new())),
-            Step::Settle(decision) => {
-                table.insert(own.clone(), decision.own);
-                table.extend(decision.others);
-                ends.push((table, decision.announce));
-            }
-        }
-    }
-    ends
 }

@@ -17,7 +17,10 @@ const NAME_CHARS_MAX: usize = 255;
 /// The document, as JSON.
 #[must_use]
 pub fn asyncapi() -> String {
-    let topics = all();
+    asyncapi_of(&all())
+}
+
+pub(super) fn asyncapi_of(topics: &[Topic]) -> String {
     let channels: Map<String, Value> =
         topics.iter().map(|it| (it.topic.to_string(), channel(it))).collect();
     let messages: Map<String, Value> =
@@ -131,9 +134,8 @@ fn operations(topic: &Topic) -> Vec<(String, Value)> {
         format!("{publisher}.publishes.{name}"),
         operation(publisher, "send", "publishes it"),
     )];
-    for it in &topic.subscribers {
-        let role = it.role.as_str();
-        all.push((format!("{role}.hears.{name}"), operation(role, "receive", &it.does)));
+    for (service, does) in topic.listeners() {
+        all.push((format!("{service}.hears.{name}"), operation(service, "receive", does)));
     }
     all
 }

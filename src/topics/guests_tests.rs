@@ -1,7 +1,7 @@
 //! What a guest in the files of `topics/` changes, and what it does not.
 
 use super::{
-    super::{all, dot_of, mermaid_of, picture, table_of},
+    super::{all, asyncapi::asyncapi_of, dot_of, mermaid_of, picture, table_of},
     *,
 };
 
@@ -36,7 +36,7 @@ fn a_guest_is_beside_the_roles_and_no_role_hears_anything_else() {
 }
 
 #[test]
-fn a_guest_stands_in_the_table_and_in_every_drawing() {
+fn a_guest_stands_in_the_table_in_every_drawing_and_in_the_asyncapi_document() {
     let topics = with(LOYALTY).unwrap();
     let table = table_of(&topics);
     assert!(table.starts_with("| topic | says | seats | payment | receipt | status | loyalty |\n"));
@@ -45,13 +45,28 @@ fn a_guest_stands_in_the_table_and_in_every_drawing() {
     let columns = |it: &str| it.matches('|').count();
     assert!(table.lines().all(|it| columns(it) == columns(table.lines().next().unwrap())));
     let mermaid = mermaid_of(&topics);
-    assert!(mermaid.contains("    loyalty[loyalty]\n"), "{mermaid}");
-    assert!(mermaid.contains("    receipt-sent --> loyalty\n"), "{mermaid}");
+    assert!(mermaid.contains("    guest-loyalty[\"loyalty\"]\n"), "{mermaid}");
+    assert!(mermaid.contains("    receipt-sent --> guest-loyalty\n"), "{mermaid}");
     let dot = dot_of(&topics);
-    assert!(dot.contains("    \"payment-refunded\" -> loyalty\n"), "{dot}");
+    assert!(dot.contains("    \"payment-refunded\" -> \"loyalty\"\n"), "{dot}");
     let svg = picture::svg_of(&topics);
     assert!(svg.contains(">loyalty</text>") && svg.contains("<title>loyalty: gives a point"));
     assert!(svg.contains("receipt publishes receipt-sent, heard by status, loyalty."), "{svg}");
+    let asyncapi: serde_json::Value = serde_json::from_str(&asyncapi_of(&topics)).unwrap();
+    let hears = &asyncapi["operations"]["loyalty.hears.receipt-sent"];
+    assert_eq!((&hears["action"], &hears["summary"]), (&"receive".into(), &"gives a point".into()));
+}
+
+/// Words that mean something to Graphviz or Mermaid are names like others.
+#[test]
+fn a_drawing_takes_no_name_of_a_guest_for_a_word_of_its_own() {
+    for word in ["end", "graph", "node", "edge", "subgraph", "class", "style", "default"] {
+        let topics = with(&format!(r#"{{"guest": "{word}", "does": "x"}}"#)).unwrap();
+        let (dot, mermaid) = (dot_of(&topics), mermaid_of(&topics));
+        let bare = |it: &str| it.split([' ', '\n', '[', ']']).any(|it| it == word);
+        assert!(!bare(&dot) && dot.contains(&format!("-> \"{word}\"\n")), "{dot}");
+        assert!(!bare(&mermaid) && mermaid.contains(&format!("--> guest-{word}\n")), "{mermaid}");
+    }
 }
 
 #[test]

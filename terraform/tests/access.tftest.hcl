@@ -198,7 +198,7 @@ run "with_watch_queues_status_looks_at_every_queue_and_nothing_else" {
         ] if startswith(statement.Sid, "Watch")
       ])))
       } == {
-      for publisher in setunion(run.topics.roles, ["client"]) : publisher => join(", ", sort(publisher != "status" ? [] : concat(
+      for publisher in setunion(run.topics.listeners, ["client"]) : publisher => join(", ", sort(publisher != "status" ? [] : concat(
         [
           for it in setproduct(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], setsubtract(run.topics.roles, ["status"]), ["", "-dlq"]) :
           "Allow ${it[0]} arn:aws:sqs:eu-central-1:123456789012:booking-${it[1]}${it[2]}"

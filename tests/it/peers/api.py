@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 HOOKS = '''
+import datetime
 import re
 
 import schemathesis
@@ -29,16 +30,30 @@ def map_path_parameters(context, path_parameters):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """The document says in words which parameters exclude each other: no schema can. Cursors of the schema
-    are those of lists by phase, so they are of no use in lists by flight and day."""
+    """The document says in words which parameters exclude each other, and that a cursor is one of the same list:
+    no schema can."""
     query = case.query or {}
     if query.get("order") == "stalest":
         for name in ("phase", "flight", "date"):
             if fits(name, query.get(name)):
                 del query[name]
-    for name, others in (("after", ("flight", "date")), ("before", ("flight", "date", "after"))):
-        if fits(name, query.get(name)) and any(other in query for other in others):
+    for name in ("after", "before"):
+        if fits(name, query.get(name)) and not belongs(query[name], query):
             del query[name]
+    if "after" in query and fits("before", query.get("before")):
+        del query["before"]
+
+
+def belongs(cursor, query):
+    """Whether a list can have given this cursor: one by flight or day has days in its cursors, others have phases."""
+    under, by_day = cursor.split(".")[1], "flight" in query or "date" in query
+    if not under[0].isdigit():
+        return not by_day
+    try:
+        datetime.date.fromisoformat(under)
+    except ValueError:
+        return False
+    return by_day and query.get("date") in (None, under)
 
 
 def fits(name, value):

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use booking::domain::RoleName;
+use booking::{domain::RoleName, http};
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 
 use crate::harness::{Account, Demo, Folder, LocalStack, Service, binary, skipped};
@@ -60,6 +60,13 @@ async fn who_has_no_token_sees_no_booking_and_a_probe_needs_none() {
     }
     for path in ["/health", "/metrics", "/payment/health"] {
         assert_eq!(asked(demo.address(), path, None).await.0, 200, "{path}");
+    }
+    // The document says which paths want it.
+    for (path, item) in http::openapi()["paths"].as_object().unwrap() {
+        let wants = item["get"]["responses"].get("401").is_some();
+        assert_eq!(wants, item["get"].get("security").is_none(), "{path}");
+        let (code, _) = asked(demo.address(), &path.replace(['{', '}'], ""), None).await;
+        assert_eq!(code == 401, wants, "{path}");
     }
     let list = |how: &dyn Fn(&mut Command)| {
         let mut command = binary();

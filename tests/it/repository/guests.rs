@@ -94,10 +94,11 @@ fn by_address(resources: Vec<Value>) -> BTreeMap<String, Value> {
 }
 
 /// With tables and tasks, so that it is seen that a guest gets neither.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 10] = [
     "account_id=123456789012",
     "region=eu-central-1",
     "store=dynamodb",
+    "watch_queues=true",
     "image=registry.example/booking:1.4.0",
     "vpc_id=vpc-0a1b2c3d",
     r#"subnet_ids=["subnet-0a1b2c3d"]"#,

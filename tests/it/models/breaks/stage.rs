@@ -9,7 +9,7 @@ use std::{
 
 use booking::{
     bus::{
-        BusError, DeadLetter, Delivery, Extension, Outbox, Queue, ReceiptHandle,
+        BusError, Outbox, Queue,
         memory::{Exchange, MemoryBus, Unkindness},
     },
     clock::Clock,
@@ -43,18 +43,20 @@ pub type Change = Arc<dyn Fn(&mut Value) + Send + Sync>;
 const HOLD_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 /// More steps than this are an endless story.
 const STEPS_MAX: usize = 500;
+/// The most messages that are on one queue.
+const QUEUE_MAX: usize = 10;
+/// The time from step to step.
+const MOMENT: Duration = Duration::from_millis(1);
 
-/// The bus of one role.
+/// What a role announces by, which changes the events of one topic.
 #[derive(Clone)]
-struct Hands {
+struct Mouth {
     bus: MemoryBus,
     exchange: Exchange,
     change: Option<(Kind, Change)>,
-    /// Of all messages that are there, this role takes the one that came last.
-    newest_first: bool,
 }
 
-impl Outbox for Hands {
+impl Outbox for Mouth {
     async fn send(&self, cause: &Incoming, message: &Message) -> Result<(), BusError> {
         match &self.change {
             Some((kind, change)) if *kind == message.kind => {
@@ -68,43 +70,11 @@ impl Outbox for Hands {
     }
 }
 
-impl Queue for Hands {
-    async fn receive(
-        &self,
-        max: usize,
-        wait: Duration,
-        visibility: Duration,
-    ) -> Result<Vec<Delivery>, BusError> {
-        if !self.newest_first {
-            return self.bus.receive(max, wait, visibility).await;
-        }
-        let mut all = self.bus.receive(10, wait, visibility).await?;
-        let newest = all.pop();
-        for it in all {
-            self.bus.give_back(&it.receipt_handle, Duration::ZERO).await?;
-        }
-        Ok(newest.into_iter().collect())
-    }
-
-    async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
-        self.bus.delete(handle).await
-    }
-
-    async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
-        self.bus.give_back(handle, after).await
-    }
-
-    async fn extend(
-        &self,
-        handles: &[ReceiptHandle],
-        visibility: Duration,
-    ) -> Result<Vec<Extension>, BusError> {
-        self.bus.extend(handles, visibility).await
-    }
-
-    async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
-        self.bus.set_aside(delivery, why).await
-    }
+/// Hides all messages of a queue for a moment, but not the one that came last.
+async fn show_the_newest(queue: &MemoryBus) {
+    let mut all = queue.receive(QUEUE_MAX, Duration::ZERO, MOMENT).await.unwrap();
+    let newest = all.pop().expect("there is a message");
+    queue.give_back(&newest.receipt_handle, Duration::ZERO).await.unwrap();
 }
 
 /// Mail that always arrives.
@@ -118,7 +88,7 @@ impl Mailer for Post {
     }
 }
 
-type Bench<R> = Worker<Hands, R, Memory, Hands>;
+type Bench<R> = Worker<MemoryBus, R, Memory, Mouth>;
 
 /// How a story ended, in the words of `booking::contracts`.
 pub struct Seen {
@@ -134,7 +104,7 @@ pub async fn seen(story: &Story, change: Option<(Kind, Change)>) -> Seen {
     let (provider, post) =
         (SimulatedGateway::new(Memory::default(), Duration::ZERO), Post::default());
     let seats = Seats { schedule: Schedule::sample(), hold_limit: HOLD_LIMIT };
-    let bench = Builder { exchange: &exchange, clock: &clock, change: &change, late: story.late };
+    let bench = Builder { exchange: &exchange, clock: &clock, change: &change };
     let seats = bench.of(RoleName::Seats, SeatsRole(seats));
     let payment = bench.of(RoleName::Payment, PaymentRole(provider.clone()));
     let receipt = bench.of(RoleName::Receipt, ReceiptRole(post.clone()));
@@ -150,13 +120,16 @@ pub async fn seen(story: &Story, change: Option<(Kind, Change)>) -> Seen {
     for step in 0.. {
         assert!(step < STEPS_MAX, "{}: the queues do not become empty", story.name);
         let Some(role) = order.into_iter().find(|it| exchange.depth(*it) > 0) else { break };
+        if Some(role) == story.late {
+            show_the_newest(&exchange.bus(role)).await;
+        }
         match role {
             RoleName::Seats => seats.step(1).await.unwrap(),
             RoleName::Payment => payment.step(1).await.unwrap(),
             RoleName::Receipt => receipt.step(1).await.unwrap(),
             RoleName::Status => status.step(1).await.unwrap(),
         };
-        clock.advance(Duration::from_millis(1));
+        clock.advance(MOMENT);
     }
 
     let id = BookingId::parse(story.request()["subject"].as_str().unwrap()).unwrap();
@@ -229,21 +202,19 @@ struct Builder<'a> {
     exchange: &'a Exchange,
     clock: &'a Clock,
     change: &'a Option<(Kind, Change)>,
-    late: Option<RoleName>,
 }
 
 impl Builder<'_> {
     fn of<R: Role>(&self, name: RoleName, role: R) -> Bench<R> {
-        let hands = Hands {
-            bus: self.exchange.bus(name),
+        let bus = self.exchange.bus(name);
+        let mouth = Mouth {
+            bus: bus.clone(),
             exchange: self.exchange.clone(),
             change: self.change.clone(),
-            newest_first: self.late == Some(name),
         };
         let work = Arc::new(UnitOfWork::new(role, Memory::default(), self.clock.clone()));
-        let intake = self.exchange.intake();
-        let attendant = Attendant::new(work, hands.clone(), intake, Metrics::default());
+        let attendant = Attendant::new(work, mouth, self.exchange.intake(), Metrics::default());
         let health = PollHealth::new(self.clock, Duration::MAX);
-        Worker::new(hands, attendant, Limits::default(), health, 7)
+        Worker::new(bus, attendant, Limits::default(), health, 7)
     }
 }
