@@ -30,8 +30,8 @@ pub(super) fn receive(traces: &Traces, begun: Option<SystemTime>, deliveries: &m
     traces.received(begun, deliveries.iter().map(|it| it.incoming.hop.as_deref()));
 }
 
-/// The span of dealing with this message. Log lines get its ids, by the span `lines`. A message that
-/// is too large has none, and neither has a canary, since it belongs to no booking.
+/// The span of dealing with this message. Log lines get its ids, by the span `lines`. A message
+/// that is too large has none, and neither has a canary, since it belongs to no booking.
 pub(super) fn process(
     traces: &Traces,
     begun: Option<SystemTime>,

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// The text without times, UUIDs, addresses and decimal fractions, in which any four digits may stand.
-/// Everything else stays, and so does a whole number, a card among them.
+/// The text without times, UUIDs, addresses and decimal fractions, in which any four digits may
+/// stand. Everything else stays, and so does a whole number, a card among them.
 pub fn without_chance(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let belongs = |it: char| it.is_ascii_alphanumeric() || "-_:.+".contains(it);
