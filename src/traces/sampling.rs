@@ -30,8 +30,8 @@ impl Sampling {
     }
 
     /// Whether the next span is kept after the span `before`. `fair` is an id that nobody outside
-    /// may have chosen. `ours`: a service of ours published `before` with the message, so that its flag
-    /// is a decision of ours; the flag of a client can say no, never yes.
+    /// may have chosen. `ours`: a service of ours published `before` with the message, so that its
+    /// flag is a decision of ours; the flag of a client can say no, never yes.
     #[must_use]
     pub(super) fn goes_on(&self, before: &TraceContext, ours: bool, fair: [u8; 16]) -> bool {
         match (self.heeds_parent, ours) {
