@@ -51,8 +51,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     }
     // The kernel accepts its connections, and nobody reads from them.
     let hanging = setting.traced.then(|| TcpListener::bind("127.0.0.1:0")).transpose()?;
-    let hanging = hanging.map(|it| Ok::<_, std::io::Error>((it.local_addr()?, it))).transpose()?;
-    let collector = hanging.as_ref().map(|it| it.0);
+    let collector = hanging.as_ref().map(TcpListener::local_addr).transpose()?;
     let mut services = Services::spawn(setting.consumer, &proxy, &data, collector)?;
     let (mut counted, mut receives_before) = (Counts::default(), Vec::new());
     if setting.load != Load::Backlog {

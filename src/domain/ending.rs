@@ -25,7 +25,7 @@ impl Record {
             if before.is_some() {
                 return None;
             }
-            // When SQS took it; nobody can write this time.
+            // When SNS took it, or SQS without an envelope: no client writes this time.
             self.rejections().map(|it| it.time).min()?
         } else {
             if before.is_some_and(Record::has_ended) {

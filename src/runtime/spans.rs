@@ -12,19 +12,26 @@ use crate::{
     wire::{Content, Incoming},
 };
 
-/// Tells a receive that brought these deliveries, after their envelopes were read for it. An
-/// envelope that is too large for the role's own thread is not read: no booking has one.
+/// Whether a message is traced: one that is too large for the role's own thread is not, since its
+/// envelope is not read here. No booking is so large, and nobody outside may decide what is kept by
+/// an id of their own choice.
+fn is_traced(incoming: &Incoming) -> bool {
+    incoming.body.len() <= AT_ONCE_BYTES_MAX
+}
+
+/// Tells a receive that brought these deliveries, after their envelopes were read for it.
 pub(super) fn receive(traces: &Traces, begun: Option<SystemTime>, deliveries: &mut [Delivery]) {
     if !traces.on() {
         return;
     }
-    let small = |it: &&mut Delivery| it.incoming.body.len() <= AT_ONCE_BYTES_MAX;
-    deliveries.iter_mut().filter(small).for_each(|it| it.incoming.take_up());
+    for it in deliveries.iter_mut().filter(|it| is_traced(&it.incoming)) {
+        it.incoming.take_up();
+    }
     traces.received(begun, deliveries.iter().map(|it| it.incoming.hop.as_deref()));
 }
 
-/// The span of dealing with this message. Log lines get its ids, by the span `lines`. A canary has
-/// none, since it belongs to no booking.
+/// The span of dealing with this message. Log lines get its ids, by the span `lines`. A message
+/// that is too large has none, and neither has a canary, since it belongs to no booking.
 pub(super) fn process(
     traces: &Traces,
     begun: Option<SystemTime>,
@@ -32,7 +39,7 @@ pub(super) fn process(
     incoming: &Incoming,
     lines: &tracing::Span,
 ) -> Span {
-    if !traces.on() {
+    if !traces.on() || !is_traced(incoming) {
         return Span::default();
     }
     let (hop, attempt) = (incoming.hop.as_deref(), incoming.attempt);

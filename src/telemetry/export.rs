@@ -32,7 +32,8 @@ const LAST_SPANS_MAX: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(super) struct Spans {
     queue: mpsc::Sender<SpanData>,
-    /// Wakes the thread. It is not woken for each span, since that would cost more than the span.
+    /// Wakes the thread once a batch is full. It is not woken for each span, since that would cost
+    /// more than the span.
     full: Arc<Notify>,
     batch: usize,
     dropped: Counter,
@@ -44,7 +45,7 @@ impl SpanProcessor for Spans {
     fn on_end(&self, span: SpanData) {
         if self.queue.try_send(span).is_err() {
             self.dropped.inc();
-        } else if self.queue.max_capacity() - self.queue.capacity() == self.batch {
+        } else if self.queue.max_capacity() - self.queue.capacity() >= self.batch {
             self.full.notify_one();
         }
     }
@@ -84,10 +85,8 @@ pub(super) fn start(
     resource: &Resource,
     dropped: Counter,
 ) -> Result<(Spans, Export), WrongSetting> {
-    let unusable = |problem: &str| WrongSetting {
-        setting: "OTEL_EXPORTER_OTLP_ENDPOINT",
-        problem: problem.to_owned(),
-    };
+    let unusable =
+        |problem: &str| WrongSetting { setting: settings.named, problem: problem.to_owned() };
     let why = Why::default();
     let post = Post::new(&settings.endpoint, settings.timeout, Arc::clone(&why))
         .map_err(|_| unusable("the HTTP client cannot be built"))?;

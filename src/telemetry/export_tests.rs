@@ -107,6 +107,19 @@ async fn spans_leave_by_full_batches_and_the_rest_after_a_while_or_at_the_end() 
     assert_eq!(bench.dropped.get(), 0);
 }
 
+/// Two threads that end spans at the same time may both see a queue that is longer than a batch.
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_has_more_than_a_batch_is_sent_at_once() {
+    let (bench, sender) = bench(Way::Works);
+    let sending = tokio::spawn(sender.run());
+    (0..4).for_each(|_| bench.spans.queue.try_send(span()).unwrap());
+    bench.spans.on_end(span());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(*bench.collector.batches.lock().unwrap(), [4, 1]);
+    bench.stop.cancel();
+    sending.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_span_that_finds_no_room_is_dropped_at_once_and_counted() {
     let (bench, sender) = bench(Way::Hangs);

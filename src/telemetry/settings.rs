@@ -20,6 +20,8 @@ const COMPRESSIONS: [&str; 2] =
     ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
 const CERTIFICATES: [&str; 2] =
     ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
+const CLIENT_CERTIFICATES: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
 const DISABLED: &str = "OTEL_SDK_DISABLED";
 const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
@@ -38,6 +40,8 @@ const TIME_MAX_MS: u64 = 600_000;
 /// Where traces go, and how.
 #[derive(Clone, PartialEq)]
 pub(super) struct Settings {
+    /// The variable that the address is from.
+    pub(super) named: &'static str,
     /// May hold a secret in its path or query.
     pub(super) endpoint: Url,
     /// How long the collector may take to accept spans, further tries included.
@@ -70,7 +74,7 @@ pub(super) fn read(var: impl Fn(&str) -> Option<String>) -> Result<Option<Settin
     if var(DISABLED).is_some_and(|it| it.eq_ignore_ascii_case("true")) {
         return Ok(None);
     }
-    let Some(endpoint) = endpoint(&var)? else { return Ok(None) };
+    let Some((named, endpoint)) = endpoint(&var)? else { return Ok(None) };
     match var(EXPORTER).as_deref() {
         None | Some("otlp") => {}
         Some("none") => return Ok(None),
@@ -93,9 +97,16 @@ pub(super) fn read(var: impl Fn(&str) -> Option<String>) -> Result<Option<Settin
         let instead = "is not read here: let the system trust the authority (SSL_CERT_FILE)";
         return Err(wrong(name, instead));
     }
+    if let Some((name, _)) = first(CLIENT_CERTIFICATES) {
+        return Err(wrong(name, "is not read here: let a collector beside this service have it"));
+    }
     if let Some((name, it)) = first(HEADERS) {
         headers(&it).ok_or_else(|| {
-            wrong(name, "expected name=value, several with commas, and %2C for a comma in a value")
+            wrong(
+                name,
+                "expected name=value, several with commas, and %2C for a comma and %25 for a % in \
+                 a value",
+            )
         })?;
     }
     let whole = |name: &'static str, it: &str, from: u64, to: u64| {
@@ -112,6 +123,7 @@ pub(super) fn read(var: impl Fn(&str) -> Option<String>) -> Result<Option<Settin
     let delay = number(DELAY, 5000, 1, TIME_MAX_MS)?;
     let size = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     Ok(Some(Settings {
+        named,
         endpoint,
         timeout: Duration::from_millis(timeout),
         sampling: sampling(&var)?,
@@ -122,7 +134,9 @@ pub(super) fn read(var: impl Fn(&str) -> Option<String>) -> Result<Option<Settin
 }
 
 /// The address for traces: that of its own variable as it is, that of the common one with a path.
-fn endpoint(var: &impl Fn(&str) -> Option<String>) -> Result<Option<Url>, WrongSetting> {
+fn endpoint(
+    var: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<(&'static str, Url)>, WrongSetting> {
     let (setting, text) = match (var(TRACES_ENDPOINT), var(ENDPOINT)) {
         (Some(it), _) => (TRACES_ENDPOINT, it),
         (None, Some(it)) => (ENDPOINT, it),
@@ -141,7 +155,7 @@ fn endpoint(var: &impl Fn(&str) -> Option<String>) -> Result<Option<Url>, WrongS
     {
         segments.pop_if_empty().extend(PATH);
     }
-    Ok(Some(url))
+    Ok(Some((setting, url)))
 }
 
 fn sampling(var: &impl Fn(&str) -> Option<String>) -> Result<Sampling, WrongSetting> {
@@ -173,9 +187,22 @@ fn headers(text: &str) -> Option<()> {
     for header in text.split(',').map(str::trim).filter(|it| !it.is_empty()) {
         let (name, value) = header.split_once('=')?;
         name.trim().parse::<HeaderName>().ok()?;
-        HeaderValue::from_str(value.trim()).ok()?;
+        HeaderValue::from_str(&decoded(value.trim())?).ok()?;
     }
     Some(())
+}
+
+/// A value without its escapes, such as `%20`. `None` if an escape is none.
+fn decoded(value: &str) -> Option<String> {
+    let (mut decoded, mut rest) = (Vec::with_capacity(value.len()), value.bytes());
+    while let Some(it) = rest.next() {
+        let digit = |it: u8| char::from(it).to_digit(16).and_then(|it| u8::try_from(it).ok());
+        decoded.push(match it {
+            b'%' => digit(rest.next()?)? << 4 | digit(rest.next()?)?,
+            it => it,
+        });
+    }
+    String::from_utf8(decoded).ok()
 }
 
 fn wrong(setting: &'static str, problem: &str) -> WrongSetting {
@@ -227,6 +254,7 @@ mod tests {
         let part = [HERE, (SAMPLER, "traceidratio"), (SAMPLER_ARG, "0.25")];
         let settings = read_from(&part).unwrap_or_else(|it| panic!("{it}")).unwrap();
         assert_eq!(settings.sampling, Sampling::new(0.25, false));
+        assert!(read_from(&[HERE, (HEADERS[0], "authorization=Bearer%20a%25%2C,x=")]).is_ok());
         let small = read_from(&[HERE, (QUEUE, "100")]).unwrap_or_else(|it| panic!("{it}")).unwrap();
         assert_eq!((small.queue, small.batch), (100, 100));
     }
@@ -242,9 +270,13 @@ mod tests {
             (PROTOCOLS[0], "grpc"),
             (COMPRESSIONS[1], "gzip"),
             (CERTIFICATES[1], "/secret.pem"),
+            (CLIENT_CERTIFICATES[0], "/secret.pem"),
             (HEADERS[1], "secret"),
             (HEADERS[0], "authorization=se\ncret"),
             (HEADERS[1], "se cret=1"),
+            (HEADERS[1], "authorization=secret%zz"),
+            (HEADERS[1], "authorization=secret%2"),
+            (HEADERS[1], "authorization=secret%0Ax"),
             (TIMEOUTS[1], "secret"),
             (TIMEOUTS[0], "0"),
             (QUEUE, "-1"),

@@ -7,9 +7,6 @@ mod sampling;
 mod source;
 mod span;
 
-#[cfg(test)]
-mod tests;
-
 pub use sampling::Sampling;
 pub use source::Places;
 pub use span::Span;
@@ -119,15 +116,16 @@ impl Traces {
     pub fn process(&self, begun: Option<SystemTime>, what: &Processing<'_>) -> Span {
         let Some(on) = &self.0 else { return Span::default() };
         let published = what.hop.and_then(|it| it.context.clone());
+        // What started the booking is a client's word, also in an event of ours.
+        let ours = what.ours && published.is_some();
         let before = published.or_else(|| TraceContext::read(what.stored?, None));
         let booking = what.booking.map(BookingId::as_str);
         let message_id = what.hop.and_then(|it| it.message_id.as_deref());
         let (random_trace, random_span) = random();
-        // A client chooses the booking id and the trace id, but never the MessageId.
+        // A client chooses the booking id and the trace id, but not the MessageId.
         let fair = message_id.or(booking).map_or(random_trace, derived);
         let kept = match &before {
-            Some(it) if what.ours => on.sampling.goes_on(it),
-            Some(it) => on.sampling.takes_up(it, fair),
+            Some(it) => on.sampling.goes_on(it, ours, fair),
             None => on.sampling.begins(fair),
         };
         let own_trace = || booking.map_or(random_trace, derived);

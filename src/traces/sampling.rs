@@ -14,8 +14,8 @@ pub struct Sampling {
 
 impl Sampling {
     /// Keeps this part of the traces, from 0.0 (none) to 1.0 (all). `heeds_parent`: a message that
-    /// a service of ours published is kept if its publisher kept its span; otherwise its trace id
-    /// decides.
+    /// a service of ours published is kept if its publisher kept its span; otherwise each message
+    /// is decided by itself.
     #[must_use]
     pub fn new(part: f64, heeds_parent: bool) -> Sampling {
         // As the samplers of OpenTelemetry's SDKs compute it. A cast of a float saturates.
@@ -29,16 +29,17 @@ impl Sampling {
         (u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1) < self.bound
     }
 
-    /// Whether the next span is kept after a span of one of our services.
+    /// Whether the next span is kept after the span `before`. `fair` is an id that nobody outside
+    /// may have chosen. `ours`: a service of ours published `before` with the message, so that its
+    /// flag is a decision of ours; the flag of a client can say no, never yes.
     #[must_use]
-    pub(super) fn goes_on(&self, before: &TraceContext) -> bool {
-        if self.heeds_parent { before.sampled } else { self.begins(before.trace_id) }
-    }
-
-    /// Whether the next span is kept after a span of a client. Its flag can say no, never yes.
-    #[must_use]
-    pub(super) fn takes_up(&self, client: &TraceContext, id: [u8; 16]) -> bool {
-        self.begins(id) && (client.sampled || !self.heeds_parent)
+    pub(super) fn goes_on(&self, before: &TraceContext, ours: bool, fair: [u8; 16]) -> bool {
+        match (self.heeds_parent, ours) {
+            (true, true) => before.sampled,
+            (true, false) => before.sampled && self.begins(fair),
+            // A client chose the trace id, and every hop has it: it must not decide either.
+            (false, _) => self.begins(fair),
+        }
     }
 }
 
@@ -67,24 +68,34 @@ mod tests {
     #[test]
     fn a_client_can_say_no_and_never_yes() {
         let (all, none) = (Sampling::new(1.0, true), Sampling::new(0.0, true));
-        assert!(all.takes_up(&context(true, 0), id(255)));
-        assert!(!all.takes_up(&context(false, 0), id(255)));
-        assert!(!none.takes_up(&context(true, 0), id(0)), "it asked for it, and pays nothing");
+        assert!(all.goes_on(&context(true, 0), false, id(255)));
+        assert!(!all.goes_on(&context(false, 0), false, id(255)));
+        assert!(
+            !none.goes_on(&context(true, 0), false, id(0)),
+            "it asked for it, and pays nothing"
+        );
         let half = Sampling::new(0.5, true);
-        assert!(!half.takes_up(&context(true, 0), id(255)), "its own trace id does not count");
-        assert!(Sampling::new(1.0, false).takes_up(&context(false, 0), id(255)));
+        assert!(!half.goes_on(&context(true, 0), false, id(255)), "its trace id does not count");
+        assert!(Sampling::new(1.0, false).goes_on(&context(false, 0), false, id(255)));
     }
 
     #[test]
     fn what_a_service_of_ours_keeps_is_kept_by_the_next_one() {
-        for (heeds, flag, last, kept) in [
-            (true, true, 255, true),
-            (true, false, 0, false),
-            (false, true, 255, false),
-            (false, false, 0, true),
-        ] {
-            let sampling = Sampling::new(0.5, heeds);
-            assert_eq!(sampling.goes_on(&context(flag, last)), kept, "{heeds} {flag} {last}");
+        let sampling = Sampling::new(0.5, true);
+        for (flag, fair) in [(true, 255), (false, 0)] {
+            assert_eq!(sampling.goes_on(&context(flag, fair), true, id(fair)), flag);
+        }
+    }
+
+    /// A client's trace id is the same at every hop, and it can choose one that all would keep.
+    #[test]
+    fn without_heed_of_the_parent_each_message_is_decided_by_an_id_that_no_client_chose() {
+        let sampling = Sampling::new(0.5, false);
+        for (flag, trace, fair, kept) in
+            [(true, 0, 255, false), (false, 255, 0, true), (true, 255, 255, false)]
+        {
+            let before = context(flag, trace);
+            assert_eq!(sampling.goes_on(&before, true, id(fair)), kept, "{flag} {trace} {fair}");
         }
     }
 }

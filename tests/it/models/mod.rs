@@ -13,6 +13,7 @@ pub mod leases;
 pub mod outages;
 pub mod replay;
 pub mod simulation;
+pub mod spans;
 pub mod stories;
 pub mod traces;
 pub mod trust;

@@ -18,57 +18,20 @@ use booking::{
     roles::{PaymentRole, Role, SeatsRole},
     runtime::{Attendant, Limits, PollHealth, UnitOfWork, Worker},
     store::{Store, Write, memory::Memory},
-    traces::{Places, Sampling, Traces},
+    traces::{Sampling, Traces},
     wire::{Message, TraceContext},
 };
-use opentelemetry::{Context, Value, trace::Status};
-use opentelemetry_sdk::{
-    Resource,
-    error::OTelSdkResult,
-    trace::{Span, SpanData, SpanProcessor},
-};
+use opentelemetry::trace::Status;
 
 use super::{
     filing::Failing,
     unit_of_work::{Contested, seats_role, store},
 };
-use crate::harness::{Folder, Sketch};
+use crate::harness::{Ended, Folder, Sketch, says};
 
-/// Keeps the spans that ended.
-#[derive(Clone, Debug, Default)]
-struct Ended(Arc<Mutex<Vec<SpanData>>>);
-
-impl SpanProcessor for Ended {
-    fn on_start(&self, _: &mut Span, _: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        self.0.lock().unwrap().push(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
-impl Ended {
-    fn named(&self, name: &str) -> Vec<SpanData> {
-        let spans = self.0.lock().unwrap();
-        spans.iter().filter(|it| it.name.starts_with(name)).cloned().collect()
-    }
-
-    fn traces(&self) -> Traces {
-        let places = Places { queue: "booking-it".to_owned(), prefix: String::new() };
-        let sampling = Sampling::new(1.0, true);
-        Traces::new(self.clone(), Resource::builder_empty().build(), sampling, &places)
-    }
-}
-
-fn says(span: &SpanData, name: &str) -> Option<Value> {
-    span.attributes.iter().find(|it| it.key.as_str() == name).map(|it| it.value.clone())
+/// Every trace is kept.
+fn all() -> Sampling {
+    Sampling::new(1.0, true)
 }
 
 fn worker<R: Role, B: Queue + Outbox + Clone>(
@@ -116,7 +79,7 @@ fn request(id: &str) -> Message {
 async fn a_duplicate_is_seen_as_one_and_what_it_announces_again_too() {
     let (exchange, ended) = (exchange(100), Ended::default());
     let bus = exchange.bus(RoleName::Seats);
-    let seats = worker(seats_role(), bus, &exchange, ended.traces());
+    let seats = worker(seats_role(), bus, &exchange, ended.traces(all()));
     exchange.publish(&request("b-1"));
     assert_eq!(seats.step(10).await.unwrap().len(), 2);
 
@@ -145,7 +108,7 @@ async fn a_duplicate_is_seen_as_one_and_what_it_announces_again_too() {
     let receives = ended.named("receive");
     let [receive] = &receives[..] else { panic!("one receive") };
     assert_eq!(receive.links.len(), 2);
-    for of in ended.0.lock().unwrap().iter().filter(|it| !it.name.starts_with("receive")) {
+    for of in ended.all().iter().filter(|it| !it.name.starts_with("receive")) {
         assert_eq!(of.span_context.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
     }
 }
@@ -154,7 +117,7 @@ async fn a_duplicate_is_seen_as_one_and_what_it_announces_again_too() {
 async fn a_redelivery_says_so_and_its_first_try_says_what_failed() {
     let (exchange, ended) = (exchange(0), Ended::default());
     let bus = |fail| Failing { bus: exchange.bus(RoleName::Seats), fail };
-    let traces = ended.traces();
+    let traces = ended.traces(all());
     let seats = worker(seats_role(), bus("publish"), &exchange, traces);
     exchange.publish(&request("b-1"));
     seats.step(10).await.unwrap();
@@ -184,7 +147,7 @@ async fn an_effect_that_fails_is_told_by_its_kind() {
     let (exchange, ended) = (exchange(0), Ended::default());
     let gateway = SimulatedGateway::new(Memory::default(), Duration::ZERO);
     let bus = exchange.bus(RoleName::Payment);
-    let payment = worker(PaymentRole(gateway), bus, &exchange, ended.traces());
+    let payment = worker(PaymentRole(gateway), bus, &exchange, ended.traces(all()));
     let slow = Sketch::new("b-1", &["12A"], "tok_timeout_then_ok").cloud_event();
     exchange.publish_text(Kind::BookingRequested, &slow);
     payment.step(10).await.unwrap();
@@ -195,7 +158,7 @@ async fn an_effect_that_fails_is_told_by_its_kind() {
     let [process] = &processes[..] else { panic!("one delivery") };
     assert_eq!(says(process, "error.type"), Some("outside".into()));
     assert_eq!(effect.parent_span_id, process.span_context.span_id());
-    let told = format!("{:?}", ended.0.lock().unwrap());
+    let told = format!("{:?}", ended.all());
     for secret in ["Ada", "ada@", "tok_", "WA117"] {
         assert!(!told.contains(secret), "{secret}: {told}");
     }
@@ -205,7 +168,7 @@ async fn an_effect_that_fails_is_told_by_its_kind() {
 async fn a_message_that_is_set_aside_is_told_without_its_text() {
     let (exchange, ended) = (exchange(0), Ended::default());
     let bus = exchange.bus(RoleName::Seats);
-    let seats = worker(seats_role(), bus, &exchange, ended.traces());
+    let seats = worker(seats_role(), bus, &exchange, ended.traces(all()));
     exchange.publish_text(Kind::BookingRequested, r#"{"flight": "Ada Lovelace", "seats": 1}"#);
     seats.step(10).await.unwrap();
     let processes = ended.named("process");
@@ -227,13 +190,28 @@ async fn a_lost_race_is_told_and_is_no_error() {
     };
     let (inner, rivals) = (store(&folder, RoleName::Seats), Arc::new(Mutex::new(vec![rival])));
     let store = Contested { inner, rivals };
-    let seats = worker_on(store, seats_role(), bus, &exchange, ended.traces());
+    let seats = worker_on(store, seats_role(), bus, &exchange, ended.traces(all()));
     exchange.publish(&request("b-1"));
     seats.step(10).await.unwrap();
     let settles = ended.named("settle");
     let [lost, won] = &settles[..] else { panic!("it settles twice") };
     assert_eq!((says(lost, "booking.conflict"), &lost.status), (Some(true.into()), &Status::Unset));
     assert_eq!(says(won, "booking.conflict"), None);
+}
+
+/// Its envelope is not read for its MessageId, and a client chooses all the rest.
+#[tokio::test]
+async fn a_message_larger_than_any_booking_has_no_span() {
+    let (exchange, ended) = (exchange(0), Ended::default());
+    let seats = worker(seats_role(), exchange.bus(RoleName::Seats), &exchange, ended.traces(all()));
+    let message = request("b-1");
+    let mut event: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+    event["data"]["remark"] = "x".repeat(16 * 1024).into();
+    exchange.publish(&Message { body: event.to_string(), ..message });
+    assert_eq!(seats.step(10).await.unwrap().len(), 1);
+    assert_eq!(exchange.depth(RoleName::Status), 2, "it is a booking like any other");
+    let spans: Vec<_> = ended.all().into_iter().map(|it| it.name).collect();
+    assert_eq!(spans, ["receive q-seats"]);
 }
 
 /// No attribute beside `type`, and so no byte more on the way.

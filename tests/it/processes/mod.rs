@@ -21,6 +21,7 @@ pub mod page;
 pub mod personal;
 pub mod prometheus;
 pub mod race;
+pub mod repeated_traces;
 pub mod secrets;
 pub mod shutdown;
 pub mod slow_clients;

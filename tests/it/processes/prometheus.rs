@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use booking::domain::{RoleName, event::Kind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     harness::{Account, Folder, Prometheus, Sketch, all_four, eventually, promtool, root, skipped},
@@ -148,6 +148,37 @@ async fn a_real_prometheus_answers_every_query_of_the_dashboard() {
         let words = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
         assert!(said.status.success() && words.is_empty(), "{}: {words}\n{text}", service.role);
     }
+}
+
+/// Whatever the job is called, and also when the target is no longer found.
+#[test]
+fn the_alarm_of_a_service_that_is_down_needs_nothing_but_the_label_role() {
+    if skipped("prometheus") {
+        return;
+    }
+    let folder = Folder::new();
+    std::fs::copy(root().join("docs/grafana/alarms.yml"), folder.join("alarms.yml")).unwrap();
+    let up = |role: &str, up: u8| json!({"series": format!("up{{job=\"tasks\", role=\"{role}\"}}"), "values": format!("{up}x9")});
+    let raised = |role: &str| {
+        let told = json!({"summary": format!("no {role} service answers")});
+        json!({"exp_labels": {"role": role}, "exp_annotations": told})
+    };
+    let test = json!({
+        "rule_files": ["alarms.yml"],
+        "tests": [{
+            "interval": "1m",
+            "input_series": [up("seats", 0), up("payment", 1), up("receipt", 1)],
+            "alert_rule_test": [{
+                "eval_time": "5m",
+                "alertname": "BookingServiceDown",
+                "exp_alerts": [raised("seats"), raised("status")],
+            }],
+        }],
+    });
+    std::fs::write(folder.join("test.yml"), test.to_string()).unwrap();
+    let said = promtool(folder.path(), &["test", "rules", "test.yml"], "");
+    let words = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+    assert!(said.status.success(), "{words}");
 }
 
 #[test]

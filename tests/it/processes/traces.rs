@@ -20,12 +20,12 @@ use crate::harness::{
 };
 
 /// What a client says of itself: a span of its own.
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const SPAN: &str = "b7ad6b7169203331";
+pub const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub const SPAN: &str = "b7ad6b7169203331";
 /// What must not stand in any span.
 const SECRETS: [&str; 6] = ["Ada", "Lovelace", "ada@", "tok_", "secret-token", "vendor"];
 
-fn spawn(
+pub fn spawn(
     account: &Account,
     folder: &Folder,
     role: RoleName,
@@ -47,7 +47,7 @@ async fn all(account: &Account, folder: &Folder, environment: &[(&str, &str)]) -
 }
 
 /// Publishes as a client that knows traces.
-async fn publish_traced(account: &Account, sketch: &Sketch) {
+pub async fn publish_traced(account: &Account, sketch: &Sketch) {
     let text = |it: &str| {
         let text = MessageAttributeValue::builder().data_type("String").string_value(it);
         text.build().unwrap()

@@ -1,50 +1,17 @@
 //! What one process tells, span by span.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
+use booking::{
+    domain::{event::Kind, ids::BookingId},
+    traces::{Processing, Sampling, Traces},
+    wire::{Hop, Message, TraceContext},
 };
+use opentelemetry::trace::{SpanKind, Status};
 
-use opentelemetry::{Context, Value, trace::SpanKind};
-use opentelemetry_sdk::{
-    Resource,
-    error::OTelSdkResult,
-    trace::{Span as SdkSpan, SpanData, SpanProcessor},
-};
-
-use super::*;
-use crate::wire::Message;
-
-/// Keeps the spans that ended.
-#[derive(Clone, Debug, Default)]
-struct Ended(Arc<Mutex<Vec<SpanData>>>);
-
-impl SpanProcessor for Ended {
-    fn on_start(&self, _: &mut SdkSpan, _: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        self.0.lock().unwrap().push(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
-impl Ended {
-    fn take(&self) -> Vec<SpanData> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
+use crate::harness::{Ended, says};
 
 fn traces(sampling: Sampling) -> (Traces, Ended) {
     let ended = Ended::default();
-    let places = Places { queue: "q-seats".to_owned(), prefix: "p-".to_owned() };
-    (Traces::new(ended.clone(), Resource::builder_empty().build(), sampling, &places), ended)
+    (ended.traces(sampling), ended)
 }
 
 const ALL: f64 = 1.0;
@@ -67,10 +34,6 @@ fn booking() -> BookingId {
 fn request<'a>(booking: &'a BookingId, hop: Option<&'a Hop>) -> Processing<'a> {
     let kind = Some(Kind::BookingRequested);
     Processing { ours: false, kind, booking: Some(booking), stored: None, hop, attempt: 1 }
-}
-
-fn says(span: &SpanData, name: &str) -> Option<Value> {
-    span.attributes.iter().find(|it| it.key.as_str() == name).map(|it| it.value.clone())
 }
 
 fn announced(subject: &str, stored: Option<&str>) -> Message {
@@ -228,20 +191,39 @@ fn a_trace_that_is_not_kept_costs_no_span_and_the_next_hop_is_told() {
     assert_eq!(ended.take().len(), 0);
 }
 
-/// A client may send as many flags and trace ids as it likes: of its requests no more are kept.
+/// A client may send as many flags and trace ids as it likes: of its requests no more are kept, and
+/// no more of what our services say about them.
 #[test]
 fn a_client_cannot_make_us_keep_more_traces_than_we_want() {
-    let (traces, ended) = traces(Sampling::new(0.1, true));
     const MANY: usize = 2000;
+    // The smallest trace id is kept by every sampler that looks at it.
+    const WISHED: &str = "00-00000000000000000000000000000001-2222222222222222-01";
     let booking = booking();
-    for at in 0..MANY {
-        // The smallest trace id is kept by every sampler that looks at it.
-        let context = context("00-00000000000000000000000000000001-2222222222222222-01");
-        let hop = Hop { context: Some(context), message_id: Some(format!("m-{at}")) };
-        drop(traces.process(None, &request(&booking, Some(&hop))));
+    let kept = |heeds_parent: bool, ours: bool, beside: bool| {
+        let (traces, ended) = traces(Sampling::new(0.1, heeds_parent));
+        for at in 0..MANY {
+            let context = beside.then(|| context(WISHED));
+            let hop = Hop { context, message_id: Some(format!("m-{at}")) };
+            let stored = Some(WISHED);
+            let what = Processing { ours, stored, ..request(&booking, Some(&hop)) };
+            drop(traces.process(None, &what));
+        }
+        ended.take().len()
+    };
+    for (heeds_parent, ours, beside) in [
+        (true, false, true),
+        (true, false, false),
+        // The service that published it sends no traces, so its event has the client's word alone.
+        (true, true, false),
+        (false, false, true),
+        // Our service passed the client's trace id on.
+        (false, true, true),
+    ] {
+        let kept = kept(heeds_parent, ours, beside);
+        let fair = (MANY / 20..MANY / 5).contains(&kept);
+        assert!(fair, "{kept} of {MANY}: {heeds_parent} {ours} {beside}");
     }
-    let kept = ended.take().len();
-    assert!((MANY / 20..MANY / 5).contains(&kept), "{kept} of {MANY}");
+    assert_eq!(kept(true, true, true), MANY, "our service has decided");
 }
 
 #[test]
@@ -253,5 +235,5 @@ fn a_failure_is_told_by_its_kind_alone() {
     drop(process);
     let [span] = &ended.take()[..] else { panic!("one span") };
     assert_eq!(says(span, "error.type"), Some("conflict".into()));
-    assert_eq!(span.status, opentelemetry::trace::Status::error(""));
+    assert_eq!(span.status, Status::error(""));
 }
