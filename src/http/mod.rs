@@ -11,7 +11,7 @@ mod openapi;
 mod rates;
 mod row;
 mod server;
-mod stalled;
+mod socket;
 mod status;
 mod token;
 mod unreadable;
