@@ -7,6 +7,7 @@ mod connections;
 mod cursor;
 mod exposition;
 mod filter;
+mod fresh;
 mod openapi;
 mod rates;
 mod row;
