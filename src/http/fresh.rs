@@ -1,5 +1,5 @@
-//! What many clients ask for and the store is asked for seldom. However many want it at once, it must
-//! be read only once.
+//! What many clients ask for and the store is asked for seldom. However many want it at once, it
+//! must be read only once.
 
 use std::{future::Future, time::Duration};
 

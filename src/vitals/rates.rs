@@ -14,8 +14,8 @@ pub const WINDOW: SignedDuration = SignedDuration::from_secs(60);
 /// How often each event was heard of late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// Until when the events were counted: now, or later if a replica whose clock is ahead has heard
-    /// something since.
+    /// Until when the events were counted: now, or later if a replica whose clock is ahead has
+    /// heard something since.
     pub until: Timestamp,
     /// The time over which the events were counted, up to then.
     pub window: SignedDuration,
