@@ -1,12 +1,11 @@
 //! Puts the four services together for [`super::live`], each with a store of its own.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::pausable::Pausable;
 use crate::{
     bus::memory::Exchange,
     clock::Clock,
@@ -31,7 +30,6 @@ pub(super) struct Floor<'a> {
     pub(super) exchange: &'a Exchange,
     pub(super) stop: &'a CancellationToken,
     pub(super) working: JoinSet<Result<(), EndedByItself>>,
-    pub(super) still: BTreeMap<RoleName, watch::Sender<bool>>,
     pub(super) signs: Router,
 }
 
@@ -43,14 +41,14 @@ impl Floor<'_> {
         role: R,
     ) -> Result<(Arc<UnitOfWork<R, Sqlite>>, Metrics), Fault> {
         let store = store(&store_file(self.data, name), name)?;
-        let (file, (still, stands_still)) = (store.watch(), watch::channel(false));
+        let file = store.watch();
         let work = Arc::new(UnitOfWork::new(role, store, Clock::Machine));
         let (bus, metrics) = (self.exchange.bus(name), Metrics::default());
         let health = PollHealth::new(&Clock::Machine, self.limits.long_poll * MISSED_POLLS_MAX);
         let intake = self.exchange.intake();
         let attendant = Attendant::new(Arc::clone(&work), bus.clone(), intake, metrics.clone());
-        let (queue, seed) = (Pausable { bus, stands_still }, fastrand::u64(..));
-        let worker = Worker::new(queue, attendant, self.limits, health.clone(), seed);
+        let seed = fastrand::u64(..);
+        let worker = Worker::new(bus, attendant, self.limits, health.clone(), seed);
         self.working.spawn(Arc::new(worker).run(self.stop.clone()));
         let problem = move || file.as_ref().and_then(|it| it.problem());
         let signs = http::vital_signs(name, health, problem, metrics.clone());
@@ -61,7 +59,6 @@ impl Floor<'_> {
                 all.nest(&format!("/{name}"), signs)
             }
         };
-        self.still.insert(name, still);
         Ok((work, metrics))
     }
 }

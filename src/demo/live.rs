@@ -2,13 +2,12 @@
 //! so often one of the services stands still. Memory and disk must stay bounded, however long it
 //! runs: after a number of bookings, or after a day, it starts over with empty stores.
 
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
 use jiff::{SignedDuration, tz::TimeZone};
 use tokio::{
     net::TcpListener,
-    sync::watch,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
@@ -172,8 +171,6 @@ struct Live {
     exchange: Exchange,
     stop: CancellationToken,
     working: JoinSet<Result<(), EndedByItself>>,
-    /// Says of each service whether it stands still.
-    still: BTreeMap<RoleName, watch::Sender<bool>>,
     /// `/health` and `/metrics` of status, and those of the others below their names.
     signs: Router,
     status: Arc<UnitOfWork<StatusRole, Sqlite>>,
@@ -201,7 +198,6 @@ impl Live {
             exchange: &exchange,
             stop: &stop,
             working: JoinSet::new(),
-            still: BTreeMap::new(),
             signs: Router::new(),
         };
         floor.place(RoleName::Seats, SeatsRole(seats))?;
@@ -209,8 +205,8 @@ impl Live {
         let receipt = TimeLimited::new(ReceiptRole(mailer), limited, "the mailer");
         floor.place(RoleName::Receipt, receipt)?;
         let (status, metrics) = floor.place(RoleName::Status, StatusRole)?;
-        let Floor { working, still, signs, .. } = floor;
-        Ok(Live { exchange, stop, working, still, signs, status, metrics })
+        let Floor { working, signs, .. } = floor;
+        Ok(Live { exchange, stop, working, signs, status, metrics })
     }
 
     /// All routes: those of status, and the vital signs of all four.
@@ -255,7 +251,7 @@ impl Live {
                 () = sleep_until(until) => return Ok(()),
                 turn = pauses.next() => {
                     let (role, is_still) = turn;
-                    self.still[&role].send_replace(is_still);
+                    self.exchange.stand_still(role, is_still);
                     tell(&told(role, is_still, settings))?;
                     if role == STANDS_STILL[0] && !is_still {
                         self.exchange.publish_text(Kind::BookingRequested, UNREADABLE);
@@ -281,10 +277,6 @@ impl Live {
 
     /// Waits for the services, which were told to stop.
     async fn end(mut self) {
-        // One that stands still has to notice.
-        for it in self.still.values() {
-            it.send_replace(false);
-        }
         while self.working.join_next().await.is_some() {}
     }
 }

@@ -5,7 +5,6 @@
 mod floor;
 pub mod live;
 mod mix;
-mod pausable;
 mod watch;
 
 pub use mix::{Mix, Wish, wishes};

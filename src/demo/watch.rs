@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a redrive would do with the dead letters of the demo, which nobody can ever read.
-const REDRIVE: &str = "they would be set aside again";
+const REDRIVE: &str = "would be set aside again";
 
 /// Watches the queues of an exchange.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use tokio::sync::Mutex;
 use tracing::warn;
 
+use super::fresh::Fresh;
 use crate::{
     clock::Clock,
     domain::status::Phase,
@@ -29,9 +29,8 @@ pub struct Census<S> {
     work: Arc<UnitOfWork<StatusRole, S>>,
     clock: Clock,
     stuck_after: SignedDuration,
-    /// The last count, which may have failed, and when it was made by the steady clock. Locked
-    /// while the store is asked, so that it is asked once, however many want to know.
-    last: Mutex<Option<(Duration, Option<Bookings>)>>,
+    /// The last count, which may have failed.
+    last: Fresh<Option<Bookings>>,
 }
 
 impl<S: Store> Census<S> {
@@ -45,22 +44,16 @@ impl<S: Store> Census<S> {
         stuck_after: SignedDuration,
     ) {
         metrics.endings(Phase::ENDINGS.map(Phase::as_str));
-        metrics.surveyed_by(Census { work, clock, stuck_after, last: Mutex::default() });
+        let last = Fresh::new(clock.clone(), FRESH);
+        metrics.surveyed_by(Census { work, clock, stuck_after, last });
     }
 
     async fn count(&self) -> Option<Bookings> {
-        let mut last = self.last.lock().await;
-        let now = self.clock.steady();
-        if let Some((at, known)) = *last
-            && now.saturating_sub(at) < FRESH
-        {
-            return known;
-        }
         let before = self.clock.now().checked_sub(self.stuck_after);
         // A limit that no time is older than: nothing is stuck.
         let before_ms = before.map_or(i64::MIN, |it| it.as_millisecond());
         let asked = self.work.store().tally(before_ms, OPEN_MAX);
-        let found = match tokio::time::timeout(PATIENCE, asked).await {
+        match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(it)) => {
                 Some(Bookings { open: it.open, stuck: it.older, newest_ms: it.newest_ms })
             }
@@ -72,15 +65,13 @@ impl<S: Store> Census<S> {
                 warn!(within_s = PATIENCE.as_secs(), "counting the open bookings took too long");
                 None
             }
-        };
-        *last = Some((now, found));
-        found
+        }
     }
 }
 
 impl<S: Store> Survey for Census<S> {
     fn bookings(&self) -> Pin<Box<dyn Future<Output = Option<Bookings>> + Send + '_>> {
-        Box::pin(self.count())
+        Box::pin(self.last.or(self.count()))
     }
 }
 

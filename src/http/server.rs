@@ -23,8 +23,8 @@ use tracing::{info, warn};
 
 use super::{
     connections::{Connections, Listed},
-    stalled::WriteLimited,
-    unreadable::{BUFFER_BYTES_MAX, WithWords},
+    socket::Socket,
+    unreadable::BUFFER_BYTES_MAX,
 };
 use crate::metrics::Connections as Count;
 
@@ -141,12 +141,12 @@ pub(super) async fn serve(
 async fn attend(stream: TcpStream, router: Router, listed: Listed, stop: CancellationToken) {
     let listed = Arc::new(listed);
     let service = Watched { router: TowerToHyperService::new(router), listed: Arc::clone(&listed) };
-    let wire = WithWords::new(WriteLimited::new(TokioIo::new(stream), WRITE_TIMEOUT));
+    let socket = Socket::new(TokioIo::new(stream), WRITE_TIMEOUT);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(wire, service);
+        .serve_connection(socket, service);
     let mut connection = pin!(connection);
     // Errors of a connection are ignored: they concern only its client.
     tokio::select! {

@@ -1,37 +1,15 @@
-//! Gives a JSON body to the answers that hyper makes by itself. Bytes that are no HTTP request
-//! never reach the router: hyper answers them with a status and without a body. An answer of the
-//! router must pass unchanged.
-
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-
-use hyper::rt::{Read, ReadBufCursor, Write};
+//! The words for answers that hyper makes by itself. Bytes that are no HTTP request never reach the
+//! router: hyper answers them with a status and without a body. An answer of the router must pass
+//! unchanged.
 
 /// The most bytes of a header, and the size of the buffers of a connection.
 pub(super) const BUFFER_BYTES_MAX: usize = 16 * 1024;
 
-/// A connection that adds a JSON body to an error without one.
+/// The answer that replaces one of hyper's own; `None` for all other bytes.
 ///
 /// This relies on three facts: hyper begins a write with the head of an answer, it closes the
 /// connection after an answer of its own, and every error of the router has a body.
-#[derive(Debug)]
-pub(super) struct WithWords<T> {
-    inner: T,
-    /// The bytes that replace hyper's own answer, and how many of them are written.
-    instead: Option<(Vec<u8>, usize)>,
-}
-
-impl<T> WithWords<T> {
-    pub(super) fn new(inner: T) -> WithWords<T> {
-        WithWords { inner, instead: None }
-    }
-}
-
-/// The answer that replaces one of hyper's own; `None` for all other bytes.
-fn instead_of(written: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn instead_of(written: &[u8]) -> Option<Vec<u8>> {
     if !written.starts_with(b"HTTP/1.") {
         return None;
     }
@@ -55,63 +33,6 @@ fn instead_of(written: &[u8]) -> Option<Vec<u8>> {
         "{first}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
     Some(answer.into_bytes())
-}
-
-impl<T: Read + Unpin> Read for WithWords<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
-    }
-}
-
-impl<T: Write + Unpin> Write for WithWords<T> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let WithWords { inner, instead } = self.get_mut();
-        if instead.is_none() {
-            *instead = instead_of(bytes).map(|it| (it, 0));
-        }
-        let Some((answer, written)) = instead else {
-            return Pin::new(inner).poll_write(context, bytes);
-        };
-        while *written < answer.len() {
-            match ready!(Pin::new(&mut *inner).poll_write(context, &answer[*written..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                more => *written += more,
-            }
-        }
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        // An answer of hyper's own is always a single slice.
-        match slices {
-            [only] => self.poll_write(context, only),
-            _ => Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
-    }
 }
 
 #[cfg(test)]

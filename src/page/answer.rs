@@ -31,8 +31,15 @@ struct Problem<'a> {
     words: &'a str,
 }
 
-/// Headers that every answer of the page has.
+/// The same answer with the headers that every answer of the page has. An address that axum could
+/// not read is answered with a page as well.
 pub(super) async fn guarded(mut answer: Response) -> Response {
+    let kind = answer.headers().get(CONTENT_TYPE);
+    let is_page = kind.is_some_and(|it| it.as_bytes().starts_with(b"text/html"));
+    if answer.status() == StatusCode::BAD_REQUEST && !is_page {
+        let words = "The address cannot be read: expected UTF-8, and each field of the query once.";
+        answer = problem(StatusCode::BAD_REQUEST, "No such page", words);
+    }
     let same_origin = HeaderName::from_static("cross-origin-resource-policy");
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, POLICY),

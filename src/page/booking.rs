@@ -43,7 +43,6 @@ struct Page {
     assets: &'static assets::Addresses,
     id: String,
     at: String,
-    is_final: bool,
     /// Everything about the booking, as HTML.
     part: Part,
 }
@@ -99,7 +98,6 @@ pub(super) async fn booking<S: Store>(
             assets: assets::addresses(),
             id: id.to_string(),
             at: now.strftime("%H:%M:%S").to_string(),
-            is_final: part.known.as_ref().is_some_and(|it| it.view.is_final),
             part,
         };
         page(code, &page_of)
@@ -165,7 +163,7 @@ impl Known {
             kind: *kind,
             state,
             figures: figures.clone(),
-            count: usize::from(*state == "heard"),
+            count: u64::from(*state == "heard"),
         });
         let title = format!("What was heard of booking {id}, and what is to come");
         let diagram = Diagram::of(&title, &services(&events), drawn.collect());

@@ -1,8 +1,9 @@
 //! What all routes of the page share. However many people look, the store is read at most once a
 //! second for the overview, and the queues at most once in ten seconds.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use tracing::error;
 
 use super::{
@@ -18,14 +19,25 @@ use crate::{
     store::Store,
 };
 
+/// How old what is known of the queues may be, to call a service behind.
+const QUEUES_KNOWN_FOR: SignedDuration = SignedDuration::from_secs(30);
+
 /// What all routes of the page share.
 pub(super) struct Desk<S> {
     pub(super) work: Arc<UnitOfWork<StatusRole, S>>,
     pub(super) clock: Clock,
     pub(super) settings: Settings,
     pub(super) queues: Queues,
-    /// The newest look. Whoever needs a newer one looks, and the others wait for it.
-    newest: tokio::sync::Mutex<Option<Arc<Look>>>,
+    /// Whoever needs a newer look looks, and the others wait for it.
+    newest: tokio::sync::Mutex<Newest>,
+}
+
+/// The newest look.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    look: Option<Arc<Look>>,
+    /// Not before this time of the steady clock is a store asked again that could not be read.
+    unread_until: Duration,
 }
 
 /// The store cannot be read just now. The log says why.
@@ -39,7 +51,7 @@ impl<S: Store> Desk<S> {
         settings: Settings,
     ) -> Desk<S> {
         let queues = Queues::new(settings.watch.clone(), clock.clone());
-        Desk { work, clock, settings, queues, newest: tokio::sync::Mutex::new(None) }
+        Desk { work, clock, settings, queues, newest: tokio::sync::Mutex::default() }
     }
 
     /// The newest look, which is a new one if it is time for that.
@@ -49,30 +61,51 @@ impl<S: Store> Desk<S> {
     pub(super) async fn look(&self) -> Result<Arc<Look>, Unread> {
         let mut newest = self.newest.lock().await;
         let began = self.clock.steady();
-        if let Some(look) = newest.as_ref().filter(|it| began < it.until) {
+        if let Some(look) = newest.look.as_ref().filter(|it| began < it.until) {
             return Ok(Arc::clone(look));
         }
+        if began < newest.unread_until {
+            return Err(Unread);
+        }
+        let look = self.look_after(newest.look.as_deref()).await;
+        let ended = self.clock.steady();
+        let until = ended + pause_after(ended.saturating_sub(began));
+        match look {
+            Ok(look) => {
+                let look = Arc::new(Look { until, ..look });
+                newest.look = Some(Arc::clone(&look));
+                Ok(look)
+            }
+            Err(unread) => {
+                newest.unread_until = until;
+                Err(unread)
+            }
+        }
+    }
+
+    /// Looks at the store.
+    async fn look_after(&self, before: Option<&Look>) -> Result<Look, Unread> {
         let now = self.clock.now();
         let rows = rows::look(self.work.store()).await.map_err(|it| unread(&it))?;
+        // Nobody may have asked for the queues for hours.
         let vitals = self.queues.known();
-        let stuck_after = self.settings.stuck_after;
-        let look = Look::of(&rows, newest.as_deref(), vitals.as_deref(), now, stuck_after);
-        let mut look = look.map_err(|it| unread(&it))?;
-        let ended = self.clock.steady();
-        look.until = ended + pause_after(ended.saturating_sub(began));
-        let look = Arc::new(look);
-        *newest = Some(Arc::clone(&look));
-        Ok(look)
+        let vitals = vitals.filter(|it| now.duration_since(it.read) < QUEUES_KNOWN_FOR);
+        let look = Look::of(&rows, before, vitals.as_deref(), now, self.settings.stuck_after);
+        look.map_err(|it| unread(&it))
     }
 }
 
 #[cfg(test)]
 impl<S> Desk<S> {
     /// Keeps everybody from looking, as a look that does not end would.
-    pub(super) async fn hold(&self) -> tokio::sync::MutexGuard<'_, Option<Arc<Look>>> {
+    pub(super) async fn hold(&self) -> tokio::sync::MutexGuard<'_, Newest> {
         self.newest.lock().await
     }
 }
+
+#[cfg(test)]
+#[path = "desk_tests.rs"]
+mod tests;
 
 /// Logs why the store cannot be read.
 pub(super) fn unread(error: &(dyn std::error::Error + 'static)) -> Unread {

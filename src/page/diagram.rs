@@ -41,7 +41,7 @@ pub(super) struct Event {
     /// What stands at the right of its name.
     pub(super) figures: String,
     /// How often it was heard.
-    pub(super) count: usize,
+    pub(super) count: u64,
 }
 
 /// The diagram, as SVG.
@@ -70,7 +70,7 @@ struct Row {
     publisher: String,
     state: &'static str,
     figures: String,
-    count: usize,
+    count: u64,
     top: usize,
     height: usize,
     y: usize,

@@ -1,17 +1,15 @@
-//! What passed lately, as far as the newest bookings tell: which events status heard, in which
-//! time, and how often. It must never count a time that the bookings do not cover.
+//! What passed lately, as far as the newest bookings tell: how often status heard which event, and
+//! what is new since somebody was told last.
 
 use std::{fmt, str::FromStr};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::rows::Row;
-use crate::domain::{event::Kind, ids::BookingId};
-
-/// The longest window, however quiet it is.
-const WINDOW_MAX: SignedDuration = SignedDuration::from_secs(60);
-/// The shortest window, however busy it is.
-const WINDOW_MIN: SignedDuration = SignedDuration::from_millis(100);
+use crate::{
+    domain::{event::Kind, ids::BookingId},
+    vitals::rates::{Rates, rates},
+};
 
 /// One event that status heard.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,41 +50,24 @@ impl FromStr for Position {
     }
 }
 
-/// What the newest bookings tell of the last minute, or of less if that is all they cover.
+/// What the newest bookings tell.
 #[derive(Clone, Debug)]
 pub(super) struct Flow {
-    /// How long the window is.
-    pub(super) window: SignedDuration,
-    /// How often each event was heard within the window, in the order of [`Kind::ALL`].
-    counts: [usize; Kind::ALL.len()],
-    /// Every event of these bookings, also before the window, oldest first.
+    pub(super) rates: Rates,
+    /// Every event of these bookings, however long ago, oldest first.
     facts: Vec<Passed>,
 }
 
 impl Flow {
-    /// `rows` are the newest bookings, newest first; `is_all` says that there are no others.
+    /// `rows` are the newest bookings; `is_all` says that there are no others.
     pub(super) fn of(rows: &[Row], is_all: bool, now: Timestamp) -> Flow {
-        // Whatever was heard since the last of them had its news belongs to one of them.
-        let covered = rows.last().filter(|_| !is_all).and_then(|it| it.record.newest());
-        let window = covered.map_or(WINDOW_MAX, |it| now.duration_since(it));
-        let window = window.clamp(WINDOW_MIN, WINDOW_MAX);
         let mut facts: Vec<Passed> = Vec::new();
         for Row { id, record } in rows {
             let of = |kind, heard| Passed { heard, booking: id.clone(), kind };
             facts.extend(record.timeline().into_iter().map(|it| of(it.kind, it.heard)));
         }
         facts.sort();
-        let mut counts = [0; Kind::ALL.len()];
-        let begin = now - window;
-        for it in facts.iter().rev().take_while(|it| it.heard >= begin) {
-            counts[place(it.kind)] += 1;
-        }
-        Flow { window, counts, facts }
-    }
-
-    /// How often an event was heard within the window.
-    pub(super) fn count(&self, kind: Kind) -> usize {
-        self.counts[place(kind)]
+        Flow { rates: rates(rows.iter().map(|it| &it.record), is_all, now), facts }
     }
 
     /// Up to where these events go.
@@ -110,10 +91,6 @@ impl Flow {
         let end = self.facts.partition_point(|it| it.heard.as_millisecond() <= at_ms);
         &self.facts[begin..end]
     }
-}
-
-fn place(kind: Kind) -> usize {
-    Kind::ALL.iter().position(|it| *it == kind).expect("every kind is in the list of all")
 }
 
 #[cfg(test)]

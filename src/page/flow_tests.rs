@@ -1,4 +1,4 @@
-//! The window and its counts, and the positions of a stream.
+//! The counts, and the positions of a stream.
 
 use super::*;
 use crate::page::testing::{at, booking};
@@ -10,25 +10,20 @@ fn all_bookings_cover_a_minute_and_some_only_the_time_since_the_oldest_of_them()
         booking("b-2", &[(Kind::BookingRequested, 60.0), (Kind::SeatBooked, 95.0)]),
         booking("b-1", &[(Kind::BookingRequested, 30.0), (Kind::SeatBooked, 90.0)]),
     ];
-    let flow = Flow::of(&rows, true, at(100.0));
-    assert_eq!(flow.window.as_secs(), 60);
-    assert_eq!((flow.count(Kind::BookingRequested), flow.count(Kind::SeatBooked)), (2, 2));
-    assert_eq!(flow.count(Kind::PaymentOk), 0);
-    // There may be older bookings: of them nothing is known before 90.
-    let flow = Flow::of(&rows, false, at(100.0));
-    assert_eq!(flow.window.as_secs(), 10);
-    assert_eq!((flow.count(Kind::BookingRequested), flow.count(Kind::SeatBooked)), (1, 2));
+    let counts = |is_all| {
+        let rates = Flow::of(&rows, is_all, at(100.0)).rates;
+        let count = |it| rates.count(it);
+        (rates.window.as_secs(), count(Kind::BookingRequested), count(Kind::SeatBooked))
+    };
+    assert_eq!(counts(true), (60, 2, 2));
+    // There may be older bookings: of them nothing is known up to 90.
+    assert_eq!(counts(false), (10, 1, 1));
 }
 
 #[test]
-fn a_window_is_never_empty_and_never_longer_than_a_minute() {
-    let new = [booking("b-1", &[(Kind::BookingRequested, 100.0)])];
-    assert_eq!(Flow::of(&new, false, at(100.0)).window.as_millis(), 100);
-    // A clock that was set back.
-    assert_eq!(Flow::of(&new, false, at(50.0)).window.as_millis(), 100);
-    assert_eq!(Flow::of(&new, false, at(9_000.0)).window.as_secs(), 60);
+fn without_a_booking_nothing_has_passed() {
     let none = Flow::of(&[], true, at(100.0));
-    assert_eq!((none.window.as_secs(), none.position()), (60, Position::default()));
+    assert_eq!((none.rates.window.as_secs(), none.position()), (60, Position::default()));
     assert!(none.after(Position::default()).is_empty());
 }
 

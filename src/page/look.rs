@@ -58,7 +58,7 @@ struct News<'l> {
 
 #[derive(Serialize)]
 struct Told {
-    count: usize,
+    count: u64,
     figures: String,
 }
 
@@ -117,7 +117,7 @@ impl Look {
 
     /// Over which time the counts are, in words.
     pub(super) fn window(&self) -> String {
-        let window = self.flow.window;
+        let window = self.flow.rates.window;
         match window.as_secs() {
             0..10 => format!("the last {:.1} s", window.as_secs_f64()),
             s => format!("the last {s} s"),
@@ -135,15 +135,15 @@ impl Look {
     }
 
     /// Each event with its publisher, count and rate, for a reader of tables.
-    pub(super) fn figures(&self) -> Vec<(Kind, usize, String)> {
-        let rate = |count| words::rate(count, self.flow.window);
-        let of = |kind| (kind, self.flow.count(kind), rate(self.flow.count(kind)));
+    pub(super) fn figures(&self) -> Vec<(Kind, u64, String)> {
+        let rates = &self.flow.rates;
+        let of = |kind| (kind, rates.count(kind), words::rate(rates.per_second(kind)));
         Kind::ALL.into_iter().map(of).collect()
     }
 
     fn told(&self, kind: Kind) -> Told {
-        let count = self.flow.count(kind);
-        let rate = words::rate(count, self.flow.window);
+        let count = self.flow.rates.count(kind);
+        let rate = words::rate(self.flow.rates.per_second(kind));
         let figures = if count == 0 { "–".to_owned() } else { format!("{count} · {rate}") };
         Told { count, figures }
     }

@@ -64,6 +64,8 @@ pub(super) async fn overview<S: Store>(
         Ok(wish) => (wish, None),
         Err(problem) => (Wish::default(), Some(problem)),
     };
+    // First the queues, since a look says which service is behind.
+    let health = Health::of(&desk.queues).await;
     let look = match desk.look().await {
         Ok(look) => look,
         Err(it) => return answer::unread(it),
@@ -81,7 +83,7 @@ pub(super) async fn overview<S: Store>(
         diagram: look.diagram(),
         list: other.as_deref().unwrap_or(&look.list),
         wish: &wish,
-        health: Health::of(&desk.queues).await,
+        health,
         problem,
         look: &look,
     };

@@ -116,7 +116,6 @@
   const refreshHealth = find("#health") && part(find("#health"), "/page/health", HEALTH_MS);
   const refreshBooking = bookingPart && part(find("#part"), bookingPart, REFETCH_MS);
   const refreshAtOnce = bookingPart && part(find("#part"), bookingPart, 500);
-  const isFinal = () => find("#part .one")?.dataset.final === "true";
 
   function heard(event) {
     const news = JSON.parse(event.data);
@@ -132,8 +131,9 @@
     show(news);
     refreshList?.();
     refreshHealth?.();
-    if (refreshBooking && news.bookings.includes(bookingId)) refreshAtOnce();
-    else if (refreshBooking && !isFinal()) refreshBooking();
+    // Also without news of it: what one replica hears late is not always told as new.
+    if (news.bookings.includes(bookingId)) refreshAtOnce?.();
+    else refreshBooking?.();
   }
 
   function open() {

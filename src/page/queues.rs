@@ -20,14 +20,13 @@ pub(super) struct Queues {
     watch: Option<Arc<dyn Watch>>,
     clock: Clock,
     /// Whoever reads the queues has this; it holds until when they count as read.
-    turn: tokio::sync::Mutex<Duration>,
-    known: Mutex<Option<Arc<Vitals>>>,
+    turn: Arc<tokio::sync::Mutex<Duration>>,
+    known: Arc<Mutex<Option<Arc<Vitals>>>>,
 }
 
 impl Queues {
     pub(super) fn new(watch: Option<Arc<dyn Watch>>, clock: Clock) -> Queues {
-        let turn = tokio::sync::Mutex::new(Duration::ZERO);
-        Queues { watch, clock, turn, known: Mutex::new(None) }
+        Queues { watch, clock, turn: Arc::default(), known: Arc::default() }
     }
 
     /// Whether the queues can be looked at.
@@ -42,17 +41,23 @@ impl Queues {
 
     /// What the queues say now. If they do not answer in time, what was read last.
     pub(super) async fn now(&self) -> Option<Arc<Vitals>> {
-        let watch = self.watch.as_ref()?;
+        let watch = Arc::clone(self.watch.as_ref()?);
         let read = async {
-            let mut until = self.turn.lock().await;
-            if self.clock.steady() < *until && self.known().is_some() {
+            let mut until = Arc::clone(&self.turn).lock_owned().await;
+            if self.clock.steady() < *until {
                 return;
             }
-            let vitals = Arc::new(watch.look().await);
-            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(vitals);
-            *until = self.clock.steady() + PAUSE;
+            let (known, clock) = (Arc::clone(&self.known), self.clock.clone());
+            // It goes on when this reader has lost patience: the next one has what came of it, and
+            // that may be what is wrong with the queues.
+            let look = tokio::spawn(async move {
+                let vitals = Arc::new(watch.look().await);
+                *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(vitals);
+                *until = clock.steady() + PAUSE;
+            });
+            // It fails only by a panic, and then the next reader looks.
+            let _ = look.await;
         };
-        // A look that is given up is begun again by the next reader.
         let _ = tokio::time::timeout(PATIENCE, read).await;
         self.known()
     }

@@ -8,10 +8,11 @@ use crate::{
     },
     http::listed,
     store::{Find, Page, Start, Store, StoreError},
+    vitals::rates::ROWS,
 };
 
 /// How many of the newest bookings are looked at. They decide how far back the counts go.
-pub(super) const NEWEST_MAX: usize = 200;
+pub(super) const NEWEST_MAX: usize = ROWS;
 /// How many of the bookings that wait longest are looked at.
 const STALEST_MAX: usize = 20;
 /// How many of the bookings that contradict themselves are looked at.

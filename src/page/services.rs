@@ -75,8 +75,9 @@ fn late_since(
 
 /// How many messages wait for a service, if these are too many.
 fn backlog(queue: &ServiceVitals, flow: &Flow) -> Option<u64> {
-    let heard: usize = topics::subscriptions(queue.role).into_iter().map(|it| flow.count(it)).sum();
-    let normal = heard as f64 / flow.window.as_secs_f64() * BACKLOG_S;
+    let heard = topics::subscriptions(queue.role);
+    let per_second: f64 = heard.into_iter().map(|it| flow.rates.per_second(it)).sum();
+    let normal = per_second * BACKLOG_S;
     let is_long = queue.waiting > BACKLOG_MIN && queue.waiting as f64 > normal;
     is_long.then_some(queue.waiting)
 }

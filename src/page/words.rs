@@ -40,11 +40,10 @@ pub(super) fn time_of_day(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// How often something happens, given how often it did in a window: `1.5/s`, `3/min`, or `–`.
-pub(super) fn rate(count: usize, window: SignedDuration) -> String {
-    let per_s = count as f64 / window.as_secs_f64();
-    match per_s {
-        _ if count == 0 => "–".to_owned(),
+/// How often something happens, given how often it does so in a second: `1.5/s`, `3/min`, or `–`.
+pub(super) fn rate(per_second: f64) -> String {
+    match per_second {
+        it if it <= 0.0 => "–".to_owned(),
         it if it >= 9.95 => format!("{it:.0}/s"),
         it if it >= 0.95 => format!("{it:.1}/s"),
         it => format!("{:.0}/min", it * 60.0),
@@ -74,11 +73,11 @@ mod tests {
 
     #[test]
     fn rates_are_a_second_or_a_minute() {
-        let window = SignedDuration::from_secs(60);
-        for (count, told) in [(0, "–"), (3, "3/min"), (90, "1.5/s"), (1_200, "20/s")] {
-            assert_eq!(rate(count, window), told);
+        for (per_second, told) in
+            [(0.0, "–"), (0.05, "3/min"), (1.5, "1.5/s"), (20.0, "20/s"), (2_000.0, "2000/s")]
+        {
+            assert_eq!(rate(per_second), told);
         }
-        assert_eq!(rate(200, SignedDuration::from_millis(100)), "2000/s");
     }
 
     #[test]

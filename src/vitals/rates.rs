@@ -14,19 +14,27 @@ pub const WINDOW: SignedDuration = SignedDuration::from_secs(60);
 /// How often each event was heard of late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// The time over which the events were counted, up to now.
+    /// Until when the events were counted: now, or later if a replica whose clock is ahead has
+    /// heard something since.
+    pub until: Timestamp,
+    /// The time over which the events were counted, up to then.
     pub window: SignedDuration,
     /// How many events of each kind were heard in that time, in the order of [`Kind::ALL`].
     pub heard: Vec<(Kind, u64)>,
 }
 
 impl Rates {
+    /// How many events of this kind were heard in the window.
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.heard.iter().find(|it| it.0 == kind).map_or(0, |it| it.1)
+    }
+
     /// How many events of this kind were heard a second.
     #[must_use]
     pub fn per_second(&self, kind: Kind) -> f64 {
-        let heard = self.heard.iter().find(|it| it.0 == kind).map_or(0, |it| it.1);
         let window = self.window.as_secs_f64();
-        if window > 0.0 { heard as f64 / window } else { 0.0 }
+        if window > 0.0 { self.count(kind) as f64 / window } else { 0.0 }
     }
 }
 
@@ -51,6 +59,7 @@ pub fn rates<'r>(
     let facts = || records.iter().flat_map(|it| it.timeline()).filter(move |it| it.heard > begin);
     let count = |kind| facts().filter(|it| it.kind == kind).count() as u64;
     Rates {
+        until: end,
         window: end.duration_since(begin),
         heard: Kind::ALL.into_iter().map(|it| (it, count(it))).collect(),
     }

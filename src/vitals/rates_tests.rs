@@ -58,5 +58,7 @@ fn many_bookings_within_one_millisecond_have_no_rate_and_no_division_by_zero() {
 #[test]
 fn what_a_replica_whose_clock_is_ahead_has_heard_counts_up_to_then() {
     let ahead = record(&[(Kind::BookingRequested, 2_000)]);
-    check(&[ahead], true, 0, 60_000, &[(Kind::BookingRequested, 1)]);
+    check(std::slice::from_ref(&ahead), true, 0, 60_000, &[(Kind::BookingRequested, 1)]);
+    assert_eq!(rates(std::slice::from_ref(&ahead), true, at(0)).until, at(2_000));
+    assert_eq!(rates(&[ahead], true, at(2_500)).until, at(2_500));
 }

@@ -8,10 +8,10 @@ use crate::{config::DoorArgs, fault::Fault, http::Token};
 ///
 /// # Errors
 /// If the token cannot be read, or if there is none and others than this machine could reach the
-/// address.
+/// address, also if nobody can say which machine that is.
 pub(crate) async fn door(args: &DoorArgs, address: &str) -> Result<Option<Token>, Fault> {
     let token = status_token(&args.token)?.map(|it| it.1);
-    if token.is_none() && !args.http_open && !is_of_this_machine(address).await {
+    if token.is_none() && !args.http_open && !is_of_this_machine(address).await? {
         return Err(Fault::Config(format!(
             "{address} (--http) can be reached by others, and status wants no token: make one \
              (openssl rand -hex 32 >FILE) and name its file (--status-token-file), or let \
@@ -21,13 +21,13 @@ pub(crate) async fn door(args: &DoorArgs, address: &str) -> Result<Option<Token>
     Ok(token)
 }
 
-/// Whether only this machine can reach the address. An address that cannot be looked up counts as
-/// such: nobody can listen there, which is said later.
-async fn is_of_this_machine(address: &str) -> bool {
-    match tokio::net::lookup_host(address).await {
-        Ok(mut all) => all.all(|it| it.ip().is_loopback()),
-        Err(_) => true,
-    }
+/// Whether only this machine can reach the address.
+async fn is_of_this_machine(address: &str) -> Result<bool, Fault> {
+    // An address that is unknown now may be known a moment later, when the service listens on it.
+    let mut all = tokio::net::lookup_host(address)
+        .await
+        .map_err(|it| Fault::Config(format!("cannot listen on {address} (--http): {it}")))?;
+    Ok(all.all(|it| it.ip().is_loopback()))
 }
 
 #[cfg(test)]
@@ -56,7 +56,9 @@ mod tests {
             assert!(door(&args(false, true), others).await.is_ok_and(|it| it.is_none()));
             assert!(door(&args(true, false), others).await.is_ok_and(|it| it.is_some()));
         }
-        // Nobody can listen there, and whoever tries to says so.
-        assert!(door(&args(false, false), "nowhere").await.is_ok());
+        // It might be known by the time when the service listens.
+        let unknown = door(&args(false, false), "nowhere").await;
+        let Err(Fault::Config(said)) = unknown else { panic!("an unknown address is open") };
+        assert!(said.contains("cannot listen on nowhere (--http)"), "{said}");
     }
 }

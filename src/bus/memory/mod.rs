@@ -8,7 +8,7 @@ mod queue;
 mod requests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -58,6 +58,8 @@ pub struct Exchange {
 #[derive(Debug)]
 struct State {
     queues: BTreeMap<ServiceName, Messages>,
+    /// Those that receive nothing.
+    still: BTreeSet<ServiceName>,
     dead: BTreeMap<ServiceName, Vec<Dead>>,
     published: BTreeMap<Kind, u64>,
     duplicates: u64,
@@ -92,6 +94,7 @@ impl Exchange {
         }
         let state = State {
             queues: services().map(|it| (it, Messages::default())).collect(),
+            still: BTreeSet::new(),
             dead: BTreeMap::new(),
             published: BTreeMap::new(),
             duplicates: 0,
@@ -183,6 +186,16 @@ impl Exchange {
         self.arrived[&service].notify_one();
     }
 
+    /// Lets a service stand still, as happens to every service: it receives nothing until it goes
+    /// on. What it has received already goes on meanwhile.
+    pub fn stand_still(&self, role: RoleName, is_still: bool) {
+        let service = role.into();
+        let mut state = self.lock();
+        let _ = if is_still { state.still.insert(service) } else { state.still.remove(&service) };
+        drop(state);
+        self.arrived[&service].notify_one();
+    }
+
     /// The messages on a service's dead-letter queue.
     #[must_use]
     pub fn dead(&self, service: impl Into<ServiceName>) -> Vec<Dead> {
@@ -237,6 +250,12 @@ impl State {
         self.queues.entry(service).or_default()
     }
 
+    /// When the service can receive its next message, if nothing else happens.
+    fn next_visible(&mut self, service: ServiceName) -> Option<Timestamp> {
+        let stands_still = self.still.contains(&service);
+        self.queue(service).next_visible().filter(|_| !stands_still)
+    }
+
     fn put(&mut self, service: ServiceName, body: &Arc<str>, now: Timestamp) {
         let twice = self.rng.u8(0..100) < self.unkindness.duplicates_percent;
         self.duplicates += u64::from(twice);
@@ -253,6 +272,9 @@ impl State {
         now: Timestamp,
         hidden: SignedDuration,
     ) -> Vec<Delivery> {
+        if self.still.contains(&service) {
+            return Vec::new();
+        }
         let queue = self.queues.entry(service).or_default();
         let (mut dead, mut alive) = (Vec::new(), Vec::with_capacity(max));
         let mut sort = |places: &mut dyn Iterator<Item = u64>| {
@@ -311,7 +333,7 @@ impl super::Queue for MemoryBus {
             if !deliveries.is_empty() || left.is_zero() {
                 return Ok(deliveries);
             }
-            let next = self.exchange.lock().queue(self.service).next_visible();
+            let next = self.exchange.lock().next_visible(self.service);
             let next = next.and_then(|it| Duration::try_from(it.duration_since(now)).ok());
             let pause = left.min(next.unwrap_or(left).max(Duration::from_millis(1)));
             // A message that arrived since the check above has left a permit, so this returns at
@@ -359,24 +381,4 @@ impl super::Queue for MemoryBus {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::Queue as _, *};
-
-    #[tokio::test]
-    async fn dead_messages_do_not_hide_the_ones_behind_them() {
-        let exchange = Exchange::new(Clock::Machine, "", 7, Unkindness::default());
-        let bus = exchange.bus(RoleName::Seats);
-        exchange.put_raw(RoleName::Seats, "dies");
-        for _ in 0..10 {
-            let [it] = &bus.receive(1, Duration::ZERO, Duration::from_secs(60)).await.unwrap()[..]
-            else {
-                panic!("it is there");
-            };
-            bus.give_back(&it.receipt_handle, Duration::ZERO).await.unwrap();
-        }
-        exchange.put_raw(RoleName::Seats, "lives");
-        let received = bus.receive(1, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
-        assert_eq!(received.iter().map(|it| &*it.incoming.body).collect::<Vec<_>>(), ["lives"]);
-        assert_eq!(exchange.dead(RoleName::Seats).len(), 1);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -60,6 +60,16 @@ impl Demo {
         self.said.lock().unwrap().clone()
     }
 
+    /// Waits until it has printed this.
+    #[track_caller]
+    pub fn says(&self, what: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.said().contains(what) {
+            assert!(Instant::now() < deadline, "waited in vain for {what:?}: {}", self.said());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Its address without `http://`.
     pub fn address(&self) -> &str {
         self.url.trim_start_matches("http://").trim_end_matches('/')
@@ -79,7 +89,7 @@ impl Demo {
                 return (status.code(), folder);
             }
             assert!(Instant::now() < deadline, "the demo does not end");
-            thread::sleep(std::time::Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -1,8 +1,10 @@
 //! The live page in a real browser, from `booking demo --serve` and its real stream of events.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
-use crate::harness::{Browser, Cable, Demo, skipped};
+use crate::harness::{Browser, Cable, Demo, PATIENCE, skipped};
 
 /// The windows that the page is looked at in: a notebook and a telephone.
 const WINDOWS: [(u32, u32); 2] = [(1280, 800), (390, 844)];
@@ -77,9 +79,7 @@ fn what_waits_too_long_is_on_top_says_for_whom_and_ends_before_ones_eyes() {
     }
     let demo = Demo::start(&["--rate", "2/s", "--pause", "40s"]);
     let mut browser = browser();
-    while !demo.said().contains("payment stands still") {
-        browser.until("a moment", "new Promise(it => setTimeout(() => it(true), 100))");
-    }
+    demo.says("payment stands still");
     // Those that wait, and are not late yet. The newest of several came after that.
     browser.open(&format!("{}?show=open", demo.url));
     let waits = "tr[data-booking][data-late=false]:has(.waits)";
@@ -192,8 +192,10 @@ fn without_scripts_everything_can_be_read_and_every_link_works() {
     };
     browser.open(&demo.url);
     assert!(told(&mut browser).contains("Reload for news"));
+    let deadline = Instant::now() + PATIENCE;
     browser.open(&format!("{}?show=completed", demo.url));
     while phases(&mut browser).is_empty() {
+        assert!(Instant::now() < deadline, "no booking was completed");
         browser.open(&format!("{}?show=completed", demo.url));
     }
     let first = row(&mut browser, "tr[data-booking]");

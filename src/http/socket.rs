@@ -1,5 +1,6 @@
-//! Ends a connection whose client takes no more bytes. TCP itself waits for such a client for a
-//! quarter of an hour or more, and a stream would keep its place for as long.
+//! What hyper reads from and writes to instead of the socket. It gives words to answers of hyper
+//! that have none, and it fails when the client takes no more bytes: TCP itself waits for such a
+//! client for a quarter of an hour or more, and a stream would keep its place for as long.
 
 use std::{
     io,
@@ -11,20 +12,33 @@ use std::{
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::{Sleep, sleep};
 
-/// A connection whose writes fail when none of them makes progress for the limit.
+use super::unreadable::instead_of;
+
+/// A connection that adds a JSON body to an error without one, and whose writes fail when none of
+/// them makes progress for a limit.
 #[derive(Debug)]
-pub(super) struct WriteLimited<T> {
+pub(super) struct Socket<T> {
     inner: T,
-    limit: Duration,
-    /// Runs while the client takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
+    stalled: Stalled,
+    /// The bytes that replace hyper's own answer, and how many of them are written.
+    instead: Option<(Vec<u8>, usize)>,
 }
 
-impl<T> WriteLimited<T> {
-    pub(super) fn new(inner: T, limit: Duration) -> WriteLimited<T> {
-        WriteLimited { inner, limit, stalled: None }
-    }
+/// How long the writes of a connection make no progress.
+#[derive(Debug)]
+struct Stalled {
+    limit: Duration,
+    /// Runs while the client takes nothing.
+    since: Option<Pin<Box<Sleep>>>,
+}
 
+impl<T> Socket<T> {
+    pub(super) fn new(inner: T, limit: Duration) -> Socket<T> {
+        Socket { inner, stalled: Stalled { limit, since: None }, instead: None }
+    }
+}
+
+impl Stalled {
     /// The result of a write, or an error if the client has taken nothing for too long.
     fn limited(
         &mut self,
@@ -32,17 +46,17 @@ impl<T> WriteLimited<T> {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.stalled = None;
+            self.since = None;
             return written;
         }
         let limit = self.limit;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
-        ready!(stalled.as_mut().poll(context));
+        let since = self.since.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(since.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<T: Read + Unpin> Read for WriteLimited<T> {
+impl<T: Read + Unpin> Read for Socket<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -52,23 +66,42 @@ impl<T: Read + Unpin> Read for WriteLimited<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for WriteLimited<T> {
+impl<T: Write + Unpin> Write for Socket<T> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
-        self.limited(context, written)
+        let Socket { inner, stalled, instead } = self.get_mut();
+        let mut write = |bytes: &[u8]| {
+            let written = Pin::new(&mut *inner).poll_write(context, bytes);
+            stalled.limited(context, written)
+        };
+        if instead.is_none() {
+            *instead = instead_of(bytes).map(|it| (it, 0));
+        }
+        let Some((answer, written)) = instead else { return write(bytes) };
+        while *written < answer.len() {
+            match ready!(write(&answer[*written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                more => *written += more,
+            }
+        }
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
-        self.limited(context, written)
+        // An answer of hyper's own is always a single slice.
+        if let [only] = slices {
+            return self.poll_write(context, only);
+        }
+        let Socket { inner, stalled, .. } = self.get_mut();
+        let written = Pin::new(inner).poll_write_vectored(context, slices);
+        stalled.limited(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -97,9 +130,9 @@ mod tests {
     async fn only_a_client_that_takes_nothing_for_the_limit_is_given_up() {
         let limit = Duration::from_secs(30);
         let (own, mut client) = duplex(8);
-        let mut wire = WriteLimited::new(TokioIo::new(own), limit);
+        let mut socket = Socket::new(TokioIo::new(own), limit);
         let mut write =
-            async || poll_fn(|it| Pin::new(&mut wire).poll_write(it, b"12345678")).await;
+            async || poll_fn(|it| Pin::new(&mut socket).poll_write(it, b"12345678")).await;
         assert_eq!(write().await.unwrap(), 8);
         // The buffer is full. A client that takes something just in time goes on.
         for _ in 0..3 {
