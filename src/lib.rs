@@ -67,7 +67,8 @@
 //! - [`page`]: the live page of status: the flow, the bookings, and one of them.
 //! - [`wiring`]: builds the concrete parts: files, tables, keys.
 //! - [`services`]: the four services, a file each: its arguments, and how it is put together.
-//! - [`demo`]: all four services in one process over the memory bus, one step at a time.
+//! - [`demo`]: all four services in one process over the memory bus, in steps or with bookings
+//!   coming in.
 //! - [`audit`]: compares everything that was stored, charged and sent with the invariants.
 //! - [`cli`]: the command line, which is also the manual.
 //!

@@ -87,8 +87,8 @@ pub enum Command {
     Receipt(receipt::ReceiptArgs),
     /// Run the service that says how a booking stands
     ///
-    /// Listens to every topic and answers over HTTP: GET /bookings/{id}, GET /bookings and GET
-    /// /canaries/{id}.
+    /// Listens to every topic, and shows what it heard over HTTP: a live page for people at /, and
+    /// for programs the API that /openapi.json describes, such as /bookings and /bookings/{id}.
     Status(status::StatusArgs),
     /// Show bookings going through all four services, in this process, without AWS
     ///

@@ -176,10 +176,11 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
             going_on.map_err(|it| Fault::Internal(format!("{} says: {it}", desk.url())))?;
         if args.json {
             out_json(&listing)?;
-        } else if head && listing.bookings.is_empty() {
-            out("no bookings")?;
-        } else {
+        } else if !listing.bookings.is_empty() {
             out(&table(listing.bookings, head))?;
+            head = false;
+        } else if head && going_on.is_none() {
+            out("no bookings")?;
         }
         let Some(cursor) = going_on else { return Ok(()) };
         if !args.all {
@@ -192,7 +193,7 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Fault> {
         if next.as_ref() == Some(&cursor) {
             return Err(Fault::Internal(format!("{} gives the same page again", desk.url())));
         }
-        (next, head) = (Some(cursor), false);
+        next = Some(cursor);
     }
 }
 

@@ -30,7 +30,7 @@ pub fn of_queues(clients: &Clients, names: &Names, clock: Clock) -> Arc<dyn Watc
     let queue = |of: QueueOf| Queue { of, name: of.name(names), url: OnceLock::new() };
     let queues = QueueOf::all().map(queue).collect();
     let watch = Queues { clients: clients.clone(), queues, clock: clock.clone() };
-    Arc::new(Kept::new(watch, clock))
+    Arc::new(Kept::new(watch, clock, LOOK_MAX))
 }
 
 struct Queues {

@@ -110,7 +110,8 @@ pub(super) async fn run(args: TopArgs) -> Result<(), Fault> {
     keys.end().await;
     stop.cancel();
     if model.is_looking() {
-        say("stopping: what was hidden is given back")?;
+        let most = GIVE_BACK_MAX.as_secs();
+        say(&format!("stopping: gives back what it has hidden, which takes {most} s at most"))?;
         let back = async { while !matches!(news.next().await, Some(News::Reasons(_)) | None) {} };
         // What is not given back by then is visible again by itself.
         let _ = timeout(GIVE_BACK_MAX, back).await;

@@ -37,13 +37,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, now: Timestamp) {
     let reasons = reasons(&model.look);
     let above = 1 + RATES_LINES + QUEUES_LINES + BOOKINGS_LINES_MIN;
     let room = frame.area().height.saturating_sub(above);
-    let wanted = reasons.as_ref().map_or(0, |it| it.len() + 1);
-    let lines = u16::try_from(wanted).unwrap_or(u16::MAX).min(room);
+    let reasons = reasons.map(|it| in_room(it, room.into()));
+    let lines = reasons.as_ref().map_or(0, Vec::len);
     let [top, rates, queues, dead, bookings] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(RATES_LINES),
         Constraint::Length(QUEUES_LINES),
-        Constraint::Length(lines),
+        Constraint::Length(u16::try_from(lines).unwrap_or(u16::MAX)),
         Constraint::Min(0),
     ])
     .areas(frame.area());
@@ -54,6 +54,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, now: Timestamp) {
         frame.render_widget(Paragraph::new(lines), dead);
     }
     section(frame, bookings, bookings_of(&model.open, now));
+}
+
+/// The lines, and an empty one if there is room. If there is no room for all of them, the first
+/// ones, and how many are left out.
+fn in_room(mut lines: Vec<Line<'static>>, room: usize) -> Vec<Line<'static>> {
+    if lines.len() > room {
+        let left_out = lines.len() - room.saturating_sub(1);
+        lines.truncate(room.saturating_sub(1));
+        lines.push(Line::from(format!("and {left_out} more: make the terminal higher")).dim());
+    } else {
+        lines.push(Line::default());
+    }
+    lines.truncate(room);
+    lines
 }
 
 /// A heading, and the lines below it or the problem that is in their place.
@@ -93,7 +107,8 @@ fn title(model: &Model, now: Timestamp) -> Line<'static> {
         Look::UnderWay(_) | Look::Ended(_) => "r looks again, q ends",
     };
     let time = now.strftime("%H:%M:%S UTC");
-    Line::from(format!("booking top   {}   {time}   {keys}", line(&model.url))).reversed()
+    // The address last: it may be longer than the screen is wide.
+    Line::from(format!("booking top   {keys}   {time}   {}", line(&model.url))).reversed()
 }
 
 fn rates_of(arrows: &[Arrow], rates: &Asked<RatesView>) -> Section {
@@ -112,9 +127,13 @@ fn rates_of(arrows: &[Arrow], rates: &Asked<RatesView>) -> Section {
     Section { heading, body: body(rates, lines) }
 }
 
-/// A rate in at most nine columns.
+/// A rate in at most nine columns, whatever a server says.
 fn number(rate: f64) -> String {
-    if rate >= 100.0 { format!("{rate:.0}") } else { format!("{rate:.1}") }
+    match rate.abs() {
+        0.0..100.0 => format!("{rate:.1}"),
+        100.0..1e7 => format!("{rate:.0}"),
+        _ => format!("{rate:.1e}"),
+    }
 }
 
 fn queues_of(queues: &Asked<Vitals>) -> Section {

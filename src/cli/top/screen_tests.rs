@@ -70,7 +70,7 @@ fn everything_stands_on_a_screen_of_80_by_24() {
         let found = lines.iter().find(|it| it.starts_with(begin));
         found.unwrap_or_else(|| panic!("no {begin} in {lines:#?}"))
     };
-    assert!(line("booking top   http://status:8080").ends_with("q ends"));
+    assert!(line("booking top   q ends   ").ends_with(" UTC   http://status:8080"));
     assert!(line("EVENT").ends_with("over the last 10 s"));
     let requests = line("booking-requested");
     assert!(requests.ends_with("12.3  client → seats, payment, receipt, status"), "{requests}");
@@ -80,6 +80,21 @@ fn everything_stands_on_a_screen_of_80_by_24() {
     assert!(line("OPEN BOOKINGS: 2, 1 stuck").len() < 80);
     assert!(line("stuck").contains("1 min 30 s b-stuck"));
     assert!(line("stuck").ends_with("payment-ok from payment"));
+}
+
+#[test]
+fn a_rate_stays_in_its_column_whatever_a_server_says() {
+    for (rate, text) in [
+        (0.04, "0.0"),
+        (99.0, "99.0"),
+        (123.4, "123"),
+        (9_999_999.0, "9999999"),
+        (1e7, "1.0e7"),
+        (-1e300, "-1.0e300"),
+        (f64::NAN, "NaN"),
+    ] {
+        assert_eq!(number(rate), text);
+    }
 }
 
 #[test]
@@ -128,6 +143,9 @@ fn dead_letters_stand_by_reason_and_leave_room_for_the_bookings() {
     assert!(text.contains("DEAD LETTERS BY REASON"), "{text}");
     assert!(text.contains("1 reason-1           1 would be set aside again"), "{text}");
     assert!(text.contains("b-stuck") && text.contains("b-open"), "{text}");
+    assert!(text.contains("and 37 more: make the terminal higher"), "{text}");
+    let text = drawn(&model, 80, 60).join("\n");
+    assert!(text.contains("39 reason-39") && !text.contains("more: make"), "{text}");
     model.look = Look::Ended(Vec::new());
     assert!(drawn(&model, 80, 24).join("\n").contains("none"));
 }

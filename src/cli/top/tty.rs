@@ -138,21 +138,25 @@ mod tests {
         assert_eq!(key(&Event::Resize(80, 24)), Some(Key::Resized));
     }
 
-    /// Not a test by itself: the one below runs it on a terminal of its own.
-    #[test]
-    #[ignore = "takes a terminal over and panics"]
-    fn panics_on_a_screen() {
-        let mut tty = Tty::take().expect("there is a terminal");
-        tty.draw(|_| ()).expect("it can be drawn on");
-        panic!("out of the blue");
-    }
+    /// The variable by which the test below knows that it runs on a terminal of its own.
+    #[cfg(target_os = "linux")]
+    const ON_A_TERMINAL: &str = "BOOKING_TEST_ON_A_TERMINAL";
 
+    /// Runs itself once more, on a terminal that `script` makes, and there it panics.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_panic_gives_the_terminal_back_before_it_is_told() {
+        if std::env::var_os(ON_A_TERMINAL).is_some() {
+            let mut tty = Tty::take().expect("there is a terminal");
+            tty.draw(|_| ()).expect("it can be drawn on");
+            panic!("out of the blue");
+        }
         let own = std::env::current_exe().expect("this is a file");
-        let test = "--exact cli::top::tty::tests::panics_on_a_screen --ignored --nocapture";
-        let run = format!("stty cols 80 rows 24; '{}' {test}; stty -a", own.display());
+        let name = "cli::top::tty::tests::a_panic_gives_the_terminal_back_before_it_is_told";
+        let run = format!(
+            "stty cols 80 rows 24; {ON_A_TERMINAL}=1 '{}' --exact {name} --nocapture; stty -a",
+            own.display()
+        );
         let script = std::process::Command::new("script")
             .args(["-qec", &run, "/dev/null"])
             .stdin(std::process::Stdio::null())

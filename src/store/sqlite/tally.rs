@@ -61,4 +61,29 @@ mod tests {
             assert!(!steps.iter().any(|it| it.contains("TEMP B-TREE")), "{sql}: {steps:?}");
         }
     }
+
+    /// By the steps that SQLite's machine takes.
+    #[test]
+    fn a_count_costs_what_its_limit_says_however_many_rows_there_are() {
+        let connection = Connection::open_in_memory().expect("a file in memory opens");
+        schema::bring_up(&connection, 0, RoleName::Status.into()).expect("a new file is made");
+        let steps = |rows: i64, sql: &str, values: &[i64]| {
+            let fill = "
+                WITH RECURSIVE n(at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM n WHERE at < ?1)
+                INSERT INTO rows (key, version, body, phase, at_ms, open)
+                    SELECT at, 1, '', 'paid', at, 1 FROM n";
+            connection.execute("DELETE FROM rows", []).expect("they are removed");
+            connection.execute(fill, [rows]).expect("they are stored");
+            let mut asked = connection.prepare(sql).expect("it is SQL");
+            let mut found = asked.query(rusqlite::params_from_iter(values)).expect("it is asked");
+            while found.next().expect("it answers").is_some() {}
+            drop(found);
+            asked.get_status(rusqlite::StatementStatus::VmStep)
+        };
+        for (sql, values) in [(OPEN, &[7, 9][..]), (NEWEST, &[])] {
+            let few = steps(10, sql, values);
+            assert_eq!(steps(5_000, sql, values), few, "{sql}");
+            assert!(few > 0, "{sql}");
+        }
+    }
 }

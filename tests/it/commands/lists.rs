@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::{Json, Router, http::Uri};
 use booking::{
     clock::Clock,
     domain::{RoleName, event::Event},
@@ -124,4 +125,40 @@ async fn a_list_goes_on_where_it_ended_until_there_is_no_more() {
     says(list(&["--flight", "wa117"]), 2, &["a flight such as WA117"]);
     says(list(&["--date", "1.3.2027"]), 2, &["YYYY-MM-DD"]);
     says(list(&["--flight", "WA117", "--open"]), 2, &["cannot be used with"]);
+}
+
+/// Of a flight and a phase, so many rows are looked through for a page: the first pages may be
+/// empty, although the list goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_without_bookings_is_not_the_end_of_a_list() {
+    let line = json!({"booking_id": "b-1", "phase": "paid", "final": false, "conflict": false,
+                      "stuck": false, "as_of": "2027-02-01T09:30:00Z", "waiting_for": []});
+    let answer = move |uri: Uri| {
+        let page = match uri.query().unwrap_or_default() {
+            it if it.contains("after=7.2027-03-01.b-8") => json!({ "bookings": [line] }),
+            it if it.contains("after=9.2027-03-01.b-9") => {
+                json!({"bookings": [], "next": "7.2027-03-01.b-8"})
+            }
+            it if it.contains("flight=WA118") => json!({"bookings": []}),
+            _ => json!({"bookings": [], "next": "9.2027-03-01.b-9"}),
+        };
+        async move { Json(page) }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let list = |flight: &str, more: &[&str]| {
+        let mut list = binary();
+        list.args(["list", "--phase", "paid", "--flight", flight, "--status-url", &url]).args(more);
+        told(list.output().unwrap())
+    };
+    let (code, all, _) = list("WA117", &["--all"]);
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!((code, lines.len()), (Some(0), 2), "{all}");
+    assert!(lines[0].starts_with("BOOKING ") && lines[1].starts_with("b-1 "), "{all}");
+    let (code, first, beside) = list("WA117", &[]);
+    assert_eq!((code, first.as_str()), (Some(0), ""), "there are more");
+    assert_eq!(beside, "there are more: --after 9.2027-03-01.b-9\n");
+    assert_eq!(list("WA118", &["--all"]).1, "no bookings\n");
 }

@@ -64,7 +64,8 @@ async fn the_depths_of_all_queues_are_seen_and_nothing_is_received() {
         (RoleName::Status, [0, 0, 0, 0], None),
     ];
     assert_eq!(figures(&seen), wanted);
-    // Who looks again at once gets the same; later the queues are looked at again, and not found.
+    // Who looks again at once gets the same. Later, the queues are asked again, by the addresses
+    // that are known by then.
     account.put(&names.queue(RoleName::Payment), "{}").await;
     assert_eq!(watch.look().await, seen);
     clock.advance(std::time::Duration::from_secs(10));

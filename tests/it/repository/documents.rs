@@ -30,6 +30,22 @@ pub fn between<'a>(text: &'a str, mark: &str) -> &'a str {
 const README_LINES_MAX: usize = 120;
 
 #[test]
+fn the_map_of_the_architecture_has_every_module_of_the_layout() {
+    let (map, layout) = (document("ARCHITECTURE.md"), document("src/lib.rs"));
+    let layout = layout.lines().filter_map(|it| it.strip_prefix("//! - ")?.split_once(':'));
+    let modules: Vec<&str> = layout.map(|it| it.0.trim_matches(['[', ']', '`'])).collect();
+    assert!(modules.len() > 25, "{modules:?}");
+    for module in modules {
+        let names =
+            ["src/", ""].map(|at| [format!("`{at}{module}/`"), format!("`{at}{module}.rs`")]);
+        assert!(
+            names.iter().flatten().any(|it| map.contains(it)),
+            "no {module} in ARCHITECTURE.md"
+        );
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     let lines = document("README.md").lines().count();
     assert!(lines <= README_LINES_MAX, "README.md has {lines} lines");
