@@ -202,6 +202,12 @@ async fn on_a_running_system_it_shows_what_waits_what_died_and_what_a_redrive_wo
         let dlq = account.names.dead_letter_queue(role);
         eventually("a dead letter", async || (account.depth_of(&dlq).await.0 == 1).then_some(()))
             .await;
+        // Deletes leave a little later. Whoever ends before that leaves a message on its queue.
+        let queue = account.names.queue(role);
+        eventually("all to be deleted", async || {
+            (account.depth_of(&queue).await == (0, 0)).then_some(())
+        })
+        .await;
     }
     let url = format!("http://{}", status.address);
     let (status, others): (Vec<Service>, Vec<Service>) =

@@ -15,7 +15,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Runs `booking` with these arguments on a terminal of this size. When it has ended, the
-    /// terminal says `ended CODE`, and then how the terminal is set.
+    /// terminal says how it is set, and then `ended CODE`: who sees that sees both.
     pub fn start(
         (columns, lines): (u16, u16),
         args: &[&str],
@@ -36,7 +36,7 @@ impl Terminal {
         first.args(["-u", "-L", &terminal.socket, "-f", "/dev/null", "new-session", "-d"]);
         first.args(["-x", &size[0], "-y", &size[1], "--", "sh", "-c"]);
         // `cat` keeps the terminal.
-        first.arg(r#""$0" "$@"; echo "ended $?"; stty -a; exec cat"#);
+        first.arg(r#""$0" "$@"; code=$?; stty -a; echo "ended $code"; exec cat"#);
         first.arg(binary().get_program()).args(args);
         let said = first.output().unwrap_or_else(|it| {
             panic!("{it}: these tests need tmux (apt-get install tmux), or BOOKING_TEST_SKIP=tmux")
