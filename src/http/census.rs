@@ -48,22 +48,28 @@ impl<S: Store> Census<S> {
         metrics.surveyed_by(Census { work, clock, stuck_after, last });
     }
 
-    async fn count(&self) -> Option<Bookings> {
+    fn count(&self) -> impl Future<Output = Option<Bookings>> + Send + 'static {
         let before = self.clock.now().checked_sub(self.stuck_after);
         // A limit that no time is older than: nothing is stuck.
         let before_ms = before.map_or(i64::MIN, |it| it.as_millisecond());
-        let asked = self.work.store().tally(before_ms, OPEN_MAX);
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(it)) => {
-                Some(Bookings { open: it.open, stuck: it.older, newest_ms: it.newest_ms })
-            }
-            Ok(Err(error)) => {
-                warn!(error = %Chain(&error), "could not count the open bookings for the metrics");
-                None
-            }
-            Err(_) => {
-                warn!(within_s = PATIENCE.as_secs(), "counting the open bookings took too long");
-                None
+        let work = Arc::clone(&self.work);
+        async move {
+            let asked = work.store().tally(before_ms, OPEN_MAX);
+            match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok(it)) => {
+                    Some(Bookings { open: it.open, stuck: it.older, newest_ms: it.newest_ms })
+                }
+                Ok(Err(error)) => {
+                    warn!(error = %Chain(&error), "could not count the open bookings for the metrics");
+                    None
+                }
+                Err(_) => {
+                    warn!(
+                        within_s = PATIENCE.as_secs(),
+                        "counting the open bookings took too long"
+                    );
+                    None
+                }
             }
         }
     }

@@ -79,7 +79,7 @@ pub fn event_rates<S: Store>(work: Arc<UnitOfWork<StatusRole, S>>, clock: Clock)
 }
 
 async fn now<S: Store>(State(recent): State<Arc<Recent<S>>>) -> Response {
-    match recent.last.or(recent.read()).await {
+    match recent.last.or(read(Arc::clone(&recent.work), recent.clock.clone())).await {
         Some(view) => Json(view).into_response(),
         None => {
             let problem = json!({"error": "the store of bookings cannot be read just now"});
@@ -88,19 +88,17 @@ async fn now<S: Store>(State(recent): State<Arc<Recent<S>>>) -> Response {
     }
 }
 
-impl<S: Store> Recent<S> {
-    async fn read(&self) -> Option<RatesView> {
-        let page = self.work.store().list(Find::Newest { phase: None }, Start::First, ROWS).await;
-        let page = page.inspect_err(|it| {
-            error!(error = %Chain(it), "could not read rates for an HTTP request");
-        });
-        let page = page.ok()?;
-        // A row that cannot be read is left out; `GET /bookings` logs it.
-        let row = |(_, body): &(String, String)| serde_json::from_str(body).ok();
-        let rows: Vec<StoredRow<Record>> = page.rows.iter().filter_map(row).collect();
-        let is_all = page.next.is_none();
-        Some(RatesView::of(&rates(rows.iter().map(|it| &it.row), is_all, self.clock.now())))
-    }
+async fn read<S: Store>(work: Arc<UnitOfWork<StatusRole, S>>, clock: Clock) -> Option<RatesView> {
+    let page = work.store().list(Find::Newest { phase: None }, Start::First, ROWS).await;
+    let page = page.inspect_err(|it| {
+        error!(error = %Chain(it), "could not read rates for an HTTP request");
+    });
+    let page = page.ok()?;
+    // A row that cannot be read is left out; `GET /bookings` logs it.
+    let row = |(_, body): &(String, String)| serde_json::from_str(body).ok();
+    let rows: Vec<StoredRow<Record>> = page.rows.iter().filter_map(row).collect();
+    let is_all = page.next.is_none();
+    Some(RatesView::of(&rates(rows.iter().map(|it| &it.row), is_all, clock.now())))
 }
 
 #[cfg(test)]
