@@ -30,6 +30,7 @@ mod sizes;
 mod taken;
 mod topology;
 mod verify;
+mod watchers;
 
 use clap::{Parser, Subcommand};
 

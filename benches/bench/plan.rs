@@ -27,7 +27,7 @@ pub struct Args {
     /// One short run of each setting. The report is printed instead of written
     #[arg(long)]
     quick: bool,
-    /// Only these sections: a,b,c,d,e,f,g,h. The report is printed instead of written
+    /// Only these sections: a,b,c,d,e,f,g,h,i. The report is printed instead of written
     #[arg(long, value_delimiter = ',')]
     only: Vec<char>,
 }
@@ -44,8 +44,13 @@ struct Step {
 
 enum What {
     Run(Setting),
-    /// A backlog, where this many bookings are stored already.
-    Stored(usize),
+    /// A load, where this many bookings are stored already.
+    Stored {
+        size: usize,
+        load: Load,
+        bookings: usize,
+        watched: bool,
+    },
     /// The pipeline, where this many bookings are stored already.
     PipelineStored(usize),
 }
@@ -107,11 +112,11 @@ fn together(results: &mut Results, group: &[Step], sizes: &Sizes) -> anyhow::Res
 fn one(what: &What, sizes: &Sizes) -> anyhow::Result<Figures> {
     match what {
         What::Run(setting) => run(setting),
-        What::Stored(size) => {
-            let (folder, numbers) = growth::stored(*size, sizes.backlog)?;
+        &What::Stored { size, load, bookings, watched } => {
+            let (folder, numbers) = growth::stored(size, bookings)?;
             let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
-            let (load, manner) = (Load::Backlog, Manner::default());
-            run(&Setting { consumer, load, manner, numbers, stored: Some(folder), traced: false })
+            let (manner, stored, traced) = (Manner::default(), Some(folder), false);
+            run(&Setting { consumer, load, manner, numbers, stored, traced, watched })
         }
         What::PipelineStored(size) => pipeline::behind(*size, sizes.pipeline_stored),
     }
@@ -194,18 +199,40 @@ fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
     }
     for size in sizes.stored {
         let name = format!("backlog behind {size}");
-        groups.push(vec![Step { name, letters: "f", what: What::Stored(size) }]);
+        groups.push(vec![behind(name, "f", size, Load::Backlog, sizes.backlog, false)]);
         let name = format!("pipeline behind {size}");
         groups.push(vec![Step { name, letters: "f", what: What::PipelineStored(size) }]);
     }
+    for (load, what, bookings) in [
+        (Load::Backlog, "backlog", sizes.backlog * 2),
+        (Load::Steady { per_s: 200.0 }, "200/s", sizes.steady_200),
+    ] {
+        for (watched, how) in [(false, "unwatched"), (true, "watched")] {
+            let name = format!("{what} {how}");
+            groups.push(vec![behind(name, "i", sizes.watched, load, bookings, watched)]);
+        }
+    }
     groups
+}
+
+/// The services with SQLite and default settings, where `size` bookings are stored already.
+fn behind(
+    name: String,
+    letters: &'static str,
+    size: usize,
+    load: Load,
+    bookings: usize,
+    watched: bool,
+) -> Step {
+    Step { name, letters, what: What::Stored { size, load, bookings, watched } }
 }
 
 /// The services with SQLite and default settings, on a backend without delays.
 fn booking(name: &str, letters: &'static str, load: Load, bookings: usize) -> Step {
     let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
     let (manner, numbers) = (Manner::default(), 0..bookings);
-    let setting = Setting { consumer, load, manner, numbers, stored: None, traced: false };
+    let setting =
+        Setting { consumer, load, manner, numbers, stored: None, traced: false, watched: false };
     Step { name: name.to_owned(), letters, what: What::Run(setting) }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     taken,
     topology::Topology,
     verify,
+    watchers::Watchers,
 };
 
 /// A run without progress for this long has failed.
@@ -53,6 +54,10 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     let hanging = setting.traced.then(|| TcpListener::bind("127.0.0.1:0")).transpose()?;
     let collector = hanging.as_ref().map(TcpListener::local_addr).transpose()?;
     let mut services = Services::spawn(setting.consumer, &proxy, &data, collector)?;
+    let watchers = match setting.watched {
+        true => Some(Watchers::begin(&services).await?),
+        false => None,
+    };
     let (mut counted, mut receives_before) = (Counts::default(), Vec::new());
     if setting.load != Load::Backlog {
         polling(&proxy, &mut services).await?;
@@ -81,6 +86,9 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     let took = began.elapsed().as_secs_f64();
     let requests = all(&proxy).since(&counted);
     taken::usage(&mut figures, setting, &services, &proxy)?;
+    if let Some(it) = watchers {
+        it.saw(&mut figures)?;
+    }
     let bench_cpu_s = proc::usage(std::process::id())?.cpu_s - before;
     if setting.load != Load::Backlog {
         taken::pace(&mut figures, &proxy, &receives_before, took);

@@ -171,10 +171,14 @@ impl Services {
 
     /// The answer of a role at a path.
     pub async fn get(&self, role: RoleName, path: &str) -> anyhow::Result<serde_json::Value> {
-        let service = self.all.iter().find(|it| it.role == role).context("all four run")?;
-        let http = service.http.as_ref().context("a loop answers nothing")?;
+        let http = self.http(role).context("a loop answers nothing")?;
         let answer = self.http.get(format!("http://{http}{path}")).send().await?;
         Ok(answer.json().await?)
+    }
+
+    /// The address of the HTTP server of a role. A loop has none.
+    pub fn http(&self, role: RoleName) -> Option<&str> {
+        self.all.iter().find(|it| it.role == role)?.http.as_deref()
     }
 
     /// Tells the processes to stop. They wait for their open receives, which end when the proxy is

@@ -16,6 +16,8 @@ pub struct Setting {
     pub stored: Option<PathBuf>,
     /// Whether the services send traces to a collector that takes every request and never answers.
     pub traced: bool,
+    /// Whether people look at the page of status at the same time.
+    pub watched: bool,
 }
 
 /// How bookings are requested.

@@ -6,7 +6,7 @@ use booking::config::Span;
 use clap::ValueEnum;
 
 use crate::{
-    backend, loops,
+    backend, growth, loops,
     proxy::Manner,
     results::{Results, Spread},
     run::run,
@@ -47,6 +47,12 @@ pub struct Args {
     /// Send traces to a collector that hangs
     #[arg(long)]
     traced: bool,
+    /// Open 200 streams of the page of status, and ask for its pages all the time
+    #[arg(long)]
+    watched: bool,
+    /// Number of bookings that are stored before the run
+    #[arg(long)]
+    stored: Option<usize>,
     /// Print every figure, not only the main ones
     #[arg(long)]
     all: bool,
@@ -61,10 +67,9 @@ enum Who {
 
 pub fn print(args: &Args) -> anyhow::Result<()> {
     backend::install()?;
-    let setting = setting(args);
     let mut results = Results::default();
     for _ in 0..args.runs {
-        results.add("one", run(&setting)?);
+        results.add("one", run(&setting(args)?)?);
     }
     for (_, figures) in results.settings() {
         for (name, values) in figures {
@@ -79,7 +84,7 @@ pub fn print(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn setting(args: &Args) -> Setting {
+fn setting(args: &Args) -> anyhow::Result<Setting> {
     let consumer = match args.consumer {
         Who::Booking => Consumer::Booking { store: args.store, target: args.target.0 },
         Who::Plain => Consumer::Loop(loops::Style::Plain),
@@ -92,5 +97,13 @@ fn setting(args: &Args) -> Setting {
     };
     let latency: Duration = args.latency.0;
     let manner = Manner { latency, ragged: args.ragged };
-    Setting { consumer, load, manner, numbers: 0..bookings, stored: None, traced: args.traced }
+    let (stored, numbers) = match args.stored {
+        Some(size) => {
+            let (folder, numbers) = growth::stored(size, bookings)?;
+            (Some(folder), numbers)
+        }
+        None => (None, 0..bookings),
+    };
+    let (traced, watched) = (args.traced, args.watched);
+    Ok(Setting { consumer, load, manner, numbers, stored, traced, watched })
 }

@@ -12,6 +12,9 @@ pub struct Sizes {
     pub pipeline: usize,
     pub pipeline_stored: usize,
     pub stored: [usize; 2],
+    pub steady_200: usize,
+    /// Bookings that are stored while people look at the page.
+    pub watched: usize,
 }
 
 pub const FULL: Sizes = Sizes {
@@ -23,6 +26,8 @@ pub const FULL: Sizes = Sizes {
     pipeline: 50_000,
     pipeline_stored: 10_000,
     stored: [10_000, 1_000_000],
+    steady_200: 3_000,
+    watched: 100_000,
 };
 pub const QUICK: Sizes = Sizes {
     backlog: 1000,
@@ -33,4 +38,6 @@ pub const QUICK: Sizes = Sizes {
     pipeline: 5_000,
     pipeline_stored: 500,
     stored: [1_000, 10_000],
+    steady_200: 600,
+    watched: 10_000,
 };

@@ -62,6 +62,7 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
     let (sqlite, memory) = ("backlog sqlite 0 ms", "backlog memory 0 ms");
     let (pipeline, p50) = ("pipeline sqlite", "p50_ms");
     let careful = ("backlog careful 0 ms", cpu);
+    let status_mb = "peak_mb.status";
     let delayed = ("backlog sqlite 10 ms", rate);
     let size = binary_mb()?;
     let lines = [
@@ -170,6 +171,20 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
             AtLeast(0.95),
             "times",
             results.ratio(("backlog traced 0 ms", rate), (sqlite, rate)),
+        ),
+        (
+            'i',
+            "bookings/s with 200 streams of the page open, of those with none",
+            AtLeast(0.9),
+            "times",
+            results.ratio(("backlog watched", rate), ("backlog unwatched", rate)),
+        ),
+        (
+            'i',
+            "what 200 streams add to the peak memory of status, 200 bookings/s",
+            AtMost(30.0),
+            "MB",
+            results.added(("200/s watched", status_mb), ("200/s unwatched", status_mb), 1.0),
         ),
     ];
     let line = |(letter, what, limit, unit, measured): (char, &str, Limit, _, _)| Line {

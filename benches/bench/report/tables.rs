@@ -100,6 +100,21 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
                 &THROUGHPUT,
             ),
         ),
+        section(
+            'i',
+            "i. With 200 people looking at the page",
+            format!(
+                "{} bookings are stored. {} more as a backlog, {} more at 200/s.\n\n",
+                sizes.watched,
+                sizes.backlog * 2,
+                sizes.steady_200
+            ) + &table(
+                results,
+                &["backlog unwatched", "backlog watched", "200/s unwatched", "200/s watched"]
+                    .map(str::to_owned),
+                &WATCHED,
+            ),
+        ),
     ])
 }
 
@@ -130,6 +145,16 @@ const STORED: [Column; 4] = [
     ("CPU s per 1,000", "cpu_s_per_1000"),
     ("start to first poll, slowest role, ms", "first_poll_ms"),
     ("peak memory, largest role, MB", "peak_mb"),
+];
+const WATCHED: [Column; 8] = [
+    ("bookings/s", "bookings_per_s"),
+    ("CPU s of status", "cpu_s.status"),
+    ("CPU s of the bench per 1,000", "bench_cpu_s_per_1000"),
+    ("peak memory of status, MB", "peak_mb.status"),
+    ("p50 to the receipt, ms", "p50_ms"),
+    ("a page, p50, ms", "page_p50_ms"),
+    ("a page, p99, ms", "page_p99_ms"),
+    ("frames a second of each stream", "frames_per_s"),
 ];
 const STEADY_LOOP: [Column; 4] = [
     ("requests", "requests_per_booking"),

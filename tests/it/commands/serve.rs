@@ -41,7 +41,9 @@ async fn bookings_come_in_and_end_in_every_way_and_ctrl_c_leaves_nothing_behind(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_a_service_stands_still_bookings_get_stuck_and_then_they_end() {
-    let demo = Demo::start(&["--rate", "10/s", "--pause", "6s"]);
+    let demo = Demo::start(&["--rate", "10/s", "--pause", "20s"]);
+    // A machine that has much to do may be late with a payment before that, too.
+    demo.says("payment stands still for 20s, on purpose");
     let stuck = eventually("a booking that waits for payment for too long", async || {
         let open = listed(&demo, "order=stalest").await;
         open.into_iter().find(|it| {
@@ -49,7 +51,6 @@ async fn while_a_service_stands_still_bookings_get_stuck_and_then_they_end() {
         })
     })
     .await;
-    assert!(demo.said().contains("payment stands still for 6s, on purpose"), "{}", demo.said());
     let path = format!("/bookings/{}", stuck["booking_id"].as_str().unwrap());
     eventually("it to end", async || (demo.get(&path).await.1["final"] == true).then_some(()))
         .await;
