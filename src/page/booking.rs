@@ -228,7 +228,7 @@ fn services(events: &[(Kind, &'static str, String)]) -> Vec<ServiceState> {
             (false, false, false) if own().next().is_none() => ("ok", "listens"),
             (false, false, false) => ("quiet", "silent"),
         };
-        ServiceState { name, state, words: words.to_owned() }
+        ServiceState { name, state, words: words.to_owned(), awaited_since: None }
     };
     names().map(of).collect()
 }

@@ -4,7 +4,8 @@ use super::*;
 use crate::page::services::names;
 
 fn drawn(figures: &str) -> String {
-    let state = |name| ServiceState { name, state: "ok", words: "in step".to_owned() };
+    let state =
+        |name| ServiceState { name, state: "ok", words: "in step".to_owned(), awaited_since: None };
     let services: Vec<ServiceState> = names().map(state).collect();
     let event = |kind| Event { kind, state: "flows", figures: figures.to_owned(), count: 7 };
     let events = Kind::ALL.into_iter().map(event).collect();

@@ -1,30 +1,54 @@
-//! How the services are doing: what waits on their queues, and what was set aside. It shows counts
-//! and reasons in our own words, never a message, and nothing on it acts.
+//! How the services are doing: how long bookings wait for each, what waits on their queues, and what
+//! was set aside. It shows counts and reasons in our own words, never a message, and nothing on it
+//! acts.
 
 use std::sync::Arc;
 
 use askama::Template;
 
-use super::queues::Queues;
-use crate::vitals::Vitals;
+use super::{look::Look, queues::Queues, words};
+use crate::{
+    domain::RoleName,
+    vitals::{ServiceVitals, Vitals},
+};
 
 /// The section about the services, as HTML.
 #[derive(Template)]
 #[template(path = "health.html")]
 pub(super) struct Health {
     is_watched: bool,
+    /// How long the booking that waits the longest for a service has waited, if the bookings can be
+    /// read.
+    waits: Vec<(RoleName, String)>,
     vitals: Option<Arc<Vitals>>,
 }
 
 impl Health {
-    /// What the queues say now.
-    pub(super) async fn of(queues: &Queues) -> Health {
-        Health { is_watched: queues.are_watched(), vitals: queues.now().await }
+    /// What the queues said last, and what the bookings tell of each service.
+    pub(super) fn of(queues: &Queues, vitals: Option<Arc<Vitals>>, look: Option<&Look>) -> Health {
+        let wait = |look: &Look, role: RoleName| {
+            let state = look.services.iter().find(|it| it.name == role.as_str());
+            let since = state.and_then(|it| it.awaited_since);
+            since.map_or("–".to_owned(), |it| words::short_span(look.now.duration_since(it)))
+        };
+        let waits = look.iter().flat_map(|look| RoleName::ALL.map(|role| (role, wait(look, role))));
+        Health { is_watched: queues.are_watched(), waits: waits.collect(), vitals }
     }
 
     fn read(&self) -> String {
         let read = self.vitals.as_ref().map(|it| it.read.strftime("%H:%M:%S").to_string());
         read.unwrap_or_default()
+    }
+
+    /// How long somebody waits for a service.
+    fn wait(&self, role: RoleName) -> &str {
+        let wait = self.waits.iter().find(|it| it.0 == role);
+        wait.map_or("?", |it| &it.1)
+    }
+
+    /// What the queues of a service said, if they were read.
+    fn queue(&self, role: RoleName) -> Option<&ServiceVitals> {
+        self.vitals.as_ref()?.services.iter().find(|it| it.role == role)
     }
 
     /// Whether any message was set aside for a known reason.

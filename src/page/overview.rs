@@ -65,11 +65,12 @@ pub(super) async fn overview<S: Store>(
         Err(problem) => (Wish::default(), Some(problem)),
     };
     // First the queues, since a look says which service is behind.
-    let health = Health::of(&desk.queues).await;
+    let vitals = desk.queues.now().await;
     let look = match desk.look().await {
         Ok(look) => look,
         Err(it) => return answer::unread(it),
     };
+    let health = Health::of(&desk.queues, vitals, Some(&look));
     let other = match wish.is_default() {
         true => None,
         false => match asked_list(&desk, &wish).await {
@@ -125,7 +126,10 @@ async fn asked_list<S: Store>(desk: &Desk<S>, wish: &Wish) -> Result<String, Res
 
 /// `GET /page/health`: how the services are doing, alone.
 pub(super) async fn health_alone<S: Store>(State(desk): State<Arc<Desk<S>>>) -> Response {
-    page(StatusCode::OK, &Health::of(&desk.queues).await)
+    let vitals = desk.queues.now().await;
+    // If the bookings cannot be read, the queues may still be known.
+    let look = desk.look().await.ok();
+    page(StatusCode::OK, &Health::of(&desk.queues, vitals, look.as_deref()))
 }
 
 /// What the search field sends.

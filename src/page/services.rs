@@ -23,6 +23,8 @@ pub(super) struct ServiceState {
     pub(super) state: &'static str,
     /// The same in a few words.
     pub(super) words: String,
+    /// Since when the booking that waits for it the longest does so, if any waits, stuck or not.
+    pub(super) awaited_since: Option<Timestamp>,
 }
 
 /// The client and the four services, in the order in which the diagram has them.
@@ -32,45 +34,52 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 /// How each is doing. `open` are bookings that wait for something.
 pub(super) fn states<'r>(
-    open: impl Iterator<Item = &'r Row> + Clone,
+    open: impl Iterator<Item = &'r Row>,
     flow: &Flow,
     vitals: Option<&Vitals>,
     now: Timestamp,
     stuck_after: SignedDuration,
 ) -> Vec<ServiceState> {
-    names()
-        .map(|name| {
-            let oldest = open.clone().filter_map(|it| late_since(it, name, now, stuck_after)).min();
-            let queue =
-                vitals.and_then(|it| it.services.iter().find(|it| it.role.as_str() == name));
-            match (oldest, queue.and_then(|it| backlog(it, flow))) {
-                (Some(since), _) => {
-                    let waits = words::short_span(now.duration_since(since));
-                    ServiceState { name, state: "late", words: format!("{waits} late") }
-                }
-                (None, Some(waiting)) => {
-                    ServiceState { name, state: "behind", words: format!("{waiting} queued") }
-                }
-                (None, None) => {
-                    let words = if name == CLIENT { "asks" } else { "in step" };
-                    ServiceState { name, state: "ok", words: words.to_owned() }
-                }
+    let waits: Vec<Wait> = open.flat_map(|it| waits(it, now, stuck_after)).collect();
+    let state = |name| {
+        let of_it = || waits.iter().filter(|it| it.from == name);
+        let awaited_since = of_it().map(|it| it.since).min();
+        let late_since = of_it().filter(|it| it.is_stuck).map(|it| it.since).min();
+        let queue = vitals.and_then(|it| it.services.iter().find(|it| it.role.as_str() == name));
+        let (state, words) = match (late_since, queue.and_then(|it| backlog(it, flow))) {
+            (Some(since), _) => {
+                let waits = words::short_span(now.duration_since(since));
+                ("late", format!("{waits} late"))
             }
-        })
-        .collect()
+            (None, Some(waiting)) => ("behind", format!("{waiting} queued")),
+            (None, None) if name == CLIENT => ("ok", "asks".to_owned()),
+            (None, None) => ("ok", "in step".to_owned()),
+        };
+        ServiceState { name, state, words, awaited_since }
+    };
+    names().map(state).collect()
 }
 
-/// Since when a stuck booking waits for this sender, if it does.
-fn late_since(
+/// One booking that waits for one event.
+struct Wait {
+    /// Who should send it.
+    from: String,
+    since: Timestamp,
+    /// Whether the booking is stuck.
+    is_stuck: bool,
+}
+
+/// What a booking waits for.
+fn waits(
     row: &Row,
-    name: &str,
     now: Timestamp,
     stuck_after: SignedDuration,
-) -> Option<Timestamp> {
+) -> impl Iterator<Item = Wait> + use<> {
     let standing = row.record.standing();
     let silent_for = row.record.newest().map(|it| now.duration_since(it));
-    let waits = standing.waiting_for.iter().filter(|it| it.from == name);
-    waits.map(|it| it.since).min().filter(|_| standing.is_stuck(silent_for, stuck_after))
+    let is_stuck = standing.is_stuck(silent_for, stuck_after);
+    let waits = standing.waiting_for.into_iter();
+    waits.map(move |it| Wait { from: it.from, since: it.since, is_stuck })
 }
 
 /// How many messages wait for a service, if these are too many.
