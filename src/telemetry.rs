@@ -119,7 +119,10 @@ where
 }
 
 fn harmless(metadata: &Metadata<'_>) -> bool {
-    metadata.target().starts_with("booking") || *metadata.level() <= Level::INFO
+    // That the machine knows no region is told six times, each time with a whole answer of HTTP.
+    // `AwsError::NoRegion` says it in one line.
+    let told_elsewhere = metadata.target() == "aws_config::imds::region";
+    metadata.target().starts_with("booking") || *metadata.level() <= Level::INFO && !told_elsewhere
 }
 
 #[cfg(test)]
@@ -144,6 +147,20 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn a_machine_that_knows_no_region_is_not_told_by_the_sdk() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let written = Written::default();
+            let to = written.clone();
+            tracing::subscriber::with_default(lines(format, false, move || to.clone()), || {
+                tracing::warn!(target: "aws_config::imds::region", "failed to load region");
+                tracing::warn!(target: "aws_config::imds::credentials", "failed to load keys");
+            });
+            let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            assert!(!log.contains("region") && log.contains("failed to load keys"), "{log}");
         }
     }
 

@@ -10,6 +10,7 @@ mod points;
 
 use std::{
     env::{args, var},
+    io::{IsTerminal, stderr},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -54,7 +55,8 @@ async fn main() -> anyhow::Result<()> {
 
 /// Works on the queue of loyalty until SIGTERM, and finishes what is in flight.
 async fn serve(file: &Path) -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let coloured = stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(stderr).with_ansi(coloured).init();
     let mut told = signal(SignalKind::terminate())?;
     let names = Names::new(&var("BOOKING_PREFIX").unwrap_or_default());
     let seconds = var("LOYALTY_VISIBILITY_S").map_or(Ok(VISIBILITY_S), |it| it.parse());

@@ -59,7 +59,11 @@ pub(super) fn man(args: &ManArgs, mut booking: Command) -> Result<(), Fault> {
     let (mut command, mut name) = (booking, "booking".to_owned());
     for step in &args.path {
         let Some(next) = command.find_subcommand(step).cloned() else {
-            return Err(Fault::Usage(format!("`{name}` has no command of this name")));
+            let has: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+            return Err(Fault::Usage(match has.is_empty() {
+                true => format!("`{name}` has no commands, so no `{step}`"),
+                false => format!("`{name}` has no command `{step}`, but {}", has.join(", ")),
+            }));
         };
         name = format!("{name} {}", next.get_name());
         command = next;

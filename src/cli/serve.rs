@@ -12,7 +12,7 @@ use crate::{
     demo::live::{self, Settings},
     domain::RoleName,
     services::default_http,
-    wiring::{Signals, door},
+    wiring::{Signals, cannot_listen, door},
 };
 
 /// The fewest and the most bookings of a minute.
@@ -86,12 +86,8 @@ pub(super) async fn run(args: ServeArgs, seed: u64) -> Result<(), Fault> {
     let address = args.http.unwrap_or_else(|| default_http(RoleName::Status).to_owned());
     let start = async {
         let token = door(&args.door, &address).await?;
-        let listener = TcpListener::bind(&address).await.map_err(|it| {
-            Fault::Config(format!(
-                "cannot listen on {address} (--http): {it}; choose another port, such as --http \
-                 127.0.0.1:8090, or 127.0.0.1:0 for any that is free"
-            ))
-        })?;
+        let bound = TcpListener::bind(&address).await;
+        let listener = bound.map_err(|it| cannot_listen(&address, &it))?;
         Ok((token, listener))
     };
     let Some((token, listener)) = signals.or(start).await? else { return Ok(()) };

@@ -153,10 +153,13 @@ impl StatusClient {
     ) -> Result<Reply<T>, Fault> {
         let url = format!("{}/{path}", self.base);
         let unreachable = |it: reqwest::Error| {
-            let it = it.without_url();
+            let advice = match it.is_connect() {
+                true => "; does it run, and is this its address (--status-url)?",
+                false => "",
+            };
+            let (url, it) = (&self.url, it.without_url());
             Fault::Unreachable(format!(
-                "cannot ask the status service at {}: {}",
-                self.url,
+                "cannot ask the status service at {url}: {}{advice}",
                 Chain(&it)
             ))
         };

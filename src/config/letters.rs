@@ -15,7 +15,7 @@ pub struct LetterArgs {
 
     /// The schedule of seats, from which a receipt has the airports and the time of departure: a
     /// JSON file, or `sample`. Without it a receipt says the flight and its date
-    #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE")]
+    #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE|sample")]
     pub flights: Option<String>,
 
     /// Whether a receipt has a PDF attached [default: on, and off for --mailer folder]

@@ -19,7 +19,7 @@ pub struct PaymentArgs {
     pub service: ServiceArgs,
 
     /// The payment provider
-    #[arg(long, env = "BOOKING_GATEWAY", value_enum)]
+    #[arg(long, env = "BOOKING_GATEWAY", value_name = "simulated|stripe", value_enum)]
     pub gateway: GatewayName,
 
     /// How long the simulated gateway makes its caller wait before a late answer becomes a time-out

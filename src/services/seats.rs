@@ -20,7 +20,7 @@ pub struct SeatsArgs {
 
     /// The schedule: a JSON file of flights, cabins, fares and days on sale (docs/OPERATIONS.md
     /// describes its fields), or `sample` for the built-in schedule, which sells every day
-    #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE")]
+    #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE|sample")]
     pub flights: String,
 
     #[command(flatten)]

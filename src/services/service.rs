@@ -25,7 +25,7 @@ use crate::{
     telemetry::{self, Export},
     traces::{Places, Traces},
     wire::Intake,
-    wiring::{AnyStore, Eye, Signals, aws_config, aws_fault, canary_key},
+    wiring::{AnyStore, Eye, Signals, aws_config, aws_fault, canary_key, cannot_listen},
 };
 
 /// After this many long polls without a successful receive, the poll loop counts as dead.
@@ -72,9 +72,7 @@ impl Service {
         let config = aws_config().await?;
         let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
         let http = args.http.clone().unwrap_or_else(|| default_http(role).to_owned());
-        let listener = TcpListener::bind(&http)
-            .await
-            .map_err(|it| Fault::Config(format!("cannot listen on {http} (--http): {it}")))?;
+        let listener = TcpListener::bind(&http).await.map_err(|it| cannot_listen(&http, &it))?;
         let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
         let linger = args.limits().deletes_linger();
         let connecting = AwsBus::connect_traced(&clients, &names, role, linger, traces.on());

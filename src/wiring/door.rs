@@ -1,6 +1,8 @@
 //! Decides who may ask status over the network: whoever has the token, or this machine alone, or
 //! everybody if the settings say so by name.
 
+use std::io;
+
 use super::keys::status_token;
 use crate::{config::DoorArgs, fault::Fault, http::Token};
 
@@ -21,12 +23,23 @@ pub(crate) async fn door(args: &DoorArgs, address: &str) -> Result<Option<Token>
     Ok(token)
 }
 
+/// Why nothing listens on the address, and what to do.
+pub(crate) fn cannot_listen(address: &str, why: &io::Error) -> Fault {
+    let advice = match why.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; choose another port, such as --http 127.0.0.1:8090, or 127.0.0.1:0 for any that is free"
+        }
+        io::ErrorKind::InvalidInput => "; write it like 127.0.0.1:8080",
+        _ => "",
+    };
+    Fault::Config(format!("cannot listen on {address} (--http): {why}{advice}"))
+}
+
 /// Whether only this machine can reach the address.
 async fn is_of_this_machine(address: &str) -> Result<bool, Fault> {
     // An address that is unknown now may be known a moment later, when the service listens on it.
-    let mut all = tokio::net::lookup_host(address)
-        .await
-        .map_err(|it| Fault::Config(format!("cannot listen on {address} (--http): {it}")))?;
+    let mut all =
+        tokio::net::lookup_host(address).await.map_err(|it| cannot_listen(address, &it))?;
     Ok(all.all(|it| it.ip().is_loopback()))
 }
 
@@ -60,5 +73,19 @@ mod tests {
         let unknown = door(&args(false, false), "nowhere").await;
         let Err(Fault::Config(said)) = unknown else { panic!("an unknown address is open") };
         assert!(said.contains("cannot listen on nowhere (--http)"), "{said}");
+        assert!(said.contains("write it like 127.0.0.1:8080"), "{said}");
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_told_with_another_one() {
+        let Fault::Config(said) = cannot_listen("x", &io::ErrorKind::AddrInUse.into()) else {
+            panic!("not a setting")
+        };
+        assert!(said.contains("choose another port, such as --http 127.0.0.1:8090"), "{said}");
+        let Fault::Config(said) = cannot_listen("x", &io::ErrorKind::PermissionDenied.into())
+        else {
+            panic!("not a setting")
+        };
+        assert!(!said.contains(';'), "{said}");
     }
 }

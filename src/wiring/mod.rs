@@ -16,7 +16,7 @@ mod stores;
 
 pub(crate) use beginnings::agree;
 pub use beginnings::{begin, begin_tables, make_folder, new_deployment};
-pub(crate) use door::door;
+pub(crate) use door::{cannot_listen, door};
 pub use faults::{aws_fault, table_fault};
 pub(crate) use gateways::stripe;
 pub use keys::{canary_key, status_token};

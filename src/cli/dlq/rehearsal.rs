@@ -32,7 +32,7 @@ pub(crate) struct RulesArgs {
     #[command(flatten)]
     data: DataArgs,
     /// Schedule that `booking seats` uses, for --dry-run of seats: a JSON file, or `sample`
-    #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE")]
+    #[arg(long, env = "BOOKING_FLIGHTS", value_name = "FILE|sample")]
     flights: Option<String>,
     #[command(flatten)]
     hold: HoldArgs,

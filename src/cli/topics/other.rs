@@ -34,7 +34,10 @@ pub(super) fn contracts(other: &OsStr) -> Result<Vec<Contract>, Fault> {
         Err(no) => return Err(Fault::Config(format!("cannot read {name}: {no}"))),
     };
     match found.is_empty() {
-        true => Err(Fault::Config(format!("{name} has no topics"))),
+        true => Err(Fault::Config(format!(
+            "{name} has no topics: expected a folder of topic files, like topics/, or what `booking \
+             topics --format json` prints"
+        ))),
         false => once_each(found).map_err(|it| unreadable(&name, &it)),
     }
 }
@@ -130,7 +133,7 @@ fn git(revision: &str, place: &str) -> Result<String, Fault> {
         words.rewind().map_err(broken)?;
         words.take(GIT_WORDS_BYTES_MAX).read_to_end(&mut said).map_err(broken)?;
         let said = String::from_utf8_lossy(&said).trim().to_owned();
-        return Err(failed(format!("it is no file or folder either; {said}")));
+        return Err(failed(format!("there is no such file or folder, and {said}")));
     }
     String::from_utf8(bytes).map_err(|_| failed("expected JSON in UTF-8".to_owned()))
 }

@@ -106,8 +106,8 @@ fn help_reads_like_a_manual_page() {
 fn what_makes_no_sense_is_refused_with_what_was_expected() {
     fails(&["fly"], 2, "unrecognized subcommand");
     fails(&["seats", "--nonsense"], 2, "unexpected argument");
-    fails(&["seats"], 2, "--flights");
-    fails(&["payment"], 2, "--gateway");
+    fails(&["seats"], 2, "--flights <FILE|sample>");
+    fails(&["payment"], 2, "--gateway <simulated|stripe>");
     fails(&["payment", "--gateway", "barter"], 2, "possible values: simulated, stripe");
     fails(&["receipt"], 2, "--mailer");
     fails(&["receipt", "--mailer", "folder", "--mail-from", "nobody"], 2, "expected a sender");

@@ -64,7 +64,9 @@ fn a_page_has_the_flags_of_its_command_and_no_value_of_this_machine() {
     for flag in ["prefix", "all", "booking", "dry\\-run"] {
         assert!(page.contains(&format!("\\-\\-{flag}")), "{flag}: {page}");
     }
-    fails(&["man", "dlq", "undo"], 2, "`booking dlq` has no command of this name");
+    let says = "`booking dlq` has no command `undo`, but ls, show, redrive, drop";
+    fails(&["man", "dlq", "undo"], 2, says);
+    fails(&["man", "show", "me"], 2, "`booking show` has no commands, so no `me`");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_revision_is_compared_and_is_never_an_option_of_git() {
     assert!(String::from_utf8(below.stdout).unwrap().starts_with(BROKEN));
 
     let unknown = run_in(&folder, &["topics", "diff", "nobody"]);
-    check(&["diff"], &unknown, 78, "cannot read nobody:topics by git: it is no file or folder");
+    check(&["diff"], &unknown, 78, "there is no such file or folder, and fatal: ");
     for option in ["--output=stolen", "-pnobody", ""] {
         let args = ["topics", "diff", "--", option];
         check(&args, &run_in(&folder, &args), 78, "expected a file, a folder or a revision");
@@ -146,7 +146,12 @@ fn what_cannot_be_read_is_said_and_nothing_a_stranger_wrote_is_obeyed() {
     check(&args, &run_in(&folder, &args), 78, "expected JSON in UTF-8");
     fs::create_dir(folder.join("empty")).unwrap();
     let args = ["topics", "diff", "empty"];
-    check(&args, &run_in(&folder, &args), 78, "empty has no topics");
+    check(
+        &args,
+        &run_in(&folder, &args),
+        78,
+        "empty has no topics: expected a folder of topic files",
+    );
 
     // What can be read is printed so that no terminal obeys it, and not without end.
     let mut other = all();

@@ -11,7 +11,8 @@ fn a_service_that_cannot_be_reached_is_said_with_exit_code_75() {
         75,
         "cannot ask the status service at",
     );
-    fails(&["list", "--status-url", "http://127.0.0.1:9"], 75, "cannot ask the status service at");
+    let says = "does it run, and is this its address (--status-url)?";
+    fails(&["list", "--status-url", "http://127.0.0.1:9"], 75, says);
     let request = [&REQUEST[..], &["--account", "000000000000"]].concat();
     for (args, says) in [
         (request, "could not publish to `booking-requested`"),
