@@ -15,6 +15,7 @@ use axum::{
 use tracing::error;
 
 use super::{assets, desk::Unread};
+use crate::domain::Expected;
 
 /// What a browser may do with a page: load styles, scripts and pictures of this address, ask this
 /// address, and nothing else.
@@ -78,6 +79,11 @@ pub(super) fn html_of(code: StatusCode, html: String) -> Response {
 /// A page that says what is wrong with what was asked.
 pub(super) fn problem(code: StatusCode, heading: &str, words: &str) -> Response {
     page(code, &Problem { assets: assets::addresses(), heading, words })
+}
+
+/// The page for what is no booking id.
+pub(super) fn no_id(Expected(id): Expected) -> Response {
+    problem(StatusCode::BAD_REQUEST, "No booking id", &format!("This is not {id}."))
 }
 
 /// The page of a store that cannot be read.

@@ -12,7 +12,7 @@ use axum::{
 use jiff::Timestamp;
 
 use super::{
-    answer::{self, page, problem},
+    answer::{self, page},
     assets,
     desk::{Desk, unread},
     diagram::{Diagram, Event},
@@ -121,9 +121,7 @@ async fn shown<S: Store>(
 ) -> Response {
     let id = match BookingId::parse(id) {
         Ok(id) => id,
-        Err(expected) => {
-            return problem(StatusCode::BAD_REQUEST, "No booking id", &format!("It {expected}."));
-        }
+        Err(expected) => return answer::no_id(expected),
     };
     let row = match look_up::<Record>(desk.work.store(), &id).await {
         Ok(row) => row.map(|it| it.row),

@@ -143,8 +143,6 @@ pub(super) struct Sought {
 pub(super) async fn find(Query(sought): Query<Sought>) -> Response {
     match BookingId::parse(sought.id.trim()) {
         Ok(id) => Redirect::to(&format!("/booking/{id}")).into_response(),
-        Err(expected) => {
-            problem(StatusCode::BAD_REQUEST, "No booking id", &format!("It {expected}."))
-        }
+        Err(expected) => answer::no_id(expected),
     }
 }

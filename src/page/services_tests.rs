@@ -35,7 +35,7 @@ fn only_the_service_that_a_stuck_booking_waits_for_is_late_and_the_oldest_counts
 fn whoever_waits_the_longest_for_a_service_is_told_whether_stuck_or_not() {
     let rows = [completed("b-1", 100.0), stuck("b-2", 990.0), stuck("b-3", 700.0)];
     let flow = Flow::of(&rows, true, at(1_000.0));
-    for (named, wanted) in [(3, Some(at(700.0))), (2, Some(at(990.0))), (1, None)] {
+    for (named, wanted) in [(3, Some(at(699.0))), (2, Some(at(989.0))), (1, None)] {
         let states = states(rows[..named].iter(), &flow, None, at(1_000.0), STUCK_AFTER);
         for it in states {
             let wanted = wanted.filter(|_| it.name == "payment");

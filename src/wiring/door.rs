@@ -25,12 +25,13 @@ pub(crate) async fn door(args: &DoorArgs, address: &str) -> Result<Option<Token>
 
 /// Why nothing listens on the address, and what to do.
 pub(crate) fn cannot_listen(address: &str, why: &io::Error) -> Fault {
-    let advice = match why.kind() {
-        io::ErrorKind::AddrInUse => {
-            "; choose another port, such as --http 127.0.0.1:8090, or 127.0.0.1:0 for any that is free"
-        }
-        io::ErrorKind::InvalidInput => "; write it like 127.0.0.1:8080",
-        _ => "",
+    let kind = why.kind();
+    let advice = if kind == io::ErrorKind::AddrInUse {
+        "; choose another port, such as --http 127.0.0.1:8090, or 127.0.0.1:0 for any that is free"
+    } else if kind == io::ErrorKind::InvalidInput {
+        "; write it like 127.0.0.1:8080"
+    } else {
+        ""
     };
     Fault::Config(format!("cannot listen on {address} (--http): {why}{advice}"))
 }
