@@ -1,6 +1,6 @@
-//! How the services are doing: how long bookings wait for each, what waits on their queues, and what
-//! was set aside. It shows counts and reasons in our own words, never a message, and nothing on it
-//! acts.
+//! How the services are doing: how long bookings wait for each, what waits on their queues, and
+//! what was set aside. It shows counts and reasons in our own words, never a message, and nothing
+//! on it acts.
 
 use std::sync::Arc;
 
