@@ -256,6 +256,10 @@ const OVERLAPS: &str = r"(() => {
     const found = [];
     const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
     if (wide > 0) found.push(`the page is ${wide} px too wide`);
+    for (const table of document.querySelectorAll('table')) {
+        const cut = table.scrollWidth - table.parentElement.clientWidth;
+        if (cut > 0 && table.offsetParent) found.push(`${cut} px of ${table.className} are cut off`);
+    }
     for (const svg of document.querySelectorAll('svg')) {
         const texts = [...svg.querySelectorAll('text')].map(it => [it, it.getBoundingClientRect()])
             .filter(([, box]) => box.width > 0 && box.height > 0);
