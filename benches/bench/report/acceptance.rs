@@ -142,9 +142,9 @@ pub fn lines(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Line>> {
             get(sqlite, "peak_mb"),
         ),
         // It was 25 before receipts had a PDF and went out by SMTP and SES: a PDF writer, what
-        // places letters, a font, and a client of SES. It was 28 before bookings could be watched: the
-        // page with its templates, traces over OTLP, the screen of `booking top`, manual pages and
-        // shell completions, and what compares contracts.
+        // places letters, a font, and a client of SES. It was 28 before bookings could be watched:
+        // the page with its templates, traces over OTLP, the screen of `booking top`, manual pages
+        // and shell completions, and what compares contracts.
         ('e', "size of the stripped binary", AtMost(32.0), "MB", Spread::of(&[size])),
         (
             'f',
