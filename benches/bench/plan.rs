@@ -204,7 +204,7 @@ fn groups(sizes: &Sizes) -> Vec<Vec<Step>> {
         groups.push(vec![Step { name, letters: "f", what: What::PipelineStored(size) }]);
     }
     for (load, what, bookings) in [
-        (Load::Backlog, "backlog", sizes.backlog * 2),
+        (Load::Backlog, "backlog", sizes.backlog_watched),
         (Load::Steady { per_s: 200.0 }, "200/s", sizes.steady_200),
     ] {
         for (watched, how) in [(false, "unwatched"), (true, "watched")] {

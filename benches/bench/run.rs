@@ -86,8 +86,8 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     let took = began.elapsed().as_secs_f64();
     let requests = all(&proxy).since(&counted);
     taken::usage(&mut figures, setting, &services, &proxy)?;
-    if let Some(it) = watchers {
-        it.saw(&mut figures)?;
+    if let Some(mut it) = watchers {
+        it.saw(&mut figures).await?;
     }
     let bench_cpu_s = proc::usage(std::process::id())?.cpu_s - before;
     if setting.load != Load::Backlog {

@@ -50,8 +50,8 @@ pub struct Args {
     /// Open 200 streams of the page of status, and ask for its pages all the time
     #[arg(long)]
     watched: bool,
-    /// Number of bookings that are stored before the run
-    #[arg(long)]
+    /// Number of bookings that are stored before the run, for booking on SQLite
+    #[arg(long, conflicts_with = "idle")]
     stored: Option<usize>,
     /// Print every figure, not only the main ones
     #[arg(long)]
@@ -97,6 +97,8 @@ fn setting(args: &Args) -> anyhow::Result<Setting> {
     };
     let latency: Duration = args.latency.0;
     let manner = Manner { latency, ragged: args.ragged };
+    let is_on_sqlite = matches!(consumer, Consumer::Booking { store: Store::Sqlite, .. });
+    anyhow::ensure!(args.stored.is_none() || is_on_sqlite, "--stored needs booking on SQLite");
     let (stored, numbers) = match args.stored {
         Some(size) => {
             let (folder, numbers) = growth::stored(size, bookings)?;

@@ -13,8 +13,9 @@ pub struct Sizes {
     pub pipeline_stored: usize,
     pub stored: [usize; 2],
     pub steady_200: usize,
-    /// Bookings that are stored while people look at the page.
+    /// Bookings that are stored while people look at the page, and the backlog that comes then.
     pub watched: usize,
+    pub backlog_watched: usize,
 }
 
 pub const FULL: Sizes = Sizes {
@@ -28,6 +29,7 @@ pub const FULL: Sizes = Sizes {
     stored: [10_000, 1_000_000],
     steady_200: 3_000,
     watched: 100_000,
+    backlog_watched: 10_000,
 };
 pub const QUICK: Sizes = Sizes {
     backlog: 1000,
@@ -40,4 +42,5 @@ pub const QUICK: Sizes = Sizes {
     stored: [1_000, 10_000],
     steady_200: 600,
     watched: 10_000,
+    backlog_watched: 2_000,
 };

@@ -75,10 +75,12 @@ impl Watchers {
 
     /// What they saw: how long a page took, and how often a stream brought something. Fails if one
     /// of them was cut off.
-    pub fn saw(&self, figures: &mut Figures) -> anyhow::Result<()> {
+    pub async fn saw(&mut self, figures: &mut Figures) -> anyhow::Result<()> {
         let ended = self.streams.iter().filter(|it| it.is_finished()).count();
         ensure!(ended == 0, "{ended} streams ended");
-        ensure!(!self.reader.is_finished(), "a page was not answered");
+        if self.reader.is_finished() {
+            (&mut self.reader).await?.context("a page was not answered")?;
+        }
         let took = self.took.lock().map_err(|_| anyhow::anyhow!("a reader panicked"))?;
         ensure!(took.len() >= PAGES.len(), "only {} pages were answered", took.len());
         let frames = self.frames.load(Ordering::Relaxed) as f64;

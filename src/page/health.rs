@@ -57,3 +57,7 @@ impl Health {
         services.any(|it| !it.reasons.is_empty())
     }
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

@@ -23,7 +23,7 @@ pub(super) struct ServiceState {
     pub(super) state: &'static str,
     /// The same in a few words.
     pub(super) words: String,
-    /// Since when the booking that waits for it the longest does so, if any waits, stuck or not.
+    /// Since when the booking that waits for it the longest does so, stuck or not, if any waits.
     pub(super) awaited_since: Option<Timestamp>,
 }
 
@@ -69,7 +69,8 @@ struct Wait {
     is_stuck: bool,
 }
 
-/// What a booking waits for.
+/// What a booking waits for. A client chooses the time of its request, so no wait begins before
+/// status heard of the booking.
 fn waits(
     row: &Row,
     now: Timestamp,
@@ -78,8 +79,12 @@ fn waits(
     let standing = row.record.standing();
     let silent_for = row.record.newest().map(|it| now.duration_since(it));
     let is_stuck = standing.is_stuck(silent_for, stuck_after);
+    let heard = row.record.oldest();
     let waits = standing.waiting_for.into_iter();
-    waits.map(move |it| Wait { from: it.from, since: it.since, is_stuck })
+    waits.map(move |it| {
+        let since = heard.map_or(it.since, |heard| it.since.max(heard));
+        Wait { from: it.from, since, is_stuck }
+    })
 }
 
 /// How many messages wait for a service, if these are too many.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::{
     domain::event::Kind,
-    page::testing::{STUCK_AFTER, at, booking, completed, stuck},
+    page::testing::{STUCK_AFTER, at, booking, completed, record_of, stuck},
 };
 
 fn told(rows: &[Row], vitals: Option<&Vitals>) -> Vec<(&'static str, &'static str, String)> {
@@ -42,6 +42,19 @@ fn whoever_waits_the_longest_for_a_service_is_told_whether_stuck_or_not() {
             assert_eq!(it.awaited_since, wanted, "{named} {}", it.name);
         }
     }
+}
+
+#[test]
+fn a_request_with_a_time_of_long_ago_makes_nobody_look_late_for_longer_than_it_is_known() {
+    let mut row = booking("b-1", &[(Kind::BookingRequested, 900.0)]);
+    let mut record = serde_json::to_value(&row.record).unwrap();
+    record["facts"][0]["time"] = serde_json::json!("1970-01-01T00:00:00Z");
+    row.record = record_of(record);
+    assert_eq!(row.record.standing().waiting_for[0].since, Timestamp::UNIX_EPOCH);
+    let flow = Flow::of(std::slice::from_ref(&row), true, at(1_000.0));
+    let states = states(std::iter::once(&row), &flow, None, at(1_000.0), STUCK_AFTER);
+    let of_payment = states.iter().find(|it| it.name == "payment").unwrap();
+    assert_eq!(of_payment.awaited_since, Some(at(900.0)));
 }
 
 #[test]

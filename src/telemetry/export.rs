@@ -1,4 +1,4 @@
-//! Sends spans to a collector, on a thread of its own. It must never block, slow or fail what a
+//! Sends spans to a collector, on a thread of its own. It must never block or fail what a
 //! span tells about: a span that finds no room is dropped and counted.
 
 use std::{

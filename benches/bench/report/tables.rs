@@ -105,9 +105,7 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
             "i. With 200 people looking at the page",
             format!(
                 "{} bookings are stored. {} more as a backlog, {} more at 200/s.\n\n",
-                sizes.watched,
-                sizes.backlog * 2,
-                sizes.steady_200
+                sizes.watched, sizes.backlog_watched, sizes.steady_200
             ) + &table(
                 results,
                 &["backlog unwatched", "backlog watched", "200/s unwatched", "200/s watched"]
