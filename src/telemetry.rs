@@ -64,7 +64,7 @@ pub fn traces(
     let resource = resource(service);
     let (spans, export) = export::start(&settings, &resource, dropped)?;
     info!("traces are on: spans are sent over OTLP");
-    Ok((Traces::new(spans, resource, settings.sampling, places), Some(export)))
+    Ok((Traces::new(spans, settings.sampling, places), Some(export)))
 }
 
 /// What all spans say about this process: what the variables say, and what they leave open.

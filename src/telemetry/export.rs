@@ -8,12 +8,10 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::Context;
 use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
-    trace::{Span, SpanData, SpanExporter as _, SpanProcessor},
+    trace::{SpanData, SpanExporter as _},
 };
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -24,6 +22,7 @@ use super::{
     post::{Post, Why},
     settings::{Settings, WrongSetting},
 };
+use crate::traces::Sink;
 
 /// How long a process that ends waits until its last spans are sent.
 const LAST_SPANS_MAX: Duration = Duration::from_secs(2);
@@ -39,23 +38,21 @@ pub(super) struct Spans {
     dropped: Counter,
 }
 
-impl SpanProcessor for Spans {
-    fn on_start(&self, _: &mut Span, _: &Context) {}
+impl Sink for Spans {
+    fn has_room(&self) -> bool {
+        let room = self.queue.capacity() > 0;
+        if !room {
+            self.dropped.inc();
+        }
+        room
+    }
 
-    fn on_end(&self, span: SpanData) {
+    fn take(&self, span: SpanData) {
         if self.queue.try_send(span).is_err() {
             self.dropped.inc();
         } else if self.queue.max_capacity() - self.queue.capacity() >= self.batch {
             self.full.notify_one();
         }
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
     }
 }
 

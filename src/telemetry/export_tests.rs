@@ -7,7 +7,7 @@ use opentelemetry::{
     trace::{SpanContext, SpanId, SpanKind, Status},
 };
 use opentelemetry_sdk::{
-    error::OTelSdkError,
+    error::{OTelSdkError, OTelSdkResult},
     trace::{SpanEvents, SpanLinks},
 };
 
@@ -92,15 +92,15 @@ async fn spans_leave_by_full_batches_and_the_rest_after_a_while_or_at_the_end() 
     let (bench, sender) = bench(Way::Works);
     let batches = || bench.collector.batches.lock().unwrap().clone();
     let sending = tokio::spawn(sender.run());
-    (0..5).for_each(|_| bench.spans.on_end(span()));
+    (0..5).for_each(|_| bench.spans.take(span()));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(batches(), [4, 1], "a full batch waits for nothing");
-    bench.spans.on_end(span());
+    bench.spans.take(span());
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(batches().len(), 2, "one span alone waits for others");
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(batches(), [4, 1, 1]);
-    bench.spans.on_end(span());
+    bench.spans.take(span());
     bench.stop.cancel();
     sending.await.unwrap();
     assert_eq!(batches(), [4, 1, 1, 1]);
@@ -113,7 +113,7 @@ async fn a_queue_that_has_more_than_a_batch_is_sent_at_once() {
     let (bench, sender) = bench(Way::Works);
     let sending = tokio::spawn(sender.run());
     (0..4).for_each(|_| bench.spans.queue.try_send(span()).unwrap());
-    bench.spans.on_end(span());
+    bench.spans.take(span());
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(*bench.collector.batches.lock().unwrap(), [4, 1]);
     bench.stop.cancel();
@@ -124,12 +124,12 @@ async fn a_queue_that_has_more_than_a_batch_is_sent_at_once() {
 async fn a_span_that_finds_no_room_is_dropped_at_once_and_counted() {
     let (bench, sender) = bench(Way::Hangs);
     let sending = tokio::spawn(sender.run());
-    (0..4).for_each(|_| bench.spans.on_end(span()));
+    (0..4).for_each(|_| bench.spans.take(span()));
     // The first batch hangs from here on.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    (0..8).for_each(|_| bench.spans.on_end(span()));
+    (0..8).for_each(|_| bench.spans.take(span()));
     assert_eq!(bench.dropped.get(), 0);
-    (0..3).for_each(|_| bench.spans.on_end(span()));
+    (0..3).for_each(|_| bench.spans.take(span()));
     assert_eq!(bench.dropped.get(), 3);
     let (tell_ended, ended) = oneshot::channel();
     let begun = tokio::time::Instant::now();
@@ -138,7 +138,7 @@ async fn a_span_that_finds_no_room_is_dropped_at_once_and_counted() {
     drop(tell_ended);
     sending.abort();
     let _ = sending.await;
-    bench.spans.on_end(span());
+    bench.spans.take(span());
     assert_eq!(bench.dropped.get(), 4, "nobody sends any more");
 }
 
@@ -146,11 +146,11 @@ async fn a_span_that_finds_no_room_is_dropped_at_once_and_counted() {
 async fn what_the_collector_refuses_is_counted_and_the_next_spans_are_sent() {
     let (bench, sender) = bench(Way::Fails);
     let sending = tokio::spawn(sender.run());
-    (0..5).for_each(|_| bench.spans.on_end(span()));
+    (0..5).for_each(|_| bench.spans.take(span()));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.dropped.get(), 5);
     *bench.collector.way.lock().unwrap() = Way::Works;
-    bench.spans.on_end(span());
+    bench.spans.take(span());
     bench.stop.cancel();
     sending.await.unwrap();
     assert_eq!((bench.dropped.get(), bench.collector.batches.lock().unwrap().len()), (5, 1));

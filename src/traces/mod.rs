@@ -8,18 +8,17 @@ mod source;
 mod span;
 
 pub use sampling::Sampling;
-pub use source::Places;
+pub use source::{Places, Sink};
 pub use span::Span;
 
 use std::{sync::Arc, time::SystemTime};
 
 use opentelemetry::{KeyValue, StringValue, trace::SpanKind};
-use opentelemetry_sdk::{Resource, trace::SpanProcessor};
 
 use self::{
-    ids::{derived, random},
+    ids::{derived, span_id, trace_id},
     source::{Draft, Place, Source},
-    span::{CONVERSATION, DESTINATION, EVENT_TYPE, OPERATION, OPERATION_TYPE, SQS, SYSTEM},
+    span::{DESTINATION, EVENT_TYPE, OPERATION, OPERATION_TYPE, SQS, SYSTEM},
 };
 use crate::{
     domain::{event::Kind, ids::BookingId},
@@ -58,15 +57,10 @@ pub struct Processing<'a> {
 }
 
 impl Traces {
-    /// Traces whose spans go to `processor`, as soon as they end.
+    /// Traces whose spans go to `sink`, as soon as they end.
     #[must_use]
-    pub fn new(
-        processor: impl SpanProcessor + 'static,
-        resource: Resource,
-        sampling: Sampling,
-        places: &Places,
-    ) -> Traces {
-        let source = Arc::new(Source::new(processor, resource, places));
+    pub fn new(sink: impl Sink + 'static, sampling: Sampling, places: &Places) -> Traces {
+        let source = Arc::new(Source::new(sink, places));
         Traces(Some(Arc::new(On { source, sampling })))
     }
 
@@ -91,22 +85,24 @@ impl Traces {
         hops: impl ExactSizeIterator<Item = Option<&'a Hop>>,
     ) {
         let Some(on) = &self.0 else { return };
-        let (id, _) = random();
-        if hops.len() == 0 || !on.sampling.begins(id) {
+        let id = trace_id();
+        if hops.len() == 0 || !on.sampling.begins(|| id) {
             return;
         }
-        let queue = on.source.queue.clone();
-        let name = format!("receive {}", queue.as_str());
-        let attributes = vec![
-            KeyValue::new(SYSTEM, SQS),
-            KeyValue::new(DESTINATION, queue),
-            KeyValue::new(OPERATION, "receive"),
-            KeyValue::new(OPERATION_TYPE, "receive"),
-            KeyValue::new(BATCH_COUNT, i64::try_from(hops.len()).unwrap_or(i64::MAX)),
-        ];
-        let links = hops.filter_map(|it| it?.context.clone()).collect();
-        let draft = Draft { name, kind: SpanKind::Client, begun, attributes, links };
-        drop(Span::kept(&on.source, &Place::Begins(id), draft, None));
+        let draft = || {
+            let queue = on.source.queue.clone();
+            let name = format!("receive {}", queue.as_str());
+            let attributes = vec![
+                KeyValue::new(SYSTEM, SQS),
+                KeyValue::new(DESTINATION, queue),
+                KeyValue::new(OPERATION, "receive"),
+                KeyValue::new(OPERATION_TYPE, "receive"),
+                KeyValue::new(BATCH_COUNT, i64::try_from(hops.len()).unwrap_or(i64::MAX)),
+            ];
+            let links = hops.filter_map(|it| it?.context.clone()).collect();
+            Draft { name, kind: SpanKind::Client, begun, attributes, links }
+        };
+        drop(Span::kept(&on.source, &Place::Begins(id), None, draft));
     }
 
     /// The span of dealing with one delivery. Its parent is the span that published the message,
@@ -121,18 +117,18 @@ impl Traces {
         let before = published.or_else(|| TraceContext::read(what.stored?, None));
         let booking = what.booking.map(BookingId::as_str);
         let message_id = what.hop.and_then(|it| it.message_id.as_deref());
-        let (random_trace, random_span) = random();
+        let random = trace_id();
         // A client chooses the booking id and the trace id, but not the MessageId.
-        let fair = message_id.or(booking).map_or(random_trace, derived);
+        let fair = || message_id.or(booking).map_or(random, derived);
         let kept = match &before {
             Some(it) => on.sampling.goes_on(it, ours, fair),
             None => on.sampling.begins(fair),
         };
-        let own_trace = || booking.map_or(random_trace, derived);
+        let own_trace = || booking.map_or(random, derived);
         if !kept {
             let own = || TraceContext {
                 trace_id: own_trace(),
-                span_id: random_span,
+                span_id: span_id(),
                 sampled: false,
                 state: None,
             };
@@ -142,21 +138,22 @@ impl Traces {
             Some(it) => Place::After(it),
             None => Place::Begins(own_trace()),
         };
+        let draft = || {
+            let queue = on.source.queue.clone();
+            let name = format!("process {}", queue.as_str());
+            let mut attributes = Vec::with_capacity(12);
+            attributes.extend([
+                KeyValue::new(SYSTEM, SQS),
+                KeyValue::new(DESTINATION, queue),
+                KeyValue::new(OPERATION, "process"),
+                KeyValue::new(OPERATION_TYPE, "process"),
+                KeyValue::new(ATTEMPT, i64::from(what.attempt)),
+            ]);
+            attributes.extend(what.kind.map(|it| KeyValue::new(EVENT_TYPE, it.topic())));
+            attributes.extend(message_id.map(|it| KeyValue::new(SNS_MESSAGE_ID, it.to_owned())));
+            Draft { name, kind: SpanKind::Consumer, begun, attributes, links: Vec::new() }
+        };
         let booking = booking.map(|it| StringValue::from(it.to_owned()));
-        let queue = on.source.queue.clone();
-        let name = format!("process {}", queue.as_str());
-        let mut attributes = Vec::with_capacity(12);
-        attributes.extend([
-            KeyValue::new(SYSTEM, SQS),
-            KeyValue::new(DESTINATION, queue),
-            KeyValue::new(OPERATION, "process"),
-            KeyValue::new(OPERATION_TYPE, "process"),
-            KeyValue::new(ATTEMPT, i64::from(what.attempt)),
-        ]);
-        attributes.extend(booking.clone().map(|it| KeyValue::new(CONVERSATION, it)));
-        attributes.extend(what.kind.map(|it| KeyValue::new(EVENT_TYPE, it.topic())));
-        attributes.extend(message_id.map(|it| KeyValue::new(SNS_MESSAGE_ID, it.to_owned())));
-        let draft = Draft { name, kind: SpanKind::Consumer, begun, attributes, links: Vec::new() };
-        Span::kept(&on.source, &place, draft, booking)
+        Span::kept(&on.source, &place, booking, draft)
     }
 }

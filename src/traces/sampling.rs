@@ -3,11 +3,14 @@
 
 use crate::wire::TraceContext;
 
+/// How many ids there are, for a decision.
+const ALL: u64 = 1 << 63;
+
 /// Which traces are kept: a part of those that begin here, and of the others those that a service
 /// of ours keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// Of 2^63 equally likely ids, so many first ones are kept.
+    /// Of [`ALL`] equally likely ids, so many first ones are kept.
     bound: u64,
     heeds_parent: bool,
 }
@@ -19,21 +22,30 @@ impl Sampling {
     #[must_use]
     pub fn new(part: f64, heeds_parent: bool) -> Sampling {
         // As the samplers of OpenTelemetry's SDKs compute it. A cast of a float saturates.
-        Sampling { bound: (part.clamp(0.0, 1.0) * (1_u64 << 63) as f64) as u64, heeds_parent }
+        Sampling { bound: (part.clamp(0.0, 1.0) * ALL as f64) as u64, heeds_parent }
     }
 
-    /// Whether a trace is kept that begins with this id, which nobody outside may have chosen.
+    /// Whether a trace is kept that begins with this id, which nobody outside may have chosen. The
+    /// id is made only if it counts.
     #[must_use]
-    pub(super) fn begins(&self, id: [u8; 16]) -> bool {
-        let [.., a, b, c, d, e, f, g, h] = id;
-        (u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1) < self.bound
+    pub(super) fn begins(&self, id: impl FnOnce() -> [u8; 16]) -> bool {
+        let drawn = || {
+            let [.., a, b, c, d, e, f, g, h] = id();
+            u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1
+        };
+        self.bound >= ALL || drawn() < self.bound
     }
 
-    /// Whether the next span is kept after the span `before`. `fair` is an id that nobody outside
-    /// may have chosen. `ours`: a service of ours published `before` with the message, so that its
-    /// flag is a decision of ours; the flag of a client can say no, never yes.
+    /// Whether the next span is kept after the span `before`. `fair` makes an id that nobody
+    /// outside may have chosen. `ours`: a service of ours published `before` with the message, so
+    /// that its flag is a decision of ours; the flag of a client can say no, never yes.
     #[must_use]
-    pub(super) fn goes_on(&self, before: &TraceContext, ours: bool, fair: [u8; 16]) -> bool {
+    pub(super) fn goes_on(
+        &self,
+        before: &TraceContext,
+        ours: bool,
+        fair: impl FnOnce() -> [u8; 16],
+    ) -> bool {
         match (self.heeds_parent, ours) {
             (true, true) => before.sampled,
             (true, false) => before.sampled && self.begins(fair),
@@ -60,7 +72,7 @@ mod tests {
     #[test]
     fn of_all_and_of_none_and_of_a_part() {
         let kept =
-            |part: f64| (0..=255).filter(|it| Sampling::new(part, true).begins(id(*it))).count();
+            |part: f64| (0..=255).filter(|it| Sampling::new(part, true).begins(|| id(*it))).count();
         assert_eq!((kept(0.0), kept(1.0), kept(0.25)), (0, 256, 64));
         assert_eq!((kept(-1.0), kept(2.0), kept(f64::NAN)), (0, 256, 0));
     }
@@ -68,22 +80,22 @@ mod tests {
     #[test]
     fn a_client_can_say_no_and_never_yes() {
         let (all, none) = (Sampling::new(1.0, true), Sampling::new(0.0, true));
-        assert!(all.goes_on(&context(true, 0), false, id(255)));
-        assert!(!all.goes_on(&context(false, 0), false, id(255)));
+        assert!(all.goes_on(&context(true, 0), false, || id(255)));
+        assert!(!all.goes_on(&context(false, 0), false, || id(255)));
         assert!(
-            !none.goes_on(&context(true, 0), false, id(0)),
+            !none.goes_on(&context(true, 0), false, || id(0)),
             "it asked for it, and pays nothing"
         );
         let half = Sampling::new(0.5, true);
-        assert!(!half.goes_on(&context(true, 0), false, id(255)), "its trace id does not count");
-        assert!(Sampling::new(1.0, false).goes_on(&context(false, 0), false, id(255)));
+        assert!(!half.goes_on(&context(true, 0), false, || id(255)), "its trace id does not count");
+        assert!(Sampling::new(1.0, false).goes_on(&context(false, 0), false, || id(255)));
     }
 
     #[test]
     fn what_a_service_of_ours_keeps_is_kept_by_the_next_one() {
         let sampling = Sampling::new(0.5, true);
         for (flag, fair) in [(true, 255), (false, 0)] {
-            assert_eq!(sampling.goes_on(&context(flag, fair), true, id(fair)), flag);
+            assert_eq!(sampling.goes_on(&context(flag, fair), true, || id(fair)), flag);
         }
     }
 
@@ -95,7 +107,7 @@ mod tests {
             [(true, 0, 255, false), (false, 255, 0, true), (true, 255, 255, false)]
         {
             let before = context(flag, trace);
-            assert_eq!(sampling.goes_on(&before, true, id(fair)), kept, "{flag} {trace} {fair}");
+            assert_eq!(sampling.goes_on(&before, true, || id(fair)), kept, "{flag} {trace} {fair}");
         }
     }
 }

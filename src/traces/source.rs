@@ -1,24 +1,28 @@
 //! What all spans of a process have in common, and how one starts.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::SystemTime};
 
 use opentelemetry::{
-    Context, InstrumentationScope, KeyValue, StringValue,
-    trace::{
-        Link, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState,
-        Tracer, TracerProvider,
-    },
+    InstrumentationScope, KeyValue, StringValue,
+    trace::{Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState},
 };
-use opentelemetry_sdk::{
-    Resource,
-    trace::{Sampler, SdkTracer, SdkTracerProvider, Span, SpanProcessor},
-};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use super::ids::{Ids, with_trace};
+use super::ids::span_id;
 use crate::{domain::event::Kind, wire::TraceContext};
 
 /// The name under which all spans are made.
 const SCOPE: &str = "booking";
+
+/// Takes the spans of a process. It must never block: what a span tells about waits for it.
+pub trait Sink: Debug + Send + Sync {
+    /// Whether there is room for one more span. A span for which there is none is not even made, so
+    /// that it costs nothing; the sink counts it.
+    fn has_room(&self) -> bool;
+
+    /// Takes a span that has ended.
+    fn take(&self, span: SpanData);
+}
 
 /// The names of what a service works with, as AWS knows them.
 #[derive(Clone, Debug)]
@@ -31,7 +35,9 @@ pub struct Places {
 
 /// Where a span belongs.
 pub(super) enum Place<'a> {
-    /// After this span.
+    /// After this span of this process.
+    Within(&'a TraceContext),
+    /// After this span, which came with a message.
     After(&'a TraceContext),
     /// At the beginning of the trace with this id.
     Begins([u8; 16]),
@@ -39,29 +45,20 @@ pub(super) enum Place<'a> {
 
 #[derive(Debug)]
 pub(super) struct Source {
-    tracer: SdkTracer,
+    pub(super) sink: Box<dyn Sink>,
+    scope: InstrumentationScope,
     pub(super) queue: StringValue,
     topics: BTreeMap<Kind, StringValue>,
 }
 
 impl Source {
-    pub(super) fn new(
-        processor: impl SpanProcessor + 'static,
-        resource: Resource,
-        places: &Places,
-    ) -> Source {
-        // Whether a span is kept is known before it is made.
-        let provider = SdkTracerProvider::builder()
-            .with_span_processor(processor)
-            .with_resource(resource)
-            .with_sampler(Sampler::AlwaysOn)
-            .with_id_generator(Ids::default())
-            .build();
+    pub(super) fn new(sink: impl Sink + 'static, places: &Places) -> Source {
         let scope = InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION"));
         let shared = |name: String| StringValue::from(Arc::<str>::from(name));
         let topic = |kind: Kind| (kind, shared(format!("{}{kind}", places.prefix)));
         Source {
-            tracer: provider.tracer_with_scope(scope.build()),
+            sink: Box::new(sink),
+            scope: scope.build(),
             queue: shared(places.queue.clone()),
             topics: Kind::ALL.into_iter().map(topic).collect(),
         }
@@ -71,23 +68,37 @@ impl Source {
         self.topics[&kind].clone()
     }
 
-    pub(super) fn start(&self, place: &Place<'_>, draft: Draft) -> Span {
+    /// A span that starts, as far as it is known by then.
+    pub(super) fn start(&self, place: &Place<'_>, draft: Draft) -> SpanData {
         let Draft { name, kind, begun, attributes, links } = draft;
-        let mut builder =
-            self.tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
-        builder.start_time = begun;
-        if !links.is_empty() {
-            let links = links.iter().map(|it| Link::with_context(remote(it)));
-            builder = builder.with_links(links.collect());
-        }
-        match place {
-            Place::After(it) => {
-                let parent = Context::new().with_remote_span_context(remote(it));
-                self.tracer.build_with_context(builder, &parent)
-            }
-            Place::Begins(id) => {
-                with_trace(*id, || self.tracer.build_with_context(builder, &Context::new()))
-            }
+        let (trace_id, parent, remote) = match place {
+            Place::Within(it) => (it.trace_id, SpanId::from_bytes(it.span_id), false),
+            Place::After(it) => (it.trace_id, SpanId::from_bytes(it.span_id), true),
+            Place::Begins(trace_id) => (*trace_id, SpanId::INVALID, false),
+        };
+        let mut linked = SpanLinks::default();
+        linked.links = links.iter().map(|it| Link::with_context(context_of(it))).collect();
+        let start_time = begun.unwrap_or_else(opentelemetry::time::now);
+        SpanData {
+            span_context: SpanContext::new(
+                TraceId::from_bytes(trace_id),
+                SpanId::from_bytes(span_id()),
+                TraceFlags::SAMPLED,
+                false,
+                TraceState::NONE,
+            ),
+            parent_span_id: parent,
+            parent_span_is_remote: remote,
+            span_kind: kind,
+            name: name.into(),
+            start_time,
+            end_time: start_time,
+            attributes,
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: linked,
+            status: Status::Unset,
+            instrumentation_scope: self.scope.clone(),
         }
     }
 }
@@ -104,7 +115,7 @@ pub(super) struct Draft {
 }
 
 /// The span that this context names, for OpenTelemetry. What other systems added stays outside.
-fn remote(context: &TraceContext) -> SpanContext {
+fn context_of(context: &TraceContext) -> SpanContext {
     SpanContext::new(
         TraceId::from_bytes(context.trace_id),
         SpanId::from_bytes(context.span_id),

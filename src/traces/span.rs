@@ -5,12 +5,13 @@ use std::{borrow::Cow, sync::Arc};
 
 use opentelemetry::{
     KeyValue, StringValue, Value,
-    trace::{Span as _, SpanKind, Status},
+    trace::{SpanKind, Status},
 };
+use opentelemetry_sdk::trace::SpanData;
 use serde::Deserialize;
 
 use super::{
-    ids::derived,
+    ids::{derived, span_id},
     source::{Draft, Place, Source},
 };
 use crate::wire::{Message, TraceContext};
@@ -19,7 +20,7 @@ pub(super) const SYSTEM: &str = "messaging.system";
 pub(super) const DESTINATION: &str = "messaging.destination.name";
 pub(super) const OPERATION: &str = "messaging.operation.name";
 pub(super) const OPERATION_TYPE: &str = "messaging.operation.type";
-pub(super) const CONVERSATION: &str = "messaging.message.conversation_id";
+const CONVERSATION: &str = "messaging.message.conversation_id";
 /// What `messaging.system` calls SQS.
 pub(super) const SQS: &str = "aws_sqs";
 /// What `messaging.system` calls SNS.
@@ -36,9 +37,10 @@ pub struct Span(Option<Box<Running>>);
 #[derive(Debug)]
 struct Running {
     source: Arc<Source>,
-    /// `None` if this trace is not kept.
-    span: Option<opentelemetry_sdk::trace::Span>,
-    /// What the next hop is told. Without a span of ours, that of the hop before.
+    /// `None` if this trace is not kept, or there was no room for the span.
+    data: Option<SpanData>,
+    /// What the next hop is told. Without a span of ours, that of the hop before. It is `sampled`
+    /// exactly if this trace is kept.
     context: TraceContext,
     booking: Option<StringValue>,
 }
@@ -55,34 +57,36 @@ struct Outline<'a> {
 }
 
 impl Span {
-    /// A span that is kept. `state` is passed on to the next hop.
+    /// A span that is kept, if there is room for it.
     pub(super) fn kept(
         source: &Arc<Source>,
         place: &Place<'_>,
-        draft: Draft,
         booking: Option<StringValue>,
+        draft: impl FnOnce() -> Draft,
     ) -> Span {
-        let state = match place {
-            Place::After(it) => it.state.clone(),
-            Place::Begins(_) => None,
+        let (trace_id, before) = match place {
+            Place::Within(it) | Place::After(it) => (it.trace_id, Some(*it)),
+            Place::Begins(trace_id) => (*trace_id, None),
         };
-        let span = source.start(place, draft);
-        let told = span.span_context();
-        let context = TraceContext {
-            trace_id: told.trace_id().to_bytes(),
-            span_id: told.span_id().to_bytes(),
-            sampled: true,
-            state,
-        };
+        let data = source.sink.has_room().then(|| {
+            let mut span = source.start(place, draft());
+            span.attributes.extend(booking.clone().map(|it| KeyValue::new(CONVERSATION, it)));
+            span
+        });
+        let own = data.as_ref().map(|it| it.span_context.span_id().to_bytes());
+        // Without room, what comes next hangs on the span before, so that the trace holds together.
+        let span_id = own.or(before.map(|it| it.span_id)).unwrap_or_else(span_id);
+        let state = before.and_then(|it| it.state.clone());
+        let context = TraceContext { trace_id, span_id, sampled: true, state };
         let source = Arc::clone(source);
-        Span(Some(Box::new(Running { source, span: Some(span), context, booking })))
+        Span(Some(Box::new(Running { source, data, context, booking })))
     }
 
     /// No span, since its trace is not kept: the next hop is told so.
     pub(super) fn not_kept(source: &Arc<Source>, context: TraceContext) -> Span {
         let context = TraceContext { sampled: false, ..context };
         let source = Arc::clone(source);
-        Span(Some(Box::new(Running { source, span: None, context, booking: None })))
+        Span(Some(Box::new(Running { source, data: None, context, booking: None })))
     }
 
     /// The context that the next hop needs. `None` if traces are off.
@@ -91,16 +95,16 @@ impl Span {
         self.0.as_ref().map(|it| it.context.clone())
     }
 
-    /// Whether there is a span of ours: traces are on, and this one is kept.
+    /// Whether there is a span of ours: traces are on, this one is kept, and there was room for it.
     #[must_use]
     pub fn is_kept(&self) -> bool {
-        self.0.as_ref().is_some_and(|it| it.span.is_some())
+        self.0.as_ref().is_some_and(|it| it.data.is_some())
     }
 
-    /// The ids of trace and span, for log lines. `None` if this trace is not kept.
+    /// The ids of trace and span, for log lines. `None` if this span is not kept.
     #[must_use]
     pub fn ids(&self) -> Option<(String, String)> {
-        let context = self.0.as_ref().filter(|it| it.span.is_some()).map(|it| &it.context)?;
+        let context = self.0.as_ref().filter(|it| it.data.is_some()).map(|it| &it.context)?;
         let trace = format!("{:032x}", u128::from_be_bytes(context.trace_id));
         Some((trace, format!("{:016x}", u64::from_be_bytes(context.span_id))))
     }
@@ -109,11 +113,11 @@ impl Span {
     #[must_use]
     pub fn settle(&self) -> Span {
         self.child(|it| {
-            let name = format!("settle {}", it.source.queue.as_str());
+            let name = format!("settle {}", it.queue.as_str());
             let mut attributes = Vec::with_capacity(8);
             attributes.extend([
                 KeyValue::new(SYSTEM, SQS),
-                KeyValue::new(DESTINATION, it.source.queue.clone()),
+                KeyValue::new(DESTINATION, it.queue.clone()),
                 KeyValue::new(OPERATION, "settle"),
                 KeyValue::new(OPERATION_TYPE, "settle"),
             ]);
@@ -136,62 +140,71 @@ impl Span {
     #[must_use]
     pub fn publish(&self, message: &Message, recalled: bool) -> Span {
         let Some(running) = &self.0 else { return Span::default() };
-        let Running { source, context, booking, span } = &**running;
+        let Running { source, context, booking, .. } = &**running;
         let outline = serde_json::from_str::<Outline<'_>>(&message.body);
-        let (true, Ok(outline)) = (span.is_some(), outline) else {
+        let (true, Ok(outline)) = (context.sampled, outline) else {
             return Span::not_kept(source, context.clone());
         };
         let own = booking.as_ref().is_none_or(|it| it.as_str() == outline.subject);
         let stored = outline.traceparent.and_then(|it| TraceContext::read(&it, None));
         let stored = stored.map(|it| TraceContext { sampled: true, ..it });
         let (place, linked) = match &stored {
-            _ if own && !recalled => (Place::After(context), false),
+            _ if own && !recalled => (Place::Within(context), false),
             Some(stored) => (Place::After(stored), true),
-            None if own => (Place::After(context), false),
+            None if own => (Place::Within(context), false),
             None => (Place::Begins(derived(&outline.subject)), true),
         };
         let subject = StringValue::from(outline.subject.into_owned());
-        let topic = source.topic(message.kind);
-        let name = format!("publish {}", topic.as_str());
-        let mut attributes = Vec::with_capacity(10);
-        attributes.extend([
-            KeyValue::new(SYSTEM, SNS),
-            KeyValue::new(DESTINATION, topic),
-            KeyValue::new(OPERATION, "publish"),
-            KeyValue::new(OPERATION_TYPE, "send"),
-            KeyValue::new(CONVERSATION, subject.clone()),
-            KeyValue::new(EVENT_ID, outline.id.into_owned()),
-            KeyValue::new(EVENT_TYPE, message.kind.topic()),
-        ]);
-        attributes.extend(recalled.then(|| KeyValue::new(RECALLED, true)));
-        let mut draft = draft(name, SpanKind::Producer, attributes);
-        draft.links.extend(linked.then(|| context.clone()));
-        Span::kept(source, &place, draft, Some(subject))
+        let id = outline.id;
+        Span::kept(source, &place, Some(subject), || {
+            let topic = source.topic(message.kind);
+            let name = format!("publish {}", topic.as_str());
+            let mut attributes = Vec::with_capacity(10);
+            attributes.extend([
+                KeyValue::new(SYSTEM, SNS),
+                KeyValue::new(DESTINATION, topic),
+                KeyValue::new(OPERATION, "publish"),
+                KeyValue::new(OPERATION_TYPE, "send"),
+                KeyValue::new(EVENT_ID, id.into_owned()),
+                KeyValue::new(EVENT_TYPE, message.kind.topic()),
+            ]);
+            attributes.extend(recalled.then(|| KeyValue::new(RECALLED, true)));
+            let mut draft = draft(name, SpanKind::Producer, attributes);
+            draft.links.extend(linked.then(|| context.clone()));
+            draft
+        })
     }
 
-    fn child(&self, of: impl FnOnce(&Running) -> Draft) -> Span {
-        let Some(running) = self.0.as_ref().filter(|it| it.span.is_some()) else {
+    fn child(&self, of: impl FnOnce(&Source) -> Draft) -> Span {
+        let Some(running) = self.0.as_ref().filter(|it| it.context.sampled) else {
             return Span::default();
         };
-        let mut draft = of(running);
-        let booking = running.booking.clone();
-        draft.attributes.extend(booking.clone().map(|it| KeyValue::new(CONVERSATION, it)));
-        Span::kept(&running.source, &Place::After(&running.context), draft, booking)
+        let Running { source, context, booking, .. } = &**running;
+        Span::kept(source, &Place::Within(context), booking.clone(), || of(source))
     }
 
     /// Adds an attribute.
     pub fn note(&mut self, name: &'static str, value: impl Into<Value>) {
-        if let Some(span) = self.0.as_mut().and_then(|it| it.span.as_mut()) {
-            span.set_attribute(KeyValue::new(name, value));
+        if let Some(span) = self.0.as_mut().and_then(|it| it.data.as_mut()) {
+            span.attributes.push(KeyValue::new(name, value));
         }
     }
 
     /// Says that it failed. `class` names the kind of the failure, and must be no text of a message
     /// or of a library.
     pub fn fail(&mut self, class: &'static str) {
-        if let Some(span) = self.0.as_mut().and_then(|it| it.span.as_mut()) {
-            span.set_status(Status::error(""));
-            span.set_attribute(KeyValue::new(ERROR_TYPE, class));
+        if let Some(span) = self.0.as_mut().and_then(|it| it.data.as_mut()) {
+            span.status = Status::error("");
+            span.attributes.push(KeyValue::new(ERROR_TYPE, class));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut span) = self.data.take() {
+            span.end_time = opentelemetry::time::now();
+            self.source.sink.take(span);
         }
     }
 }

@@ -52,12 +52,17 @@ impl<'e, 'a, 'p> Envelope<'e, 'a, 'p> {
         Ok(self.outer.optional_parsed("Timestamp", parse_time)?)
     }
 
-    /// The text of a message attribute, if there is one of this name.
-    pub(super) fn attribute(&self, name: &'static str) -> Option<String> {
-        let attributes = self.outer.optional("MessageAttributes")?.object().ok()?;
-        let attribute = attributes.optional(name)?.object().ok()?;
-        let value = attribute.optional("Value")?.string().ok()?;
-        Some(value.into_owned())
+    /// The texts of the message attributes of these names, as far as there are such.
+    pub(super) fn attributes<const N: usize>(
+        &self,
+        names: [&'static str; N],
+    ) -> [Option<String>; N] {
+        let all = self.outer.optional("MessageAttributes").and_then(|it| it.object().ok());
+        names.map(|name| {
+            let attribute = all.as_ref()?.optional(name)?.object().ok()?;
+            let value = attribute.optional("Value")?.string().ok()?;
+            Some(value.into_owned())
+        })
     }
 
     /// The message as it was published.

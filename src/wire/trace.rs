@@ -137,8 +137,7 @@ impl Incoming {
     pub fn take_up(&mut self) {
         let Ok(outer) = Fields::parse(without_mark(&self.body)) else { return };
         let Some(envelope) = Envelope::of(&outer) else { return };
-        let parent = envelope.attribute(TRACEPARENT);
-        let state = envelope.attribute(TRACESTATE);
+        let [parent, state] = envelope.attributes([TRACEPARENT, TRACESTATE]);
         let context = parent.and_then(|it| TraceContext::read(&it, state.as_deref()));
         let message_id = envelope.message_id().map(|it| it.as_str().to_owned());
         let hop = self.hop.get_or_insert_default();

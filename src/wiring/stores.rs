@@ -30,6 +30,9 @@ use crate::{
 
 /// The variable that ECS sets for every task.
 const ECS_TASK: &str = "ECS_CONTAINER_METADATA_URI_V4";
+/// How much of the ledger's file payment caches in memory, in KiB. A booking has one row there, and
+/// the kernel caches the file anyway.
+const LEDGER_CACHE_KIB: u32 = 512;
 
 /// The store of a role, of any kind.
 #[derive(Debug)]
@@ -152,7 +155,8 @@ impl AnyStore {
             AnyStore::Memory(it) => return Ok(AnyStore::Memory(it.clone())),
             AnyStore::File(_) | AnyStore::Inline(_) => {}
         }
-        with_thread(beginnings::open_ledger(&args.data.folder)?)
+        let ledger = beginnings::open_ledger(&args.data.folder)?.caching(LEDGER_CACHE_KIB);
+        with_thread(ledger.map_err(|it| file_fault(&it))?)
     }
 
     /// Opens the existing store of a role for a command that writes.

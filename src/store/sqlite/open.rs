@@ -96,6 +96,16 @@ impl Engine {
         Engine::open_as(path, service.into(), durability, Wanted::Nothing(identity))
     }
 
+    /// The same, caching at most this much of the file in memory, in KiB.
+    ///
+    /// # Errors
+    /// When SQLite refuses it.
+    pub fn caching(self, kib: u32) -> Result<Engine, StoreError> {
+        let set = self.connection.pragma_update(None, "cache_size", -i64::from(kib));
+        set.map_err(failure(&self.file, "open"))?;
+        Ok(self)
+    }
+
     fn open_as(
         path: &Path,
         service: ServiceName,

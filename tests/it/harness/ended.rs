@@ -1,35 +1,25 @@
 //! Traces that stay here: the spans that ended, as OpenTelemetry has them.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
 };
 
-use booking::traces::{Places, Sampling, Traces};
-use opentelemetry::{Context, Value};
-use opentelemetry_sdk::{
-    Resource,
-    error::OTelSdkResult,
-    trace::{Span, SpanData, SpanProcessor},
-};
+use booking::traces::{Places, Sampling, Sink, Traces};
+use opentelemetry::Value;
+use opentelemetry_sdk::trace::SpanData;
 
 /// Keeps the spans that ended.
 #[derive(Clone, Debug, Default)]
-pub struct Ended(Arc<Mutex<Vec<SpanData>>>);
+pub struct Ended(Arc<Mutex<Vec<SpanData>>>, Arc<AtomicBool>);
 
-impl SpanProcessor for Ended {
-    fn on_start(&self, _: &mut Span, _: &Context) {}
+impl Sink for Ended {
+    fn has_room(&self) -> bool {
+        !self.1.load(Ordering::SeqCst)
+    }
 
-    fn on_end(&self, span: SpanData) {
+    fn take(&self, span: SpanData) {
         self.0.lock().unwrap().push(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
     }
 }
 
@@ -37,7 +27,12 @@ impl Ended {
     /// Traces whose spans end here.
     pub fn traces(&self, sampling: Sampling) -> Traces {
         let places = Places { queue: "q-seats".to_owned(), prefix: "p-".to_owned() };
-        Traces::new(self.clone(), Resource::builder_empty().build(), sampling, &places)
+        Traces::new(self.clone(), sampling, &places)
+    }
+
+    /// Says from now on whether there is no room for a span.
+    pub fn is_full(&self, full: bool) {
+        self.1.store(full, Ordering::SeqCst);
     }
 
     pub fn take(&self) -> Vec<SpanData> {

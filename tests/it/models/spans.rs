@@ -193,6 +193,37 @@ fn a_trace_that_is_not_kept_costs_no_span_and_the_next_hop_is_told() {
 
 /// A client may send as many flags and trace ids as it likes: of its requests no more are kept, and
 /// no more of what our services say about them.
+/// A collector that hangs, and the spans of a backlog: what will be dropped is not made first.
+#[test]
+fn a_span_without_room_is_not_made_and_the_trace_goes_on_from_the_span_before() {
+    let (traces, ended) = kept();
+    let booking = booking();
+    let hop = Hop { context: Some(context(CLIENT)), message_id: Some("m-1".to_owned()) };
+    ended.is_full(true);
+    let mut process = traces.process(None, &request(&booking, Some(&hop)));
+    process.note("x", "y");
+    assert!(!process.is_kept() && process.ids().is_none());
+    assert_eq!(
+        process.context().unwrap().parent(),
+        CLIENT,
+        "what comes next hangs on the client's"
+    );
+    assert_eq!(process.publish(&announced("b-1", None), false).context(), process.context());
+    let other = process.publish(&announced("b-2", Some(OTHER)), false).context().unwrap();
+    assert_eq!(other.parent(), OTHER, "another booking stays in its own trace");
+    ended.is_full(false);
+    drop(process.settle());
+    drop(process);
+    let [settle] = &ended.take()[..] else { panic!("of four spans one found room") };
+    assert_eq!(settle.parent_span_id.to_string(), "b7ad6b7169203331");
+
+    ended.is_full(true);
+    let first = traces.process(None, &request(&booking, None)).context().unwrap();
+    ended.is_full(false);
+    let kept = traces.process(None, &request(&booking, None)).context().unwrap();
+    assert!(first.sampled && first.trace_id == kept.trace_id, "the booking has its one trace");
+}
+
 #[test]
 fn a_client_cannot_make_us_keep_more_traces_than_we_want() {
     const MANY: usize = 2000;
