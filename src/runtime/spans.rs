@@ -57,8 +57,11 @@ pub(super) fn process(
         Err(_) => unread,
     };
     let span = traces.process(begun, &what);
-    if let Some((trace_id, span_id)) = span.ids() {
-        lines.record("trace_id", display(trace_id)).record("span_id", display(span_id));
+    if let Some(trace_id) = span.trace_id() {
+        lines.record("trace_id", display(trace_id));
+    }
+    if let Some(span_id) = span.span_id() {
+        lines.record("span_id", display(span_id));
     }
     span
 }

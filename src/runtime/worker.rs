@@ -263,7 +263,15 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
 
     async fn attend_until(&self, delivery: Delivery, cut: CancellationToken, in_flight: InFlight) {
         let handle = delivery.receipt_handle.clone();
-        if cut.run_until_cancelled(self.attend(delivery, &in_flight)).await.is_none() {
+        // What has not begun does not begin; what has finished counts, even if it is cut at the same
+        // moment. Not `run_until_cancelled`, which would store this large future twice.
+        let was_cut = cut.is_cancelled()
+            || tokio::select! {
+                biased;
+                _ = self.attend(delivery, &in_flight) => false,
+                () = cut.cancelled() => true,
+            };
+        if was_cut {
             self.give_back(&handle, Duration::ZERO).await;
         }
         // Not before: a worker has drained when every guard is gone, and then its process ends.

@@ -27,7 +27,7 @@ use crate::traces::Sink;
 /// How long a process that ends waits until its last spans are sent.
 const LAST_SPANS_MAX: Duration = Duration::from_secs(2);
 
-/// The end of a span: it goes to the thread that sends, if there is room.
+/// Where spans go: to the thread that sends, if there is room.
 #[derive(Clone, Debug)]
 pub(super) struct Spans {
     queue: mpsc::Sender<SpanData>,
@@ -39,7 +39,7 @@ pub(super) struct Spans {
 }
 
 impl Sink for Spans {
-    fn has_room(&self) -> bool {
+    fn finds_room(&self) -> bool {
         let room = self.queue.capacity() > 0;
         if !room {
             self.dropped.inc();

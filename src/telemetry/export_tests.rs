@@ -127,10 +127,13 @@ async fn a_span_that_finds_no_room_is_dropped_at_once_and_counted() {
     (0..4).for_each(|_| bench.spans.take(span()));
     // The first batch hangs from here on.
     tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(bench.spans.finds_room());
     (0..8).for_each(|_| bench.spans.take(span()));
     assert_eq!(bench.dropped.get(), 0);
     (0..3).for_each(|_| bench.spans.take(span()));
     assert_eq!(bench.dropped.get(), 3);
+    assert!(!bench.spans.finds_room(), "so that it is not made");
+    assert_eq!(bench.dropped.get(), 4, "it is counted once");
     let (tell_ended, ended) = oneshot::channel();
     let begun = tokio::time::Instant::now();
     Export { stop: bench.stop.clone(), ended }.finish().await;
@@ -139,7 +142,7 @@ async fn a_span_that_finds_no_room_is_dropped_at_once_and_counted() {
     sending.abort();
     let _ = sending.await;
     bench.spans.take(span());
-    assert_eq!(bench.dropped.get(), 4, "nobody sends any more");
+    assert_eq!(bench.dropped.get(), 5, "nobody sends any more");
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,14 +117,13 @@ impl Traces {
         let before = published.or_else(|| TraceContext::read(what.stored?, None));
         let booking = what.booking.map(BookingId::as_str);
         let message_id = what.hop.and_then(|it| it.message_id.as_deref());
-        let random = trace_id();
         // A client chooses the booking id and the trace id, but not the MessageId.
-        let fair = || message_id.or(booking).map_or(random, derived);
+        let fair = || message_id.or(booking).map_or_else(trace_id, derived);
         let kept = match &before {
             Some(it) => on.sampling.goes_on(it, ours, fair),
             None => on.sampling.begins(fair),
         };
-        let own_trace = || booking.map_or(random, derived);
+        let own_trace = || booking.map_or_else(trace_id, derived);
         if !kept {
             let own = || TraceContext {
                 trace_id: own_trace(),

@@ -16,9 +16,9 @@ const SCOPE: &str = "booking";
 
 /// Takes the spans of a process. It must never block: what a span tells about waits for it.
 pub trait Sink: Debug + Send + Sync {
-    /// Whether there is room for one more span. A span for which there is none is not even made, so
-    /// that it costs nothing; the sink counts it.
-    fn has_room(&self) -> bool;
+    /// Whether there is room for one more span. Must be asked once for each span: without room, the
+    /// span is not made, and the sink counts it as dropped. Room now is no promise for later.
+    fn finds_room(&self) -> bool;
 
     /// Takes a span that has ended.
     fn take(&self, span: SpanData);

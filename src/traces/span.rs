@@ -39,8 +39,8 @@ struct Running {
     source: Arc<Source>,
     /// `None` if this trace is not kept, or there was no room for the span.
     data: Option<SpanData>,
-    /// What the next hop is told. Without a span of ours, that of the hop before. It is `sampled`
-    /// exactly if this trace is kept.
+    /// What the next hop is told. Without a span of ours, it names that of the hop before, if there
+    /// was one. It is `sampled` exactly if this trace is kept.
     context: TraceContext,
     booking: Option<StringValue>,
 }
@@ -68,13 +68,14 @@ impl Span {
             Place::Within(it) | Place::After(it) => (it.trace_id, Some(*it)),
             Place::Begins(trace_id) => (*trace_id, None),
         };
-        let data = source.sink.has_room().then(|| {
+        let data = source.sink.finds_room().then(|| {
             let mut span = source.start(place, draft());
             span.attributes.extend(booking.clone().map(|it| KeyValue::new(CONVERSATION, it)));
             span
         });
         let own = data.as_ref().map(|it| it.span_context.span_id().to_bytes());
-        // Without room, what comes next hangs on the span before, so that the trace holds together.
+        // Without room, what comes next hangs on the span before. If there is none, on one that
+        // nobody has.
         let span_id = own.or(before.map(|it| it.span_id)).unwrap_or_else(span_id);
         let state = before.and_then(|it| it.state.clone());
         let context = TraceContext { trace_id, span_id, sampled: true, state };
@@ -101,12 +102,18 @@ impl Span {
         self.0.as_ref().is_some_and(|it| it.data.is_some())
     }
 
-    /// The ids of trace and span, for log lines. `None` if this span is not kept.
+    /// The id of the trace, for log lines. `None` if it is not kept.
     #[must_use]
-    pub fn ids(&self) -> Option<(String, String)> {
+    pub fn trace_id(&self) -> Option<String> {
+        let context = self.0.as_ref().map(|it| &it.context).filter(|it| it.sampled)?;
+        Some(format!("{:032x}", u128::from_be_bytes(context.trace_id)))
+    }
+
+    /// The id of this span, for log lines. `None` if there is no span of ours.
+    #[must_use]
+    pub fn span_id(&self) -> Option<String> {
         let context = self.0.as_ref().filter(|it| it.data.is_some()).map(|it| &it.context)?;
-        let trace = format!("{:032x}", u128::from_be_bytes(context.trace_id));
-        Some((trace, format!("{:016x}", u64::from_be_bytes(context.span_id))))
+        Some(format!("{:016x}", u64::from_be_bytes(context.span_id)))
     }
 
     /// The span of a commit to the store that settles this span's event.
@@ -149,9 +156,9 @@ impl Span {
         let stored = outline.traceparent.and_then(|it| TraceContext::read(&it, None));
         let stored = stored.map(|it| TraceContext { sampled: true, ..it });
         let (place, linked) = match &stored {
-            _ if own && !recalled => (Place::Within(context), false),
+            _ if own && !recalled => (running.place(), false),
             Some(stored) => (Place::After(stored), true),
-            None if own => (Place::Within(context), false),
+            None if own => (running.place(), false),
             None => (Place::Begins(derived(&outline.subject)), true),
         };
         let subject = StringValue::from(outline.subject.into_owned());
@@ -179,8 +186,8 @@ impl Span {
         let Some(running) = self.0.as_ref().filter(|it| it.context.sampled) else {
             return Span::default();
         };
-        let Running { source, context, booking, .. } = &**running;
-        Span::kept(source, &Place::Within(context), booking.clone(), || of(source))
+        let Running { source, booking, .. } = &**running;
+        Span::kept(source, &running.place(), booking.clone(), || of(source))
     }
 
     /// Adds an attribute.
@@ -196,6 +203,16 @@ impl Span {
         if let Some(span) = self.0.as_mut().and_then(|it| it.data.as_mut()) {
             span.status = Status::error("");
             span.attributes.push(KeyValue::new(ERROR_TYPE, class));
+        }
+    }
+}
+
+impl Running {
+    /// The place of what comes next in this process.
+    fn place(&self) -> Place<'_> {
+        match self.data {
+            Some(_) => Place::Within(&self.context),
+            None => Place::After(&self.context),
         }
     }
 }

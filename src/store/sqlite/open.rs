@@ -96,7 +96,7 @@ impl Engine {
         Engine::open_as(path, service.into(), durability, Wanted::Nothing(identity))
     }
 
-    /// The same, caching at most this much of the file in memory, in KiB.
+    /// The same engine, which caches about this much of the file in memory, in KiB.
     ///
     /// # Errors
     /// When SQLite refuses it.

@@ -11,15 +11,18 @@ use opentelemetry_sdk::trace::SpanData;
 
 /// Keeps the spans that ended.
 #[derive(Clone, Debug, Default)]
-pub struct Ended(Arc<Mutex<Vec<SpanData>>>, Arc<AtomicBool>);
+pub struct Ended {
+    spans: Arc<Mutex<Vec<SpanData>>>,
+    full: Arc<AtomicBool>,
+}
 
 impl Sink for Ended {
-    fn has_room(&self) -> bool {
-        !self.1.load(Ordering::SeqCst)
+    fn finds_room(&self) -> bool {
+        !self.full.load(Ordering::SeqCst)
     }
 
     fn take(&self, span: SpanData) {
-        self.0.lock().unwrap().push(span);
+        self.spans.lock().unwrap().push(span);
     }
 }
 
@@ -31,16 +34,16 @@ impl Ended {
     }
 
     /// Says from now on whether there is no room for a span.
-    pub fn is_full(&self, full: bool) {
-        self.1.store(full, Ordering::SeqCst);
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
     }
 
     pub fn take(&self) -> Vec<SpanData> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.spans.lock().unwrap())
     }
 
     pub fn all(&self) -> Vec<SpanData> {
-        self.0.lock().unwrap().clone()
+        self.spans.lock().unwrap().clone()
     }
 
     /// Those whose name begins so.

@@ -48,7 +48,7 @@ fn without_traces_there_is_no_span_no_time_and_no_context() {
     let mut span = traces.process(None, &request(&booking, None));
     span.note("x", "y");
     let publish = span.publish(&announced("b-1", Some(CLIENT)), true);
-    assert!(span.context().is_none() && span.ids().is_none() && publish.context().is_none());
+    assert!(span.context().is_none() && span.trace_id().is_none() && publish.context().is_none());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn what_a_memo_recalls_starts_from_the_stored_context_and_says_so() {
     let own = process.context().unwrap();
     for (message, parent, linked) in [
         (announced("b-1", Some(CLIENT)), "b7ad6b7169203331".to_owned(), true),
-        (announced("b-1", None), process.ids().unwrap().1, false),
+        (announced("b-1", None), process.span_id().unwrap(), false),
     ] {
         drop(process.publish(&message, true));
         let [publish] = &ended.take()[..] else { panic!("one span") };
@@ -179,7 +179,7 @@ fn a_trace_that_is_not_kept_costs_no_span_and_the_next_hop_is_told() {
         let process = traces.process(None, &request(&booking, hop.as_ref()));
         let publish = process.publish(&announced("b-1", None), false);
         let next = publish.context().unwrap();
-        assert!(!next.sampled && process.ids().is_none());
+        assert!(!next.sampled && process.span_id().is_none());
         drop((process.settle(), process.effect("charge"), publish, process));
         // And so says the next service, even if it would keep a trace of its own.
         let (next_service, ended) = kept();
@@ -191,18 +191,17 @@ fn a_trace_that_is_not_kept_costs_no_span_and_the_next_hop_is_told() {
     assert_eq!(ended.take().len(), 0);
 }
 
-/// A client may send as many flags and trace ids as it likes: of its requests no more are kept, and
-/// no more of what our services say about them.
 /// A collector that hangs, and the spans of a backlog: what will be dropped is not made first.
 #[test]
 fn a_span_without_room_is_not_made_and_the_trace_goes_on_from_the_span_before() {
     let (traces, ended) = kept();
     let booking = booking();
     let hop = Hop { context: Some(context(CLIENT)), message_id: Some("m-1".to_owned()) };
-    ended.is_full(true);
+    ended.set_full(true);
     let mut process = traces.process(None, &request(&booking, Some(&hop)));
     process.note("x", "y");
-    assert!(!process.is_kept() && process.ids().is_none());
+    assert!(!process.is_kept() && process.span_id().is_none());
+    assert_eq!(process.trace_id().unwrap(), CLIENT[3..35], "log lines can still be found");
     assert_eq!(
         process.context().unwrap().parent(),
         CLIENT,
@@ -211,19 +210,22 @@ fn a_span_without_room_is_not_made_and_the_trace_goes_on_from_the_span_before() 
     assert_eq!(process.publish(&announced("b-1", None), false).context(), process.context());
     let other = process.publish(&announced("b-2", Some(OTHER)), false).context().unwrap();
     assert_eq!(other.parent(), OTHER, "another booking stays in its own trace");
-    ended.is_full(false);
+    ended.set_full(false);
     drop(process.settle());
     drop(process);
     let [settle] = &ended.take()[..] else { panic!("of four spans one found room") };
     assert_eq!(settle.parent_span_id.to_string(), "b7ad6b7169203331");
+    assert!(settle.parent_span_is_remote, "it is the client's");
 
-    ended.is_full(true);
+    ended.set_full(true);
     let first = traces.process(None, &request(&booking, None)).context().unwrap();
-    ended.is_full(false);
+    ended.set_full(false);
     let kept = traces.process(None, &request(&booking, None)).context().unwrap();
     assert!(first.sampled && first.trace_id == kept.trace_id, "the booking has its one trace");
 }
 
+/// A client may send as many flags and trace ids as it likes: of its requests no more are kept, and
+/// no more of what our services say about them.
 #[test]
 fn a_client_cannot_make_us_keep_more_traces_than_we_want() {
     const MANY: usize = 2000;
