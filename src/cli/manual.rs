@@ -13,7 +13,8 @@ pub(super) const WELCOME: &str = "\
 Airline seat booking by four choreographed services over SNS and SQS.
 
 Three commands to try:
-  booking demo             bookings going through all four services, in this process, without AWS
+  booking demo             bookings going through all four services, in this process, without AWS;
+                           `booking demo --serve` goes on, and shows them on a page
   booking topics           which service publishes each event, and which services hear it
   booking request --help   how to publish a booking request; `booking show` then says how it stands
 

@@ -8,10 +8,6 @@ use crate::{
     http::view::{BookingView, Entry},
 };
 
-/// How far the time that a publisher states may be from the time at which status heard the event.
-/// Beyond that, the timeline uses the time at which it was heard.
-const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_mins(1);
-
 /// What a phase means, in words.
 pub(super) fn meaning(phase: Phase, is_final: bool) -> &'static str {
     match (phase, is_final) {
@@ -73,13 +69,13 @@ pub(super) fn render(view: &BookingView, now: Timestamp) -> String {
 /// The timeline, one line for each event. The first line has the time of day; the others have the
 /// seconds since the first.
 pub(super) fn lines(timeline: &[Entry]) -> String {
-    let Some(first) = timeline.first().map(happened) else { return String::new() };
+    let Some(first) = timeline.first().map(Entry::happened) else { return String::new() };
     let mut text = String::new();
     for (at, entry) in timeline.iter().enumerate() {
         let time = if at == 0 {
             first.strftime("%H:%M:%S%.3f").to_string()
         } else {
-            format!("{:+.3} s", happened(entry).duration_since(first).as_secs_f64())
+            format!("{:+.3} s", entry.happened().duration_since(first).as_secs_f64())
         };
         let source = entry.source.strip_prefix("/booking/").unwrap_or(&entry.source);
         let source: String = source.chars().take(12).collect();
@@ -90,20 +86,9 @@ pub(super) fn lines(timeline: &[Entry]) -> String {
     text
 }
 
-/// The time to print for an event: the one that its publisher states, but no later than status
-/// heard the event, and the time of hearing if the two are too far apart. A client may state any
-/// time.
-fn happened(entry: &Entry) -> Timestamp {
-    match entry.heard {
-        Some(heard) if entry.time.duration_since(heard).abs() > CLOCKS_DIFFER_MAX => heard,
-        Some(heard) => entry.time.min(heard),
-        None => entry.time,
-    }
-}
-
 fn detail(entry: &Entry) -> String {
     let mut parts = Vec::new();
-    if happened(entry) != entry.time {
+    if entry.happened() != entry.time {
         parts.push(format!("says {}", entry.time));
     }
     parts.extend(entry.reason.clone());

@@ -203,6 +203,13 @@ impl Record {
             .collect()
     }
 
+    /// Since when somebody is told that the booking waits for this. A client chooses the time of its
+    /// request, so that is not before the first fact was heard.
+    #[must_use]
+    pub fn waits_since(&self, it: &Waiting) -> Timestamp {
+        self.oldest().map_or(it.since, |heard| it.since.max(heard))
+    }
+
     /// Whether the facts are about more than one request.
     fn conflict(&self) -> bool {
         self.facts.windows(2).any(|pair| pair[0].digest != pair[1].digest)

@@ -191,12 +191,13 @@ fn bad_request(problem: &str) -> Response {
 }
 
 fn unavailable(error: &(dyn std::error::Error + 'static)) -> Response {
-    error!(error = %Chain(error), "could not read bookings for an HTTP request");
-    // Not for now but until somebody has applied Terraform, and only for this list.
+    // Not for now but until somebody has applied Terraform, and only for this list: nothing is
+    // broken, so nothing is logged.
     if let Some(it @ StoreError::NotIndexed { .. }) = error.downcast_ref() {
         let problem = json!({"error": it.to_string()});
         return (StatusCode::NOT_IMPLEMENTED, Json(problem)).into_response();
     }
+    error!(error = %Chain(error), "could not read bookings for an HTTP request");
     let problem = json!({"error": "the store of bookings cannot be read just now"});
     (StatusCode::SERVICE_UNAVAILABLE, Json(problem)).into_response()
 }

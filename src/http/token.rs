@@ -7,10 +7,10 @@ use axum::{
     Json, Router,
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
     },
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -53,12 +53,26 @@ fn digest(text: &[u8]) -> [u8; 32] {
 }
 
 /// The same routes, for clients that show the token: as a bearer token or, so that a browser can
-/// ask for it, as the password of any user. Without a token, for everybody.
+/// ask for it, as the password of any user. Without a token, for everybody. No cache may keep an
+/// answer that does not say otherwise, and no page of somebody else may use it.
 pub fn guarded(routes: Router, token: Option<Token>) -> Router {
-    match token {
+    let routes = match token {
         Some(token) => routes.route_layer(from_fn_with_state(token, check)),
         None => routes,
+    };
+    routes.route_layer(map_response(own))
+}
+
+async fn own(mut answer: Response) -> Response {
+    let same_origin = HeaderName::from_static("cross-origin-resource-policy");
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (same_origin, "same-origin"),
+    ] {
+        answer.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
+    answer
 }
 
 async fn check(State(token): State<Token>, request: Request, next: Next) -> Response {

@@ -20,6 +20,9 @@ const NOT_ANSWERED: &str = "not_answered";
 const OTHER_REQUEST: &str = "other_request";
 /// The phase of a booking that status has not seen.
 pub const UNKNOWN: &str = "unknown";
+/// How far the time that an event states may be from the time at which status heard it. Beyond
+/// that, the time of hearing is shown.
+const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_mins(1);
 /// The type of an entry about a request that was refused.
 const REJECTED: &str = "rejected";
 /// The source of an entry that anybody may have sent.
@@ -120,14 +123,16 @@ impl BookingView {
         timeline.sort_by_key(|it| it.0);
         let timeline: Vec<Entry> = timeline.into_iter().map(|it| it.1).collect();
         let seating = record.seating();
+        let stuck = standing.is_stuck(waited, stuck_after);
+        let since = |it: Waiting| Waiting { since: record.waits_since(&it), ..it };
         BookingView {
             booking_id: id.clone(),
             phase: standing.phase,
             is_final: standing.is_final,
             conflict: standing.conflict,
             request_digest: record.answered(),
-            stuck: standing.is_stuck(waited, stuck_after),
-            waiting_for: standing.waiting_for,
+            stuck,
+            waiting_for: standing.waiting_for.into_iter().map(since).collect(),
             flight: seating.map(|it| it.flight.clone()),
             date: seating.map(|it| it.date),
             seats: seating.map(|it| it.seats.clone()).unwrap_or_default(),
@@ -151,6 +156,18 @@ impl BookingView {
 }
 
 impl Entry {
+    /// The time to show for the event: the one that its publisher states, but no later than status
+    /// heard the event, and the time of hearing if the two are more than a minute apart. A client
+    /// may state any time.
+    #[must_use]
+    pub fn happened(&self) -> Timestamp {
+        match self.heard {
+            Some(heard) if self.time.duration_since(heard).abs() > CLOCKS_DIFFER_MAX => heard,
+            Some(heard) => self.time.min(heard),
+            None => self.time,
+        }
+    }
+
     fn of(record: &Record, fact: &Fact) -> Entry {
         let publisher = fact.kind.publisher();
         let source = match publisher {

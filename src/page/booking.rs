@@ -252,8 +252,14 @@ fn step(it: &Entry, now: Timestamp) -> Step {
     // A source that is not verified stands in the lane of whoever would have said it.
     let lane = role.or_else(|| kind.and_then(Kind::publisher)).map_or(CLIENT, RoleName::as_str);
     let seats = Some(seat_list(&it.seats)).filter(|it| !it.is_empty());
+    // The reason of an outcome is a word for programs, and that of a refusal a sentence.
+    let reason = |reason: &String| match kind {
+        Some(_) => reason.replace('_', " "),
+        None => reason.clone(),
+    };
     let details = [
-        it.reason.as_ref().map(|it| it.replace('_', " ")),
+        Some(it.happened()).filter(|at| *at != it.time).map(|_| format!("says {}", it.time)),
+        it.reason.as_ref().map(reason),
         seats,
         it.amount.map(|it| it.to_string()),
         it.receipt.clone(),
@@ -263,8 +269,8 @@ fn step(it: &Entry, now: Timestamp) -> Step {
         by: role.map_or(it.source.as_str(), |it| it.as_str()).to_owned(),
         what: it.kind.clone(),
         state: if kind.is_some() { "heard" } else { "rejected" },
-        at: it.time,
-        time: words::time_of_day(it.time, now),
+        at: it.happened(),
+        time: words::time_of_day(it.happened(), now),
         details: details.into_iter().flatten().collect(),
     }
 }

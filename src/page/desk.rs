@@ -1,7 +1,7 @@
 //! What all routes of the page share. However many people look, the store is read at most once a
 //! second for the overview, and the queues at most once in ten seconds.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use tracing::error;
@@ -29,7 +29,7 @@ pub(super) struct Desk<S> {
     pub(super) settings: Settings,
     pub(super) queues: Queues,
     /// Whoever needs a newer look looks, and the others wait for it.
-    newest: tokio::sync::Mutex<Newest>,
+    newest: Arc<tokio::sync::Mutex<Newest>>,
 }
 
 /// The newest look.
@@ -51,15 +51,16 @@ impl<S: Store> Desk<S> {
         settings: Settings,
     ) -> Desk<S> {
         let queues = Queues::new(settings.watch.clone(), clock.clone());
-        Desk { work, clock, settings, queues, newest: tokio::sync::Mutex::default() }
+        Desk { work, clock, settings, queues, newest: Arc::default() }
     }
 
-    /// The newest look, which is a new one if it is time for that.
+    /// The newest look, which is a new one if it is time for that. Once begun, a look goes on by
+    /// itself, so that no client makes it begin again by going away.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(super) async fn look(&self) -> Result<Arc<Look>, Unread> {
-        let mut newest = self.newest.lock().await;
+    pub(super) async fn look(self: &Arc<Self>) -> Result<Arc<Look>, Unread> {
+        let mut newest = Arc::clone(&self.newest).lock_owned().await;
         let began = self.clock.steady();
         if let Some(look) = newest.look.as_ref().filter(|it| began < it.until) {
             return Ok(Arc::clone(look));
@@ -67,19 +68,26 @@ impl<S: Store> Desk<S> {
         if began < newest.unread_until {
             return Err(Unread);
         }
-        let look = self.look_after(newest.look.as_deref()).await;
-        let ended = self.clock.steady();
-        let until = ended + pause_after(ended.saturating_sub(began));
-        match look {
-            Ok(look) => {
-                let look = Arc::new(Look { until, ..look });
-                newest.look = Some(Arc::clone(&look));
-                Ok(look)
+        let desk = Arc::clone(self);
+        let looking = tokio::spawn(async move {
+            let look = desk.look_after(newest.look.as_deref()).await;
+            let ended = desk.clock.steady();
+            let until = ended + pause_after(ended.saturating_sub(began));
+            match look {
+                Ok(look) => {
+                    let look = Arc::new(Look { until, ..look });
+                    newest.look = Some(Arc::clone(&look));
+                    Ok(look)
+                }
+                Err(unread) => {
+                    newest.unread_until = until;
+                    Err(unread)
+                }
             }
-            Err(unread) => {
-                newest.unread_until = until;
-                Err(unread)
-            }
+        });
+        match looking.await {
+            Ok(look) => look,
+            Err(ended) => resume_unwind(ended.into_panic()),
         }
     }
 

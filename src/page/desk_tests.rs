@@ -6,6 +6,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::{
     domain::RoleName,
@@ -37,10 +39,10 @@ impl Store for Broken {
     }
 }
 
-fn over<S: Store>(store: S, clock: &Clock, watch: Option<Arc<dyn Watch>>) -> Desk<S> {
+fn over<S: Store>(store: S, clock: &Clock, watch: Option<Arc<dyn Watch>>) -> Arc<Desk<S>> {
     let work = Arc::new(UnitOfWork::new(StatusRole, store, clock.clone()));
     let settings = Settings { stuck_after: STUCK_AFTER, trace_url: None, watch };
-    Desk::new(work, clock.clone(), settings)
+    Arc::new(Desk::new(work, clock.clone(), settings))
 }
 
 #[tokio::test]
@@ -54,6 +56,24 @@ async fn a_store_that_cannot_be_read_is_asked_once_a_second_however_many_look() 
         assert_eq!(store.0.load(Ordering::SeqCst), second);
         clock.advance(Duration::from_secs(1));
     }
+}
+
+/// After a long time in which a store did not answer, it may be well again.
+#[tokio::test]
+async fn a_look_that_took_long_is_followed_by_another_soon() {
+    assert_eq!(pause_after(Duration::from_secs(8)), Duration::from_secs(10));
+    assert_eq!(pause_after(Duration::ZERO), Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn who_goes_away_does_not_make_the_page_look_again() {
+    let (store, clock) = (Broken::default(), Clock::manual(at(100.0)));
+    let desk = over(store.clone(), &clock, None);
+    for _ in 0..9 {
+        assert!(desk.look().now_or_never().is_none(), "a look takes a moment");
+    }
+    assert!(desk.look().await.is_err());
+    assert_eq!(store.0.load(Ordering::SeqCst), 1);
 }
 
 /// Queues of which each has a thousand messages.

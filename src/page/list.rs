@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     line::Line,
-    rows::{Row, Rows, decoded},
+    rows::{Row, Rows, STALEST_MAX, decoded},
     wish::{Show, Wish},
 };
 use crate::{
@@ -57,9 +57,10 @@ pub(super) fn by_default(rows: &Rows, now: Timestamp, stuck_after: SignedDuratio
     let mut seen = HashSet::new();
     top.retain(|it| seen.insert(it.id.clone()));
     let late = top.iter().filter(|it| it.is_late).count();
+    let more = if late >= STALEST_MAX { " or more" } else { "" };
     let heading = match late {
         0 => "Failed lately".to_owned(),
-        late => format!("Stuck or failed ({late} stuck)"),
+        late => format!("Stuck or failed ({late}{more} stuck)"),
     };
     let others = newest.into_iter().filter(|it| !seen.contains(&it.id)).take(LINES_MAX);
     let others: Vec<Line> = others.collect();
@@ -71,7 +72,9 @@ pub(super) fn by_default(rows: &Rows, now: Timestamp, stuck_after: SignedDuratio
     };
     let newest = Group { name: "newest", heading: "Newest".to_owned(), lines: others, empty };
     let last = newest.lines.last().filter(|_| newest.lines.len() == LINES_MAX);
-    let last = last.and_then(|line| rows.newest.iter().find(|it| it.id.as_str() == line.id));
+    let at = last.and_then(|line| rows.newest.iter().position(|it| it.id.as_str() == line.id));
+    let at = at.filter(|at| !rows.is_all || at + 1 < rows.newest.len());
+    let last = at.map(|it| &rows.newest[it]);
     let all = Wish::of(Show::Newest);
     let older = last.and_then(place).map(|it| all.address_after(&it));
     List { groups: vec![top, newest], newer: None, older }

@@ -150,13 +150,16 @@ impl Look {
 }
 
 /// How old the look is that a reader may still get: at least [`PAUSE_MIN`], and longer where a look
-/// takes long, so that looking takes at most a twentieth of the time.
+/// takes long, so that looking takes at most a twentieth of the time. But after [`PAUSE_MAX`] there
+/// is another look in any case: a store that did not answer may be well again.
 pub(super) fn pause_after(took: Duration) -> Duration {
-    PAUSE_MIN.max(took * SHARE)
+    took.saturating_mul(SHARE).clamp(PAUSE_MIN, PAUSE_MAX)
 }
 
 /// The shortest time between two looks.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest one.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A look takes at most one part in so many of the time.
 const SHARE: u32 = 20;
 

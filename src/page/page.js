@@ -7,6 +7,7 @@
   if (!stream) return;
 
   const REFETCH_MS = 5_000; // how often a part is fetched again while there is news
+  const AT_ONCE_MS = 500; // how soon the booking of this page is fetched again when there is news of it
   const HEALTH_MS = 10_000; // how often the queues are asked for
   const SILENT_MS = 20_000; // after so long without a word the stream counts as lost
   const AGAIN_MS = 5_000; // the pause before a stream is opened anew that was refused
@@ -53,13 +54,16 @@
   function part(place, address, everyMs) {
     let last = -Infinity;
     let isFetching = false;
-    let isWanted = false;
-    return async function refresh() {
+    let timer = null;
+    let due = Infinity;
+    return async function refresh(soonestMs = everyMs) {
       if (isFetching || isPaused || document.hidden) return;
-      const left = last + everyMs - performance.now();
-      if (left > 0) {
-        if (!isWanted) setTimeout(() => { isWanted = false; refresh(); }, left);
-        isWanted = true;
+      const at = last + soonestMs;
+      if (at > performance.now()) {
+        if (at >= due) return;
+        clearTimeout(timer);
+        due = at;
+        timer = setTimeout(() => { due = Infinity; refresh(soonestMs); }, at - performance.now());
         return;
       }
       isFetching = true;
@@ -115,7 +119,6 @@
   const refreshList = list && part(document.getElementById("list"), list, REFETCH_MS);
   const refreshHealth = find("#health") && part(find("#health"), "/page/health", HEALTH_MS);
   const refreshBooking = bookingPart && part(find("#part"), bookingPart, REFETCH_MS);
-  const refreshAtOnce = bookingPart && part(find("#part"), bookingPart, 500);
 
   function heard(event) {
     const news = JSON.parse(event.data);
@@ -132,8 +135,7 @@
     refreshList?.();
     refreshHealth?.();
     // Also without news of it: what one replica hears late is not always told as new.
-    if (news.bookings.includes(bookingId)) refreshAtOnce?.();
-    else refreshBooking?.();
+    refreshBooking?.(news.bookings.includes(bookingId) ? AT_ONCE_MS : undefined);
   }
 
   function open() {

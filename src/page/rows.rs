@@ -14,7 +14,7 @@ use crate::{
 /// How many of the newest bookings are looked at. They decide how far back the counts go.
 pub(super) const NEWEST_MAX: usize = ROWS;
 /// How many of the bookings that wait longest are looked at.
-const STALEST_MAX: usize = 20;
+pub(super) const STALEST_MAX: usize = 20;
 /// How many of the bookings that contradict themselves are looked at.
 const INCONSISTENT_MAX: usize = 10;
 

@@ -49,7 +49,7 @@ pub(super) fn states<'r>(
         let (state, words) = match (late_since, queue.and_then(|it| backlog(it, flow))) {
             (Some(since), _) => {
                 let waits = words::short_span(now.duration_since(since));
-                ("late", format!("{waits} late"))
+                ("late", format!("waits {waits}"))
             }
             (None, Some(waiting)) => ("behind", format!("{waiting} queued")),
             (None, None) if name == CLIENT => ("ok", "asks".to_owned()),
@@ -69,22 +69,17 @@ struct Wait {
     is_stuck: bool,
 }
 
-/// What a booking waits for. A client chooses the time of its request, so no wait begins before
-/// status heard of the booking.
+/// What a booking waits for.
 fn waits(
     row: &Row,
     now: Timestamp,
     stuck_after: SignedDuration,
-) -> impl Iterator<Item = Wait> + use<> {
+) -> impl Iterator<Item = Wait> + use<'_> {
     let standing = row.record.standing();
     let silent_for = row.record.newest().map(|it| now.duration_since(it));
     let is_stuck = standing.is_stuck(silent_for, stuck_after);
-    let heard = row.record.oldest();
     let waits = standing.waiting_for.into_iter();
-    waits.map(move |it| {
-        let since = heard.map_or(it.since, |heard| it.since.max(heard));
-        Wait { from: it.from, since, is_stuck }
-    })
+    waits.map(move |it| Wait { since: row.record.waits_since(&it), from: it.from, is_stuck })
 }
 
 /// How many messages wait for a service, if these are too many.

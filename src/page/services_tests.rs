@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::{
     domain::event::Kind,
+    http::view::BookingView,
     page::testing::{STUCK_AFTER, at, booking, completed, record_of, stuck},
 };
 
@@ -25,7 +26,7 @@ fn only_the_service_that_a_stuck_booking_waits_for_is_late_and_the_oldest_counts
         [completed("b-1", 999.0), stuck("b-2", 990.0), stuck("b-3", 700.0), stuck("b-4", 400.0)];
     for (name, state, words) in told(&rows, None) {
         match name {
-            "payment" => assert_eq!((state, words.as_str()), ("late", "10 min late")),
+            "payment" => assert_eq!((state, words.as_str()), ("late", "waits 10 min")),
             _ => assert_eq!(state, "ok", "{name}: {words}"),
         }
     }
@@ -51,6 +52,8 @@ fn a_request_with_a_time_of_long_ago_makes_nobody_look_late_for_longer_than_it_i
     record["facts"][0]["time"] = serde_json::json!("1970-01-01T00:00:00Z");
     row.record = record_of(record);
     assert_eq!(row.record.standing().waiting_for[0].since, Timestamp::UNIX_EPOCH);
+    let view = BookingView::of(&row.id, &row.record, at(1_000.0), STUCK_AFTER);
+    assert_eq!(view.waiting_for[0].since, at(900.0), "what people and programs are told");
     let flow = Flow::of(std::slice::from_ref(&row), true, at(1_000.0));
     let states = states(std::iter::once(&row), &flow, None, at(1_000.0), STUCK_AFTER);
     let of_payment = states.iter().find(|it| it.name == "payment").unwrap();

@@ -263,8 +263,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
 
     async fn attend_until(&self, delivery: Delivery, cut: CancellationToken, in_flight: InFlight) {
         let handle = delivery.receipt_handle.clone();
-        // What has not begun does not begin; what has finished counts, even if it is cut at the same
-        // moment. Not `run_until_cancelled`, which would store this large future twice.
+        // What has not begun does not begin; what has finished counts, even if it is cut just then.
+        // Not `run_until_cancelled`, which would store this large future twice.
         let was_cut = cut.is_cancelled()
             || tokio::select! {
                 biased;

@@ -36,8 +36,8 @@ pub struct StatusArgs {
     #[arg(long, env = "BOOKING_TRACE_URL", value_name = "URL")]
     pub trace_url: Option<String>,
 
-    /// Look at the queues of all four services, for GET /vitals. This needs the rights
-    /// sqs:GetQueueUrl and sqs:GetQueueAttributes on their queues and dead-letter queues
+    /// Look at the queues of all four services, for the page and for GET /vitals. This needs the
+    /// rights sqs:GetQueueUrl and sqs:GetQueueAttributes on their queues and dead-letter queues
     #[arg(long, env = "BOOKING_WATCH_QUEUES", value_parser = BoolishValueParser::new())]
     pub watch_queues: bool,
 }

@@ -207,8 +207,11 @@ fn bookings_of(open: &Asked<BookingList>, now: Timestamp) -> Section {
     let heading = match open {
         Some(Ok(it)) => {
             let stuck = it.bookings.iter().filter(|it| it.stuck).count();
+            let open = it.bookings.len();
             let more = if it.next.is_some() { " or more" } else { "" };
-            format!("OPEN BOOKINGS: {}{more}, {stuck}{more} stuck", it.bookings.len())
+            // Those that are stuck come first.
+            let more_stuck = if stuck == open { more } else { "" };
+            format!("OPEN BOOKINGS: {open}{more}, {stuck}{more_stuck} stuck")
         }
         None | Some(Err(_)) => "OPEN BOOKINGS".to_owned(),
     };

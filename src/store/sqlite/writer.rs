@@ -14,6 +14,8 @@ use super::{
 
 /// The most jobs in one transaction.
 const GROUP_MAX: usize = 256;
+/// The most lists in a group: each may have hundreds of rows, and commits wait for all of them.
+const LISTS_MAX: usize = 8;
 /// The thread waits for as many jobs as the last group had, but at most for this many, which is
 /// what one receive brings. Its first job comes before its last message has been read.
 const CROWD_MAX: usize = 10;
@@ -186,9 +188,13 @@ fn work(
 
 /// Adds the jobs that are queued already to the group.
 fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>) {
+    let is_list = |it: &Job| matches!(it, Job::List(..));
+    let mut lists = group.iter().filter(|it| is_list(it)).count();
     while group.len() < GROUP_MAX
+        && lists < LISTS_MAX
         && let Ok(next) = queue.try_recv()
     {
+        lists += usize::from(is_list(&next));
         group.push(next);
     }
 }
@@ -240,8 +246,13 @@ fn do_group(engine: &mut Engine, group: impl Iterator<Item = Job>) -> Vec<Reply>
     answers
 }
 
+/// The answer to a job that only looks. `None` if nobody waits for it any more, so that a client
+/// who asks and goes away costs nothing.
 fn seen(engine: &Engine, job: Job) -> Option<Reply> {
     match job {
+        Job::Read(_, it) if it.is_closed() => None,
+        Job::List(.., it) if it.is_closed() => None,
+        Job::Tally(.., it) if it.is_closed() => None,
         Job::Read(keys, answer) => Some(Reply::Read(answer, engine.read(&keys))),
         Job::List(find, start, limit, answer) => {
             Some(Reply::List(answer, engine.list(&find, &start, limit)))
@@ -277,5 +288,31 @@ mod tests {
         drop(store);
         let problem = watch.problem().unwrap();
         assert!(problem.contains("died of a bug"), "{problem}");
+    }
+
+    #[test]
+    fn a_list_that_nobody_waits_for_is_not_read_and_few_lists_come_before_a_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("status.db");
+        let mut engine = Engine::open(&path, RoleName::Status, Durability::ProcessDeath).unwrap();
+        let list = || {
+            let (answer, answered) = oneshot::channel();
+            (Job::List(Find::Stalest, Start::First, 500, answer), answered)
+        };
+        let (abandoned, gone) = list();
+        drop(gone);
+        let (wanted, _waits) = list();
+        assert_eq!(do_group(&mut engine, [abandoned, wanted].into_iter()).len(), 1);
+
+        let (jobs, mut queue) = mpsc::channel(WAITING_MAX);
+        let asked: Vec<_> = (0..3 * LISTS_MAX).map(|_| list()).collect();
+        asked.into_iter().for_each(|(it, _)| assert!(jobs.try_send(it).is_ok()));
+        let (commit, _) = oneshot::channel();
+        assert!(jobs.try_send(Job::Commit(Vec::new(), commit)).is_ok());
+        let mut group = Vec::new();
+        gather(&mut queue, &mut group);
+        assert_eq!(group.len(), LISTS_MAX);
+        gather(&mut queue, &mut group);
+        assert_eq!(group.len(), LISTS_MAX, "also when it is looked at again");
     }
 }

@@ -86,6 +86,12 @@ async fn an_answer_that_a_method_is_not_allowed_names_those_that_are() {
     let service = Service::start(RoleName::Status, &account.prefix, folder.path(), &[]).await;
     for path in ["/bookings", "/bookings/b-1", "/health", "/openapi.json", "/schemas/payment-ok"] {
         let url = format!("http://{}{path}", service.address);
+        if path.starts_with("/bookings") {
+            let headers = reqwest::get(&url).await.unwrap().headers().clone();
+            let said = ["cache-control", "x-content-type-options", "cross-origin-resource-policy"];
+            let said = said.map(|it| headers[it].to_str().unwrap().to_owned());
+            assert_eq!(said, ["no-store", "nosniff", "same-origin"], "{path}");
+        }
         let answer = reqwest::Client::new().delete(&url).send().await.unwrap();
         assert_eq!(answer.status(), 405, "{path}");
         assert_eq!(answer.headers()["allow"], "GET,HEAD", "{path}");
