@@ -203,8 +203,8 @@ impl Record {
             .collect()
     }
 
-    /// Since when somebody is told that the booking waits for this. A client chooses the time of its
-    /// request, so that is not before the first fact was heard.
+    /// Since when people and programs are told that the booking waits for this. Not since before
+    /// the first fact was heard, as a client chooses the time of its request.
     #[must_use]
     pub fn waits_since(&self, it: &Waiting) -> Timestamp {
         self.oldest().map_or(it.since, |heard| it.since.max(heard))
