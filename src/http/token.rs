@@ -60,10 +60,12 @@ pub fn guarded(routes: Router, token: Option<Token>) -> Router {
         Some(token) => routes.route_layer(from_fn_with_state(token, check)),
         None => routes,
     };
-    routes.route_layer(map_response(own))
+    routes.route_layer(map_response(kept_in_house))
 }
 
-async fn own(mut answer: Response) -> Response {
+/// The same answer, which no cache may keep unless it says otherwise, and which a browser gives to no
+/// page of somebody else and takes for nothing but what it says it is.
+async fn kept_in_house(mut answer: Response) -> Response {
     let same_origin = HeaderName::from_static("cross-origin-resource-policy");
     for (name, value) in [
         (CACHE_CONTROL, "no-store"),

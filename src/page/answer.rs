@@ -4,11 +4,8 @@
 use askama::Template;
 use axum::{
     http::{
-        HeaderName, HeaderValue, StatusCode,
-        header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-            X_CONTENT_TYPE_OPTIONS,
-        },
+        HeaderValue, StatusCode,
+        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY},
     },
     response::{IntoResponse, Response},
 };
@@ -32,7 +29,8 @@ struct Problem<'a> {
     words: &'a str,
 }
 
-/// The same answer with the headers that every answer of the page has. An address that axum could
+/// The same answer with the headers that every answer of the page has beside those of the API
+/// ([`crate::http::guarded`]). An address that axum could
 /// not read is answered with a page as well.
 pub(super) async fn guarded(mut answer: Response) -> Response {
     let kind = answer.headers().get(CONTENT_TYPE);
@@ -41,21 +39,9 @@ pub(super) async fn guarded(mut answer: Response) -> Response {
         let words = "The address cannot be read: expected UTF-8, and each field of the query once.";
         answer = problem(StatusCode::BAD_REQUEST, "No such page", words);
     }
-    let same_origin = HeaderName::from_static("cross-origin-resource-policy");
-    for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (same_origin, "same-origin"),
-    ] {
+    for (name, value) in [(CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "no-referrer")] {
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    answer
-}
-
-/// The same answer, which nobody may keep.
-pub(super) fn no_store(mut answer: Response) -> Response {
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
@@ -73,7 +59,7 @@ pub(super) fn page(code: StatusCode, page: &impl Template) -> Response {
 
 /// HTML that is written already.
 pub(super) fn html_of(code: StatusCode, html: String) -> Response {
-    no_store((code, [(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response())
+    (code, [(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
 }
 
 /// A page that says what is wrong with what was asked.

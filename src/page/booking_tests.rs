@@ -43,6 +43,26 @@ fn a_receipt_is_shown_with_its_validity_and_an_end_awaits_nothing() {
     assert!(html.contains("payment failed") && html.contains("declined"), "{html}");
 }
 
+/// A client may state any time, and a refusal names a field.
+#[test]
+fn a_time_of_another_age_is_told_beside_that_of_hearing_and_a_refusal_is_told_as_it_is() {
+    let facts = json!([{
+        "kind": "booking-requested", "digest": "01".repeat(32), "time": "9999-12-30T22:00:00Z",
+        "heard": "2027-01-15T08:00:00Z", "source": "client", "id": "e-1",
+    }]);
+    let reason = "data.booking_id: expected a string";
+    let rejections = json!([{"time": "2027-01-15T08:00:00Z", "reason": reason}]);
+    let record = record_of(json!({"facts": facts, "rejections": rejections}));
+    let heard = "2027-01-15T08:00:00Z".parse().unwrap();
+    let id = BookingId::parse("b-1").unwrap();
+    let view = BookingView::of(&id, &record, heard, STUCK_AFTER);
+    let steps = lanes(&view, heard);
+    let of = |what: &str| steps.iter().find(|it| it.what == what).unwrap();
+    assert_eq!(of("booking-requested").at, heard);
+    assert!(of("booking-requested").details.contains(&"says 9999-12-30T22:00:00Z".to_owned()));
+    assert_eq!(of("rejected").details, [reason]);
+}
+
 /// What a client sends, or a row of an earlier version has, is never taken for HTML.
 #[test]
 fn whatever_stands_in_a_row_it_is_text() {

@@ -54,6 +54,12 @@ fn however_many_there_are_a_page_has_at_most_200_lines_and_goes_on_after_them() 
     assert_eq!(lines, 20 + LINES_MAX);
     let older = list.older.as_deref().unwrap();
     assert!(older.starts_with("/?show=newest&after=") && older.ends_with(".completed.b-59"));
+    assert_eq!(list.groups[0].heading, "Stuck or failed (20 or more stuck)");
+    // Nothing follows the last line.
+    let all = Rows { newest: many(LINES_MAX, completed), is_all: true, ..Rows::default() };
+    assert_eq!(by_default(&all, at(10_001.0), STUCK_AFTER).older, None);
+    let one_more = Rows { newest: many(LINES_MAX + 1, completed), is_all: true, ..all };
+    assert!(by_default(&one_more, at(10_001.0), STUCK_AFTER).older.is_some());
     let failed = Rows { newest: many(200, declined), ..Rows::default() };
     let list = by_default(&failed, at(10_001.0), STUCK_AFTER);
     assert_eq!(list.groups[0].lines.len(), FAILED_MAX);

@@ -8,13 +8,16 @@ use axum::{
     Extension,
     body::{Body, Bytes},
     extract::{Query, State},
-    http::{HeaderMap, header::CONTENT_TYPE},
+    http::{
+        HeaderMap,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
 use serde::Deserialize;
 
-use super::{answer::no_store, desk::Desk, flow::Position, look::frame};
+use super::{desk::Desk, flow::Position, look::frame};
 use crate::{http::Stopping, store::Store};
 
 /// How long nothing is sent before a comment shows that the stream is alive.
@@ -70,7 +73,8 @@ pub(super) async fn events<S: Store>(
         let frame = reader.next().await?;
         Some((Ok::<Bytes, Infallible>(frame), reader))
     });
-    no_store(([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(frames)).into_response())
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
+    (headers, Body::from_stream(frames)).into_response()
 }
 
 impl<S: Store> Reader<S> {

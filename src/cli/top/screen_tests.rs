@@ -82,6 +82,22 @@ fn everything_stands_on_a_screen_of_80_by_24() {
     assert!(line("stuck").ends_with("payment-ok from payment"));
 }
 
+/// The stuck bookings come first, so their number is exact as soon as one of the list is not stuck.
+#[test]
+fn it_says_or_more_only_where_it_cannot_know() {
+    for (last_is_stuck, heading) in [
+        (false, "OPEN BOOKINGS: 2 or more, 1 stuck"),
+        (true, "OPEN BOOKINGS: 2 or more, 2 or more stuck"),
+    ] {
+        let bookings =
+            json!([line_of("b-1", true, "payment"), line_of("b-2", last_is_stuck, "payment")]);
+        let open = BookingList { next: Some("next".to_owned()), ..open(bookings) };
+        let mut model = full();
+        model.learn(News::Status { rates: Ok(rates_view()), open: Ok(open) });
+        assert!(drawn(&model, 80, 24).iter().any(|it| it.trim() == heading), "{heading}");
+    }
+}
+
 #[test]
 fn a_rate_stays_in_its_column_whatever_a_server_says() {
     for (rate, text) in [

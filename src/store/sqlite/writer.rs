@@ -3,7 +3,7 @@
 //! except right after a larger group, when the thread waits a moment for as many jobs again. The
 //! answers of a group are sent to the runtime together, since each would have to wake it.
 
-use std::{thread::JoinHandle, time::Duration};
+use std::{collections::VecDeque, thread::JoinHandle, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,7 +14,8 @@ use super::{
 
 /// The most jobs in one transaction.
 const GROUP_MAX: usize = 256;
-/// The most lists in a group: each may have hundreds of rows, and commits wait for all of them.
+/// The most lists in a group: each may have hundreds of rows, and the commits of the group wait for
+/// them. Further lists wait for the next groups, and no commit waits for those.
 const LISTS_MAX: usize = 8;
 /// The thread waits for as many jobs as the last group had, but at most for this many, which is
 /// what one receive brings. Its first job comes before its last message has been read.
@@ -169,16 +170,16 @@ fn work(
     answers: &mpsc::UnboundedSender<Vec<Reply>>,
 ) {
     let _loudly = DiesLoudly(engine.watch().cloned());
-    let (mut group, mut crowd) = (Vec::with_capacity(GROUP_MAX), 1);
-    while let Some(first) = queue.blocking_recv() {
+    let (mut group, mut crowd, mut later) = (Vec::with_capacity(GROUP_MAX), 1, VecDeque::new());
+    while let Some(first) = later.pop_front().or_else(|| queue.blocking_recv()) {
         group.push(first);
-        gather(&mut queue, &mut group);
+        gather(&mut queue, &mut group, &mut later);
         for _ in 0..LOOKS_MAX {
             if group.len() >= crowd {
                 break;
             }
             std::thread::sleep(LOOK_AFTER);
-            gather(&mut queue, &mut group);
+            gather(&mut queue, &mut group, &mut later);
         }
         crowd = group.len().min(CROWD_MAX);
         // When the runtime has ended, no caller is left to get the answers.
@@ -186,16 +187,24 @@ fn work(
     }
 }
 
-/// Adds the jobs that are queued already to the group.
-fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>) {
+/// Adds the jobs that are queued already to the group. The lists that are too many for it come
+/// `later`, in their order.
+fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>, later: &mut VecDeque<Job>) {
     let is_list = |it: &Job| matches!(it, Job::List(..));
+    let room = LISTS_MAX.saturating_sub(group.iter().filter(|it| is_list(it)).count());
+    group.extend(later.drain(..room.min(later.len())));
     let mut lists = group.iter().filter(|it| is_list(it)).count();
     while group.len() < GROUP_MAX
-        && lists < LISTS_MAX
+        && later.len() < WAITING_MAX
         && let Ok(next) = queue.try_recv()
     {
-        lists += usize::from(is_list(&next));
-        group.push(next);
+        match is_list(&next) {
+            true if lists >= LISTS_MAX => later.push_back(next),
+            is_list => {
+                lists += usize::from(is_list);
+                group.push(next);
+            }
+        }
     }
 }
 
@@ -309,10 +318,14 @@ mod tests {
         asked.into_iter().for_each(|(it, _)| assert!(jobs.try_send(it).is_ok()));
         let (commit, _) = oneshot::channel();
         assert!(jobs.try_send(Job::Commit(Vec::new(), commit)).is_ok());
-        let mut group = Vec::new();
-        gather(&mut queue, &mut group);
-        assert_eq!(group.len(), LISTS_MAX);
-        gather(&mut queue, &mut group);
-        assert_eq!(group.len(), LISTS_MAX, "also when it is looked at again");
+        let (mut group, mut later) = (Vec::new(), VecDeque::new());
+        for _ in 0..2 {
+            gather(&mut queue, &mut group, &mut later);
+            assert_eq!((group.len(), later.len()), (LISTS_MAX + 1, 2 * LISTS_MAX));
+            assert!(matches!(group.last(), Some(Job::Commit(..))), "it waits for no other list");
+        }
+        group.clear();
+        gather(&mut queue, &mut group, &mut later);
+        assert_eq!((group.len(), later.len()), (LISTS_MAX, LISTS_MAX), "their turn comes");
     }
 }
