@@ -63,8 +63,8 @@ pub fn guarded(routes: Router, token: Option<Token>) -> Router {
     routes.route_layer(map_response(kept_in_house))
 }
 
-/// The same answer, which no cache may keep unless it says otherwise, and which a browser gives to no
-/// page of somebody else and takes for nothing but what it says it is.
+/// The same answer, which no cache may keep unless it says otherwise. A browser gives it to no page
+/// of somebody else, and takes it for nothing but what it says it is.
 async fn kept_in_house(mut answer: Response) -> Response {
     let same_origin = HeaderName::from_static("cross-origin-resource-policy");
     for (name, value) in [

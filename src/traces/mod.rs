@@ -18,7 +18,7 @@ use opentelemetry::{KeyValue, StringValue, trace::SpanKind};
 use self::{
     ids::{derived, span_id, trace_id},
     source::{Draft, Place, Source},
-    span::{DESTINATION, EVENT_TYPE, OPERATION, OPERATION_TYPE, SQS, SYSTEM},
+    span::{EVENT_TYPE, SQS},
 };
 use crate::{
     domain::{event::Kind, ids::BookingId},
@@ -90,17 +90,12 @@ impl Traces {
             return;
         }
         let draft = || {
-            let queue = on.source.queue.clone();
-            let name = format!("receive {}", queue.as_str());
-            let attributes = vec![
-                KeyValue::new(SYSTEM, SQS),
-                KeyValue::new(DESTINATION, queue),
-                KeyValue::new(OPERATION, "receive"),
-                KeyValue::new(OPERATION_TYPE, "receive"),
-                KeyValue::new(BATCH_COUNT, i64::try_from(hops.len()).unwrap_or(i64::MAX)),
-            ];
+            let (queue, operation) = (on.source.queue.clone(), ("receive", "receive"));
+            let mut draft = Draft::messaging(SQS, operation, queue, SpanKind::Client);
+            let count = i64::try_from(hops.len()).unwrap_or(i64::MAX);
+            draft.attributes.push(KeyValue::new(BATCH_COUNT, count));
             let links = hops.filter_map(|it| it?.context.clone()).collect();
-            Draft { name, kind: SpanKind::Client, begun, attributes, links }
+            Draft { begun, links, ..draft }
         };
         drop(Span::kept(&on.source, &Place::Begins(id), None, draft));
     }
@@ -138,19 +133,13 @@ impl Traces {
             None => Place::Begins(own_trace()),
         };
         let draft = || {
-            let queue = on.source.queue.clone();
-            let name = format!("process {}", queue.as_str());
-            let mut attributes = Vec::with_capacity(12);
-            attributes.extend([
-                KeyValue::new(SYSTEM, SQS),
-                KeyValue::new(DESTINATION, queue),
-                KeyValue::new(OPERATION, "process"),
-                KeyValue::new(OPERATION_TYPE, "process"),
-                KeyValue::new(ATTEMPT, i64::from(what.attempt)),
-            ]);
-            attributes.extend(what.kind.map(|it| KeyValue::new(EVENT_TYPE, it.topic())));
-            attributes.extend(message_id.map(|it| KeyValue::new(SNS_MESSAGE_ID, it.to_owned())));
-            Draft { name, kind: SpanKind::Consumer, begun, attributes, links: Vec::new() }
+            let (queue, operation) = (on.source.queue.clone(), ("process", "process"));
+            let mut draft = Draft::messaging(SQS, operation, queue, SpanKind::Consumer);
+            let told = &mut draft.attributes;
+            told.push(KeyValue::new(ATTEMPT, i64::from(what.attempt)));
+            told.extend(what.kind.map(|it| KeyValue::new(EVENT_TYPE, it.topic())));
+            told.extend(message_id.map(|it| KeyValue::new(SNS_MESSAGE_ID, it.to_owned())));
+            Draft { begun, ..draft }
         };
         let booking = booking.map(|it| StringValue::from(it.to_owned()));
         Span::kept(&on.source, &place, booking, draft)

@@ -13,6 +13,8 @@ use crate::{domain::event::Kind, wire::TraceContext};
 
 /// The name under which all spans are made.
 const SCOPE: &str = "booking";
+/// Room for the attributes that most spans have.
+const ATTRIBUTES: usize = 12;
 
 /// Takes the spans of a process. It must never block: what a span tells about waits for it.
 pub trait Sink: Debug + Send + Sync {
@@ -112,6 +114,27 @@ pub(super) struct Draft {
     pub(super) attributes: Vec<KeyValue>,
     /// Spans that it has to do with, beside its parent.
     pub(super) links: Vec<TraceContext>,
+}
+
+impl Draft {
+    /// A span of one operation of messaging, named and described by the conventions of
+    /// OpenTelemetry, which have a name and a type for the operation.
+    pub(super) fn messaging(
+        system: &'static str,
+        (operation, of_type): (&'static str, &'static str),
+        destination: StringValue,
+        kind: SpanKind,
+    ) -> Draft {
+        let name = format!("{operation} {}", destination.as_str());
+        let mut attributes = Vec::with_capacity(ATTRIBUTES);
+        attributes.extend([
+            KeyValue::new("messaging.system", system),
+            KeyValue::new("messaging.destination.name", destination),
+            KeyValue::new("messaging.operation.name", operation),
+            KeyValue::new("messaging.operation.type", of_type),
+        ]);
+        Draft { name, kind, begun: None, attributes, links: Vec::new() }
+    }
 }
 
 /// The span that this context names, for OpenTelemetry. What other systems added stays outside.

@@ -16,10 +16,6 @@ use super::{
 };
 use crate::wire::{Message, TraceContext};
 
-pub(super) const SYSTEM: &str = "messaging.system";
-pub(super) const DESTINATION: &str = "messaging.destination.name";
-pub(super) const OPERATION: &str = "messaging.operation.name";
-pub(super) const OPERATION_TYPE: &str = "messaging.operation.type";
 const CONVERSATION: &str = "messaging.message.conversation_id";
 /// What `messaging.system` calls SQS.
 pub(super) const SQS: &str = "aws_sqs";
@@ -120,15 +116,7 @@ impl Span {
     #[must_use]
     pub fn settle(&self) -> Span {
         self.child(|it| {
-            let name = format!("settle {}", it.queue.as_str());
-            let mut attributes = Vec::with_capacity(8);
-            attributes.extend([
-                KeyValue::new(SYSTEM, SQS),
-                KeyValue::new(DESTINATION, it.queue.clone()),
-                KeyValue::new(OPERATION, "settle"),
-                KeyValue::new(OPERATION_TYPE, "settle"),
-            ]);
-            draft(name, SpanKind::Internal, attributes)
+            Draft::messaging(SQS, ("settle", "settle"), it.queue.clone(), SpanKind::Internal)
         })
     }
 
@@ -137,7 +125,8 @@ impl Span {
     pub fn effect(&self, name: &'static str) -> Span {
         self.child(|_| {
             let attributes = vec![KeyValue::new("booking.effect", name)];
-            draft(format!("effect {name}"), SpanKind::Client, attributes)
+            let (name, kind) = (format!("effect {name}"), SpanKind::Client);
+            Draft { name, kind, begun: None, attributes, links: Vec::new() }
         })
     }
 
@@ -164,19 +153,11 @@ impl Span {
         let subject = StringValue::from(outline.subject.into_owned());
         let id = outline.id;
         Span::kept(source, &place, Some(subject), || {
-            let topic = source.topic(message.kind);
-            let name = format!("publish {}", topic.as_str());
-            let mut attributes = Vec::with_capacity(10);
-            attributes.extend([
-                KeyValue::new(SYSTEM, SNS),
-                KeyValue::new(DESTINATION, topic),
-                KeyValue::new(OPERATION, "publish"),
-                KeyValue::new(OPERATION_TYPE, "send"),
-                KeyValue::new(EVENT_ID, id.into_owned()),
-                KeyValue::new(EVENT_TYPE, message.kind.topic()),
-            ]);
-            attributes.extend(recalled.then(|| KeyValue::new(RECALLED, true)));
-            let mut draft = draft(name, SpanKind::Producer, attributes);
+            let (topic, operation) = (source.topic(message.kind), ("publish", "send"));
+            let mut draft = Draft::messaging(SNS, operation, topic, SpanKind::Producer);
+            draft.attributes.push(KeyValue::new(EVENT_ID, id.into_owned()));
+            draft.attributes.push(KeyValue::new(EVENT_TYPE, message.kind.topic()));
+            draft.attributes.extend(recalled.then(|| KeyValue::new(RECALLED, true)));
             draft.links.extend(linked.then(|| context.clone()));
             draft
         })
@@ -224,8 +205,4 @@ impl Drop for Running {
             self.source.sink.take(span);
         }
     }
-}
-
-fn draft(name: String, kind: SpanKind, attributes: Vec<KeyValue>) -> Draft {
-    Draft { name, kind, begun: None, attributes, links: Vec::new() }
 }
