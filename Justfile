@@ -12,7 +12,8 @@ test *args:
 
 # send bookings through real processes that are killed, stopped and frozen. CI sends 320 with SQLite,
 # 300 with SQLite, Stripe and a mail server, and 96 with DynamoDB and two processes of each role; of
-# the latter only: just chaos 3000 "" dynamodb
+# the latter only: just chaos 3000 "" dynamodb. It also sends 100 with a state machine, of which only:
+# just chaos 100 "" step-functions
 chaos bookings="3000" seed="" store="sqlite":
     #!/usr/bin/env bash
     set -euo pipefail

@@ -3,10 +3,12 @@
 //! a setting, except for the keys, which are no flags: `wiring::keys` and `cli::request` read them.
 //! The standard variables of OpenTelemetry are read by `telemetry::settings`.
 
+mod integration;
 mod letters;
 mod mail;
 mod status;
 
+pub use integration::{Integration, IntegrationArgs};
 pub use letters::{Attached, LetterArgs};
 pub use mail::{MailArgs, MailerName, SmtpArgs, SmtpTls};
 pub use status::{DoorArgs, StatusTokenArgs, StatusUrl};
@@ -154,6 +156,9 @@ pub struct ServiceArgs {
 
     #[command(flatten)]
     pub canary: CanaryArgs,
+
+    #[command(flatten)]
+    pub integration: IntegrationArgs,
 
     #[command(flatten)]
     pub data: DataArgs,

@@ -25,7 +25,7 @@
 //!
 //! The wire format:
 //!
-//! - [`wire`]: bytes to checked events, and back: SNS envelope, CloudEvent, data, digest.
+//! - [`wire`]: bytes to checked events, and back: SNS envelope, CloudEvent, data, digest, tasks.
 //!
 //! Foundations, which know no booking:
 //!

@@ -57,6 +57,7 @@ resource "aws_iam_policy" "publisher" {
     Version = "2012-10-17"
     Statement = concat(
       each.key == local.client ? [] : local.queue_statements[each.key],
+      lookup(local.machine_statements, each.key, []),
       length(each.value) == 0 ? [] : [{
         Sid      = "PublishOwnTopics"
         Effect   = "Allow"
@@ -66,7 +67,8 @@ resource "aws_iam_policy" "publisher" {
       lookup(local.table_statements, each.key, []),
       [for it in local.watch_statements : it if each.key == local.answering],
       [for it in local.mail_statements : it if each.key == "receipt"],
-      local.key_statements,
+      # A client that starts a machine sends nothing that the key is for.
+      each.key == local.client && local.orchestrated ? [] : local.key_statements,
     )
   })
 }
@@ -99,7 +101,7 @@ locals {
       Resource = concat(
         [for role in local.roles : local.queue_arns[role] if role != local.answering],
         [for role in local.roles : local.dlq_arns[role] if role != local.answering],
-        [for role in local.roles : local.undelivered_arns[role]],
+        [for role, arn in local.undelivered_arns : arn if contains(local.roles, role)],
       )
     },
     {

@@ -40,12 +40,16 @@ locals {
     # and start another.
     {
       for role, queue in local.dlq_names : queue => {
-        metric      = "AWS/SQS ApproximateNumberOfMessagesVisible Maximum"
-        dimensions  = { QueueName = queue }
-        above       = 0
-        of          = 1
-        minutes     = 5
-        description = contains(local.guests, role) ? "The team of ${role}: it received a message too often, or set it aside. Look at the messages and its log. To put messages back: aws sqs start-message-move-task with the ARN of this queue." : "${role} set a message aside, or received it too often. booking dlq ls ${role} says why. To put messages back: booking dlq redrive ${role}. To delete a flood of useless messages: booking dlq drop ${role} --class CLASS."
+        metric     = "AWS/SQS ApproximateNumberOfMessagesVisible Maximum"
+        dimensions = { QueueName = queue }
+        above      = 0
+        of         = 1
+        minutes    = 5
+        description = (
+          contains(local.guests, role) ? "The team of ${role}: it received a message too often, or set it aside. Look at the messages and its log. To put messages back: aws sqs start-message-move-task with the ARN of this queue." :
+          local.orchestrated ? "${role} set a task aside, or received it too often. The attributes of the message and the log of ${role} say why. To put messages back: aws sqs start-message-move-task with the ARN of this queue." :
+          "${role} set a message aside, or received it too often. booking dlq ls ${role} says why. To put messages back: booking dlq redrive ${role}. To delete a flood of useless messages: booking dlq drop ${role} --class CLASS."
+        )
       }
     },
     {
@@ -69,6 +73,22 @@ locals {
       }
     },
   )
+
+  # The end of the name of an alarm => the metric of the state machine, and what it means.
+  execution_alarms = {
+    failed = {
+      metric      = "ExecutionsFailed"
+      description = "A booking did not go through the state machine. Error Rejected: its request is not valid; its dead letter says why. SetAside: a service set its task aside; the dead-letter queue of that service has it, with the reason. Any other error is in the history of the execution. Mend the cause, then go on where it failed: aws stepfunctions redrive-execution with the ARN of the execution."
+    }
+    timed-out = {
+      metric      = "ExecutionsTimedOut"
+      description = "A booking did not get through the state machine within its TimeoutSeconds: a service gave no answer for that long, and the history of the execution says which one. Look at its tasks and its log. Then go on where it stopped: aws stepfunctions redrive-execution with the ARN of the execution."
+    }
+    aborted = {
+      metric      = "ExecutionsAborted"
+      description = "Somebody stopped the execution of a booking. Nothing is undone by itself: booking show says whether the card was charged. To go on: aws stepfunctions redrive-execution with the ARN of the execution."
+    }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "queue_or_topic" {
@@ -86,6 +106,26 @@ resource "aws_cloudwatch_metric_alarm" "queue_or_topic" {
   datapoints_to_alarm = each.value.of
   evaluation_periods  = each.value.minutes
   # A queue or topic without traffic has no data, which is no reason for an alarm.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [local.alarm_topic_arn]
+  ok_actions         = [local.alarm_topic_arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "execution" {
+  for_each = local.monitored && local.orchestrated ? local.execution_alarms : {}
+
+  alarm_name          = "${local.machine_name}-executions-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = "AWS/States"
+  metric_name         = each.value.metric
+  statistic           = "Sum"
+  dimensions          = { StateMachineArn = local.machine_arn }
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 60
+  datapoints_to_alarm = 1
+  evaluation_periods  = 5
+  # A machine that nobody starts has no data, which is no reason for an alarm.
   treat_missing_data = "notBreaching"
   alarm_actions      = [local.alarm_topic_arn]
   ok_actions         = [local.alarm_topic_arn]

@@ -1,6 +1,6 @@
-# One dashboard with one row for each role and each guest: waiting messages and messages in flight, the age of the
-# oldest, dead letters, and events heard and published; with services also tasks, and with tables
-# also capacity units.
+# One dashboard with one row for each role and each guest: waiting messages and messages in flight, the
+# age of the oldest, dead letters, and events heard and published; with services also tasks, and with
+# tables also capacity units. The state machine, if there is one, has the last row.
 
 locals {
   dashboard_columns = 24
@@ -24,15 +24,15 @@ locals {
           metrics = [["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", local.queue_names[role]]]
         },
         {
-          title = "${role}: dead letters and undelivered"
+          title = "${role}: dead letters${local.orchestrated ? "" : " and undelivered"}"
           stat  = "Maximum"
           metrics = [
-            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.dlq_names[role]],
-            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.undelivered_names[role]],
+            for names in [local.dlq_names, local.undelivered_names] :
+            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", names[role]] if contains(keys(names), role)
           ]
         },
         {
-          title = "${role}: heard and said"
+          title = "${role}: heard${local.orchestrated ? "" : " and said"}"
           stat  = "Sum"
           metrics = concat(
             [["AWS/SQS", "NumberOfMessagesDeleted", "QueueName", local.queue_names[role]]],
@@ -58,6 +58,28 @@ locals {
       }],
     )
   }
+
+  machine_panels = [
+    {
+      title = "machine: executions"
+      stat  = "Sum"
+      metrics = [
+        for metric in ["ExecutionsStarted", "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] :
+        ["AWS/States", metric, "StateMachineArn", local.machine_arn]
+      ]
+    },
+    {
+      title   = "machine: time of a booking (ms)"
+      stat    = "Average"
+      metrics = [["AWS/States", "ExecutionTime", "StateMachineArn", local.machine_arn]]
+    },
+  ]
+
+  # From top to bottom.
+  dashboard_rows = concat(
+    [for role in sort(local.listeners) : local.panels[role]],
+    [for panels in [local.machine_panels] : panels if local.orchestrated],
+  )
 }
 
 resource "aws_cloudwatch_dashboard" "booking" {
@@ -67,12 +89,12 @@ resource "aws_cloudwatch_dashboard" "booking" {
 
   dashboard_body = jsonencode({
     widgets = flatten([
-      for row, role in sort(local.listeners) : [
-        for place, panel in local.panels[role] : {
+      for row, panels in local.dashboard_rows : [
+        for place, panel in panels : {
           type   = "metric"
-          x      = place * floor(local.dashboard_columns / length(local.panels[role]))
+          x      = place * floor(local.dashboard_columns / length(panels))
           y      = row * local.dashboard_row
-          width  = floor(local.dashboard_columns / length(local.panels[role]))
+          width  = floor(local.dashboard_columns / length(panels))
           height = local.dashboard_row
           properties = {
             title   = panel.title

@@ -36,7 +36,7 @@ locals {
 
   # The right to read exactly the secrets of var.secrets, for ECS alone: one statement for each of the
   # two services that keep secrets.
-  secret_arns = distinct(compact([var.secrets.stripe_key, var.secrets.smtp_password, var.secrets.status_token]))
+  secret_arns = distinct(compact([var.secrets.stripe_key, var.secrets.smtp_password, var.secrets.status_token, var.secrets.seal_key]))
   secret_statements = [
     for it in [
       { sid = "ReadParameters", service = "ssm", action = "ssm:GetParameters" },

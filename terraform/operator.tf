@@ -10,7 +10,9 @@ resource "aws_iam_policy" "operator" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
+      local.operator_topic_statements,
       local.operator_statements,
+      local.operator_machine_statements,
       local.operator_table_statements,
       local.mail_statements,
       local.canary_key_statements,
@@ -22,7 +24,7 @@ resource "aws_iam_policy" "operator" {
 locals {
   dead_letter_arns = concat(values(local.dlq_arns), values(local.undelivered_arns))
 
-  operator_statements = [
+  operator_topic_statements = local.orchestrated ? [] : [
     # `resend` publishes decisions again; `check --canary` publishes a marked event on every topic.
     {
       Sid      = "CheckTopicsAndAnnounceAgain"
@@ -37,6 +39,9 @@ locals {
       Action   = ["sns:GetSubscriptionAttributes"]
       Resource = ["*"]
     },
+  ]
+
+  operator_statements = [
     {
       Sid      = "CheckQueues"
       Effect   = "Allow"
@@ -54,6 +59,29 @@ locals {
       Effect   = "Allow"
       Action   = ["sqs:SendMessage"]
       Resource = values(local.queue_arns)
+    },
+  ]
+
+  # What docs/ORCHESTRATION.md tells people to do: no command of booking knows the queues of tasks and
+  # the machine. The history of an execution has neither names nor addresses.
+  operator_machine_statements = !local.orchestrated ? [] : [
+    {
+      Sid      = "PutDeadTasksBack"
+      Effect   = "Allow"
+      Action   = ["sqs:StartMessageMoveTask"]
+      Resource = values(local.dlq_arns)
+    },
+    {
+      Sid      = "FindExecutions"
+      Effect   = "Allow"
+      Action   = ["states:ListExecutions"]
+      Resource = [local.machine_arn]
+    },
+    {
+      Sid      = "LookAtExecutionsAndGoOn"
+      Effect   = "Allow"
+      Action   = ["states:DescribeExecution", "states:GetExecutionHistory", "states:RedriveExecution"]
+      Resource = [local.execution_arns]
     },
   ]
 

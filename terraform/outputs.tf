@@ -1,20 +1,25 @@
 output "topic_arns" {
-  description = "ARN of each SNS topic, by topic (without the prefix)."
+  description = "ARN of each SNS topic, by topic (without the prefix); empty with integration = \"step-functions\"."
   value       = { for topic, it in aws_sns_topic.topic : topic => it.arn }
 }
 
 output "queues" {
-  description = "URL and ARN of the queue of each role and each guest, of its dead-letter queue (dlq) and of its queue for messages that SNS could not deliver (undelivered), by role or guest."
+  description = "URL and ARN of the queue of each role and each guest, of its dead-letter queue (dlq) and of its queue for messages that SNS could not deliver (undelivered), by role or guest. With integration = \"step-functions\" the first is that of its tasks, and undelivered is null."
   value = {
     for role in local.listeners : role => {
       url             = aws_sqs_queue.role[role].url
       arn             = aws_sqs_queue.role[role].arn
       dlq_url         = aws_sqs_queue.dlq[role].url
       dlq_arn         = aws_sqs_queue.dlq[role].arn
-      undelivered_url = aws_sqs_queue.undelivered[role].url
-      undelivered_arn = aws_sqs_queue.undelivered[role].arn
+      undelivered_url = try(aws_sqs_queue.undelivered[role].url, null)
+      undelivered_arn = try(aws_sqs_queue.undelivered[role].arn, null)
     }
   }
+}
+
+output "state_machine_arn" {
+  description = "ARN of the state machine, with integration = \"step-functions\"; else null."
+  value       = one(aws_sfn_state_machine.booking[*].arn)
 }
 
 output "policy_arns" {

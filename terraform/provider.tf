@@ -22,6 +22,7 @@ provider "aws" {
     content {
       dynamodb = endpoints.value
       iam      = endpoints.value
+      sfn      = endpoints.value
       sns      = endpoints.value
       sqs      = endpoints.value
       sts      = endpoints.value

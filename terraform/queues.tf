@@ -1,5 +1,6 @@
-# Three queues for each role and each guest. Policies are attributes of the queues, since each separate policy
-# resource would wait another 25 seconds until SQS has settled.
+# Three queues for each role and each guest. With integration = "step-functions" there are two for the
+# tasks of each role, since SNS delivers nothing. Policies are attributes of the queues, since each
+# separate policy resource would wait another 25 seconds until SQS has settled.
 #
 # The provider (5.100) cannot set more than 256 KiB for a message, although SQS allows 1 MiB. Raise
 # the limit by hand (docs/EVENTS.md); an apply does not undo that.
@@ -13,7 +14,7 @@ resource "aws_sqs_queue" "role" {
   message_retention_seconds  = var.message_retention_s
   sqs_managed_sse_enabled    = local.sse_sqs
   kms_master_key_id          = var.kms_key_arn
-  policy                     = local.delivery_policies["role"][each.key]
+  policy                     = local.orchestrated ? local.task_policies[each.key] : local.delivery_policies["role"][each.key]
   redrive_policy             = var.side_by_side ? local.redrive_policies[each.key] : null
 
   lifecycle {
@@ -55,9 +56,9 @@ resource "aws_sqs_queue" "dlq" {
 # Messages that SNS could not deliver to the role's queue: the dead-letter queue of its
 # subscriptions.
 resource "aws_sqs_queue" "undelivered" {
-  for_each = local.listeners
+  for_each = local.undelivered_names
 
-  name                      = local.undelivered_names[each.key]
+  name                      = each.value
   message_retention_seconds = var.dead_letter_retention_s
   sqs_managed_sse_enabled   = local.sse_sqs
   kms_master_key_id         = var.kms_key_arn

@@ -37,8 +37,9 @@ locals {
   # now or not.
   own_settings = setunion(
     [
-      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_HTTP_OPEN", "BOOKING_MAIL_CONTACT",
-      "BOOKING_MAIL_FROM", "BOOKING_PREFIX", "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE",
+      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_HTTP_OPEN", "BOOKING_INTEGRATION",
+      "BOOKING_MAIL_CONTACT", "BOOKING_MAIL_FROM", "BOOKING_PREFIX", "BOOKING_SEAL_KEY",
+      "BOOKING_SEAL_KEY_FILE", "BOOKING_SMTP_PASSWORD", "BOOKING_SMTP_PASSWORD_FILE",
       "BOOKING_SMTP_SERVER", "BOOKING_SMTP_TLS", "BOOKING_SMTP_USER", "BOOKING_STATUS_TOKEN",
       "BOOKING_STATUS_TOKEN_FILE", "BOOKING_STRIPE_KEY", "BOOKING_STRIPE_KEY_FILE",
       "BOOKING_WATCH_QUEUES",
@@ -70,6 +71,7 @@ locals {
         BOOKING_VISIBILITY = "${var.visibility_timeout_s}s"
       },
       var.prefix == "" ? {} : { BOOKING_PREFIX = var.prefix },
+      local.orchestrated ? { BOOKING_INTEGRATION = var.integration } : {},
       # Receipt tells passengers from where, to where and when they fly.
       contains(["seats", "receipt"], role) ? { BOOKING_FLIGHTS = var.flights } : {},
       # Without a token, the security group alone decides who may ask status.
@@ -87,6 +89,7 @@ locals {
     for role in local.roles : role => {
       for name, arn in {
         BOOKING_CANARY_KEY    = var.canary_key_arn
+        BOOKING_SEAL_KEY      = var.secrets.seal_key
         BOOKING_STRIPE_KEY    = role == "payment" ? var.secrets.stripe_key : null
         BOOKING_SMTP_PASSWORD = role == "receipt" ? var.secrets.smtp_password : null
         BOOKING_STATUS_TOKEN  = role == local.answering ? var.secrets.status_token : null

@@ -1,6 +1,7 @@
 # Reads the choreography from topics/, which has one file for each topic. Publishers and subscribers
 # are written nowhere else: every queue, subscription and policy of this module follows from these
-# files.
+# files. With integration = "step-functions" no topic is made, and nobody publishes or subscribes:
+# orchestration.tf has what comes instead.
 
 locals {
   topics_folder = "${path.module}/../topics"
@@ -37,14 +38,14 @@ locals {
   subscriptions = merge([
     for name, topic in local.topics : {
       for name_of_listener in [for it in topic.subscribers : try(it.role, it.guest)] :
-      "${name_of_listener}/${name}" => { listener = name_of_listener, topic = name }
+      "${name_of_listener}/${name}" => { listener = name_of_listener, topic = name } if !local.orchestrated
     }
   ]...)
 
   # listener or client => the topics that it publishes
   publishes = {
     for publisher in setunion(local.listeners, [local.client]) : publisher => sort([
-      for name, topic in local.topics : name if topic.publisher == publisher
+      for name, topic in local.topics : name if topic.publisher == publisher && !local.orchestrated
     ])
   }
 
@@ -57,8 +58,8 @@ locals {
 }
 
 resource "aws_sns_topic" "topic" {
-  for_each = local.topics
+  for_each = local.topic_names
 
-  name              = local.topic_names[each.key]
+  name              = each.value
   kms_master_key_id = var.kms_key_arn
 }

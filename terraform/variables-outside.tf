@@ -33,6 +33,8 @@ variable "secrets" {
     smtp_password: the password of smtp.user; receipt gets it as BOOKING_SMTP_PASSWORD.
     status_token: the token that whoever asks status has to show; status gets it as BOOKING_STATUS_TOKEN.
     Without it, status answers everybody whom status_ingress lets in.
+    seal_key: the key that requests are sealed with, 32 bytes or more, which clients that start bookings
+    have as well; all services get it as BOOKING_SEAL_KEY. Required with integration = "step-functions".
     kms_key: the ARN of your own KMS key, if the secrets above are encrypted with one, and not with the
     keys that AWS manages for the two services. ECS may then decrypt with it, for these two services only.
   EOT
@@ -40,6 +42,7 @@ variable "secrets" {
     stripe_key    = optional(string)
     smtp_password = optional(string)
     status_token  = optional(string)
+    seal_key      = optional(string)
     kms_key       = optional(string)
   })
   default  = {}
@@ -49,10 +52,10 @@ variable "secrets" {
     # The ARN of a secret ends with six characters that Secrets Manager chose. Without them, the policy
     # would allow nothing.
     condition = alltrue([
-      for it in [var.secrets.stripe_key, var.secrets.smtp_password, var.secrets.status_token] : it == null ||
+      for it in [var.secrets.stripe_key, var.secrets.smtp_password, var.secrets.status_token, var.secrets.seal_key] : it == null ||
       can(regex("^arn:[a-z-]+:(ssm:[a-z0-9-]+:[0-9]{12}:parameter/.+|secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6})$", it))
     ])
-    error_message = "stripe_key, smtp_password and status_token of secrets must each be the whole ARN of a parameter (arn:aws:ssm:…:parameter/…) or of a secret (arn:aws:secretsmanager:…:secret:NAME-AbCdEf), never the secret itself."
+    error_message = "stripe_key, smtp_password, status_token and seal_key of secrets must each be the whole ARN of a parameter (arn:aws:ssm:…:parameter/…) or of a secret (arn:aws:secretsmanager:…:secret:NAME-AbCdEf), never the secret itself."
   }
 
   validation {
@@ -61,8 +64,18 @@ variable "secrets" {
   }
 
   validation {
-    condition     = var.secrets.kms_key == null || var.secrets.stripe_key != null || var.secrets.smtp_password != null || var.secrets.status_token != null
-    error_message = "secrets.kms_key is given, but none of stripe_key, smtp_password and status_token, so it would decrypt nothing. It is not for canary_key_arn."
+    condition     = var.secrets.kms_key == null || length(compact([var.secrets.stripe_key, var.secrets.smtp_password, var.secrets.status_token, var.secrets.seal_key])) > 0
+    error_message = "secrets.kms_key is given, but none of stripe_key, smtp_password, status_token and seal_key, so it would decrypt nothing. It is not for canary_key_arn."
+  }
+
+  validation {
+    condition     = var.image == null || var.integration != "step-functions" || var.secrets.seal_key != null
+    error_message = "integration is step-functions, but secrets.seal_key is not given: no service could open the requests that the state machine gives it."
+  }
+
+  validation {
+    condition     = var.image == null || var.integration == "step-functions" || var.secrets.seal_key == null
+    error_message = "secrets.seal_key is given, but integration is ${var.integration}: only integration = \"step-functions\" seals requests."
   }
 
   validation {

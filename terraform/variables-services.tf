@@ -39,7 +39,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of that VPC, preferably private ones in several zones. They need a way to AWS: a NAT gateway, or endpoints for SQS, SNS, DynamoDB, CloudWatch Logs and the image registry. Required with image."
+  description = "Subnets of that VPC, preferably private ones in several zones. They need a way to AWS: a NAT gateway, or endpoints for SQS, SNS (with integration = \"step-functions\": Step Functions), DynamoDB, CloudWatch Logs and the image registry. Required with image."
   type        = list(string)
   default     = []
   nullable    = false
@@ -152,6 +152,11 @@ variable "canary_key_arn" {
     condition     = var.canary_key_arn == null || can(regex("^arn:[a-z-]+:(ssm:[a-z0-9-]+:[0-9]{12}:parameter/.+|secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+)$", var.canary_key_arn))
     error_message = "canary_key_arn must be the ARN of a parameter (arn:aws:ssm:…:parameter/…) or of a secret (arn:aws:secretsmanager:…:secret:…), never the key itself."
   }
+
+  validation {
+    condition     = var.canary_key_arn == null || var.integration != "step-functions"
+    error_message = "canary_key_arn is given, but integration is step-functions: canaries go by topics, of which there are none then."
+  }
 }
 
 variable "watch_queues" {
@@ -209,7 +214,7 @@ variable "target_group_arn" {
 }
 
 variable "log_retention_days" {
-  description = "The number of days for which the logs of the services are kept. They have ids and outcomes, and no passenger data."
+  description = "The number of days for which the logs of the services, and that of the state machine, are kept. They have ids and outcomes, and no passenger data."
   type        = number
   default     = 30
   nullable    = false

@@ -44,6 +44,28 @@ variable "region" {
   }
 }
 
+variable "integration" {
+  description = <<-EOT
+    How the services hear of each other, as in booking seats --integration. choreography: each event is
+    published on an SNS topic, and each service hears what it subscribes to. step-functions: the state
+    machine of ../orchestration gives each service its tasks, on a queue for each role; no topic is made.
+    Another value replaces all queues, with the messages on them: see README.md first.
+  EOT
+  type        = string
+  default     = "choreography"
+  nullable    = false
+
+  validation {
+    condition     = contains(["choreography", "step-functions"], var.integration)
+    error_message = "integration must be choreography or step-functions; it is ${var.integration}."
+  }
+
+  validation {
+    condition     = var.integration != "step-functions" || length(local.guests) == 0
+    error_message = "integration is step-functions, but topics/ has guests (${join(", ", local.guests)}): a guest hears topics, of which there are none then."
+  }
+}
+
 variable "tags" {
   description = "Tags for every resource, in addition to application and managed-by."
   type        = map(string)
@@ -55,7 +77,9 @@ variable "kms_key_arn" {
   description = <<-EOT
     The ARN of a customer-managed KMS key for all queues, topics, tables and log groups. If it is not
     given, queues are encrypted with keys that SQS manages (SSE-SQS), tables and logs with keys that
-    DynamoDB and CloudWatch own, and topics pass messages on without storing them encrypted.
+    DynamoDB and CloudWatch own, and topics pass messages on without storing them encrypted. What goes
+    through the state machine is encrypted with a key that Step Functions owns, with this one or without:
+    names and addresses in it are sealed (secrets.seal_key).
     The key policy must allow the service sns.amazonaws.com to use kms:Decrypt and
     kms:GenerateDataKey*, preferably with the condition that aws:SourceArn is one of the topics.
     Otherwise SNS cannot deliver to any of the queues. alias/aws/sqs and alias/aws/sns cannot be used,

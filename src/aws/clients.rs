@@ -99,21 +99,7 @@ impl Clients {
     /// # Errors
     /// If no region is set.
     pub fn within_limits(config: &SdkConfig, count: RequestCount) -> Result<Clients, AwsError> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        let retries = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS_MAX)
-            .with_max_backoff(RETRY_PAUSE_MAX);
-        let limited = config
-            .to_builder()
-            .retry_config(retries)
-            .timeout_config(timeouts)
-            // Not needed: nothing is streamed, and each attempt has a time limit.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        Clients::new(&limited.build(), count)
+        Clients::new(&within_limits(config), count)
     }
 
     /// The clients for exactly this configuration.
@@ -240,6 +226,32 @@ impl Clients {
     }
 }
 
+/// The configuration with the time limits and retries of this module.
+fn within_limits(config: &SdkConfig) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let retries =
+        RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(RETRY_PAUSE_MAX);
+    config
+        .to_builder()
+        .retry_config(retries)
+        .timeout_config(timeouts)
+        // Not needed: nothing is streamed, and each attempt has a time limit.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
+}
+
+/// A client of Step Functions with the same time limits and retries as the others.
+#[must_use]
+pub fn step_functions(config: &SdkConfig, count: RequestCount) -> aws_sdk_sfn::Client {
+    let config = within_limits(config);
+    let config = aws_sdk_sfn::config::Builder::from(&config).interceptor(Count(count));
+    aws_sdk_sfn::Client::from_conf(config.build())
+}
+
 /// The error for a call that got no usable answer.
 fn unanswered(asked: String, told: Told) -> AwsError {
     if told.is_setting() {
@@ -270,15 +282,18 @@ fn polls(config: &SdkConfig, count: Count) -> aws_sdk_sqs::Config {
 }
 
 /// The error codes of AWS for problems that a person has to fix.
-const REFUSALS: [&str; 9] = [
+const REFUSALS: [&str; 12] = [
     "AWS.SimpleQueueService.NonExistentQueue",
     "ExpiredToken",
     "InvalidAddress",
+    "InvalidArn",
     "InvalidClientTokenId",
     "InvalidSecurity",
     "NotFound",
     "QueueDoesNotExist",
     "SignatureDoesNotMatch",
+    "StateMachineDeleting",
+    "StateMachineDoesNotExist",
     "UnrecognizedClientException",
 ];
 

@@ -11,7 +11,7 @@ mod told;
 mod way_out;
 
 pub(crate) use clients::is_refusal;
-pub use clients::{AwsError, Clients};
+pub use clients::{AwsError, Clients, step_functions};
 pub use endpoints::NoEndpoint;
 pub use names::{DeadQueue, Home, Names, QueueOf};
 pub use partition::partition;

@@ -9,13 +9,21 @@ use crate::domain::{RoleName, ServiceName, event::Kind, named};
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     prefix: String,
+    /// Whether the queues are those of tasks.
+    tasks: bool,
 }
 
 impl Names {
     /// Names that begin with `prefix`, which may be empty.
     #[must_use]
     pub fn new(prefix: &str) -> Names {
-        Names { prefix: prefix.to_owned() }
+        Names { prefix: prefix.to_owned(), tasks: false }
+    }
+
+    /// The same names, but the queues are those of the tasks that a state machine puts there.
+    #[must_use]
+    pub fn of_tasks(&self) -> Names {
+        Names { tasks: true, ..self.clone() }
     }
 
     /// The prefix, which may be empty.
@@ -39,7 +47,21 @@ impl Names {
     /// The name of the queue of the service with this name, as `topics/` has it.
     #[must_use]
     pub fn queue_named(&self, service: &str) -> String {
-        format!("{}booking-{service}", self.prefix)
+        let tasks = if self.tasks { "-tasks" } else { "" };
+        format!("{}booking-{service}{tasks}", self.prefix)
+    }
+
+    /// The queues that there are under these names: nothing but SNS has a queue for what it could
+    /// not deliver.
+    pub fn queues(&self) -> impl Iterator<Item = QueueOf> {
+        let tasks = self.tasks;
+        QueueOf::all().filter(move |it| !tasks || it.dead != Some(DeadQueue::Undelivered))
+    }
+
+    /// The name of the state machine.
+    #[must_use]
+    pub fn state_machine(&self) -> String {
+        format!("{}booking", self.prefix)
     }
 
     /// The name of a role's table, if its rows are in DynamoDB.
@@ -169,6 +191,13 @@ impl Home {
         format!("{}{kind}", self.topic_arns(names))
     }
 
+    /// The ARN of the state machine.
+    #[must_use]
+    pub fn state_machine_arn(&self, names: &Names) -> String {
+        let (Home { partition, region, account }, name) = (self, names.state_machine());
+        format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}")
+    }
+
     /// The ARN of the queue with this name.
     #[must_use]
     pub fn queue_arn(&self, queue: &str) -> String {
@@ -188,6 +217,16 @@ mod tests {
         let arn = home.topic_arn(&Names::new("s-"), Kind::SeatBooked);
         assert_eq!(arn, "arn:aws-cn:sns:cn-north-1:123456789012:s-seat-booked");
         assert_eq!(Home::of_arn("booking-seats"), None);
+        let machine = home.state_machine_arn(&Names::new("s-"));
+        assert_eq!(machine, "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:s-booking");
+    }
+
+    #[test]
+    fn queues_of_tasks_stand_beside_the_others() {
+        let names = Names::new("s-").of_tasks();
+        assert_eq!(names.queue(RoleName::Seats), "s-booking-seats-tasks");
+        assert_eq!(names.dead_letter_queue(RoleName::Seats), "s-booking-seats-tasks-dlq");
+        assert_eq!(names.table(RoleName::Seats), "s-booking-seats");
     }
 
     #[test]

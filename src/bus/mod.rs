@@ -8,14 +8,16 @@ mod batched;
 mod joiners;
 pub mod memory;
 
-use std::{future::Future, time::Duration};
+use std::{fmt::Debug, future::Future, time::Duration};
+
+use futures_util::future::BoxFuture;
 
 pub use self::{
     batch::{Driver, ENTRIES_MAX},
     batched::{Answer, Batched, Requests},
     joiners::{Joiner, Joiners, Waiting},
 };
-use crate::wire::{Incoming, Message};
+use crate::wire::{Incoming, Message, TaskAnswer, TaskToken};
 
 /// The most messages one receive can bring.
 pub const RECEIVE_MAX: usize = 10;
@@ -54,6 +56,34 @@ pub trait Outbox: Send + Sync + 'static {
         cause: &Incoming,
         message: &Message,
     ) -> impl Future<Output = Result<(), BusError>> + Send;
+}
+
+/// Where the tasks of a state machine are answered.
+pub trait Desk: Debug + Send + Sync + 'static {
+    /// Answers a task, and says whether the machine has heard it. Answering again does no harm.
+    ///
+    /// # Errors
+    /// When the task may still wait for its answer.
+    fn answer<'a>(
+        &'a self,
+        token: &'a TaskToken,
+        answer: &'a TaskAnswer,
+    ) -> BoxFuture<'a, Result<Answered, BusError>>;
+
+    /// Says that a task is still worked on, so that its heartbeat does not time out.
+    ///
+    /// # Errors
+    /// When the machine may not have heard it.
+    fn beat<'a>(&'a self, token: &'a TaskToken) -> BoxFuture<'a, Result<(), BusError>>;
+}
+
+/// What became of the answer to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// The machine goes on with it.
+    Heard,
+    /// The task has timed out, is over or is unknown: nobody waits for it.
+    NobodyWaits,
 }
 
 /// The operations of SQS that a service uses on its own queue.

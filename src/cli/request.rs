@@ -11,14 +11,15 @@ use uuid::Uuid;
 use super::{
     Fault,
     arguments::booking_id,
-    config::{AccountArgs, AwsArgs, StatusUrl},
+    config::{AccountArgs, AwsArgs, Integration, IntegrationArgs, StatusUrl},
     follow, out, out_json,
     progress::Progress,
+    say,
     status_client::{Reader, StatusClient},
 };
 use crate::{
-    aws::{Clients, Names},
-    bus::aws::AwsTopics,
+    aws::{Clients, Names, step_functions},
+    bus::aws::{AwsMachine, AwsTopics},
     clock::Clock,
     domain::{
         Expected,
@@ -32,7 +33,7 @@ use crate::{
     email,
     metrics::RequestCount,
     wire::{self, Message},
-    wiring::aws_fault,
+    wiring::{self, aws_fault, seal_key},
 };
 
 const USAGE: &str = "booking request --flight WA117 --date 2027-03-01 --seat 12A\n       \
@@ -86,6 +87,8 @@ pub struct RequestArgs {
     aws: AwsArgs,
     #[command(flatten)]
     home: AccountArgs,
+    #[command(flatten)]
+    integration: IntegrationArgs,
     /// Follow the booking to its end; exit code 0 only if it completes
     #[arg(long)]
     watch: bool,
@@ -131,6 +134,13 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
         data: Data::BookingRequested(request),
     };
     let message = wire::encode(&event).map_err(|it| Fault::config(&it))?;
+    let way = match args.integration.integration {
+        Integration::Choreography => Way::Topic,
+        Integration::StepFunctions => {
+            let request = seal_key(&args.integration)?.seal(&booking, &message.body);
+            Way::Machine { input: serde_json::json!({ "request": request }).to_string() }
+        }
+    };
     let reader = Reader::of(args.json);
     let desk = if args.watch { Some(StatusClient::new(&args.status, reader)?) } else { None };
     if let Some(desk) = &desk {
@@ -138,26 +148,67 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
         // and a second try makes no second booking.
         desk.booking(&booking).await?;
     }
-    let progress = Progress::new("publishes the request", args.json);
-    let (message_id, arn) = progress.during(publish(&args, &message)).await?;
-
-    data["booking_id"] = booking.as_str().into();
-    // Nothing from a file is printed: it is used to keep a name and an address off the screen.
-    let same = args.from_file.is_none().then(|| same(&arn, data, args.token.is_none()));
+    let progress = Progress::new(way.words(), args.json);
+    let (mut told, same, own) = match &way {
+        Way::Topic => {
+            let (message_id, arn) = progress.during(publish(&args, &message)).await?;
+            data["booking_id"] = booking.as_str().into();
+            // Nothing from a file is printed: it is used to keep a name and an address off the
+            // screen.
+            let same = args.from_file.is_none().then(|| same(&arn, data, args.token.is_none()));
+            (serde_json::json!({ "message_id": message_id, "topic_arn": arn }), same, Some(digest))
+        }
+        Way::Machine { input } => {
+            let (arn, is_new) = progress.during(start(&args, &booking, input)).await?;
+            if !is_new {
+                say(&format!(
+                    "booking {booking} was started before: that request stands, and this one is \
+                     not used"
+                ))?;
+            }
+            let same = format!(
+                "aws stepfunctions start-execution --state-machine-arn {arn} --name {booking} \
+                 --input {}",
+                quoted(input)
+            );
+            // Of a new execution, all that status says is about this request.
+            let own = (!is_new).then_some(digest);
+            let told = serde_json::json!({ "state_machine_arn": arn, "started": is_new });
+            (told, Some(same), own)
+        }
+    };
     if args.json {
-        out_json(&serde_json::json!({
-            "booking_id": booking, "message_id": message_id, "topic_arn": arn, "aws": same,
-        }))?;
+        told["booking_id"] = booking.as_str().into();
+        told["aws"] = serde_json::json!(same);
+        out_json(&told)?;
     } else {
         let same = same.map(|it| format!("\n\nthe same with the AWS command line:\n  {it}\n"));
         out(&format!("booking {booking}{}", same.unwrap_or_default()))?;
     }
     match desk {
-        Some(desk) => {
-            follow::to_its_end(&desk, &booking, Some(digest), args.watch_limit.0, args.json).await
-        }
+        Some(desk) => follow::to_its_end(&desk, &booking, own, args.watch_limit.0, args.json).await,
         None if args.json => Ok(()),
         None => out(&format!("follow it with: booking show {booking}")),
+    }
+}
+
+/// Where the request goes.
+enum Way {
+    /// To the topic that all four services hear.
+    Topic,
+    /// To the state machine.
+    Machine {
+        /// The input of its execution, with the request sealed in it.
+        input: String,
+    },
+}
+
+impl Way {
+    fn words(&self) -> &'static str {
+        match self {
+            Way::Topic => "publishes the request",
+            Way::Machine { .. } => "starts the booking",
+        }
     }
 }
 
@@ -217,6 +268,22 @@ async fn publish(args: &RequestArgs, message: &Message) -> Result<(String, Strin
     let topics = AwsTopics::new(&clients, Names::new(&args.aws.prefix), home);
     let id = topics.publish(message).await.map_err(|it| Fault::bus(&it))?;
     Ok((id, topics.arn(Kind::BookingRequested)))
+}
+
+/// Starts the booking at the state machine. Returns the ARN of that, and whether the booking is
+/// new.
+async fn start(
+    args: &RequestArgs,
+    booking: &BookingId,
+    input: &str,
+) -> Result<(String, bool), Fault> {
+    let (config, count) = (wiring::aws_config().await?, RequestCount::default());
+    let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
+    let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
+    let sfn = step_functions(&config, count);
+    let machine = AwsMachine::new(sfn, &Names::new(&args.aws.prefix), &home);
+    let is_new = machine.start(booking, input).await.map_err(|it| Fault::bus(&it))?;
+    Ok((machine.arn().to_owned(), is_new))
 }
 
 /// The text in single quotes, for a POSIX shell.

@@ -23,15 +23,16 @@ use crate::{
     bus::aws::AwsBus,
     domain::{
         RoleName,
+        decision::Rules,
         ids::BookingId,
-        payment::Payment,
-        receipt::{Addressee, Issued, Join},
-        seats::{Hold, Row},
+        payment::Payments,
+        receipt::{Addressee, Issued, Join, Receipts},
+        seats::Seats,
     },
     durability::Durability,
     mailer::{MailError, Mailer},
     metrics::RequestCount,
-    runtime::{Chain, Memo, StoredRow, look_up},
+    runtime::{self, Chain, StoredRow, look_up},
     wire::Message,
     wiring::{self, AnyMailer, AnyStore, Around, Mailing},
 };
@@ -244,8 +245,8 @@ impl Resender {
     async fn kept(&self, id: &BookingId) -> Result<(Vec<Message>, Vec<String>), Unsaid> {
         let (store, mut said) = (&self.store, Vec::new());
         let messages = match self.role {
-            RoleName::Seats => seats(store, id).await?,
-            RoleName::Payment => messages(look::<Payment>(store, id).await?.as_ref()),
+            RoleName::Seats => announced::<Seats>(store, id).await?,
+            RoleName::Payment => announced::<Payments>(store, id).await?,
             RoleName::Receipt => {
                 let kept = look::<Join>(store, id).await?;
                 let sent = kept.as_ref().filter(|it| matches!(it.row.issued, Issued::Yes { .. }));
@@ -263,7 +264,7 @@ impl Resender {
                         said.push(format!("sent again: receipt {}", receipt.number));
                     }
                 }
-                messages(kept.as_ref())
+                announced::<Receipts>(store, id).await?
             }
             RoleName::Status => Vec::new(),
         };
@@ -290,22 +291,9 @@ fn unsent(error: &MailError) -> Unsaid {
     fault.into()
 }
 
-/// The messages of seats about a booking. The last of them may be in the memo of another booking:
-/// the one that took over its hold.
-async fn seats(store: &AnyStore, id: &BookingId) -> Result<Vec<Message>, Fault> {
-    let kept = look::<Row>(store, id).await?;
-    let mut said = messages(kept.as_ref());
-    if let Some(Row::Booking(Hold::Refused { taken_over_by: Some(other), .. })) =
-        kept.map(|it| it.row)
-    {
-        said.extend(messages(look::<Row>(store, &other).await?.as_ref()));
-    }
-    let about = |it: &Message| {
-        let event: serde_json::Value = serde_json::from_str(&it.body).unwrap_or_default();
-        event.get("subject").and_then(|it| it.as_str()) == Some(id.as_str())
-    };
-    said.retain(about);
-    Ok(said)
+/// All that a role has announced about a booking.
+async fn announced<R: Rules>(store: &AnyStore, id: &BookingId) -> Result<Vec<Message>, Fault> {
+    runtime::said::<R>(store, id).await.map_err(|it| store.fault(&it))
 }
 
 async fn look<T: DeserializeOwned>(
@@ -313,8 +301,4 @@ async fn look<T: DeserializeOwned>(
     id: &BookingId,
 ) -> Result<Option<StoredRow<T>>, Fault> {
     look_up(store, id).await.map_err(|it| store.fault(&it))
-}
-
-fn messages<T>(kept: Option<&StoredRow<T>>) -> Vec<Message> {
-    kept.iter().flat_map(|it| &it.memos).flat_map(Memo::messages).collect()
 }

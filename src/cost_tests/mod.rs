@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use self::shapes::{any_unit, shapes};
 use crate::{
     bus::{Delivery, ReceiptHandle},
-    domain::card::holds_card_number,
-    wire::{self, Incoming, Intake},
+    domain::{card::holds_card_number, ids::BookingId},
+    wire::{self, Content, Incoming, Intake, SealKey},
 };
 
 /// The size of the smallest message, in bytes.
@@ -239,6 +239,42 @@ fn reading_a_message_is_linear() {
 #[test]
 fn reading_another_message_is_linear() {
     read_half(1);
+}
+
+/// Reads a body as a role does that works from tasks.
+fn read_task(body: &str) {
+    let key = SealKey::parse(&"k".repeat(32)).unwrap();
+    let delivery = delivery(body.to_owned());
+    if let Content::Task(task) = black_box(wire::open(&delivery.incoming, &Intake::tasks(key))) {
+        let _ = black_box(task.events.map_err(|it| it.to_string()));
+    }
+}
+
+/// A client chooses what is sealed; the rest of a task is the machine's, and as large as a client
+/// makes it.
+#[test]
+fn reading_a_task_is_linear() {
+    let (key, booking) = (SealKey::parse(&"k".repeat(32)).unwrap(), BookingId::parse("b").unwrap());
+    let task = |request: &str| {
+        json!({"token": "t", "booking": "b", "request": key.seal(&booking, request)}).to_string()
+    };
+    for shape in shapes().into_iter().step_by(4) {
+        let name = |place: &str| format!("{} as {place}", shape.name);
+        assert_linear(&name("a task"), |bytes| shape.text(bytes), read_task);
+        assert_linear(&name("what is sealed"), |bytes| task(&shape.text(bytes)), read_task);
+        let noted = |bytes| task(&request(&shape.text(bytes).into()).to_string());
+        assert_linear(&name("a sealed note"), noted, read_task);
+        let unsealed = |bytes| json!({"booking": "b", "request": shape.text(bytes)}).to_string();
+        assert_linear(&name("what is no seal"), unsealed, read_task);
+    }
+    let said = r#"{"specversion":"1.0","id":"1","source":"/booking/payment","type":"payment-failed",
+        "subject":"b","requestdigest":"DIGEST","data":{"reason":"declined"}}"#;
+    let said = said.replace("DIGEST", &"0".repeat(64));
+    let heard = |bytes: usize| {
+        let all = vec![said.as_str(); bytes.div_ceil(said.len())].join(",");
+        format!(r#"{{"booking":"b","heard":[{{"events":[{all}]}}]}}"#)
+    };
+    assert_linear("many events in a task", heard, read_task);
 }
 
 proptest! {

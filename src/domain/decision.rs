@@ -54,6 +54,12 @@ pub trait Rules: Send + Sync + 'static {
         None
     }
 
+    /// The booking whose request ended this one, if one did. What was announced of that is in the
+    /// memo of its row.
+    fn ended_by(_state: &Self::State) -> Option<&BookingId> {
+        None
+    }
+
     /// How the booking ended by the change of its row from `before` to `after`, if it did. `now` is
     /// when that change was decided. At most one change of a row is its end, so whoever counts
     /// committed changes counts each ending once. `None` from a role that does not know endings.

@@ -111,6 +111,16 @@ impl Rules for Seats {
             | Data::ReceiptSent { .. } => Step::Nothing,
         }
     }
+
+    fn ended_by(state: &Row) -> Option<&BookingId> {
+        match state {
+            Row::Booking(Hold::Refused { taken_over_by, .. }) => taken_over_by.as_ref(),
+            Row::Booking(
+                Hold::Paid { .. } | Hold::Held(_) | Hold::Confirmed { .. } | Hold::Released { .. },
+            )
+            | Row::Seat { .. } => None,
+        }
+    }
 }
 
 impl Seats {

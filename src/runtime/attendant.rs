@@ -8,23 +8,17 @@
 use std::{error::Error, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use tracing::{Instrument, Span, info, warn};
+use tracing::{Instrument, Span, info};
 
 use super::{
-    CANARY, Chain, Dependency, Lease, LeaseLost, Outcome, UnitOfWork, WorkError,
+    Chain, Dependency, Lease, LeaseLost, Outcome, UnitOfWork, WorkError,
     counted::{count, count_ending},
     reading::{Opened, Readers, ReadingFailed, name_of, span_of},
     spans,
 };
 use crate::{
-    bus::{BusError, Outbox},
-    domain::{
-        canary::{Canary, Duty},
-        decision::Rules,
-        event::Event,
-        ids::BookingId,
-        status::Rejection,
-    },
+    bus::{Desk, Outbox},
+    domain::{decision::Rules, event::Event, ids::BookingId, status::Rejection},
     metrics::Metrics,
     roles::{EffectError, Role},
     store::Store,
@@ -36,11 +30,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Attendant<R, S, O> {
     work: Arc<UnitOfWork<R, S>>,
-    outbox: O,
-    intake: Intake,
+    pub(super) outbox: O,
+    pub(super) intake: Intake,
     readers: Readers,
     metrics: Metrics,
     traces: Traces,
+    /// Where tasks are answered, if they are accepted.
+    pub(super) desk: Option<Arc<dyn Desk>>,
 }
 
 /// What has to be done with a message. Every message ends in one of the first three ways, unless
@@ -84,6 +80,16 @@ pub struct Attended {
     pub traced: traces::Span,
 }
 
+/// What came of an event that is settled.
+pub(super) struct Settled {
+    /// What it announces, in the order in which it was decided.
+    pub(super) messages: Vec<Message>,
+    /// Whether an earlier delivery settled it.
+    pub(super) recalled: bool,
+    /// The dependencies that were used, and those that are needed to send the messages.
+    pub(super) needed: Vec<Dependency>,
+}
+
 /// The handler of a message panicked.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("this service has a bug: see the panic in the log before this line")]
@@ -94,7 +100,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     /// `intake` says which messages are accepted as events.
     pub fn new(work: Arc<UnitOfWork<R, S>>, outbox: O, intake: Intake, metrics: Metrics) -> Self {
         let (readers, traces) = (Readers::default(), Traces::default());
-        Attendant { work, outbox, intake, readers, metrics, traces }
+        Attendant { work, outbox, intake, readers, metrics, traces, desk: None }
     }
 
     /// The same attendant, which accepts canaries made with this key. Without a key, all canaries
@@ -108,6 +114,12 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     #[must_use]
     pub fn with_traces(self, traces: Traces) -> Self {
         Attendant { traces, ..self }
+    }
+
+    /// The same attendant, which answers tasks at this desk. Without a desk, no task is accepted.
+    #[must_use]
+    pub fn with_desk(self, desk: Arc<dyn Desk>) -> Self {
+        Attendant { desk: Some(desk), ..self }
     }
 
     /// The unit of work that deals with the events.
@@ -169,6 +181,10 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         let judging = async {
             match opened {
                 Ok(Content::Event(event)) => self.deal_with(incoming, &event, lease, traced).await,
+                // Boxed: it is large, and most services have no tasks.
+                Ok(Content::Task(task)) => {
+                    Box::pin(self.perform(incoming, *task, lease, traced)).await
+                }
                 Ok(Content::Canary(canary)) => {
                     lease.check()?;
                     Ok(self.attend_to_canary(incoming, &canary).await)
@@ -202,44 +218,73 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         lease: &Lease,
         traced: &traces::Span,
     ) -> Result<Verdict, LeaseLost> {
+        let settled = match self.settle(incoming, event, lease, traced).await? {
+            Ok(settled) => settled,
+            Err(verdict) => return Ok(verdict),
+        };
+        let Settled { messages, recalled, needed } = settled;
+        let sent = self.send(incoming, messages, recalled, lease, traced).await?;
+        Ok(sent.err().unwrap_or(Verdict::Done(needed)))
+    }
+
+    /// Commits the decision about an event, or recalls it. If that fails, says what has to be done
+    /// with the message. Stops before the commit once the lease is over.
+    pub(super) async fn settle(
+        &self,
+        incoming: &Incoming,
+        event: &Event,
+        lease: &Lease,
+        traced: &traces::Span,
+    ) -> Result<Result<Settled, Verdict>, LeaseLost> {
         let mut needed = vec![Dependency::Store];
         let attended = self.work.attend_under(event, lease, traced).await;
         count(&self.metrics, &attended);
-        let (messages, recalled) = match attended {
+        match attended {
             Ok(Outcome::Announce { messages, recalled, answers, .. }) => {
                 needed.extend((answers > 0).then_some(Dependency::Outside));
                 needed.extend((!messages.is_empty()).then_some(Dependency::Topics));
                 let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
                 info!(announces = said.join(" "), recalled, "settled");
-                (messages, recalled)
+                Ok(Ok(Settled { messages, recalled, needed }))
             }
             Ok(Outcome::SetAside(reason)) => {
                 let booking = Some(event.booking.clone());
-                return Ok(self.poison(incoming, "conflict", reason, booking).await);
+                Ok(Err(self.poison(incoming, "conflict", reason, booking).await))
             }
-            Err(WorkError::Lease(lost)) => return Err(lost),
+            Err(WorkError::Lease(lost)) => Err(lost),
             Err(WorkError::Effect(refused @ EffectError::Refused { .. })) => {
                 let (reason, booking) = (Chain(&refused).to_string(), Some(event.booking.clone()));
-                return Ok(self.poison(incoming, "refused", reason, booking).await);
+                Ok(Err(self.poison(incoming, "refused", reason, booking).await))
             }
-            Err(error) => return Ok(Verdict::Retry(dependency_of(&error), error.into())),
-        };
+            Err(error) => Ok(Err(Verdict::Retry(dependency_of(&error), error.into()))),
+        }
+    }
+
+    /// Sends what an event announces. Stops before the next message once the lease is over.
+    pub(super) async fn send(
+        &self,
+        incoming: &Incoming,
+        messages: Vec<Message>,
+        recalled: bool,
+        lease: &Lease,
+        traced: &traces::Span,
+    ) -> Result<Result<(), Verdict>, LeaseLost> {
         for message in messages {
             lease.check()?;
             let mut publishing = traced.publish(&message, recalled);
             let message = Message { trace: publishing.context(), ..message };
             if let Err(error) = self.outbox.send(incoming, &message).await {
                 publishing.fail(spans::unpublished(&error));
-                return Ok(Verdict::Retry(Some(Dependency::Topics), error.into()));
+                return Ok(Err(Verdict::Retry(Some(Dependency::Topics), error.into())));
             }
             self.metrics.published(message.kind.topic());
         }
-        Ok(Verdict::Done(needed))
+        Ok(Ok(()))
     }
 
     /// Sets aside a message that is not a valid event. If it was meant as a request, the role that
     /// records refused requests does so first, so that the client can be told.
-    async fn refuse(&self, incoming: &Incoming, refusal: Refusal) -> Verdict {
+    pub(super) async fn refuse(&self, incoming: &Incoming, refusal: Refusal) -> Verdict {
         let reason = refusal.flaw.to_string();
         if let Some(booking) = refusal.requested() {
             let rejection = Rejection { time: refusal.sent_at, reason: reason.clone() };
@@ -262,52 +307,11 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         let origin = origin.await.unwrap_or_else(|ReadingFailed| Origin::default());
         Verdict::Poison(Poison { class, reason, booking, origin })
     }
-
-    /// Does with a canary what this role has to do with it.
-    async fn attend_to_canary(&self, incoming: &Incoming, canary: &Canary) -> Verdict {
-        match canary.duty(R::Rules::SERVICE, self.work.clock().now()) {
-            Duty::Keep(seen) => match self.work.keep_sighting(canary.id, seen).await {
-                Ok(()) => info!(hop = %seen.hop, "canary recorded"),
-                Err(error) => return Verdict::Retry(dependency_of(&error), error.into()),
-            },
-            Duty::Tell(seen) => {
-                let key = self.intake.canary_key();
-                let answers = key.map(|key| wire::canary_heard(canary.id, &seen, key));
-                for message in answers.unwrap_or_default() {
-                    match self.outbox.send(incoming, &message).await {
-                        Ok(()) => self.metrics.published(CANARY),
-                        // A retry would not help, and `booking check` reports the missing answer.
-                        Err(error @ BusError::Refused { .. }) => {
-                            warn!(error = %Chain(&error), "could not report a canary");
-                        }
-                        // The breaker is not told, since bookings must not stop for a canary.
-                        Err(error @ BusError::Failed { .. }) => {
-                            return Verdict::Retry(None, error.into());
-                        }
-                    }
-                }
-                info!(hop = %seen.hop, "canary reported");
-            }
-            Duty::Nothing => {}
-        }
-        Verdict::Done(Vec::new())
-    }
-
-    /// Drops a canary that was not made with the key of this service. It has no effect. Since any
-    /// client can send any number of these, only the first, second, fourth, eighth … is logged.
-    fn drop_canary(&self) -> Verdict {
-        let dropped = self.metrics.canary_dropped();
-        if dropped.is_power_of_two() {
-            let key = self.intake.canary_key().is_some();
-            warn!(dropped, key, "canaries dropped: not made with the key of this service");
-        }
-        Verdict::Done(Vec::new())
-    }
 }
 
 /// The dependency that failed. `None` for a lost race, a lost lease, a row that cannot be used, or
 /// one booking that the provider has not decided: no dependency failed there.
-fn dependency_of(error: &WorkError) -> Option<Dependency> {
+pub(super) fn dependency_of(error: &WorkError) -> Option<Dependency> {
     match error {
         WorkError::Effect(
             EffectError::NoAnswer { .. } | EffectError::NotNow { .. } | EffectError::Refused { .. },
@@ -328,6 +332,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        bus::BusError,
         clock::Clock,
         roles::StatusRole,
         store::{StoreError, memory::Memory},

@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     bus::{BusError, Extension, Queue, ReceiptHandle},
     clock::Clock,
+    wire::TaskToken,
 };
 
 /// Longer than any process runs.
@@ -37,6 +38,8 @@ pub struct Lease {
     /// When the heartbeat stops extending it, by the steady clock.
     cap: Duration,
     over: CancellationToken,
+    /// The task that the message asks for, if it is one.
+    task: OnceLock<TaskToken>,
 }
 
 /// The lease is over: another receiver may be working on the message.
@@ -56,6 +59,7 @@ impl Lease {
             until_ms: AtomicU64::new(milliseconds(now.saturating_add(visibility))),
             cap: now.saturating_add(cap),
             over: CancellationToken::new(),
+            task: OnceLock::new(),
         }
     }
 
@@ -71,6 +75,12 @@ impl Lease {
     /// When its time is over, or SQS said that the receipt handle is no longer valid.
     pub fn check(&self) -> Result<(), LeaseLost> {
         if self.over.is_cancelled() || self.is_past() { Err(LeaseLost) } else { Ok(()) }
+    }
+
+    /// Lets the heartbeat keep this task, too, for as long as it keeps the lease.
+    pub(super) fn carry(&self, task: TaskToken) {
+        // A message asks for one task.
+        let _ = self.task.set(task);
     }
 
     /// Whether the delivery has been worked on for as long as the cap allows.
@@ -189,6 +199,13 @@ impl Leases {
             }
         }
         Ok(beat)
+    }
+
+    /// The tasks that are worked on under leases that are not over.
+    pub(super) fn tasks(&self) -> Vec<TaskToken> {
+        let leases = self.lock();
+        let kept = leases.values().filter(|it| it.check().is_ok());
+        kept.filter_map(|it| it.task.get().cloned()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ReceiptHandle, Arc<Lease>>> {

@@ -85,6 +85,7 @@ pub(super) type Opened = Result<Content, ReadingFailed>;
 pub(super) fn name_of(opened: &Opened) -> Option<&'static str> {
     match opened {
         Ok(Content::Event(event)) => Some(event.kind().topic()),
+        Ok(Content::Task(task)) => task.kind().map(Kind::topic),
         Ok(Content::Canary(_) | Content::StrangeCanary) => Some(CANARY),
         Ok(Content::Refused(refusal)) => refusal.kind.map(Kind::topic),
         Err(ReadingFailed) => None,
@@ -98,6 +99,7 @@ pub(super) fn span_of(opened: &Opened, role: ServiceName, attempt: u32) -> Span 
     let canary;
     let (id, booking) = match opened {
         Ok(Content::Event(it)) => (Some(&*it.cause.id), Some(&it.booking)),
+        Ok(Content::Task(it)) => (None, it.booking()),
         Ok(Content::Canary(it)) => {
             canary = it.id.to_string();
             (Some(&*canary), None)

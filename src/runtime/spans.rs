@@ -52,6 +52,13 @@ pub(super) fn process(
             stored: event.traceparent.as_deref(),
             ..unread
         },
+        Ok(Content::Task(it)) => Processing {
+            ours: it.kind().is_some_and(|it| it.publisher().is_some()),
+            kind: it.kind(),
+            booking: it.booking(),
+            stored: it.newest().and_then(|it| it.traceparent.as_deref()),
+            ..unread
+        },
         Ok(Content::Refused(it)) => Processing { kind: it.kind, booking: it.requested(), ..unread },
         Ok(Content::Canary(_) | Content::StrangeCanary) => return Span::default(),
         Err(_) => unread,

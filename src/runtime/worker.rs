@@ -31,6 +31,10 @@ use crate::{
 /// time.
 const HEARTBEATS_PER_VISIBILITY: u32 = 4;
 
+/// How often a state machine is told that a task is still worked on: often enough for any heartbeat
+/// of minutes, and seldom enough to cost nothing for tasks that take seconds.
+const TASKS_BEAT_EVERY: Duration = Duration::from_secs(60);
+
 /// How long a poller waits for enough permits to receive a full batch.
 const PERMITS_PATIENCE: Duration = Duration::from_millis(50);
 
@@ -158,6 +162,10 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let cut = CancellationToken::new();
         let at_rest = CancellationToken::new();
         let mut heartbeat = tokio::spawn(Arc::clone(&self).keep_leases(at_rest.clone()));
+        if self.attendant.desk.is_some() {
+            // It has nothing to finish: it stops when no message is in flight any more.
+            tokio::spawn(Arc::clone(&self).keep_tasks(at_rest.clone()));
+        }
         let mut pollers = JoinSet::new();
         for number in 0..self.limits.pollers.max(1) {
             let worker = Arc::clone(&self);
@@ -215,6 +223,21 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 Beat::default()
             }
         }
+    }
+
+    /// Says of the tasks in flight that they are still worked on, until none is left.
+    async fn keep_tasks(self: Arc<Self>, at_rest: CancellationToken) {
+        let beat = async || {
+            tokio::time::sleep(TASKS_BEAT_EVERY).await;
+            // A machine that does not answer is asked again, and never waited for.
+            let _ = tokio::time::timeout(TASKS_BEAT_EVERY, self.beat_tasks()).await;
+        };
+        while at_rest.run_until_cancelled(beat()).await.is_some() {}
+    }
+
+    /// One heartbeat of the tasks in flight. Public for tests.
+    pub async fn beat_tasks(&self) {
+        self.attendant.beat(&self.leases.tasks()).await;
     }
 
     /// Receives again and again, never more messages than there are free permits.

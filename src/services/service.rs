@@ -12,8 +12,7 @@ use tracing::info;
 
 use super::address::default_http;
 use crate::{
-    aws::{Clients, Names},
-    bus::aws::AwsBus,
+    aws::Names,
     clock::Clock,
     config::ServiceArgs,
     domain::RoleName,
@@ -24,8 +23,7 @@ use crate::{
     runtime::{Attendant, EndedByItself, PollHealth, UnitOfWork, Worker},
     telemetry::{self, Export},
     traces::{Places, Traces},
-    wire::Intake,
-    wiring::{AnyStore, Eye, Signals, aws_config, aws_fault, canary_key, cannot_listen},
+    wiring::{AnyStore, Chosen, Eye, Road, Signals, aws_config, cannot_listen},
 };
 
 /// After this many long polls without a successful receive, the poll loop counts as dead.
@@ -42,10 +40,9 @@ pub(super) fn no_routes<R>(_: Arc<UnitOfWork<R, AnyStore>>) -> axum::Router {
 pub(super) struct Service {
     role: RoleName,
     args: ServiceArgs,
-    bus: AwsBus,
-    /// They send the batches of the bus.
-    drivers: JoinSet<()>,
-    intake: Intake,
+    /// The names of its own queue and of those of the other services.
+    pub(super) names: Names,
+    road: Road,
     pub(super) store: AnyStore,
     /// They watch the stores that the service works on.
     pub(super) eyes: Vec<Eye>,
@@ -62,8 +59,9 @@ impl Service {
     /// Checks settings, store, port and account, before the service takes its first message.
     pub(super) async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
         args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
-        let canaries = canary_key(&args.canary)?;
+        let chosen = Chosen::read(&args)?;
         let (names, count) = (Names::new(&args.aws.prefix), RequestCount::default());
+        let names = chosen.names(&names);
         let metrics = Metrics::new(count.clone());
         let places = Places { queue: names.queue(role), prefix: names.prefix().to_owned() };
         let named = format!("booking-{role}");
@@ -73,21 +71,15 @@ impl Service {
         let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
         let http = args.http.clone().unwrap_or_else(|| default_http(role).to_owned());
         let listener = TcpListener::bind(&http).await.map_err(|it| cannot_listen(&http, &it))?;
-        let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
         let linger = args.limits().deletes_linger();
-        let connecting = AwsBus::connect_traced(&clients, &names, role, linger, traces.on());
-        let (bus, home, drivers) = connecting.await.map_err(aws_fault)?;
-        let intake = Intake::enveloped(home.topic_arns(&names))
-            .or_raw(args.raw.raw_delivery)
-            .and_canaries(canaries);
+        let road = chosen.open(&args, role, (&config, &count), linger, traces.on()).await?;
         let eyes = store.eye().into_iter().collect();
         let (aws, requests) = (config, count);
         Ok(Service {
             role,
             args,
-            bus,
-            drivers,
-            intake,
+            names,
+            road,
             store,
             eyes,
             aws,
@@ -109,10 +101,14 @@ impl Service {
         let silence_max = (limits.long_poll + POLL_SLACK) * MISSED_POLLS_MAX;
         let poll_health = PollHealth::new(&Clock::Machine, silence_max);
         let work = Arc::new(UnitOfWork::new(role, self.store, Clock::Machine));
-        let (outbox, metrics) = (self.bus.clone(), self.metrics.clone());
-        let attendant = Attendant::new(Arc::clone(&work), outbox, self.intake, metrics);
+        let Road { queue, drivers, outbox, intake, desk } = self.road;
+        let attendant = Attendant::new(Arc::clone(&work), outbox, intake, self.metrics.clone());
+        let attendant = match desk {
+            Some(desk) => attendant.with_desk(desk),
+            None => attendant,
+        };
         let seed = fastrand::u64(..);
-        let worker = Worker::new(self.bus, attendant, limits, poll_health.clone(), seed);
+        let worker = Worker::new(queue, attendant, limits, poll_health.clone(), seed);
         let worker = Arc::new(worker.with_traces(self.traces));
         let address = self.listener.local_addr().map_err(|it| {
             Fault::Config(format!("cannot read the address of the HTTP server (--http): {it}"))
@@ -134,7 +130,7 @@ impl Service {
         let listening = tokio::spawn(http::serve(self.listener, router, connections, stop.clone()));
         let working = tokio::spawn(worker.run(stop.clone()));
         let told = async || signals.next().await;
-        let ended = until_ended(listening, working, self.drivers, stop, told).await;
+        let ended = until_ended(listening, working, drivers, stop, told).await;
         // A second signal ends the process at once.
         if let Some(export) = self.export.filter(|_| ended != Err(Fault::Interrupted)) {
             export.finish().await;

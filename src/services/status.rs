@@ -6,7 +6,7 @@ use clap::{Args, builder::BoolishValueParser};
 
 use super::{address::default_http, service::Service};
 use crate::{
-    aws::{Clients, Names},
+    aws::Clients,
     clock::Clock,
     config::{DoorArgs, ServiceArgs, Span},
     domain::RoleName,
@@ -55,10 +55,9 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
     let role = RoleName::Status;
     let address = args.service.http.as_deref().unwrap_or_else(|| default_http(role));
     let Some(token) = signals.or(door(&args.door, address)).await? else { return Ok(()) };
-    let names = Names::new(&args.service.aws.prefix);
     let service = Service::prepare(role, args.service);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
-    let watch = if args.watch_queues { Some(watch(&service, &names)?) } else { None };
+    let watch = if args.watch_queues { Some(watch(&service)?) } else { None };
     let metrics = service.metrics.clone();
     let routes = move |work: Arc<_>| {
         Census::begin(&metrics, Arc::clone(&work), Clock::Machine, stuck_after);
@@ -75,7 +74,7 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
 }
 
 /// What looks at the queues of all services.
-fn watch(service: &Service, names: &Names) -> Result<Arc<dyn Watch>, Fault> {
+fn watch(service: &Service) -> Result<Arc<dyn Watch>, Fault> {
     let clients = Clients::within_limits(&service.aws, service.requests.clone());
-    Ok(vitals::of_queues(&clients.map_err(aws_fault)?, names, Clock::Machine))
+    Ok(vitals::of_queues(&clients.map_err(aws_fault)?, &service.names, Clock::Machine))
 }

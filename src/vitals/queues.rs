@@ -1,4 +1,4 @@
-//! The watch over SQS: the depths of the twelve queues, from their attributes alone. It must never
+//! The watch over SQS: the depths of the queues, from their attributes alone. It must never
 //! receive a message, since that would hide the message and show what is in it.
 
 use std::{
@@ -28,7 +28,7 @@ const LOOK_MAX: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn of_queues(clients: &Clients, names: &Names, clock: Clock) -> Arc<dyn Watch> {
     let queue = |of: QueueOf| Queue { of, name: of.name(names), url: OnceLock::new() };
-    let queues = QueueOf::all().map(queue).collect();
+    let queues = names.queues().map(queue).collect();
     let watch = Queues { clients: clients.clone(), queues, clock: clock.clone() };
     Arc::new(Kept::new(watch, clock, LOOK_MAX))
 }

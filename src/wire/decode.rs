@@ -49,6 +49,37 @@ pub fn decode(incoming: &Incoming, intake: &Intake) -> Result<Event, Refusal> {
     })
 }
 
+/// Refuses a body that is larger than any message of SQS.
+pub(super) fn too_large(body: &str) -> Read<()> {
+    if body.len() <= BODY_BYTES_MAX {
+        return Ok(());
+    }
+    let flaw = Flaw {
+        path: "message".to_owned(),
+        problem: format!("expected at most {BODY_BYTES_MAX} bytes"),
+        line: 1,
+        column: 1,
+    };
+    Err(flaw.into())
+}
+
+/// Reads the event of a task, which has no envelope: only the state machine and our services may
+/// send to a queue of tasks. `topic` is the type that it must have, if that is known.
+pub(super) fn decode_trusted(text: &str, topic: Option<Kind>, sent_at: Timestamp) -> Read<Event> {
+    let intake = Intake::enveloped("");
+    let mut decoder = Decoder {
+        intake: &intake,
+        enveloped: true,
+        sent_at,
+        topic,
+        message_id: None,
+        traceparent: None,
+        claims: None,
+        booking: None,
+    };
+    decoder.read(&Fields::parse(without_mark(text))?)
+}
+
 /// What is known about a message while it is being read. If the reading fails, the refusal says
 /// what was known by then.
 struct Decoder<'i> {
@@ -69,15 +100,7 @@ struct Decoder<'i> {
 impl Decoder<'_> {
     /// Unwraps the SNS envelope, if there is one, and reads the event.
     fn open(&mut self, body: &str) -> Read<Event> {
-        if body.len() > BODY_BYTES_MAX {
-            let flaw = Flaw {
-                path: "message".to_owned(),
-                problem: format!("expected at most {BODY_BYTES_MAX} bytes"),
-                line: 1,
-                column: 1,
-            };
-            return Err(flaw.into());
-        }
+        too_large(body)?;
         let outer = Fields::parse(without_mark(body))?;
         let Some(envelope) = Envelope::of(&outer) else { return self.read(&outer) };
         self.enveloped = true;

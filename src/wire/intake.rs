@@ -2,7 +2,7 @@
 //! accepted without an envelope. What a publisher wrote must never decide whether that publisher is
 //! trusted.
 
-use super::{CanaryKey, Why};
+use super::{CanaryKey, SealKey, Why};
 use crate::domain::{RoleName, event::Kind};
 
 /// The messages that a role accepts. The publisher chose everything in a message except its SNS
@@ -15,6 +15,8 @@ pub struct Intake {
     raw: bool,
     /// The key that the canaries of an operator are made with. Without it, none is accepted.
     canary_key: Option<CanaryKey>,
+    /// The key of the requests in tasks. With it, every message is read as a task.
+    seal_key: Option<SealKey>,
 }
 
 impl Intake {
@@ -27,7 +29,7 @@ impl Intake {
     /// finds such subscriptions.
     #[must_use]
     pub fn enveloped(topic_arns: impl Into<String>) -> Intake {
-        Intake { topic_arns: topic_arns.into(), raw: false, canary_key: None }
+        Intake { topic_arns: topic_arns.into(), raw: false, canary_key: None, seal_key: None }
     }
 
     /// Accepts outcomes without an envelope too, for subscriptions with raw message delivery. Then
@@ -41,6 +43,18 @@ impl Intake {
     #[must_use]
     pub fn and_canaries(self, canary_key: Option<CanaryKey>) -> Intake {
         Intake { canary_key, ..self }
+    }
+
+    /// Accepts tasks of a state machine, whose requests are sealed with this key, and nothing else.
+    #[must_use]
+    pub fn tasks(seal_key: SealKey) -> Intake {
+        Intake { seal_key: Some(seal_key), ..Intake::enveloped("") }
+    }
+
+    /// The key of the requests in tasks, if every message is a task.
+    #[must_use]
+    pub(super) fn seal_key(&self) -> Option<&SealKey> {
+        self.seal_key.as_ref()
     }
 
     /// The key that canaries are made with.

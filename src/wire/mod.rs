@@ -17,6 +17,8 @@ mod intake;
 mod json;
 mod refusal;
 mod schema;
+mod seal;
+mod task;
 mod trace;
 
 pub use canary::{Caught, canary, canary_heard, read_canary};
@@ -30,6 +32,9 @@ pub use envelope::{Origin, origin};
 pub use intake::Intake;
 pub use json::Flaw;
 pub use refusal::{Refusal, Why};
+pub use seal::SealKey;
+pub(crate) use task::read_task;
+pub use task::{Task, TaskAnswer, TaskToken};
 pub use trace::{Hop, TRACEPARENT, TRACESTATE, TraceContext};
 
 use jiff::Timestamp;
@@ -69,6 +74,8 @@ pub struct Message {
 #[derive(Debug)]
 pub enum Content {
     Event(Box<Event>),
+    /// What a state machine asks for. Only from a queue of tasks.
+    Task(Box<Task>),
     /// A canary that an operator sent. No rule and no booking's row ever sees one.
     Canary(Canary),
     /// A canary that was not made with the key of this service.
@@ -81,6 +88,12 @@ pub enum Content {
 /// cost is at most linear in the size of the message.
 #[must_use]
 pub fn open(incoming: &Incoming, intake: &Intake) -> Content {
+    if let Some(key) = intake.seal_key() {
+        return match read_task(incoming, key) {
+            Ok(task) => Content::Task(task.into()),
+            Err(refusal) => Content::Refused(refusal.into()),
+        };
+    }
     match read_canary(incoming, intake) {
         Some(Caught::Ours(canary)) => Content::Canary(canary),
         Some(Caught::Strange) => Content::StrangeCanary,

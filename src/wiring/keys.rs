@@ -1,6 +1,6 @@
-//! Reads the canary key, the key of the Stripe account, the password of the mail server and the
-//! token of status from a file or from an environment variable. None of them may be taken from the
-//! command line, and none may be printed.
+//! Reads the canary key, the seal key, the key of the Stripe account, the password of the mail
+//! server and the token of status from a file or from an environment variable. None of them may be
+//! taken from the command line, and none may be printed.
 
 use std::{
     io::{self, Read},
@@ -11,11 +11,11 @@ use reqwest::Url;
 
 use crate::{
     address::http_url,
-    config::{CanaryArgs, SmtpArgs, StatusTokenArgs, StripeArgs},
+    config::{CanaryArgs, IntegrationArgs, SmtpArgs, StatusTokenArgs, StripeArgs},
     fault::Fault,
     gateway::stripe::StripeKey,
     http::Token,
-    wire::CanaryKey,
+    wire::{CanaryKey, SealKey},
 };
 
 /// No key is longer than this, so no more bytes of a key file are read.
@@ -48,6 +48,28 @@ pub fn canary_key(args: &CanaryArgs) -> Result<Option<CanaryKey>, Fault> {
     let Some((text, place)) = places.read()? else { return Ok(None) };
     let wrong = |it| Fault::Config(format!("{place}: {it}"));
     CanaryKey::parse(&text).map(Some).map_err(wrong)
+}
+
+/// The key that the requests of a state machine are sealed with.
+///
+/// # Errors
+/// If no key is given, if it cannot be read, is too short, or is given twice.
+pub fn seal_key(args: &IntegrationArgs) -> Result<SealKey, Fault> {
+    let places = Places {
+        what: "the seal key",
+        variable: "BOOKING_SEAL_KEY",
+        flag: "--seal-key-file",
+        file: args.seal_key_file.as_deref(),
+    };
+    let missing = || {
+        Fault::Config(
+            "--integration step-functions needs a key to seal requests with: name its file \
+             (--seal-key-file) or set BOOKING_SEAL_KEY"
+                .to_owned(),
+        )
+    };
+    let (text, place) = places.read()?.ok_or_else(missing)?;
+    SealKey::parse(&text).map_err(|it| Fault::Config(format!("{place}: {it}")))
 }
 
 /// The address of Stripe, and the key of the account, which may be sent there.

@@ -5,11 +5,13 @@ mod failure;
 mod fit;
 mod message;
 mod requests;
+mod tasks;
 mod topics;
 
 pub(crate) use failure::failure;
 pub(crate) use message::{delivery, seconds};
 pub(crate) use requests::{SqsQueue, change_visibility};
+pub use tasks::{AwsDesk, AwsMachine, BesideMachine};
 pub use topics::AwsTopics;
 
 use std::time::Duration;

@@ -35,3 +35,13 @@ output "subscribes" {
 output "publishes" {
   value = transpose({ for it in local.files : it.topic => [it.publisher] })
 }
+
+# Every pair of two roles of which the second hears what the first publishes, as "publisher/listener".
+output "tells" {
+  value = toset(flatten([
+    for it in local.files : [
+      for listener in it.subscribers : "${it.publisher}/${listener.role}"
+      if it.publisher != "client" && lookup(listener, "role", it.publisher) != it.publisher
+    ]
+  ]))
+}

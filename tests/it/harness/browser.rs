@@ -5,13 +5,12 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use super::{PATIENCE, root};
+use super::{PATIENCE, node, root};
 
 /// How wide and how high a window is, in CSS pixels.
 pub type Size = (u32, u32);
@@ -153,27 +152,7 @@ pub fn screenshots() -> PathBuf {
     folder
 }
 
-/// The file of axe-core, which npm installs into `target` when it is first needed.
+/// The file of axe-core.
 fn axe() -> PathBuf {
-    static FILE: OnceLock<PathBuf> = OnceLock::new();
-    let installed = FILE.get_or_init(|| {
-        let (from, home) = (root().join("tests/it/peers/axe"), root().join("target/axe"));
-        fs::create_dir_all(&home).unwrap();
-        let names = [".npmrc", "package.json", "package-lock.json"];
-        let file = home.join("node_modules/axe-core/axe.min.js");
-        let is_new = |name: &&str| fs::read(from.join(name)).ok() != fs::read(home.join(name)).ok();
-        if names.iter().any(is_new) || !file.exists() {
-            for name in names {
-                fs::copy(from.join(name), home.join(name)).unwrap();
-            }
-            let npm = Command::new("npm")
-                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(&home)
-                .output()
-                .expect("npm is needed: install Node.js, or BOOKING_TEST_SKIP=browser");
-            assert!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
-        }
-        file
-    });
-    installed.clone()
+    node::installed("axe").join("node_modules/axe-core/axe.min.js")
 }

@@ -14,7 +14,7 @@ use booking::{
 };
 use serde_json::Value;
 
-use super::{LocalStack, emulator::signal, eventually};
+use super::{LocalStack, emulator::signal, eventually, machine::SEAL_KEY};
 
 /// The binary under test.
 pub fn binary() -> Command {
@@ -28,6 +28,7 @@ pub fn binary() -> Command {
     }
     // Services and operators of the tests have one key.
     command.env("BOOKING_CANARY_KEY", CANARY_KEY);
+    command.env("BOOKING_SEAL_KEY", SEAL_KEY);
     command
 }
 

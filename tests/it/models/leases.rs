@@ -48,7 +48,7 @@ pub struct Told {
 }
 
 #[derive(Clone)]
-pub struct ToldGateway(Arc<Told>);
+pub struct ToldGateway(pub Arc<Told>);
 
 impl Gateway for ToldGateway {
     async fn find(&self, _: &BookingId) -> Result<Option<Charged>, GatewayError> {

@@ -23,7 +23,7 @@ use crate::{
 const CARD: &str = "4111111111111111";
 
 /// Runs `localstack/terraform` in a folder of its own.
-fn terraform(folder: &Folder, prefix: &str, action: &[&str]) -> (Option<i32>, String) {
+pub fn terraform(folder: &Folder, prefix: &str, action: &[&str]) -> (Option<i32>, String) {
     let output = Command::new("python3")
         .arg(root().join("localstack/terraform"))
         .args(["--workdir", &folder.join("terraform").display().to_string()])

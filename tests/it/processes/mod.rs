@@ -17,6 +17,7 @@ pub mod kill;
 pub mod logs;
 pub mod mail;
 pub mod metrics;
+pub mod orchestration;
 pub mod page;
 pub mod personal;
 pub mod prometheus;

@@ -1,7 +1,7 @@
 //! The contracts that other teams read: the AsyncAPI document, as its official parser reads it, and
 //! the OpenAPI document against the routes.
 
-use std::{collections::BTreeSet, fs, process::Command, sync::OnceLock};
+use std::{collections::BTreeSet, fs};
 
 use booking::{
     cli::Cli,
@@ -24,39 +24,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Folder, root, skipped},
+    harness::{Folder, node, root, skipped},
     repository::documents::document,
 };
 
-/// What the parser is installed from, and what runs it. The lock file names no registry.
-const FILES: [&str; 4] = ["package.json", "package-lock.json", ".npmrc", "parse.mjs"];
-
 fn asyncapi() -> Value {
     serde_json::from_str(&topics::asyncapi()).unwrap()
-}
-
-/// The folder with the parser, which npm installs once for a lock file.
-fn parser() -> &'static std::path::Path {
-    static HOME: OnceLock<std::path::PathBuf> = OnceLock::new();
-    HOME.get_or_init(|| {
-        let (from, to) = (root().join("tests/it/peers/asyncapi"), root().join("target/asyncapi"));
-        fs::create_dir_all(&to).unwrap();
-        for file in FILES {
-            fs::copy(from.join(file), to.join(file)).unwrap();
-        }
-        let (lock, stamp) = (fs::read(to.join("package-lock.json")).unwrap(), to.join("installed"));
-        if fs::read(&stamp).is_ok_and(|it| it == lock) {
-            return to;
-        }
-        let npm = Command::new("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
-            .current_dir(&to)
-            .output()
-            .expect("Node 20 with npm must be installed: https://nodejs.org/en/download");
-        assert!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
-        fs::write(stamp, lock).unwrap();
-        to
-    })
 }
 
 /// What the official parser says about this document.
@@ -64,10 +37,7 @@ fn parsed(document: &Value) -> Value {
     let folder = Folder::new();
     let file = folder.join("asyncapi.json");
     fs::write(&file, document.to_string()).unwrap();
-    let node = Command::new("node").current_dir(parser()).arg("parse.mjs").arg(&file).output();
-    let node = node.expect("Node 20 must be installed: https://nodejs.org/en/download");
-    assert!(node.status.success(), "{}", String::from_utf8_lossy(&node.stderr));
-    serde_json::from_slice(&node.stdout).unwrap()
+    node::said("asyncapi", "parse.mjs", &file)
 }
 
 /// Severity 0 is an error.

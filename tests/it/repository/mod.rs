@@ -7,6 +7,7 @@ pub mod documents;
 pub mod emulators;
 pub mod guests;
 pub mod layers;
+pub mod orchestration;
 pub mod sources;
 pub mod supply;
 pub mod terraform;

@@ -27,7 +27,7 @@ use booking::{
     roles::Role,
     runtime::{Attendant, Ended, Limits, PollHealth, UnitOfWork, Worker},
     store::{Commit, Versioned},
-    wire::{self, Incoming, Message},
+    wire::{self, Incoming, Intake, Message, SealKey, TaskAnswer},
 };
 
 use super::hostile::Hostile;
@@ -86,6 +86,7 @@ pub enum Operation {
     Commit,
     Effect(&'static str),
     Publish,
+    Answer,
     SetAside,
     Delete,
 }
@@ -101,6 +102,7 @@ pub enum Reply {
     KeyMisused,
     Refunded(Refund),
     Done,
+    NobodyWaits,
     Failed,
 }
 
@@ -131,8 +133,20 @@ pub struct Run {
     pub next: Option<Operation>,
     pub ended: Option<Ended>,
     pub published: Vec<Message>,
+    /// What was answered to tasks, each by its token.
+    pub answered: Vec<(String, TaskAnswer)>,
     pub set_aside: Option<String>,
     pub deleted: bool,
+}
+
+/// What a worker is given to read.
+#[derive(Clone, Copy)]
+pub enum Reads<'a> {
+    /// Events, in a world with this client and this provider.
+    Events(&'a Hostile, Provider),
+    /// Tasks, of which it remembers what it has announced, or not; and whose answer somebody waits
+    /// for, or not.
+    Tasks { key: &'a SealKey, remembers: bool, awaited: bool },
 }
 
 impl Cell {
@@ -158,7 +172,10 @@ impl Run {
         match self.next {
             Some(Operation::Read) => !lost && !self.steps.is_empty(),
             Some(Operation::Commit | Operation::Effect(_)) => true,
-            Some(Operation::Publish | Operation::SetAside | Operation::Delete) | None => false,
+            Some(
+                Operation::Publish | Operation::Answer | Operation::SetAside | Operation::Delete,
+            )
+            | None => false,
         }
     }
 }
@@ -179,8 +196,13 @@ pub struct State {
     now_ms: i64,
     clock: Arc<Hands>,
     pub published: Vec<Message>,
+    pub answered: Vec<(String, TaskAnswer)>,
     pub set_aside: Option<String>,
     pub deleted: bool,
+    /// Whether memos are found again.
+    pub remembers: bool,
+    /// Whether somebody waits for the answer.
+    pub awaited: bool,
     /// What keeps a hostile client out, and what does not.
     pub hostile: Hostile,
     pub provider: Provider,
@@ -193,12 +215,22 @@ pub struct State {
 pub fn run<R: Role>(
     role: impl FnOnce(Hand) -> R,
     (cell, now_ms): (&Cell, i64),
-    (incoming, hostile, provider): (&Incoming, &Hostile, Provider),
+    (incoming, reads): (&Incoming, Reads<'_>),
     steps: &[Step],
     stop_at: usize,
     fault: Option<Fault>,
 ) -> Run {
     let clock = Arc::new(Hands::at(now_ms));
+    let (hostile, provider, intake) = match reads {
+        Reads::Events(hostile, provider) => (hostile.clone(), provider, hostile.intake()),
+        Reads::Tasks { key, .. } => {
+            (Hostile::default(), Provider::default(), Intake::tasks(key.clone()))
+        }
+    };
+    let (remembers, awaited) = match reads {
+        Reads::Events(..) => (true, false),
+        Reads::Tasks { remembers, awaited, .. } => (remembers, awaited),
+    };
     let hand = Hand(Arc::new(Mutex::new(State {
         cell: cell.clone(),
         steps: steps.to_vec(),
@@ -210,18 +242,28 @@ pub fn run<R: Role>(
         now_ms,
         clock: Arc::clone(&clock),
         published: Vec::new(),
+        answered: Vec::new(),
         set_aside: None,
         deleted: false,
-        hostile: hostile.clone(),
+        remembers,
+        awaited,
+        hostile,
         provider,
-        event: wire::decode(incoming, &hostile.intake()).ok(),
+        event: match reads {
+            Reads::Events(..) => wire::decode(incoming, &intake).ok(),
+            Reads::Tasks { .. } => None,
+        },
     })));
     let clock = Clock::Manual(clock);
     let (limits, poll_health) =
         (Limits::default(), PollHealth::new(&clock, std::time::Duration::MAX));
     let work = UnitOfWork::new(role(hand.clone()), hand.clone(), clock);
     let (outbox, metrics) = (hand.clone(), Metrics::default());
-    let attendant = Attendant::new(Arc::new(work), outbox, hostile.intake(), metrics);
+    let attendant = Attendant::new(Arc::new(work), outbox, intake, metrics);
+    let attendant = match reads {
+        Reads::Events(..) => attendant,
+        Reads::Tasks { .. } => attendant.with_desk(Arc::new(hand.clone())),
+    };
     let worker = Worker::new(hand.clone(), attendant, limits, poll_health, 1);
     let in_flight = worker.in_flight();
     // Every operation is ready at once, or the worker has been stopped there.
@@ -233,8 +275,14 @@ pub fn run<R: Role>(
     };
     drop(worker);
     let state = Arc::into_inner(hand.0).expect("the worker is gone").into_inner().unwrap();
-    let State { cell, steps, next, published, set_aside, deleted, .. } = state;
-    Run { cell, steps, next, ended, published, set_aside, deleted }
+    let State { cell, steps, next, published, answered, set_aside, deleted, .. } = state;
+    Run { cell, steps, next, ended, published, answered, set_aside, deleted }
+}
+
+impl std::fmt::Debug for Hand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hand")
+    }
 }
 
 impl Hand {

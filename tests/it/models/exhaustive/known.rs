@@ -63,7 +63,7 @@ impl Known {
                         None => None,
                     };
                 }
-                check_seats(model, cell, &holds)?;
+                check_seats(&model.bookings, cell, &holds)?;
                 Facts::Seats { holds }
             }
             RoleName::Payment | RoleName::Receipt | RoleName::Status => {
@@ -102,7 +102,7 @@ impl Known {
     }
 }
 
-fn own_row<T: DeserializeOwned>(cell: &Cell, key: &str, memos: &mut Vec<Memo>) -> Option<T> {
+pub fn own_row<T: DeserializeOwned>(cell: &Cell, key: &str, memos: &mut Vec<Memo>) -> Option<T> {
     let (_, body) = cell.rows.get(key)?;
     let kept: StoredRow<T> = serde_json::from_str(body).expect("the book reads its own rows");
     memos.extend(kept.memos);
@@ -110,10 +110,10 @@ fn own_row<T: DeserializeOwned>(cell: &Cell, key: &str, memos: &mut Vec<Memo>) -
 }
 
 /// H1: one holder a seat, and holder and booking agree about it.
-fn check_seats(model: &Model, cell: &Cell, holds: &[Option<Hold>]) -> Checked {
+pub fn check_seats(bookings: &[BookingId], cell: &Cell, holds: &[Option<Hold>]) -> Checked {
     let key = |it: &Seating, seat| format!("seat/{}/{}/{seat}", it.flight, it.date);
     let mut claimed = Vec::new();
-    for (id, hold) in model.bookings.iter().zip(holds) {
+    for (id, hold) in bookings.iter().zip(holds) {
         let Some(seating) = hold.as_ref().and_then(seated) else { continue };
         for seat in &seating.seats {
             let key = key(seating, *seat);
@@ -143,7 +143,7 @@ fn seated(hold: &Hold) -> Option<&Seating> {
 }
 
 /// H2: one charge, one refund after it; and payment never says more than the ledger has.
-fn payment(row: Option<Payment>, cell: &Cell) -> Checked<Facts> {
+pub fn payment(row: Option<Payment>, cell: &Cell) -> Checked<Facts> {
     let refunds = cell.ledger.iter().filter(|it| it.refund).count();
     let charges = cell.ledger.len() - refunds;
     if charges > 1 || refunds > charges {
@@ -173,7 +173,7 @@ fn payment(row: Option<Payment>, cell: &Cell) -> Checked<Facts> {
 /// H4: a mail went out for one request, which was booked and paid, after it was claimed; and every
 /// sending of it was the same. E15: so did the mail that says that it is void, after the receipt
 /// and the lost seat.
-fn receipt(join: Option<Join>, cell: &Cell) -> Checked<Facts> {
+pub fn receipt(join: Option<Join>, cell: &Cell) -> Checked<Facts> {
     let mails = cell.mails.len();
     let issued = join.as_ref().map_or(Issued::No, |it| it.issued);
     let fits = match (&join, issued) {

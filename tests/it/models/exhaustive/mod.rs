@@ -15,13 +15,13 @@
 
 mod attacks;
 mod fingerprint;
-mod hand;
-mod hostile;
+pub mod hand;
+pub mod hostile;
 mod invariants;
-mod known;
+pub mod known;
 mod listeners;
-mod model;
-mod outside;
+pub mod model;
+pub mod outside;
 mod path;
 mod scenarios;
 mod search;

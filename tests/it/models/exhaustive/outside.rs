@@ -2,7 +2,9 @@
 //! `booking::store`, a gateway, a mailer, and a bus of one message.
 
 use booking::{
-    bus::{BusError, DeadLetter, Delivery, Extension, Outbox, Queue, ReceiptHandle},
+    bus::{
+        Answered, BusError, DeadLetter, Delivery, Desk, Extension, Outbox, Queue, ReceiptHandle,
+    },
     domain::{
         event::{Charge, NoCharge, Refund},
         ids::BookingId,
@@ -13,8 +15,9 @@ use booking::{
     gateway::{Charged, Gateway, GatewayError},
     mailer::{MailError, Mailer},
     store::{Commit, Find, Page, Start, Store, StoreError, Tally, Versioned, Write},
-    wire::{Incoming, Message},
+    wire::{Incoming, Message, TaskAnswer, TaskToken},
 };
+use futures_util::future::BoxFuture;
 
 use super::hand::{Asked, Hand, Movement, Operation, Reply, State};
 
@@ -29,7 +32,8 @@ impl Store for Hand {
     async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Versioned>>, StoreError> {
         let look = |state: &mut State| {
             let row = |it: &String| state.cell.rows.get(it).cloned();
-            let versioned = |(version, body)| {
+            let versioned = |(version, body): (u64, String)| {
+                let body = if state.remembers { body } else { without_memos(&body) };
                 let body = match &state.event {
                     Some(event) => state.hostile.seen_by(event, body),
                     None => body,
@@ -190,6 +194,40 @@ impl Mailer for Hand {
                 Err(MailError::Failed { number: receipt.number.clone(), source: "no reply".into() })
             }
         }
+    }
+}
+
+/// A row as a role sees it that does not remember what it has announced.
+fn without_memos(body: &str) -> String {
+    let mut row: serde_json::Value = serde_json::from_str(body).expect("a row is JSON");
+    row.as_object_mut().expect("a row is an object").remove("memos");
+    row.to_string()
+}
+
+impl Desk for Hand {
+    fn answer<'a>(
+        &'a self,
+        token: &'a TaskToken,
+        answer: &'a TaskAnswer,
+    ) -> BoxFuture<'a, Result<Answered, BusError>> {
+        let answered = (token.reveal().to_owned(), answer.clone());
+        Box::pin(async move {
+            let note = |state: &mut State| {
+                if !state.awaited {
+                    return Reply::NobodyWaits;
+                }
+                state.answered.push(answered);
+                Reply::Done
+            };
+            match self.operate(Operation::Answer, note).await {
+                Reply::NobodyWaits => Ok(Answered::NobodyWaits),
+                reply => done(&reply, "answer").map(|()| Answered::Heard),
+            }
+        })
+    }
+
+    fn beat<'a>(&'a self, _: &'a TaskToken) -> BoxFuture<'a, Result<(), BusError>> {
+        unreachable!("who has no heartbeat keeps no task")
     }
 }
 

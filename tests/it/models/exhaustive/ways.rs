@@ -13,7 +13,7 @@ use booking::{
 use jiff::Timestamp;
 
 use super::{
-    hand::{self, Cell, Fault, Operation, Run, Step},
+    hand::{self, Cell, Fault, Operation, Reads, Run, Step},
     known::check_step,
     model::{HOLD_LIMIT, Model, Turn},
     outside::{CHARGE, REFUND},
@@ -215,7 +215,7 @@ impl Model {
     ) -> Run {
         let role = Model::role_of(cell);
         let from = (from, now_ms(role, late));
-        let it = (incoming, &self.hostile, self.provider);
+        let it = (incoming, Reads::Events(&self.hostile, self.provider));
         match role {
             RoleName::Seats => {
                 let seats = |_| SeatsRole(self.seats.clone());

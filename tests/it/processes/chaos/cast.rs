@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use booking::domain::RoleName;
 
-use crate::harness::{DynamoDbLocal, LocalStack, Service};
+use crate::harness::{DynamoDbLocal, LocalStack, Machine, Service};
 
 use super::*;
 
@@ -13,6 +13,7 @@ pub struct Cast<'a> {
     pub localstack: &'a LocalStack,
     pub dynamodb: Option<&'a DynamoDbLocal>,
     pub outside: Option<&'a Outside>,
+    pub machine: Option<&'a Machine>,
     pub prefix: &'a str,
     pub data: &'a Path,
     pub services: BTreeMap<One, Service>,
@@ -20,20 +21,12 @@ pub struct Cast<'a> {
     pub restarts: usize,
 }
 
-impl<'a> Cast<'a> {
-    pub fn new(
-        localstack: &'a LocalStack,
-        dynamodb: Option<&'a DynamoDbLocal>,
-        outside: Option<&'a Outside>,
-        prefix: &'a str,
-        data: &'a Path,
-    ) -> Cast<'a> {
-        let (services, restarts) = (BTreeMap::new(), 0);
-        let mut cast = Cast { localstack, dynamodb, outside, prefix, data, services, restarts };
-        for one in cast.everyone() {
-            cast.restart(one);
+impl Cast<'_> {
+    /// Starts everyone.
+    pub fn begin(&mut self) {
+        for one in self.everyone() {
+            self.restart(one);
         }
-        cast
     }
 
     /// One of every role over files, two over tables.
@@ -51,6 +44,7 @@ impl<'a> Cast<'a> {
         Service::spawn(self.localstack, role, self.prefix, self.data, |it| {
             it.env("BOOKING_HOLD_LIMIT", HOLD_LIMIT);
             it.envs(self.outside.map(Outside::environment).unwrap_or_default());
+            it.envs(self.machine.map(|_| ("BOOKING_INTEGRATION", "step-functions")));
             let Some(tables) = self.dynamodb else { return };
             // An emulated table is slower than a file by far, and eight services ask it at once.
             it.envs(tables.environment()).envs([

@@ -3,25 +3,28 @@
 //!
 //! The schedule of the nemesis is in real time, as its victims live in it; all else waits for
 //! conditions. BOOKING_CHAOS_BOOKINGS and BOOKING_CHAOS_SEED set length and seed: `just chaos`.
-//! BOOKING_CHAOS_STORE=dynamodb leaves out the runs on SQLite, sqlite the one on DynamoDB.
+//! BOOKING_CHAOS_STORE=sqlite, dynamodb or step-functions leaves out the others: on files, on tables,
+//! and with a state machine.
 
 mod cast;
 mod evidence;
 mod outside;
 
 use std::{
+    collections::BTreeMap,
     process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use aws_sdk_sfn::types::ExecutionStatus;
 use booking::{
     audit::Evidence,
     clock::Clock,
     demo::{Wish, wishes},
     domain::{
         RoleName,
-        event::{Data, Event, Kind},
+        event::{Data, Event},
         ids::{BookingId, Cause},
     },
     wire,
@@ -30,7 +33,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, LocalStack, PATIENCE, Service, Tables, say, skipped,
+    Account, DynamoDbLocal, Folder, LocalStack, Machine, PATIENCE, Service, Tables, say, skipped,
 };
 
 use self::{cast::*, evidence::*, outside::*};
@@ -41,6 +44,10 @@ const BOOKINGS: usize = 320;
 const BOOKINGS_OUTSIDE: usize = 300;
 /// How many it asks for where each costs an emulated table more than a file.
 const BOOKINGS_ON_TABLES: usize = 96;
+/// How many where each costs the emulator of a state machine a second of its one core.
+const BOOKINGS_OF_THE_MACHINE: usize = 100;
+/// One booking of a state machine every so often.
+const START_EVERY: Duration = Duration::from_millis(500);
 /// One booking every so often.
 const PUBLISH_EVERY: Duration = Duration::from_millis(125);
 /// A client that has no answer by then says it again.
@@ -67,7 +74,7 @@ static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_booking_is_lost_or_doubled_by_kills_stops_and_a_frozen_emulator() {
     if !skipped("chaos") && wanted("sqlite") {
-        chaos(None, None, BOOKINGS).await;
+        chaos(Nemesis::default(), BOOKINGS).await;
     }
 }
 
@@ -76,7 +83,8 @@ async fn no_booking_is_lost_or_doubled_by_kills_stops_and_a_frozen_emulator() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_booking_is_lost_or_charged_twice_at_stripe_and_no_mail_is_another_one() {
     if !skipped("chaos") && !skipped("stripe") && wanted("sqlite") {
-        chaos(None, Some(Outside::start()), BOOKINGS_OUTSIDE).await;
+        let outside = Some(Outside::start());
+        chaos(Nemesis { outside, ..Nemesis::default() }, BOOKINGS_OUTSIDE).await;
     }
 }
 
@@ -84,18 +92,38 @@ async fn no_booking_is_lost_or_charged_twice_at_stripe_and_no_mail_is_another_on
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_booking_is_lost_or_doubled_by_two_replicas_of_every_role_on_dynamodb() {
     if !skipped("chaos") && !skipped("dynamodb") && wanted("dynamodb") {
-        chaos(Some(DynamoDbLocal::start()), None, BOOKINGS_ON_TABLES).await;
+        let dynamodb = Some(DynamoDbLocal::start());
+        chaos(Nemesis { dynamodb, ..Nemesis::default() }, BOOKINGS_ON_TABLES).await;
     }
+}
+
+/// With a state machine that says whose turn it is. The emulator's takes about four bookings a
+/// second, so they come at half the rate of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_booking_of_the_state_machine_is_lost_or_doubled() {
+    if !skipped("chaos") && wanted("step-functions") {
+        let nemesis = Nemesis { machine: true, ..Nemesis::default() };
+        chaos(nemesis, BOOKINGS_OF_THE_MACHINE).await;
+    }
+}
+
+/// What a run is about, besides four services over files.
+#[derive(Default)]
+struct Nemesis {
+    dynamodb: Option<DynamoDbLocal>,
+    outside: Option<Outside>,
+    machine: bool,
 }
 
 fn wanted(store: &str) -> bool {
     std::env::var("BOOKING_CHAOS_STORE").map_or(true, |it| it == store)
 }
 
-async fn chaos(dynamodb: Option<DynamoDbLocal>, outside: Option<Outside>, bookings: usize) {
+async fn chaos(Nemesis { dynamodb, outside, machine }: Nemesis, bookings: usize) {
     let _alone = ALONE.lock().await;
     let (bookings, seed) = (set("BOOKINGS", bookings), set("SEED", fastrand::u64(..1_000_000)));
     let on = match (&dynamodb, &outside) {
+        (None, None) if machine => "SQLite, with a state machine",
         (Some(_), _) => "DynamoDB, two of every role",
         (None, Some(_)) => "SQLite, with Stripe and a mail server",
         (None, None) => "SQLite",
@@ -108,23 +136,41 @@ async fn chaos(dynamodb: Option<DynamoDbLocal>, outside: Option<Outside>, bookin
         Some(it) => Some(Tables::make_in(it, &account.prefix).await),
         None => None,
     };
+    let machine = match machine {
+        true => Some(Arc::new(Machine::make(&localstack, &account, |_| ()).await)),
+        false => None,
+    };
     let asked = wishes(bookings, seed);
     let _evidently = Evidently(&folder);
 
-    let mut cast =
-        Cast::new(&localstack, dynamodb.as_ref(), outside.as_ref(), &account.prefix, folder.path());
+    let mut cast = Cast {
+        localstack: &localstack,
+        dynamodb: dynamodb.as_ref(),
+        outside: outside.as_ref(),
+        machine: machine.as_deref(),
+        prefix: &account.prefix,
+        data: folder.path(),
+        services: BTreeMap::new(),
+        restarts: 0,
+    };
+    cast.begin();
     for one in cast.everyone() {
         cast.of(one).polls().await;
     }
-    let publishing = tokio::spawn(publish(Arc::clone(&account), asked.clone()));
+    let publishing = tokio::spawn(publish(Arc::clone(&account), machine.clone(), asked.clone()));
     let struck = strike(&mut cast, seed, || publishing.is_finished()).await;
     let again = publishing.await.unwrap();
     let (restarts, drained) = (cast.restarts, drain(&mut cast, &account).await);
+    let names = machine.as_ref().map_or(&account.names, |it| &it.names);
     for role in RoleName::ALL {
-        let dead = account.depth_of(&account.names.dead_letter_queue(role)).await;
+        let dead = account.depth_of(&names.dead_letter_queue(role)).await;
         assert_eq!(dead, (0, 0), "dead letters of {role}");
     }
     drop(cast);
+    if let Some(machine) = &machine {
+        let ended = machine.count(ExecutionStatus::Succeeded).await;
+        assert_eq!(ended, bookings, "each booking has one execution, and each of them succeeded");
+    }
 
     let logs = Logs::read(folder.path());
     let evidence = match (&tables, &outside) {
@@ -267,43 +313,51 @@ async fn strike(cast: &mut Cast<'_>, seed: u64, enough: impl Fn() -> bool) -> St
 
 /// Publishes at a steady rate whatever happens, each booking until it is taken. Returns how many
 /// requests were said again.
-async fn publish(account: Arc<Account>, asked: Vec<(BookingId, Wish)>) -> usize {
-    let mut beat = tokio::time::interval(PUBLISH_EVERY);
+async fn publish(
+    account: Arc<Account>,
+    machine: Option<Arc<Machine>>,
+    asked: Vec<(BookingId, Wish)>,
+) -> usize {
+    let every = if machine.is_some() { START_EVERY } else { PUBLISH_EVERY };
+    let mut beat = tokio::time::interval(every);
     let mut clients = JoinSet::new();
     for (id, wish) in asked {
         beat.tick().await;
-        let (account, text) = (Arc::clone(&account), cloud_event(&id, &wish));
-        clients.spawn(async move { request(&account, &text).await });
+        let (account, event) = (Arc::clone(&account), requested(&id, &wish));
+        let machine = machine.clone();
+        clients.spawn(async move { until_taken(&account, machine.as_deref(), &event).await });
     }
     clients.join_all().await.into_iter().sum()
 }
 
-/// Says it until SNS takes it; returns how often it said it again.
-async fn request(account: &Account, text: &str) -> usize {
+/// Says it until it is taken; returns how often it said it again.
+async fn until_taken(account: &Account, machine: Option<&Machine>, event: &Event) -> usize {
+    let text = wire::encode(event).unwrap().body;
+    let say = async || match machine {
+        Some(machine) => machine.start(event).await,
+        None => account.try_publish(&text).await.is_ok(),
+    };
     let patience = Instant::now() + PATIENCE;
     let mut again = 0;
     while Instant::now() < patience {
-        let topic = account.topic_arn(Kind::BookingRequested);
-        let publish = account.sns.publish().topic_arn(topic).message(text).send();
-        if let Ok(Ok(_)) = tokio::time::timeout(CLIENT_PATIENCE, publish).await {
+        if let Ok(true) = tokio::time::timeout(CLIENT_PATIENCE, say()).await {
             return again;
         }
         again += 1;
     }
-    panic!("SNS took nothing in {again} tries");
+    panic!("nothing was taken in {again} tries");
 }
 
-fn cloud_event(id: &BookingId, wish: &Wish) -> String {
+fn requested(id: &BookingId, wish: &Wish) -> Event {
     let request = wish.request();
-    let event = Event {
+    Event {
         cause: Cause { source: "/test".to_owned(), id: id.derive("request").to_string() },
         booking: id.clone(),
         time: Clock::Machine.now(),
         digest: wire::digest(wire::request_data(&request)),
         traceparent: None,
         data: Data::BookingRequested(request),
-    };
-    wire::encode(&event).unwrap().body
+    }
 }
 
 /// Waits until no queue has anything, visible or in flight, and status has no open booking. Fails
@@ -318,7 +372,8 @@ async fn drain(cast: &mut Cast<'_>, account: &Account) -> Duration {
         cast.tend();
         let mut now = Vec::new();
         for role in RoleName::ALL {
-            now.push(account.depth(role).await);
+            let names = cast.machine.map_or(&account.names, |it| &it.names);
+            now.push(account.depth_of(&names.queue(role)).await);
         }
         let idle = now.iter().all(|it| *it == (0, 0)) && nobody_waits(cast).await;
         quiet = if idle { quiet + 1 } else { 0 };
