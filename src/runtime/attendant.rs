@@ -155,9 +155,9 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
                 return Attended { verdict: Verdict::Lost, event: None, span, traced };
             }
         };
-        let span = span_of(&opened, R::Rules::SERVICE, incoming.attempt);
         let event = name_of(&opened);
-        let traced = spans::process(&self.traces, begun, &opened, incoming, &span);
+        let traced = spans::process(&self.traces, begun, &opened, incoming);
+        let span = span_of(&opened, R::Rules::SERVICE, incoming.attempt, &traced);
         let attended = async {
             tokio::select! {
                 // Poll the lease first, so that a handler without one is dropped before its next

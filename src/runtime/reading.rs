@@ -12,6 +12,7 @@ use tracing::{Span, field, info_span};
 use super::CANARY;
 use crate::{
     domain::{ServiceName, event::Kind, ids::BookingId},
+    traces,
     wire::{Content, Incoming, Intake},
 };
 
@@ -94,7 +95,13 @@ pub(super) fn name_of(opened: &Opened) -> Option<&'static str> {
 
 /// The span of one delivery, for every log line about it. A client may choose any text as an event
 /// id, so the id is logged only if it has the form of a booking id.
-pub(super) fn span_of(opened: &Opened, role: ServiceName, attempt: u32) -> Span {
+/// `traced` is the same delivery for traces.
+pub(super) fn span_of(
+    opened: &Opened,
+    role: ServiceName,
+    attempt: u32,
+    traced: &traces::Span,
+) -> Span {
     let harmless = |it: &&str| BookingId::parse(it).is_ok();
     let canary;
     let (id, booking) = match opened {
@@ -114,8 +121,8 @@ pub(super) fn span_of(opened: &Opened, role: ServiceName, attempt: u32) -> Span 
         event.id = id.filter(harmless),
         booking.id = booking.map(field::display),
         delivery.attempt = attempt,
-        trace_id = field::Empty,
-        span_id = field::Empty,
+        trace_id = traced.trace_id().map(field::display),
+        span_id = traced.span_id().map(field::display),
     )
 }
 

@@ -3,8 +3,6 @@
 
 use std::time::SystemTime;
 
-use tracing::field::display;
-
 use super::reading::{AT_ONCE_BYTES_MAX, Opened};
 use crate::{
     bus::{BusError, Delivery},
@@ -30,14 +28,13 @@ pub(super) fn receive(traces: &Traces, begun: Option<SystemTime>, deliveries: &m
     traces.received(begun, deliveries.iter().map(|it| it.incoming.hop.as_deref()));
 }
 
-/// The span of dealing with this message. Log lines get its ids, by the span `lines`. A message
-/// that is too large has none, and neither has a canary, since it belongs to no booking.
+/// The span of dealing with this message. A message that is too large has none, and neither has a
+/// canary, since it belongs to no booking.
 pub(super) fn process(
     traces: &Traces,
     begun: Option<SystemTime>,
     opened: &Opened,
     incoming: &Incoming,
-    lines: &tracing::Span,
 ) -> Span {
     if !traces.on() || !is_traced(incoming) {
         return Span::default();
@@ -63,14 +60,7 @@ pub(super) fn process(
         Ok(Content::Canary(_) | Content::StrangeCanary) => return Span::default(),
         Err(_) => unread,
     };
-    let span = traces.process(begun, &what);
-    if let Some(trace_id) = span.trace_id() {
-        lines.record("trace_id", display(trace_id));
-    }
-    if let Some(span_id) = span.span_id() {
-        lines.record("span_id", display(span_id));
-    }
-    span
+    traces.process(begun, &what)
 }
 
 /// The kind of a failure to publish.

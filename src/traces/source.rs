@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use super::ids::span_id;
 use crate::{domain::event::Kind, wire::TraceContext};
 
+const CONVERSATION: &str = "messaging.message.conversation_id";
 /// The name under which all spans are made.
 const SCOPE: &str = "booking";
 /// Room for the attributes that most spans have.
@@ -71,8 +72,14 @@ impl Source {
     }
 
     /// A span that starts, as far as it is known by then.
-    pub(super) fn start(&self, place: &Place<'_>, draft: Draft) -> SpanData {
-        let Draft { name, kind, begun, attributes, links } = draft;
+    pub(super) fn start(
+        &self,
+        place: &Place<'_>,
+        booking: Option<StringValue>,
+        draft: Draft,
+    ) -> SpanData {
+        let Draft { name, kind, begun, mut attributes, links } = draft;
+        attributes.extend(booking.map(|it| KeyValue::new(CONVERSATION, it)));
         let (trace_id, parent, remote) = match place {
             Place::Within(it) => (it.trace_id, SpanId::from_bytes(it.span_id), false),
             Place::After(it) => (it.trace_id, SpanId::from_bytes(it.span_id), true),

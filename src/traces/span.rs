@@ -16,7 +16,6 @@ use super::{
 };
 use crate::wire::{Message, TraceContext};
 
-const CONVERSATION: &str = "messaging.message.conversation_id";
 /// What `messaging.system` calls SQS.
 pub(super) const SQS: &str = "aws_sqs";
 /// What `messaging.system` calls SNS.
@@ -53,30 +52,26 @@ struct Outline<'a> {
 }
 
 impl Span {
-    /// A span that is kept, if there is room for it.
+    /// A span that is kept, if there is room for it. Without room, log lines still get the id of
+    /// its trace.
     pub(super) fn kept(
         source: &Arc<Source>,
         place: &Place<'_>,
         booking: Option<StringValue>,
         draft: impl FnOnce() -> Draft,
     ) -> Span {
-        let (trace_id, before) = match place {
-            Place::Within(it) | Place::After(it) => (it.trace_id, Some(*it)),
-            Place::Begins(trace_id) => (*trace_id, None),
+        if source.sink.finds_room() {
+            return Span::made(source, place, booking, draft());
+        }
+        let context = match place {
+            Place::Within(it) | Place::After(it) => TraceContext { sampled: true, ..(*it).clone() },
+            // What comes next in this process hangs on a span that nobody has.
+            Place::Begins(trace_id) => {
+                TraceContext { trace_id: *trace_id, span_id: span_id(), sampled: true, state: None }
+            }
         };
-        let data = source.sink.finds_room().then(|| {
-            let mut span = source.start(place, draft());
-            span.attributes.extend(booking.clone().map(|it| KeyValue::new(CONVERSATION, it)));
-            span
-        });
-        let own = data.as_ref().map(|it| it.span_context.span_id().to_bytes());
-        // Without room, what comes next hangs on the span before. If there is none, on one that
-        // nobody has.
-        let span_id = own.or(before.map(|it| it.span_id)).unwrap_or_else(span_id);
-        let state = before.and_then(|it| it.state.clone());
-        let context = TraceContext { trace_id, span_id, sampled: true, state };
         let source = Arc::clone(source);
-        Span(Some(Box::new(Running { source, data, context, booking })))
+        Span(Some(Box::new(Running { source, data: None, context, booking })))
     }
 
     /// No span, since its trace is not kept: the next hop is told so.
@@ -86,10 +81,13 @@ impl Span {
         Span(Some(Box::new(Running { source, data: None, context, booking: None })))
     }
 
-    /// The context that the next hop needs. `None` if traces are off.
+    /// The context that the next hop needs. `None` if traces are off, or if there was no room for
+    /// this span. Then the next hop goes on from what started the booking, which is the same trace:
+    /// only the link from span to span is missing, and one of the two spans is missing, too.
     #[must_use]
     pub fn context(&self) -> Option<TraceContext> {
-        self.0.as_ref().map(|it| it.context.clone())
+        let told = self.0.as_ref().filter(|it| it.data.is_some() || !it.context.sampled);
+        told.map(|it| it.context.clone())
     }
 
     /// Whether there is a span of ours: traces are on, this one is kept, and there was room for it.
@@ -137,8 +135,14 @@ impl Span {
     pub fn publish(&self, message: &Message, recalled: bool) -> Span {
         let Some(running) = &self.0 else { return Span::default() };
         let Running { source, context, booking, .. } = &**running;
-        let outline = serde_json::from_str::<Outline<'_>>(&message.body);
-        let (true, Ok(outline)) = (context.sampled, outline) else {
+        if !context.sampled {
+            return Span::not_kept(source, context.clone());
+        }
+        // Asked before anything is read: without room, nothing of it is needed.
+        if !source.sink.finds_room() {
+            return Span::default();
+        }
+        let Ok(outline) = serde_json::from_str::<Outline<'_>>(&message.body) else {
             return Span::not_kept(source, context.clone());
         };
         let own = booking.as_ref().is_none_or(|it| it.as_str() == outline.subject);
@@ -151,16 +155,31 @@ impl Span {
             None => (Place::Begins(derived(&outline.subject)), true),
         };
         let subject = StringValue::from(outline.subject.into_owned());
-        let id = outline.id;
-        Span::kept(source, &place, Some(subject), || {
-            let (topic, operation) = (source.topic(message.kind), ("publish", "send"));
-            let mut draft = Draft::messaging(SNS, operation, topic, SpanKind::Producer);
-            draft.attributes.push(KeyValue::new(EVENT_ID, id.into_owned()));
-            draft.attributes.push(KeyValue::new(EVENT_TYPE, message.kind.topic()));
-            draft.attributes.extend(recalled.then(|| KeyValue::new(RECALLED, true)));
-            draft.links.extend(linked.then(|| context.clone()));
-            draft
-        })
+        let (topic, operation) = (source.topic(message.kind), ("publish", "send"));
+        let mut draft = Draft::messaging(SNS, operation, topic, SpanKind::Producer);
+        draft.attributes.push(KeyValue::new(EVENT_ID, outline.id.into_owned()));
+        draft.attributes.push(KeyValue::new(EVENT_TYPE, message.kind.topic()));
+        draft.attributes.extend(recalled.then(|| KeyValue::new(RECALLED, true)));
+        draft.links.extend(linked.then(|| context.clone()));
+        Span::made(source, &place, Some(subject), draft)
+    }
+
+    /// A span for which there is room.
+    fn made(
+        source: &Arc<Source>,
+        place: &Place<'_>,
+        booking: Option<StringValue>,
+        draft: Draft,
+    ) -> Span {
+        let data = source.start(place, booking.clone(), draft);
+        let (trace_id, state) = match place {
+            Place::Within(it) | Place::After(it) => (it.trace_id, it.state.clone()),
+            Place::Begins(trace_id) => (*trace_id, None),
+        };
+        let span_id = data.span_context.span_id().to_bytes();
+        let context = TraceContext { trace_id, span_id, sampled: true, state };
+        let (source, data) = (Arc::clone(source), Some(data));
+        Span(Some(Box::new(Running { source, data, context, booking })))
     }
 
     fn child(&self, of: impl FnOnce(&Source) -> Draft) -> Span {
@@ -168,7 +187,10 @@ impl Span {
             return Span::default();
         };
         let Running { source, booking, .. } = &**running;
-        Span::kept(source, &running.place(), booking.clone(), || of(source))
+        if !source.sink.finds_room() {
+            return Span::default();
+        }
+        Span::made(source, &running.place(), booking.clone(), of(source))
     }
 
     /// Adds an attribute.

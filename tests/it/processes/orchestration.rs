@@ -179,8 +179,9 @@ async fn a_task_that_times_out_is_asked_again_and_charged_once() {
     assert_eq!(evidence.movements(&sketch.booking()).count(), 1);
 }
 
-/// Failure matrix: J3. The emulator takes late and second answers until the execution is over, which
-/// AWS does not; only a token that it never gave is unknown to it.
+/// The emulator takes late and second answers until the execution is over, which AWS does not; only
+/// a token that it never gave is unknown to it.
+/// Failure matrix: J3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_nobody_waits_for_is_no_failure() {
     let sfn = aws_sdk_sfn::Client::new(&LocalStack::running().config().await);

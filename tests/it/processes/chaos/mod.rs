@@ -3,8 +3,8 @@
 //!
 //! The schedule of the nemesis is in real time, as its victims live in it; all else waits for
 //! conditions. BOOKING_CHAOS_BOOKINGS and BOOKING_CHAOS_SEED set length and seed: `just chaos`.
-//! BOOKING_CHAOS_STORE=sqlite, dynamodb or step-functions leaves out the others: on files, on tables,
-//! and with a state machine.
+//! BOOKING_CHAOS_STORE=sqlite, dynamodb or step-functions leaves out the others: on files, on
+//! tables, and with a state machine.
 
 mod cast;
 mod evidence;
