@@ -47,7 +47,7 @@ locals {
         minutes    = 5
         description = (
           contains(local.guests, role) ? "The team of ${role}: it received a message too often, or set it aside. Look at the messages and its log. To put messages back: aws sqs start-message-move-task with the ARN of this queue." :
-          local.orchestrated ? "${role} set a task aside, or received it too often. The attributes of the message and the log of ${role} say why. To put messages back: aws sqs start-message-move-task with the ARN of this queue." :
+          local.orchestrated ? "${role} set a task aside, or received it too often. The attributes of the message and the log of ${role} say why. Its execution has failed as well, or has asked anew: redrive the execution, and do not put back a message that has a token, since nobody waits for its answer. Put back the others: aws sqs start-message-move-task with the ARN of this queue." :
           "${role} set a message aside, or received it too often. booking dlq ls ${role} says why. To put messages back: booking dlq redrive ${role}. To delete a flood of useless messages: booking dlq drop ${role} --class CLASS."
         )
       }
@@ -86,7 +86,7 @@ locals {
     }
     aborted = {
       metric      = "ExecutionsAborted"
-      description = "Somebody stopped the execution of a booking. Nothing is undone by itself: booking show says whether the card was charged. To go on: aws stepfunctions redrive-execution with the ARN of the execution."
+      description = "Somebody stopped the execution of a booking. Nothing is undone by itself, and a task that is on its queue is still dealt with: the card may be charged later. To go on: aws stepfunctions redrive-execution with the ARN of the execution."
     }
   }
 }

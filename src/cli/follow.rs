@@ -15,6 +15,14 @@ use crate::{
     http::view::BookingView,
 };
 
+/// The request that is followed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    pub(super) digest: Digest,
+    /// Whether it can be refused, although it was checked: by a service that cannot open it.
+    pub(super) may_be_refused: bool,
+}
+
 /// How often the status service is asked about a booking that is followed.
 const EVERY: Duration = Duration::from_millis(300);
 
@@ -29,7 +37,7 @@ const EVERY: Duration = Duration::from_millis(300);
 pub(super) async fn to_its_end(
     desk: &StatusClient,
     booking: &BookingId,
-    own: Option<Digest>,
+    own: Option<Own>,
     limit: Duration,
     json: bool,
 ) -> Result<(), Fault> {
@@ -64,9 +72,9 @@ pub(super) async fn to_its_end(
 }
 
 /// Whether what status says is about the request that is followed.
-fn is_told(view: &BookingView, own: Option<Digest>) -> Result<bool, Fault> {
+fn is_told(view: &BookingView, own: Option<Own>) -> Result<bool, Fault> {
     let Some(own) = own else { return Ok(true) };
-    let is_another = view.request_digest.is_some_and(|it| it != own);
+    let is_another = view.request_digest.is_some_and(|it| it != own.digest);
     if is_another && view.is_answered() {
         return Err(Fault::No(format!(
             "CONFLICT: booking {} belongs to another request with this id, which came first. If \
@@ -75,9 +83,9 @@ fn is_told(view: &BookingView, own: Option<Digest>) -> Result<bool, Fault> {
             view.booking_id
         )));
     }
-    // A refusal under this id is of somebody else's request: this one was checked before it was
-    // sent.
-    Ok(!is_another && view.phase != Phase::Rejected)
+    // On a topic, a refusal under this id is of somebody else's request: this one was checked
+    // before it was sent.
+    Ok(!is_another && (own.may_be_refused || view.phase != Phase::Rejected))
 }
 
 /// Prints the new lines of a booking's timeline, and the whole booking once it has ended. Returns

@@ -149,14 +149,14 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
         desk.booking(&booking).await?;
     }
     let progress = Progress::new(way.words(), args.json);
-    let (mut told, same, own) = match &way {
+    let (mut told, same, may_be_refused) = match &way {
         Way::Topic => {
             let (message_id, arn) = progress.during(publish(&args, &message)).await?;
             data["booking_id"] = booking.as_str().into();
             // Nothing from a file is printed: it is used to keep a name and an address off the
             // screen.
             let same = args.from_file.is_none().then(|| same(&arn, data, args.token.is_none()));
-            (serde_json::json!({ "message_id": message_id, "topic_arn": arn }), same, Some(digest))
+            (serde_json::json!({ "message_id": message_id, "topic_arn": arn }), same, false)
         }
         Way::Machine { input } => {
             let (arn, is_new) = progress.during(start(&args, &booking, input)).await?;
@@ -171,10 +171,8 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
                  --input {}",
                 quoted(input)
             );
-            // Of a new execution, all that status says is about this request.
-            let own = (!is_new).then_some(digest);
             let told = serde_json::json!({ "state_machine_arn": arn, "started": is_new });
-            (told, Some(same), own)
+            (told, Some(same), is_new)
         }
     };
     if args.json {
@@ -185,6 +183,7 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
         let same = same.map(|it| format!("\n\nthe same with the AWS command line:\n  {it}\n"));
         out(&format!("booking {booking}{}", same.unwrap_or_default()))?;
     }
+    let own = Some(follow::Own { digest, may_be_refused });
     match desk {
         Some(desk) => follow::to_its_end(&desk, &booking, own, args.watch_limit.0, args.json).await,
         None if args.json => Ok(()),

@@ -116,7 +116,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         Attendant { traces, ..self }
     }
 
-    /// The same attendant, which answers tasks at this desk. Without a desk, no task is accepted.
+    /// The same attendant, which answers tasks at this desk. Without a desk, each task is given
+    /// back.
     #[must_use]
     pub fn with_desk(self, desk: Arc<dyn Desk>) -> Self {
         Attendant { desk: Some(desk), ..self }

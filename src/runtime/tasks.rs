@@ -33,6 +33,10 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         let Task { token, events } = task;
         if let Some(token) = &token {
             lease.carry(token.clone());
+            // Between two deliveries of a message nobody beats.
+            if incoming.attempt > 1 {
+                self.beat(std::slice::from_ref(token)).await;
+            }
         }
         let events = match events {
             Ok(events) => events,
@@ -117,9 +121,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         token: Option<&TaskToken>,
         answer: &TaskAnswer,
     ) -> Result<Answered, Verdict> {
-        let (Some(desk), Some(token)) = (&self.desk, token) else {
-            return Ok(Answered::NobodyWaits);
-        };
+        let Some(token) = token else { return Ok(Answered::NobodyWaits) };
+        let Some(desk) = &self.desk else { return Err(Verdict::Retry(None, NoDesk.into())) };
         let answered = desk.answer(token, answer).await;
         let answered =
             answered.map_err(|it| Verdict::Retry(Some(Dependency::Topics), it.into()))?;
@@ -145,6 +148,11 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         }
     }
 }
+
+/// There is nowhere to answer a task.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("this program has a bug: it takes tasks, and has nowhere to answer them")]
+struct NoDesk;
 
 impl<R: Role, S: Store> UnitOfWork<R, S> {
     /// All messages about a booking that this role has announced until now, in the order in which

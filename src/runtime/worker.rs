@@ -162,10 +162,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let cut = CancellationToken::new();
         let at_rest = CancellationToken::new();
         let mut heartbeat = tokio::spawn(Arc::clone(&self).keep_leases(at_rest.clone()));
-        if self.attendant.desk.is_some() {
-            // It has nothing to finish: it stops when no message is in flight any more.
-            tokio::spawn(Arc::clone(&self).keep_tasks(at_rest.clone()));
-        }
+        let mut tasks = tokio::spawn(Arc::clone(&self).keep_tasks(at_rest.clone()));
         let mut pollers = JoinSet::new();
         for number in 0..self.limits.pollers.max(1) {
             let worker = Arc::clone(&self);
@@ -178,6 +175,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             // They end only after `stop`. If one ends before, it has a bug.
             _ = pollers.join_next() => Err(EndedByItself("a receive")),
             _ = &mut heartbeat => Err(EndedByItself("the heartbeat")),
+            _ = &mut tasks => Err(EndedByItself("the heartbeat of tasks")),
         };
         stop.cancel();
         info!(
@@ -201,6 +199,9 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         at_rest.cancel();
         if !heartbeat.is_finished() {
             let _ = heartbeat.await;
+        }
+        if !tasks.is_finished() {
+            let _ = tasks.await;
         }
         info!("stopped");
         told
@@ -227,6 +228,9 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
 
     /// Says of the tasks in flight that they are still worked on, until none is left.
     async fn keep_tasks(self: Arc<Self>, at_rest: CancellationToken) {
+        if self.attendant.desk.is_none() {
+            return at_rest.cancelled().await;
+        }
         let beat = async || {
             tokio::time::sleep(TASKS_BEAT_EVERY).await;
             // A machine that does not answer is asked again, and never waited for.

@@ -97,7 +97,7 @@ impl Traces {
             let links = hops.filter_map(|it| it?.context.clone()).collect();
             Draft { begun, links, ..draft }
         };
-        drop(Span::kept(&on.source, &Place::Begins(id), None, draft));
+        drop(Span::kept(&on.source, &Place::Begins(id), true, None, draft));
     }
 
     /// The span of dealing with one delivery. Its parent is the span that published the message,
@@ -109,7 +109,10 @@ impl Traces {
         let published = what.hop.and_then(|it| it.context.clone());
         // What started the booking is a client's word, also in an event of ours.
         let ours = what.ours && published.is_some();
-        let before = published.or_else(|| TraceContext::read(what.stored?, None));
+        let stored = what.stored.and_then(|it| TraceContext::read(it, None));
+        let same = |it: &TraceContext| stored.as_ref().is_some_and(|o| o.trace_id == it.trace_id);
+        let is_found = published.as_ref().is_none_or(same);
+        let before = published.or(stored);
         let booking = what.booking.map(BookingId::as_str);
         let message_id = what.hop.and_then(|it| it.message_id.as_deref());
         // A client chooses the booking id and the trace id, but not the MessageId.
@@ -142,6 +145,6 @@ impl Traces {
             Draft { begun, ..draft }
         };
         let booking = booking.map(|it| StringValue::from(it.to_owned()));
-        Span::kept(&on.source, &place, booking, draft)
+        Span::kept(&on.source, &place, is_found, booking, draft)
     }
 }

@@ -37,6 +37,9 @@ struct Running {
     /// What the next hop is told. Without a span of ours, it names that of the hop before, if there
     /// was one. It is `sampled` exactly if this trace is kept.
     context: TraceContext,
+    /// Whether the next hop finds this trace without being told: by what started the booking, which
+    /// stands in its events, or by the booking.
+    is_found: bool,
     booking: Option<StringValue>,
 }
 
@@ -53,41 +56,53 @@ struct Outline<'a> {
 
 impl Span {
     /// A span that is kept, if there is room for it. Without room, log lines still get the id of
-    /// its trace.
+    /// its trace. `is_found` says whether the next hop finds the trace without being told.
     pub(super) fn kept(
         source: &Arc<Source>,
         place: &Place<'_>,
+        is_found: bool,
         booking: Option<StringValue>,
         draft: impl FnOnce() -> Draft,
     ) -> Span {
         if source.sink.finds_room() {
-            return Span::made(source, place, booking, draft());
+            return Span::made(source, place, is_found, booking, draft());
         }
+        Span::without_room(source, place, is_found, booking)
+    }
+
+    /// No span, for want of room: what comes next in this process hangs on the span before, or on
+    /// one that nobody has.
+    fn without_room(
+        source: &Arc<Source>,
+        place: &Place<'_>,
+        is_found: bool,
+        booking: Option<StringValue>,
+    ) -> Span {
         let context = match place {
             Place::Within(it) | Place::After(it) => TraceContext { sampled: true, ..(*it).clone() },
-            // What comes next in this process hangs on a span that nobody has.
             Place::Begins(trace_id) => {
                 TraceContext { trace_id: *trace_id, span_id: span_id(), sampled: true, state: None }
             }
         };
         let source = Arc::clone(source);
-        Span(Some(Box::new(Running { source, data: None, context, booking })))
+        Span(Some(Box::new(Running { source, data: None, context, is_found, booking })))
     }
 
     /// No span, since its trace is not kept: the next hop is told so.
     pub(super) fn not_kept(source: &Arc<Source>, context: TraceContext) -> Span {
         let context = TraceContext { sampled: false, ..context };
         let source = Arc::clone(source);
-        Span(Some(Box::new(Running { source, data: None, context, booking: None })))
+        Span(Some(Box::new(Running { source, data: None, context, is_found: true, booking: None })))
     }
 
     /// The context that the next hop needs. `None` if traces are off, or if there was no room for
-    /// this span. Then the next hop goes on from what started the booking, which is the same trace:
-    /// only the link from span to span is missing, and one of the two spans is missing, too.
+    /// this span and the next hop finds the trace by itself. Then only the link from span to span
+    /// is missing, and one of the two spans is missing, too.
     #[must_use]
     pub fn context(&self) -> Option<TraceContext> {
-        let told = self.0.as_ref().filter(|it| it.data.is_some() || !it.context.sampled);
-        told.map(|it| it.context.clone())
+        let running = self.0.as_deref()?;
+        let is_told = running.data.is_some() || !running.context.sampled || !running.is_found;
+        is_told.then(|| running.context.clone())
     }
 
     /// Whether there is a span of ours: traces are on, this one is kept, and there was room for it.
@@ -134,12 +149,13 @@ impl Span {
     #[must_use]
     pub fn publish(&self, message: &Message, recalled: bool) -> Span {
         let Some(running) = &self.0 else { return Span::default() };
-        let Running { source, context, booking, .. } = &**running;
+        let Running { source, context, is_found, booking, .. } = &**running;
         if !context.sampled {
             return Span::not_kept(source, context.clone());
         }
-        // Asked before anything is read: without room, nothing of it is needed.
-        if !source.sink.finds_room() {
+        let finds_room = source.sink.finds_room();
+        // Nothing has to be read for that.
+        if !finds_room && *is_found {
             return Span::default();
         }
         let Ok(outline) = serde_json::from_str::<Outline<'_>>(&message.body) else {
@@ -155,19 +171,23 @@ impl Span {
             None => (Place::Begins(derived(&outline.subject)), true),
         };
         let subject = StringValue::from(outline.subject.into_owned());
+        if !finds_room {
+            return Span::without_room(source, &place, *is_found, None);
+        }
         let (topic, operation) = (source.topic(message.kind), ("publish", "send"));
         let mut draft = Draft::messaging(SNS, operation, topic, SpanKind::Producer);
         draft.attributes.push(KeyValue::new(EVENT_ID, outline.id.into_owned()));
         draft.attributes.push(KeyValue::new(EVENT_TYPE, message.kind.topic()));
         draft.attributes.extend(recalled.then(|| KeyValue::new(RECALLED, true)));
         draft.links.extend(linked.then(|| context.clone()));
-        Span::made(source, &place, Some(subject), draft)
+        Span::made(source, &place, *is_found, Some(subject), draft)
     }
 
     /// A span for which there is room.
     fn made(
         source: &Arc<Source>,
         place: &Place<'_>,
+        is_found: bool,
         booking: Option<StringValue>,
         draft: Draft,
     ) -> Span {
@@ -179,18 +199,18 @@ impl Span {
         let span_id = data.span_context.span_id().to_bytes();
         let context = TraceContext { trace_id, span_id, sampled: true, state };
         let (source, data) = (Arc::clone(source), Some(data));
-        Span(Some(Box::new(Running { source, data, context, booking })))
+        Span(Some(Box::new(Running { source, data, context, is_found, booking })))
     }
 
     fn child(&self, of: impl FnOnce(&Source) -> Draft) -> Span {
         let Some(running) = self.0.as_ref().filter(|it| it.context.sampled) else {
             return Span::default();
         };
-        let Running { source, booking, .. } = &**running;
+        let Running { source, is_found, booking, .. } = &**running;
         if !source.sink.finds_room() {
             return Span::default();
         }
-        Span::made(source, &running.place(), booking.clone(), of(source))
+        Span::made(source, &running.place(), *is_found, booking.clone(), of(source))
     }
 
     /// Adds an attribute.

@@ -63,8 +63,8 @@ pub(super) fn too_large(body: &str) -> Read<()> {
     Err(flaw.into())
 }
 
-/// Reads the event of a task, which has no envelope: only the state machine and our services may
-/// send to a queue of tasks. `topic` is the type that it must have, if that is known.
+/// Reads the event of a task, which has no envelope: IAM must let only the state machine and our
+/// services send to a queue of tasks. `topic` is the type that it must have, if that is known.
 pub(super) fn decode_trusted(text: &str, topic: Option<Kind>, sent_at: Timestamp) -> Read<Event> {
     let intake = Intake::enveloped("");
     let mut decoder = Decoder {

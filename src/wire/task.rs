@@ -84,7 +84,7 @@ impl Task {
 }
 
 /// Reads a task. Everything in it but the sealed request was written by the state machine or by
-/// another role, since nobody else may send to the queue. The request was written by a client, and
+/// another role, which is for IAM to see to. The request was written by a client, and
 /// so was the name of the execution, which is the booking.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use crate::{
     wire::{CanaryKey, SealKey},
 };
 
-/// No key is longer than this, so no more bytes of a key file are read.
+/// No file of keys is longer than this, so no more bytes of one are read.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// The places where one key can be given.
@@ -150,10 +150,15 @@ impl Places<'_> {
                 let mut text = String::new();
                 let place = format!("{} ({flag})", file.display());
                 let read =
-                    |file: std::fs::File| file.take(FILE_BYTES_MAX).read_to_string(&mut text);
+                    |file: std::fs::File| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
                 let unreadable =
                     |it: io::Error| Fault::Config(format!("cannot read {what} {place}: {it}"));
-                std::fs::File::open(file).and_then(read).map_err(unreadable)?;
+                let bytes = std::fs::File::open(file).and_then(read).map_err(unreadable)?;
+                if bytes as u64 > FILE_BYTES_MAX {
+                    let long =
+                        format!("{place} has more than {FILE_BYTES_MAX} bytes: is it {what}?");
+                    return Err(Fault::Config(long));
+                }
                 Ok(Some((text, place)))
             }
         }

@@ -60,10 +60,17 @@ impl Chosen {
     /// The road of these settings.
     ///
     /// # Errors
-    /// If a key that it needs is missing or cannot be read.
+    /// If a key that it needs is missing or cannot be read, or if settings contradict each other.
     pub fn read(args: &ServiceArgs) -> Result<Chosen, Fault> {
         Ok(Chosen(match args.integration.integration {
             Integration::Choreography => Kind::Topics { canaries: canary_key(&args.canary)? },
+            Integration::StepFunctions if args.raw.raw_delivery => {
+                return Err(Fault::Config(
+                    "--raw-delivery says how SNS delivers, and --integration step-functions has no \
+                     SNS: leave out one of them"
+                        .to_owned(),
+                ));
+            }
             Integration::StepFunctions => Kind::Tasks(seal_key(&args.integration)?),
         }))
     }

@@ -202,10 +202,11 @@ fn a_span_without_room_is_not_made_and_what_comes_next_stays_in_the_trace() {
     process.note("x", "y");
     assert!(!process.is_kept() && process.span_id().is_none());
     assert_eq!(process.trace_id().unwrap(), CLIENT[3..35], "log lines can still be found");
-    for message in [announced("b-1", None), announced("b-2", Some(OTHER))] {
-        let publish = process.publish(&message, false);
-        assert!(!publish.is_kept() && publish.context().is_none(), "it hangs on what is stored");
-    }
+    // Only that context tells of the client's trace, so it is passed on.
+    let publish = process.publish(&announced("b-1", None), false);
+    assert_eq!(publish.context().unwrap().parent(), CLIENT);
+    let other = process.publish(&announced("b-2", Some(OTHER)), false).context().unwrap();
+    assert_eq!(other.parent(), OTHER, "another booking stays in its own trace");
     ended.set_full(false);
     drop(process.settle());
     drop(process);
@@ -213,8 +214,16 @@ fn a_span_without_room_is_not_made_and_what_comes_next_stays_in_the_trace() {
     assert_eq!(settle.parent_span_id.to_string(), "b7ad6b7169203331");
     assert!(settle.parent_span_is_remote, "it is the client's");
 
+    // What is stored in each event, or follows from the booking, need not be told.
     ended.set_full(true);
+    let stored = Processing { stored: Some(CLIENT), ..request(&booking, Some(&hop)) };
+    for found in [stored, Processing { stored: Some(CLIENT), ..request(&booking, None) }] {
+        let process = traces.process(None, &found);
+        assert_eq!(process.trace_id().unwrap(), CLIENT[3..35]);
+        assert_eq!(process.publish(&announced("b-1", Some(CLIENT)), false).context(), None);
+    }
     let first = traces.process(None, &request(&booking, None));
+    assert_eq!(first.publish(&announced("b-1", None), false).context(), None);
     ended.set_full(false);
     let kept = traces.process(None, &request(&booking, None));
     assert_eq!(first.trace_id(), kept.trace_id(), "the booking has its one trace");

@@ -22,6 +22,7 @@ use booking::{
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::leases::{Told, ToldGateway};
 use crate::harness::{SEAL_KEY, Sketch, eventually, incoming};
@@ -187,6 +188,40 @@ async fn an_answer_that_nobody_waits_for_is_told_beside_the_machine() {
     assert_eq!(notes.taken(), told);
     done(&seats, task("asked-again", &ada)).await;
     assert_eq!(notes.taken(), ["asked-again: success [seat-booked]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_beats_for_a_task_that_takes_long() {
+    let clock = clock();
+    let gateway = Arc::new(Told::default());
+    let (payment, notes) = attendant(PaymentRole(ToldGateway(Arc::clone(&gateway))), &clock);
+    let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
+    let health = PollHealth::new(&clock, Duration::from_secs(60));
+    let queue = exchange.bus(RoleName::Payment);
+    let worker = Arc::new(Worker::new(queue, payment, Limits::default(), health, 1));
+    exchange.put_raw(RoleName::Payment, &task("t", &Sketch::new("ada", &["12A"], "tok_visa")));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
+    eventually("two heartbeats of the task", async || {
+        (notes.0.lock().unwrap().len() >= 2).then_some(())
+    })
+    .await;
+    assert_eq!(notes.taken()[..2], ["t: still worked on", "t: still worked on"]);
+    gateway.let_go.notify_one();
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(notes.taken().last().unwrap(), "t: success [payment-ok]");
+}
+
+/// Between two deliveries nobody beats.
+#[tokio::test]
+async fn a_task_that_comes_again_is_kept_at_once() {
+    let (seats, notes) = attendant(seats(), &clock());
+    let again =
+        Incoming { attempt: 2, ..incoming(task("t", &Sketch::new("ada", &["12A"], "tok_visa"))) };
+    let lease = Lease::endless(seats.work().clock());
+    assert!(matches!(seats.attend(&again, &lease).await.verdict, Verdict::Done(_)));
+    assert_eq!(notes.taken(), ["t: still worked on", "t: success [seat-booked]"]);
 }
 
 #[tokio::test]

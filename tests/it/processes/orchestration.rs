@@ -133,7 +133,10 @@ async fn bookings_end_as_they_should(machine: &Machine, status: &Service) {
     let slow = Sketch::new("slow", &["14C"], "tok_timeout_then_ok");
     assert_eq!(ended(slow).await, "completed");
     // It is over, and starting it again starts nothing.
+    let before = machine.count(ExecutionStatus::Succeeded).await;
     assert!(machine.start(&declined.event()).await);
+    assert_eq!(machine.count(ExecutionStatus::Running).await, 0);
+    assert_eq!(machine.count(ExecutionStatus::Succeeded).await, before);
     assert_eq!(status.ending("declined").await["phase"], "payment_failed");
 }
 
@@ -219,13 +222,21 @@ async fn a_request_that_no_key_opens_ends_its_execution_and_is_set_aside() {
 }
 
 #[test]
-fn without_a_seal_key_no_service_of_a_state_machine_starts() {
+fn without_a_seal_key_or_with_raw_delivery_no_service_of_a_state_machine_starts() {
     let folder = Folder::new();
-    let mut command = binary();
-    command.args(["seats", "--flights", "sample"]).args(INTEGRATION);
-    command.env_remove("BOOKING_SEAL_KEY").env("BOOKING_DATA", folder.path());
-    let output = command.envs(LocalStack::environment_of("http://127.0.0.1:9")).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(78), "{told}");
-    assert!(told.contains("--seal-key-file") && told.contains("BOOKING_SEAL_KEY"), "{told}");
+    let refused = |key: Option<&str>, more: &[&str], words: [&str; 2]| {
+        let mut command = binary();
+        command.args(["seats", "--flights", "sample"]).args(INTEGRATION).args(more);
+        command.env("BOOKING_DATA", folder.path()).env_remove("BOOKING_SEAL_KEY");
+        command.envs(key.map(|it| ("BOOKING_SEAL_KEY", it)));
+        command.envs(LocalStack::environment_of("http://127.0.0.1:9"));
+        let output = command.output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{told}");
+        assert!(words.iter().all(|it| told.contains(it)), "{told}");
+    };
+    refused(None, &[], ["--seal-key-file", "BOOKING_SEAL_KEY"]);
+    refused(Some("short"), &[], ["BOOKING_SEAL_KEY", "32 to 4096 bytes"]);
+    let raw = ["--raw-delivery", "--integration step-functions"];
+    refused(Some(SEAL_KEY), &["--raw-delivery"], raw);
 }

@@ -53,7 +53,7 @@ impl Execution {
 const TELL: &str = "arn:${partition}:states:::sqs:sendMessage";
 const ASK: &str = "arn:${partition}:states:::sqs:sendMessage.waitForTaskToken";
 /// The fields that a state may have, by its type.
-const FIELDS: [(&str, &[&str]); 3] = [
+const FIELDS: [(&str, &[&str]); 2] = [
     (
         "Task",
         &[
@@ -71,7 +71,6 @@ const FIELDS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("Pass", &["Next", "Type"]),
-    ("Fail", &["Cause", "Comment", "Error", "Type"]),
 ];
 
 impl Machine {
@@ -151,10 +150,6 @@ impl Machine {
     fn go(&self, execution: &mut Execution, name: String) -> Vec<Sent> {
         let state = self.state(&name).clone();
         match text_of(&state, "Type") {
-            "Fail" => {
-                execution.at = At::Failed(text_of(&state, "Error").to_owned());
-                Vec::new()
-            }
             "Pass" => self.go_on(execution, &state),
             _ => {
                 execution.asked += u32::from(state["Resource"] == ASK);

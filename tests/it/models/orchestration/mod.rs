@@ -113,7 +113,7 @@ fn exhaustive_each_guard_of_the_state_machine_is_missed() {
     without(Guard::NameAsId, "J5 a second execution for one request", asked_twice());
     let late = one("a time-out as an answer", &charged(), &["completed"]);
     // Charged and seated, and nobody sends the receipt.
-    without(Guard::TimeOutIsNoAnswer, "confirmed (Rejected)", late);
+    without(Guard::TimeOutIsNoAnswer, "confirmed (States.Timeout)", late);
     without(
         Guard::Memo,
         "A1 the second delivery is not a no-op",
@@ -126,7 +126,7 @@ fn exhaustive_each_guard_of_the_state_machine_is_missed() {
 fn what_only_a_person_can_mend_fails_the_execution_where_it_is() {
     let machine = Machine::read();
     for state in machine.asking() {
-        for error in ["SetAside", "SQS.SdkClientException"] {
+        for error in ["Rejected", "SetAside", "SQS.SdkClientException"] {
             let (execution, _) = machine.start("b-1", json!({ "request": "sealed" }));
             let (name, token) = (state.to_owned(), "t".to_owned());
             let mut execution = execution.at(At::Waits { state: name, token });
@@ -185,12 +185,15 @@ fn the_input_of_an_execution_is_its_request_and_nothing_else() {
 fn every_task_that_waits_has_a_time_out_and_a_heartbeat_and_no_retry() {
     let machine = Machine::read();
     assert_eq!(machine.asking().len(), 6);
-    let given_back = give_back_delay(u32::MAX, &mut fastrand::Rng::with_seed(1)).as_secs();
+    let mut jitter = fastrand::Rng::with_seed(1);
+    let pauses = (0..1000).map(|_| give_back_delay(u32::MAX, &mut jitter).as_secs());
+    let given_back = pauses.max().unwrap();
+    assert!((800..=900).contains(&given_back), "{given_back} is not the longest pause");
     for state in machine.asking() {
         let it = &machine.states()[state];
         let (heartbeat, timeout) = (&it["HeartbeatSeconds"], &it["TimeoutSeconds"]);
         let (heartbeat, timeout) = (heartbeat.as_u64().unwrap(), timeout.as_u64().unwrap());
-        assert!(given_back < heartbeat && heartbeat < timeout, "{state}: {given_back} {heartbeat}");
+        assert!(2 * given_back <= heartbeat && heartbeat < timeout, "{state}: {given_back}");
         assert!(it.get("Retry").is_none(), "{state}");
         let asks_again = |error: &str| {
             let catches = |it: &&serde_json::Value| {

@@ -118,12 +118,8 @@ impl Model {
     pub fn new(scenario: &Scenario) -> (Model, World) {
         let mut machine = Machine::read();
         if scenario.guard == Some(Guard::TimeOutIsNoAnswer) {
-            let states = machine.definition["States"].as_object_mut().unwrap();
-            for catcher in states["TakePayment"]["Catch"].as_array_mut().unwrap() {
-                if catcher["Next"] == "TakePaymentAgain" {
-                    catcher["Next"] = json!("Rejected");
-                }
-            }
+            let catchers = &mut machine.definition["States"]["TakePayment"]["Catch"];
+            catchers.as_array_mut().unwrap().retain(|it| it["Next"] != "TakePaymentAgain");
         }
         let mut bookings: Vec<BookingId> = Vec::new();
         for request in &scenario.requests {
