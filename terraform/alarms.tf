@@ -72,6 +72,16 @@ locals {
         description = "SNS gave up delivering a ${topic} event to a subscriber. The event is on the -undelivered queue of that role. booking check says why."
       }
     },
+    {
+      for end, it in local.execution_alarms : "${local.machine_name}-executions-${end}" => {
+        metric      = "AWS/States ${it.metric} Sum"
+        dimensions  = { StateMachineArn = local.machine_arn }
+        above       = 0
+        of          = 1
+        minutes     = 5
+        description = it.description
+      } if local.orchestrated
+    },
   )
 
   # The end of the name of an alarm => the metric of the state machine, and what it means.
@@ -105,27 +115,7 @@ resource "aws_cloudwatch_metric_alarm" "queue_or_topic" {
   period              = 60
   datapoints_to_alarm = each.value.of
   evaluation_periods  = each.value.minutes
-  # A queue or topic without traffic has no data, which is no reason for an alarm.
-  treat_missing_data = "notBreaching"
-  alarm_actions      = [local.alarm_topic_arn]
-  ok_actions         = [local.alarm_topic_arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "execution" {
-  for_each = local.monitored && local.orchestrated ? local.execution_alarms : {}
-
-  alarm_name          = "${local.machine_name}-executions-${each.key}"
-  alarm_description   = each.value.description
-  namespace           = "AWS/States"
-  metric_name         = each.value.metric
-  statistic           = "Sum"
-  dimensions          = { StateMachineArn = local.machine_arn }
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 60
-  datapoints_to_alarm = 1
-  evaluation_periods  = 5
-  # A machine that nobody starts has no data, which is no reason for an alarm.
+  # A queue, topic or machine without traffic has no data, which is no reason for an alarm.
   treat_missing_data = "notBreaching"
   alarm_actions      = [local.alarm_topic_arn]
   ok_actions         = [local.alarm_topic_arn]

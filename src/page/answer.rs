@@ -30,8 +30,7 @@ struct Problem<'a> {
 }
 
 /// The same answer with the headers that every answer of the page has beside those of the API
-/// ([`crate::http::guarded`]). An address that axum could
-/// not read is answered with a page as well.
+/// ([`crate::http::guarded`]). An address that axum could not read is answered with a page as well.
 pub(super) async fn guarded(mut answer: Response) -> Response {
     let kind = answer.headers().get(CONTENT_TYPE);
     let is_page = kind.is_some_and(|it| it.as_bytes().starts_with(b"text/html"));

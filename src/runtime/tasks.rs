@@ -6,8 +6,7 @@ use futures_util::future::join_all;
 use tracing::{info, warn};
 
 use super::{
-    Attendant, Chain, Dependency, Lease, LeaseLost, Memo, StoredRow, UnitOfWork, Verdict,
-    WorkError,
+    Attendant, Chain, Dependency, Lease, LeaseLost, Memo, StoredRow, Verdict, WorkError,
     attendant::{Settled, dependency_of},
     look_up,
 };
@@ -50,14 +49,10 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             }
         };
         let (mut needed, mut in_answer) = (Vec::new(), Vec::new());
-        // Nobody had anything to say.
+        // Nobody had anything to say, so there is nothing to deal with.
         let Some(booking) = events.first().map(|it| it.booking.clone()) else {
-            let nothing = TaskAnswer::Said(Vec::new());
-            return Ok(self
-                .answer(token.as_ref(), &nothing)
-                .await
-                .err()
-                .unwrap_or(Verdict::Done(needed)));
+            let answered = self.answer(token.as_ref(), &TaskAnswer::Said(Vec::new())).await;
+            return Ok(answered.err().unwrap_or(Verdict::Done(needed)));
         };
         for event in &events {
             let settled = match self.settle(incoming, event, lease, traced).await? {
@@ -70,7 +65,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             needed.extend(used);
             let own = |it: &Message| token.is_some() && it.booking() == booking;
             let (own, others): (Vec<_>, Vec<_>) = messages.into_iter().partition(own);
-            in_answer.extend(own);
+            in_answer.push((own, recalled));
             if let Err(verdict) = self.send(incoming, others, recalled, lease, traced).await? {
                 return Ok(verdict);
             }
@@ -78,21 +73,24 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         if token.is_none() {
             return Ok(Verdict::Done(needed));
         }
-        let said = match self.work().said(&booking).await {
+        let said = match said::<R::Rules>(self.work().store(), &booking).await {
             Ok(said) => said,
             Err(error) => return Ok(Verdict::Retry(dependency_of(&error), error.into())),
         };
         lease.check()?;
         match self.answer(token.as_ref(), &TaskAnswer::Said(said)).await {
             Ok(Answered::Heard) => {
-                in_answer.iter().for_each(|it| self.metrics().published(it.kind.topic()));
+                let own = in_answer.iter().flat_map(|(own, _)| own);
+                own.for_each(|it| self.metrics().published(it.kind.topic()));
             }
             // It came too late, or the execution is dead, or it was answered before. So that
             // nothing is lost, it is told like an event that nobody asked for.
             Ok(Answered::NobodyWaits) => {
-                let sent = self.send(incoming, in_answer, true, lease, traced).await?;
-                if let Err(verdict) = sent {
-                    return Ok(verdict);
+                for (own, recalled) in in_answer {
+                    let sent = self.send(incoming, own, recalled, lease, traced).await?;
+                    if let Err(verdict) = sent {
+                        return Ok(verdict);
+                    }
                 }
             }
             Err(verdict) => return Ok(verdict),
@@ -154,22 +152,11 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
 #[error("this program has a bug: it takes tasks, and has nowhere to answer them")]
 struct NoDesk;
 
-impl<R: Role, S: Store> UnitOfWork<R, S> {
-    /// All messages about a booking that this role has announced until now, in the order in which
-    /// they were decided. Some may stand in the memo of another booking, whose request ended this
-    /// one.
-    ///
-    /// # Errors
-    /// When the store failed, or a row cannot be read.
-    pub async fn said(&self, booking: &BookingId) -> Result<Vec<Message>, WorkError> {
-        said::<R::Rules>(self.store(), booking).await
-    }
-}
-
-/// As [`UnitOfWork::said`], for a command that has the store alone.
+/// All messages about a booking that a role has announced until now, in the order in which they
+/// were decided. Some may stand in the memo of another booking, whose request ended this one.
 ///
 /// # Errors
-/// As [`UnitOfWork::said`].
+/// When the store failed, or a row cannot be read.
 pub async fn said<R: Rules>(
     store: &impl Store,
     booking: &BookingId,

@@ -83,9 +83,8 @@ impl Task {
     }
 }
 
-/// Reads a task. Everything in it but the sealed request was written by the state machine or by
-/// another role, which is for IAM to see to. The request was written by a client, and
-/// so was the name of the execution, which is the booking.
+/// Reads a task. The request and the name of the execution, which is the booking, were written by a
+/// client; everything else by the state machine or by another role, which is for IAM to see to.
 ///
 /// # Errors
 /// When nobody can be answered: it is no task, or the token cannot be read. One whose events cannot
@@ -174,7 +173,7 @@ pub enum TaskAnswer {
     /// All that the role has announced about the booking until now. So a task that is asked again
     /// gets the same answer, and one that comes too late gets what came of it.
     Said(Vec<Message>),
-    /// The request is not valid, which status has recorded.
+    /// The request cannot be read here, and is on the dead-letter queue.
     Rejected,
     /// The message is on the dead-letter queue, and a person should look at it.
     SetAside,
@@ -187,8 +186,8 @@ struct Text<'a> {
 }
 
 impl TaskAnswer {
-    /// The name of the error that the task ends with. `None` if it succeeds. The definition of the
-    /// state machine catches each by its name.
+    /// The name of the error that the task ends with. `None` if it succeeds. The state machine
+    /// catches the first two by their names, and ends with the others.
     #[must_use]
     pub fn error(&self) -> Option<&'static str> {
         match self {

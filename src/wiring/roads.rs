@@ -99,8 +99,7 @@ impl Chosen {
         traced: bool,
     ) -> Result<Road, Fault> {
         let clients = Clients::within_limits(config, count.clone()).map_err(aws_fault)?;
-        let all = Names::new(&args.aws.prefix);
-        let names = self.names(&all);
+        let names = self.names(&Names::new(&args.aws.prefix));
         let connecting = AwsBus::connect_traced(&clients, &names, role, deletes_linger, traced);
         let (queue, home, drivers) = connecting.await.map_err(aws_fault)?;
         Ok(match self.0 {
@@ -112,7 +111,7 @@ impl Chosen {
                 Road { queue, drivers, outbox, intake, desk: None }
             }
             Kind::Tasks(key) => {
-                let beside = BesideMachine::connect(&clients, &all, &home, role);
+                let beside = BesideMachine::connect(&clients, &names, &home, role);
                 let outbox = AnyOutbox::Beside(beside.await.map_err(aws_fault)?);
                 let desk =
                     Some(Arc::new(AwsDesk::new(step_functions(config, count.clone())))

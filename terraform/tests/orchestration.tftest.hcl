@@ -27,7 +27,7 @@ run "nothing_of_it_by_default" {
   assert {
     condition = sum([
       length(aws_sfn_state_machine.booking), length(aws_cloudwatch_log_group.machine), length(aws_iam_role.machine),
-      length(aws_iam_role_policy.machine), length(aws_cloudwatch_metric_alarm.execution),
+      length(aws_iam_role_policy.machine), length([for it in aws_cloudwatch_metric_alarm.queue_or_topic : it if it.namespace == "AWS/States"]),
     ]) == 0 && output.state_machine_arn == null
     error_message = "Something that only the state machine needs is created without it."
   }
@@ -200,7 +200,7 @@ run "everything_has_the_prefix_and_fits" {
     condition = alltrue([
       for name in concat(
         aws_sfn_state_machine.booking[*].name, aws_iam_role.machine[*].name, values(aws_sqs_queue.role)[*].name,
-        values(aws_sqs_queue.dlq)[*].name, values(aws_cloudwatch_metric_alarm.execution)[*].alarm_name,
+        values(aws_sqs_queue.dlq)[*].name, values(aws_cloudwatch_metric_alarm.queue_or_topic)[*].alarm_name,
       ) : startswith(name, var.prefix) && length(name) <= 80
     ]) && length(aws_iam_role.machine[0].name) <= 64 && aws_cloudwatch_log_group.machine[0].name == "/aws/vendedlogs/states/${var.prefix}booking"
     error_message = "A name does not begin with the prefix, or is longer than AWS takes."
@@ -216,7 +216,7 @@ run "everything_has_the_prefix_and_fits" {
         aws_iam_policy.operator.policy,
         aws_iam_role.machine[*].assume_role_policy,
         aws_iam_role_policy.machine[*].policy,
-        values(aws_cloudwatch_metric_alarm.execution)[*].dimensions,
+        values(aws_cloudwatch_metric_alarm.queue_or_topic)[*].dimensions,
         aws_cloudwatch_dashboard.booking[0].dashboard_body,
       ])) : startswith(reverse(split("/", reverse(split(":", arn))[0]))[0], var.prefix)
     ])
@@ -315,7 +315,7 @@ run "tasks_and_the_machine_are_watched" {
 
   assert {
     condition = toset([
-      for it in aws_cloudwatch_metric_alarm.queue_or_topic : join(" ", [it.alarm_name, it.metric_name, jsonencode(it.dimensions)])
+      for it in aws_cloudwatch_metric_alarm.queue_or_topic : join(" ", [it.alarm_name, it.metric_name, jsonencode(it.dimensions)]) if it.namespace != "AWS/States"
       ]) == toset(flatten([
         for role in run.topics.roles : [
           "booking-${role}-tasks-oldest-message ApproximateAgeOfOldestMessage {\"QueueName\":\"booking-${role}-tasks\"}",
@@ -329,10 +329,10 @@ run "tasks_and_the_machine_are_watched" {
   # Name, metric, dimensions, statistic, threshold, how many minutes out of how many: the whole list.
   assert {
     condition = toset([
-      for it in aws_cloudwatch_metric_alarm.execution : join(" ", [
+      for it in aws_cloudwatch_metric_alarm.queue_or_topic : join(" ", [
         it.alarm_name, it.namespace, it.metric_name, jsonencode(it.dimensions), it.statistic,
         it.comparison_operator, it.threshold, "${it.datapoints_to_alarm}/${it.evaluation_periods}x${it.period}s",
-      ])
+      ]) if it.namespace == "AWS/States"
       ]) == toset([
       for name, metric in { failed = "ExecutionsFailed", timed-out = "ExecutionsTimedOut", aborted = "ExecutionsAborted" } :
       "booking-executions-${name} AWS/States ${metric} {\"StateMachineArn\":\"arn:aws:states:eu-central-1:123456789012:stateMachine:booking\"} Sum GreaterThanThreshold 0 1/5x60s"
@@ -342,13 +342,13 @@ run "tasks_and_the_machine_are_watched" {
 
   # A tripwire for the arithmetic in README.md.
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.queue_or_topic) + length(aws_cloudwatch_metric_alarm.execution) == 15
+    condition     = length(aws_cloudwatch_metric_alarm.queue_or_topic) == 15
     error_message = "There are no longer 15 alarms without services: mend the costs in README.md."
   }
 
   assert {
     condition = alltrue([
-      for it in concat(values(aws_cloudwatch_metric_alarm.execution), values(aws_cloudwatch_metric_alarm.queue_or_topic)) :
+      for it in aws_cloudwatch_metric_alarm.queue_or_topic :
       it.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:booking-alarms"]) &&
       it.ok_actions == it.alarm_actions && it.treat_missing_data == "notBreaching" && length(it.alarm_description) > 20
     ])
@@ -409,7 +409,7 @@ run "an_emulator_gets_the_machine_without_logs_and_alarms" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_log_group.machine) + length(aws_cloudwatch_metric_alarm.execution) == 0
+    condition     = length(aws_cloudwatch_log_group.machine) + length(aws_cloudwatch_metric_alarm.queue_or_topic) == 0
     error_message = "An emulator gets a log group or alarms."
   }
 }
@@ -419,7 +419,7 @@ run "nothing_is_watched_if_nobody_wants_it" {
   variables { monitoring = false }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.execution) == 0 && length(aws_cloudwatch_log_group.machine) == 1
+    condition     = length(aws_cloudwatch_metric_alarm.queue_or_topic) == 0 && length(aws_cloudwatch_log_group.machine) == 1
     error_message = "monitoring = false has no effect on the machine, or takes its log."
   }
 }

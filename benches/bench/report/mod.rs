@@ -50,7 +50,8 @@ fn text(results: &Results, sizes: &Sizes, runs: usize, took: Duration) -> anyhow
         lines.len(),
     ));
     if missed > 0 {
-        text.push_str(&format!("**{missed} are missed.**\n\n"));
+        let are = if missed == 1 { "is" } else { "are" };
+        text.push_str(&format!("**{missed} {are} missed.**\n\n"));
     }
     text.push_str("## Where\n\n");
     text.push_str(&machine::table(took)?);

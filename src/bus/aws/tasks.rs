@@ -6,9 +6,12 @@ use std::{collections::BTreeMap, error::Error};
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use futures_util::future::BoxFuture;
 
-use super::failure::failure;
+use super::{
+    failure::{failure, said},
+    requests::SqsQueue,
+};
 use crate::{
-    aws::{AwsError, Clients, Home, Names, Right},
+    aws::{AwsError, Clients, Home, Names, Right, Told},
     bus::{Answered, BusError, Desk, Outbox},
     domain::{RoleName, ids::BookingId},
     topics,
@@ -64,7 +67,14 @@ where
         Err(it) if it.code().is_some_and(|it| SETTLED.contains(&it)) => Ok(Answered::NobodyWaits),
         Err(it) => {
             // This right cannot be narrowed to one state machine: a token says which task is meant.
-            Err(failure(operation, TASK, Right { action, resource: "*".to_owned() }, it))
+            let right = Right { action, resource: "*".to_owned() };
+            let told = Told::of(&it);
+            if told.is_setting() {
+                return Err(failure(operation, TASK, right, it));
+            }
+            // What AWS says of a request that it does not take may quote the token.
+            let (code, told) = (told.code().map(str::to_owned), told.without_message());
+            Err(said(operation, TASK, right, code.as_deref(), told.into()))
         }
     }
 }
@@ -95,13 +105,12 @@ impl Desk for AwsDesk {
 /// events.
 #[derive(Clone, Debug)]
 pub struct BesideMachine {
-    sqs: aws_sdk_sqs::Client,
-    /// The queues of tasks of the roles that hear this role: name, URL and ARN.
-    queues: BTreeMap<RoleName, (String, String, String)>,
+    /// The queues of tasks of the roles that hear this role.
+    queues: BTreeMap<RoleName, SqsQueue>,
 }
 
 impl BesideMachine {
-    /// Finds the queues of tasks of all roles that hear what `role` announces.
+    /// Finds the queues of tasks, by these names, of all roles that hear what `role` announces.
     ///
     /// # Errors
     /// When a queue does not exist or may not be used, or AWS cannot be reached.
@@ -111,17 +120,16 @@ impl BesideMachine {
         home: &Home,
         role: RoleName,
     ) -> Result<BesideMachine, AwsError> {
-        let names = names.of_tasks();
         let mut queues = BTreeMap::new();
         let said = |it: &RoleName| {
             topics::subscriptions(*it).iter().any(|it| it.publisher() == Some(role))
         };
         for listener in RoleName::ALL.into_iter().filter(said) {
-            let name = names.queue(listener);
+            let (name, sqs) = (names.queue(listener), clients.sqs.clone());
             let (url, arn) = (clients.queue_url(&name).await?, home.queue_arn(&name));
-            queues.insert(listener, (name, url, arn));
+            queues.insert(listener, SqsQueue { sqs, name, url, arn });
         }
-        Ok(BesideMachine { sqs: clients.sqs.clone(), queues })
+        Ok(BesideMachine { queues })
     }
 }
 
@@ -129,12 +137,10 @@ impl Outbox for BesideMachine {
     async fn send(&self, _: &Incoming, message: &Message) -> Result<(), BusError> {
         let hears = |it: &RoleName| topics::subscriptions(*it).contains(&message.kind);
         let body = message.told();
-        for (_, (name, url, arn)) in self.queues.iter().filter(|(role, _)| hears(role)) {
-            let send = self.sqs.send_message().queue_url(url).message_body(&body);
-            send.send().await.map_err(|it| {
-                let right = Right { action: "sqs:SendMessage", resource: arn.clone() };
-                failure("send to", name, right, it)
-            })?;
+        for (_, queue) in self.queues.iter().filter(|(role, _)| hears(role)) {
+            let send = queue.sqs.send_message().queue_url(&queue.url).message_body(&body);
+            let sent = send.send().await;
+            sent.map_err(|it| failure("send to", &queue.name, queue.right("sqs:SendMessage"), it))?;
         }
         Ok(())
     }
@@ -194,7 +200,7 @@ mod tests {
     #[test]
     fn a_task_that_has_timed_out_is_over_or_is_unknown_is_no_failure() {
         let sent = |code: &str| {
-            let meta = ErrorMetadata::builder().code(code).build();
+            let meta = ErrorMetadata::builder().code(code).message("the token AQDA").build();
             let answer = HttpResponse::new(400.try_into().unwrap(), "".into());
             let error = SdkError::service_error(SendTaskSuccessError::generic(meta), answer);
             heard("answer", "states:SendTaskSuccess", Err::<(), _>(error))
@@ -203,7 +209,10 @@ mod tests {
             assert_eq!(sent(code).unwrap(), Answered::NobodyWaits, "{code}");
         }
         for code in ["InvalidOutput", "ThrottlingException", "KmsThrottlingException"] {
-            assert!(matches!(sent(code), Err(BusError::Failed { .. })), "{code}");
+            let failed = sent(code).unwrap_err();
+            assert!(matches!(failed, BusError::Failed { .. }), "{code}");
+            let told = format!("{failed} {failed:?} {}", failed.source().unwrap());
+            assert!(told.contains(code) && !told.contains("AQDA"), "{told}");
         }
         assert!(matches!(sent("AccessDeniedException"), Err(BusError::Refused { .. })));
     }

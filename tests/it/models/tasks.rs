@@ -9,7 +9,7 @@ use std::{
 use booking::{
     bus::{
         Answered, BusError, Desk, Outbox,
-        memory::{Exchange, Unkindness},
+        memory::{Exchange, MemoryBus, Unkindness},
     },
     clock::Clock,
     domain::{RoleName, event::Kind, schedule::Schedule, seats::Seats},
@@ -190,16 +190,35 @@ async fn an_answer_that_nobody_waits_for_is_told_beside_the_machine() {
     assert_eq!(notes.taken(), ["asked-again: success [seat-booked]"]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_worker_beats_for_a_task_that_takes_long() {
-    let clock = clock();
-    let gateway = Arc::new(Told::default());
+type Payments = Worker<MemoryBus, PaymentRole<ToldGateway>, Memory, Notes>;
+
+/// Payment with the task `t` on its queue, and a gateway that answers when it is let.
+fn working_on_a_task() -> (Arc<Payments>, Arc<Told>, Notes) {
+    let (clock, gateway) = (clock(), Arc::new(Told::default()));
     let (payment, notes) = attendant(PaymentRole(ToldGateway(Arc::clone(&gateway))), &clock);
     let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
     let health = PollHealth::new(&clock, Duration::from_secs(60));
     let queue = exchange.bus(RoleName::Payment);
-    let worker = Arc::new(Worker::new(queue, payment, Limits::default(), health, 1));
     exchange.put_raw(RoleName::Payment, &task("t", &Sketch::new("ada", &["12A"], "tok_visa")));
+    let worker = Worker::new(queue, payment, Limits::default(), health, 1);
+    (Arc::new(worker), gateway, notes)
+}
+
+/// What would be answered nowhere is not deleted.
+#[tokio::test]
+async fn a_task_that_nobody_can_answer_is_given_back() {
+    let work = UnitOfWork::new(seats(), Memory::default(), clock());
+    let (notes, intake) = (Notes::default(), Intake::tasks(key()));
+    let seats = Attendant::new(Arc::new(work), notes.clone(), intake, Metrics::default());
+    let it = task("t", &Sketch::new("ada", &["12A"], "tok_visa"));
+    let verdict = verdict(&seats, it).await;
+    assert!(matches!(verdict, Verdict::Retry(None, _)), "{verdict:?}");
+    assert_eq!(notes.taken(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_beats_for_a_task_that_takes_long() {
+    let (worker, gateway, notes) = working_on_a_task();
     let stop = CancellationToken::new();
     let running = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
     eventually("two heartbeats of the task", async || {
@@ -226,15 +245,7 @@ async fn a_task_that_comes_again_is_kept_at_once() {
 
 #[tokio::test]
 async fn the_heartbeat_keeps_the_tasks_that_are_worked_on_and_no_others() {
-    let clock = clock();
-    let gateway = Arc::new(Told::default());
-    let (payment, notes) = attendant(PaymentRole(ToldGateway(Arc::clone(&gateway))), &clock);
-    let exchange = Exchange::new(clock.clone(), "", 1, Unkindness::default());
-    let health = PollHealth::new(&clock, Duration::from_secs(60));
-    let queue = exchange.bus(RoleName::Payment);
-    let worker = Arc::new(Worker::new(queue, payment, Limits::default(), health, 1));
-    let ada = Sketch::new("ada", &["12A"], "tok_visa");
-    exchange.put_raw(RoleName::Payment, &task("t", &ada));
+    let (worker, gateway, notes) = working_on_a_task();
     let working = tokio::spawn({
         let worker = Arc::clone(&worker);
         async move { worker.step(1).await.unwrap() }

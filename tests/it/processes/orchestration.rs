@@ -1,7 +1,7 @@
 //! The same four services under a state machine: the real Terraform applied to LocalStack, whose
 //! Step Functions runs the definition as it is, and the real binary.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use booking::{
@@ -72,7 +72,7 @@ async fn the_article_orchestrated_end_to_end() {
 }
 
 /// `booking request` on this road, as a person types it.
-fn request(prefix: &str, status: &Service, more: &[&str]) -> Output {
+fn request(mut command: Command, prefix: &str, status: &Service, more: &[&str]) -> Output {
     let fixed = [
         "request",
         "--flight",
@@ -88,7 +88,6 @@ fn request(prefix: &str, status: &Service, more: &[&str]) -> Output {
         "--token",
         "tok_visa",
     ];
-    let mut command = binary();
     command.args(fixed).args(INTEGRATION).args(more);
     command.env("BOOKING_STATUS_URL", format!("http://{}", status.address));
     command.env("BOOKING_PREFIX", prefix).envs(LocalStack::running().environment());
@@ -96,7 +95,7 @@ fn request(prefix: &str, status: &Service, more: &[&str]) -> Output {
 }
 
 async fn the_command_line_starts_a_booking_once(prefix: &str, machine: &Machine, status: &Service) {
-    let output = request(prefix, status, &["--seat", "16A", "--id", "cli-1", "--watch"]);
+    let output = request(binary(), prefix, status, &["--seat", "16A", "--id", "cli-1", "--watch"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("booking cli-1") && text.contains("COMPLETED"), "{text}");
@@ -105,7 +104,7 @@ async fn the_command_line_starts_a_booking_once(prefix: &str, machine: &Machine,
     assert!(!line.contains("Ada") && !line.contains("tok_visa"), "{line}");
 
     // The same id again, for another seat: the first one stands.
-    let output = request(prefix, status, &["--seat", "16B", "--id", "cli-1", "--json"]);
+    let output = request(binary(), prefix, status, &["--seat", "16B", "--id", "cli-1", "--json"]);
     assert_eq!(output.status.code(), Some(0));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&told["booking_id"], &told["started"]), (&json!("cli-1"), &json!(false)));
@@ -214,11 +213,20 @@ async fn a_request_that_no_key_opens_ends_its_execution_and_is_set_aside() {
     assert_eq!(view["phase"], "rejected");
     let said = view["rejections"][0].as_str().unwrap();
     assert!(said.contains("sealed for this booking"), "{said}");
-    let dead = machine.names.dead_letter_queue(RoleName::Seats);
-    eventually("the dead letter of seats", async || {
-        (account.depth_of(&dead).await.0 == 1).then_some(())
-    })
-    .await;
+    // The same by a person whose key is another one.
+    let mut command = binary();
+    command.env("BOOKING_SEAL_KEY", "another-seal-key-that-is-long-enough");
+    let output = request(command, &account.prefix, &services[3], &["--seat", "12A", "--watch"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("REJECTED") && text.contains("--seal-key-file"), "{text}");
+    for role in [RoleName::Seats, RoleName::Status] {
+        let dead = machine.names.dead_letter_queue(role);
+        eventually(&format!("two dead letters of {role}"), async || {
+            (account.depth_of(&dead).await.0 == 2).then_some(())
+        })
+        .await;
+    }
 }
 
 #[test]
@@ -239,4 +247,8 @@ fn without_a_seal_key_or_with_raw_delivery_no_service_of_a_state_machine_starts(
     refused(Some("short"), &[], ["BOOKING_SEAL_KEY", "32 to 4096 bytes"]);
     let raw = ["--raw-delivery", "--integration step-functions"];
     refused(Some(SEAL_KEY), &["--raw-delivery"], raw);
+    let file = folder.join("large.key");
+    std::fs::write(&file, format!("{SEAL_KEY}\n").repeat(1000)).unwrap();
+    let large = ["--seal-key-file", file.to_str().unwrap()];
+    refused(None, &large, ["more than 16384 bytes", "the seal key"]);
 }
