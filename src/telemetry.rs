@@ -3,6 +3,7 @@
 //! reach a log or a span.
 
 mod export;
+mod json;
 mod post;
 mod settings;
 
@@ -111,9 +112,7 @@ where
     let lines = fmt::layer().with_writer(to);
     let layer = match format {
         LogFormat::Text => lines.with_target(false).with_ansi(coloured).boxed(),
-        // Only the innermost span. The list of all spans would say the same again, since there are
-        // no spans within that of a delivery.
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Json => lines.fmt_fields(json::Members).event_format(json::Line).boxed(),
     };
     tracing_subscriber::registry().with(wanted).with(filter_fn(harmless)).with(layer)
 }
