@@ -40,12 +40,12 @@ const NEXT: &str = "next";
 /// A folder in which `size` bookings are stored, and the numbers of `bookings` that are not.
 ///
 /// A small folder is copied for each run. A large one is used in place, and each run adds its own
-/// bookings to it. When they have added more than a tenth, the folder is made anew.
+/// bookings to it. When they have added more than a fifth, the folder is made anew.
 pub fn stored(size: usize, bookings: usize) -> anyhow::Result<(PathBuf, Numbers)> {
     let kept = place::folder().join("stored").join(size.to_string());
     let copied = size <= COPIED_MAX;
     let mut first = next(&kept)?.unwrap_or(usize::MAX);
-    if first > size + size / 10 {
+    if first > size + size / 5 {
         fill(&kept, size)?;
         first = size;
     }

@@ -2,7 +2,7 @@
 //! let a value end a line or an object.
 //!
 //! `tracing-subscriber` has such a format, too. It reads the fields of the span from its own JSON
-//! for each line, which took a tenth of the CPU time of a service.
+//! for each line, which takes most of the time of a line.
 
 use std::fmt::{self, Write};
 
