@@ -25,7 +25,7 @@ pub const FULL: Sizes = Sizes {
     steady_5: 120,
     idle: Duration::from_secs(182),
     pipeline: 50_000,
-    pipeline_stored: 10_000,
+    pipeline_stored: 30_000,
     stored: [10_000, 1_000_000],
     steady_200: 3_000,
     watched: 100_000,
