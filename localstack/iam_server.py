@@ -8,8 +8,8 @@ into a transaction, does not ask for the right to a key with which it decrypts, 
 every service, and knows no queue policies. This file adds exactly that, and leaves users, policies,
 matching and signatures to moto.
 
-Of the conditions of identity policies, this file knows those that ours have: kms:ViaService. Neither this
-file nor moto enforces permission boundaries, service control policies, key policies of KMS, and the trust
+Of the conditions of identity policies, this file knows those that ours have: StringEquals,
+ForAllValues:StringEquals and Null, on kms:ViaService, events:source and events:detail-type. Neither this file nor moto enforces permission boundaries, service control policies, key policies of KMS, and the trust
 policy of a role. A test takes a role with AssumeRole, which in AWS only ECS may do.
 
 GET /refused lists what was refused: [{"principal", "action", "resource"}].
@@ -89,6 +89,10 @@ def needed(service, operation, region, asked):
         if "TableName" in asked:
             index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
             return [(action, arn("dynamodb", f"table/{asked['TableName']}{index}"))]
+    if service == "events":
+        if operation == "PutEvents":
+            return [(action, bus_arn(it, region)) for it in asked["Entries"]]
+        return [(action, bus_arn({"EventBusName": asked.get("Name")}, region))]
     if (service, operation) == ("ses", "SendEmail"):
         # The identity is the domain of the sender: no test verifies a single address.
         identity = parseaddr(asked["FromEmailAddress"])[1].rpartition("@")[2]
@@ -101,6 +105,19 @@ def needed(service, operation, region, asked):
     if (service, operation) == ("kms", "Decrypt"):
         return [(action, asked["KeyId"])]
     return [(action, "*")]
+
+
+def bus_arn(entry, region):
+    name = entry.get("EventBusName") or "default"
+    return name if name.startswith("arn:") else f"arn:aws:events:{region}:{ACCOUNT}:event-bus/{name}"
+
+
+def context(service, operation, asked):
+    """What the conditions of a policy may ask about a call: its keys, each with all its values."""
+    if (service, operation) != ("events", "PutEvents"):
+        return {}
+    said = {"events:source": "Source", "events:detail-type": "DetailType"}
+    return {key: [it[field] for it in asked["Entries"] if field in it] for key, field in said.items()}
 
 
 def decrypts(service, operation, region, asked):
@@ -116,8 +133,8 @@ def decrypts(service, operation, region, asked):
     return [it for it in keys if it and ":key/" in it]
 
 
-def allowed(policies, action, resource, via=None):
-    """Whether policies allow an action, which another service may take in the name of the caller."""
+def allowed(policies, action, resource, about):
+    """Whether policies allow an action, of which the context says more."""
     verdicts = []
     for it in policies:
         policy = IAMPolicy(it)
@@ -125,18 +142,26 @@ def allowed(policies, action, resource, via=None):
         # moto takes a condition that does not hold for a denial. What is left has none.
         document["Statement"] = [
             {name: value for name, value in it.items() if name != "Condition"}
-            for it in document["Statement"] if holds(it.get("Condition", {}), via)
+            for it in document["Statement"] if holds(it.get("Condition", {}), about)
         ]
         verdicts.append(policy.is_action_permitted(action, resource))
     return PermissionResult.DENIED not in verdicts and PermissionResult.PERMITTED in verdicts
 
 
-def holds(condition, via):
-    """Whether a condition is met. Only the one kind that our policies have is known."""
-    if not condition:
-        return True
-    assert list(condition) == ["StringEquals"] and list(condition["StringEquals"]) == ["kms:ViaService"], condition
-    return via in condition["StringEquals"]["kms:ViaService"]
+def holds(condition, about):
+    """Whether a condition is met. Only the kinds that our policies have are known."""
+
+    def one(operator, wanted, said):
+        if operator == "Null":
+            return (wanted == "true") == (not said)
+        wanted = [wanted] if isinstance(wanted, str) else wanted
+        assert operator in ("StringEquals", "ForAllValues:StringEquals"), condition
+        return all(it in wanted for it in said) and (bool(said) or operator.startswith("ForAllValues"))
+
+    return all(
+        one(operator, wanted, about.get(key, []))
+        for operator, keys in condition.items() for key, wanted in keys.items()
+    )
 
 
 def denial(service, operation, principal, action, resource):
@@ -181,11 +206,11 @@ def call_action(self):
     asked = json.loads(here.body) if here.body.startswith(b"{") else {name: it[0] for name, it in self.querystring.items()}
     # GetCallerIdentity needs no right.
     pairs = [] if (service, operation) == ("sts", "GetCallerIdentity") else needed(service, operation, self.region, asked)
-    rights = [(action, resource, None) for action, resource in pairs]
-    via = f"{service}.{self.region}.amazonaws.com"
+    rights = [(action, resource, context(service, operation, asked)) for action, resource in pairs]
+    via = {"kms:ViaService": [f"{service}.{self.region}.amazonaws.com"]}
     rights += [("kms:Decrypt", key, via) for key in decrypts(service, operation, self.region, asked)]
-    for action, resource, via in rights:
-        if not allowed(policies, action, resource, via):
+    for action, resource, about in rights:
+        if not allowed(policies, action, resource, about):
             with lock:
                 refused.append({"principal": principal, "action": action, "resource": resource})
             return denial(service, operation, principal, action, resource)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs LocalStack (SNS, SQS, IAM, STS, Step Functions) until told to stop, in Docker or from PyPI.
+"""Runs LocalStack (SNS, SQS, EventBridge, Step Functions, IAM, STS) until told to stop, in Docker or from PyPI.
 
 Prints one line on stdout once LocalStack answers requests: `ready http://127.0.0.1:PORT`.
 Everything else goes to stderr and to `localstack.log` in the state folder.
@@ -25,7 +25,7 @@ import install
 
 # The last tag that starts without an auth token. compose.yaml names the same.
 IMAGE = "localstack/localstack:4.14.0"
-SERVICES = "sns,sqs,iam,sts,stepfunctions"
+SERVICES = "sns,sqs,iam,sts,events,stepfunctions"
 READY_WITHIN_S = {"pip": 120, "docker": 600}  # Docker may have to pull the image first.
 END_WITHIN_S = 5
 # A harmless request for each service, since the health check is good seconds before the services answer.
@@ -103,7 +103,8 @@ class Instance:
             command = ["docker", "run", "--rm", "--name", self.container, "--publish", f"127.0.0.1:{port}:4566"]
             command += [part for k, v in settings.items() for part in ("--env", f"{k}={v}")] + [IMAGE]
         else:
-            command = [str(python), str(Path(__file__).resolve().parent / "loopback.py")]
+            # It runs loopback.py, which runs LocalStack.
+            command = [str(python), str(Path(__file__).resolve().parent / "eventbridge.py")]
             environ |= settings | {
                 # In a container, LocalStack would believe that it runs in its own image, and would share
                 # /var/lib/localstack with every other LocalStack.

@@ -3,11 +3,13 @@
 //! a setting, except for the keys, which are no flags: `wiring::keys` and `cli::request` read them.
 //! The standard variables of OpenTelemetry are read by `telemetry::settings`.
 
+mod events;
 mod integration;
 mod letters;
 mod mail;
 mod status;
 
+pub use events::{DeliveryArgs, Events, EventsArgs};
 pub use integration::{Integration, IntegrationArgs};
 pub use letters::{Attached, LetterArgs};
 pub use mail::{MailArgs, MailerName, SmtpArgs, SmtpTls};
@@ -72,16 +74,6 @@ fn prefix(text: &str) -> Result<String, &'static str> {
     } else {
         Err("expected at most 32 characters of a-z, 0-9 and -")
     }
-}
-
-/// Whether messages have an SNS envelope.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct RawArgs {
-    /// Accept outcomes without an SNS envelope, from subscriptions with raw message delivery; `dlq`
-    /// then reads messages as such a service does. Such a message does not show its topic,
-    /// so a publisher of one topic is trusted with all topics
-    #[arg(long, env = "BOOKING_RAW_DELIVERY", value_parser = BoolishValueParser::new())]
-    pub raw_delivery: bool,
 }
 
 /// The AWS account, for commands that have no queue of their own to learn it from.
@@ -152,7 +144,7 @@ pub struct ServiceArgs {
     pub store: StoreArgs,
 
     #[command(flatten)]
-    pub raw: RawArgs,
+    pub delivery: DeliveryArgs,
 
     #[command(flatten)]
     pub canary: CanaryArgs,

@@ -58,22 +58,28 @@ resource "aws_iam_policy" "publisher" {
     Statement = concat(
       each.key == local.client ? [] : local.queue_statements[each.key],
       lookup(local.machine_statements, each.key, []),
-      length(each.value) == 0 ? [] : [{
-        Sid      = "PublishOwnTopics"
-        Effect   = "Allow"
-        Action   = ["sns:Publish"]
-        Resource = [for topic in each.value : local.topic_arns[topic]]
-      }],
+      lookup(local.publish_statements, each.key, []),
+      lookup(local.bus_statements, each.key, []),
       lookup(local.table_statements, each.key, []),
       [for it in local.watch_statements : it if each.key == local.answering],
       [for it in local.mail_statements : it if each.key == "receipt"],
-      # A client that starts a machine sends nothing that the key is for.
-      each.key == local.client && local.orchestrated ? [] : local.key_statements,
+      # Of what a client asks, only SNS uses the key in its name.
+      each.key == local.client && local.carrier != "sns" ? [] : local.key_statements,
     )
   })
 }
 
 locals {
+  # On the topics. event-bus.tf has what comes instead.
+  publish_statements = {
+    for publisher, topics in local.publishes : publisher => [{
+      Sid      = "PublishOwnTopics"
+      Effect   = "Allow"
+      Action   = ["sns:Publish"]
+      Resource = [for topic in topics : local.topic_arns[topic]]
+    }] if local.carrier == "sns" && length(topics) > 0
+  }
+
   queue_statements = {
     for role in local.listeners : role => [
       {

@@ -59,7 +59,7 @@ locals {
         above       = 0
         of          = 1
         minutes     = 5
-        description = "SNS could not deliver messages to ${role}. Most likely its queue, the policy of the queue or the policy of the KMS key was changed. booking check says which. Mend it, then ${contains(local.guests, role) ? "send the messages on to its queue" : "run booking dlq redrive ${role}"}."
+        description = "${local.carrier == "eventbridge" ? "EventBridge" : "SNS"} could not deliver messages to ${role}. Most likely its queue, the policy of the queue or the policy of the KMS key was changed. booking check says which. Mend it, then ${contains(local.guests, role) ? "send the messages on to its queue" : "run booking dlq redrive ${role}"}."
       }
     },
     {
@@ -70,6 +70,16 @@ locals {
         of          = 1
         minutes     = 5
         description = "SNS gave up delivering a ${topic} event to a subscriber. The event is on the -undelivered queue of that role. booking check says why."
+      }
+    },
+    {
+      for pair, name in local.rule_names : "${name}-failed-invocations" => {
+        metric      = "AWS/Events FailedInvocations Sum"
+        dimensions  = { EventBusName = local.bus_name, RuleName = name }
+        above       = 0
+        of          = 1
+        minutes     = 5
+        description = "EventBridge gave up delivering a ${local.subscriptions[pair].topic} event to ${local.subscriptions[pair].listener}. The event is on the -undelivered queue of ${local.subscriptions[pair].listener}; if it is not there, it is lost. booking check says why."
       }
     },
     {
@@ -115,7 +125,7 @@ resource "aws_cloudwatch_metric_alarm" "queue_or_topic" {
   period              = 60
   datapoints_to_alarm = each.value.of
   evaluation_periods  = each.value.minutes
-  # A queue, topic or machine without traffic has no data, which is no reason for an alarm.
+  # A queue, topic, rule or machine without traffic has no data, which is no reason for an alarm.
   treat_missing_data = "notBreaching"
   alarm_actions      = [local.alarm_topic_arn]
   ok_actions         = [local.alarm_topic_arn]

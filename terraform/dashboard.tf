@@ -36,7 +36,11 @@ locals {
           stat  = "Sum"
           metrics = concat(
             [["AWS/SQS", "NumberOfMessagesDeleted", "QueueName", local.queue_names[role]]],
-            [for topic in local.publishes[role] : ["AWS/SNS", "NumberOfMessagesPublished", "TopicName", local.topic_names[topic]]],
+            [for topic in local.publishes[role] : ["AWS/SNS", "NumberOfMessagesPublished", "TopicName", local.topic_names[topic]] if local.carrier == "sns"],
+            [
+              for topic in local.publishes[role] : ["AWS/Events", "TriggeredRules", "EventBusName", local.bus_name, "RuleName", local.counting_rules[topic]]
+              if contains(keys(local.counting_rules), topic)
+            ],
           )
         },
       ],

@@ -16,7 +16,7 @@ locals {
   account_id = coalesce(var.account_id, one(data.aws_caller_identity.current[*].account_id))
   region     = coalesce(var.region, one(data.aws_region.current[*].name))
 
-  topic_names       = { for topic in keys(local.topics) : topic => "${var.prefix}${topic}" if !local.orchestrated }
+  topic_names       = { for topic in keys(local.topics) : topic => "${var.prefix}${topic}" if local.carrier == "sns" }
   queue_names       = { for role in local.listeners : role => "${var.prefix}booking-${role}${local.orchestrated ? "-tasks" : ""}" }
   dlq_names         = { for role, name in local.queue_names : role => "${name}-dlq" }
   undelivered_names = { for role, name in local.queue_names : role => "${name}-undelivered" if !local.orchestrated }

@@ -11,6 +11,7 @@ resource "aws_iam_policy" "operator" {
     Version = "2012-10-17"
     Statement = concat(
       local.operator_topic_statements,
+      local.operator_bus_statements,
       local.operator_statements,
       local.operator_machine_statements,
       local.operator_table_statements,
@@ -24,7 +25,7 @@ resource "aws_iam_policy" "operator" {
 locals {
   dead_letter_arns = concat(values(local.dlq_arns), values(local.undelivered_arns))
 
-  operator_topic_statements = local.orchestrated ? [] : [
+  operator_topic_statements = local.carrier != "sns" ? [] : [
     # `resend` publishes decisions again; `check --canary` publishes a marked event on every topic.
     {
       Sid      = "CheckTopicsAndAnnounceAgain"
@@ -39,6 +40,39 @@ locals {
       Action   = ["sns:GetSubscriptionAttributes"]
       Resource = ["*"]
     },
+  ]
+
+  # The same on an event bus. The rules are all those of the bus: check also looks for rules that are
+  # none of ours, and deliver to a queue of ours.
+  operator_bus_statements = [
+    for it in [
+      {
+        Sid      = "CheckEventBus"
+        Effect   = "Allow"
+        Action   = ["events:DescribeEventBus"]
+        Resource = [local.bus_arn]
+      },
+      {
+        Sid      = "CheckRules"
+        Effect   = "Allow"
+        Action   = ["events:ListTargetsByRule"]
+        Resource = ["${local.eventbridge}:rule/${local.bus_name}/*"]
+      },
+      # EventBridge has no resource for this action: anything but the star would allow nothing.
+      {
+        Sid      = "FindRules"
+        Effect   = "Allow"
+        Action   = ["events:ListRules"]
+        Resource = ["*"]
+      },
+      {
+        Sid       = "PutEventsAgain"
+        Effect    = "Allow"
+        Action    = ["events:PutEvents"]
+        Resource  = [local.bus_arn]
+        Condition = local.put_conditions.operator
+      },
+    ] : it if local.carrier == "eventbridge"
   ]
 
   operator_statements = [

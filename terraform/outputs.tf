@@ -1,10 +1,10 @@
 output "topic_arns" {
-  description = "ARN of each SNS topic, by topic (without the prefix); empty with integration = \"step-functions\"."
+  description = "ARN of each SNS topic, by topic (without the prefix); empty with integration = \"step-functions\" or events = \"eventbridge\"."
   value       = { for topic, it in aws_sns_topic.topic : topic => it.arn }
 }
 
 output "queues" {
-  description = "URL and ARN of the queue of each role and each guest, of its dead-letter queue (dlq) and of its queue for messages that SNS could not deliver (undelivered), by role or guest. With integration = \"step-functions\" the first is that of its tasks, and undelivered is null."
+  description = "URL and ARN of the queue of each role and each guest, of its dead-letter queue (dlq) and of its queue for messages that SNS or EventBridge could not deliver (undelivered), by role or guest. With integration = \"step-functions\" the first is that of its tasks, and undelivered is null."
   value = {
     for role in local.listeners : role => {
       url             = aws_sqs_queue.role[role].url
@@ -15,6 +15,16 @@ output "queues" {
       undelivered_arn = try(aws_sqs_queue.undelivered[role].arn, null)
     }
   }
+}
+
+output "event_bus_name" {
+  description = "Name of the event bus, with events = \"eventbridge\"; else null."
+  value       = one(aws_cloudwatch_event_bus.booking[*].name)
+}
+
+output "event_bus_arn" {
+  description = "ARN of the event bus, with events = \"eventbridge\"; else null."
+  value       = one(aws_cloudwatch_event_bus.booking[*].arn)
 }
 
 output "state_machine_arn" {

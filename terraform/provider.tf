@@ -21,6 +21,7 @@ provider "aws" {
 
     content {
       dynamodb = endpoints.value
+      events   = endpoints.value
       iam      = endpoints.value
       sfn      = endpoints.value
       sns      = endpoints.value

@@ -1,6 +1,7 @@
-# Three queues for each role and each guest. With integration = "step-functions" there are two for the
-# tasks of each role, since SNS delivers nothing. Policies are attributes of the queues, since each
-# separate policy resource would wait another 25 seconds until SQS has settled.
+# Three queues for each role and each guest, the same with SNS and with EventBridge. With integration =
+# "step-functions" there are two for the tasks of each role, since nothing delivers events. Policies are
+# attributes of the queues, since each separate policy resource would wait another 25 seconds until SQS
+# has settled.
 #
 # The provider (5.100) cannot set more than 256 KiB for a message, although SQS allows 1 MiB. Raise
 # the limit by hand (docs/EVENTS.md); an apply does not undo that.
@@ -53,8 +54,8 @@ resource "aws_sqs_queue" "dlq" {
   }
 }
 
-# Messages that SNS could not deliver to the role's queue: the dead-letter queue of its
-# subscriptions.
+# Messages that SNS or EventBridge could not deliver to the role's queue: the dead-letter queue of its
+# subscriptions or rules.
 resource "aws_sqs_queue" "undelivered" {
   for_each = local.undelivered_names
 
@@ -92,7 +93,14 @@ locals {
     })
   }
 
-  # Only the topics that a role subscribes to may put messages on its queues.
+  # "<listener>/<topic>" => what delivers those events to the listener: the topic, or a rule of the event
+  # bus.
+  senders = merge(
+    { for pair, it in local.subscriptions : pair => local.topic_arns[it.topic] if local.carrier == "sns" },
+    local.rule_arns,
+  )
+
+  # Only the topics that a role subscribes to, or its rules, may put messages on its queues.
   delivery_policies = {
     for kind, arns in { role = local.queue_arns, undelivered = local.undelivered_arns } : kind => {
       for role, arn in arns : role => jsonencode({
@@ -100,11 +108,11 @@ locals {
         Statement = [{
           Sid       = "DeliverSubscribedTopics"
           Effect    = "Allow"
-          Principal = { Service = "sns.amazonaws.com" }
+          Principal = { Service = local.carrier == "eventbridge" ? "events.amazonaws.com" : "sns.amazonaws.com" }
           Action    = "sqs:SendMessage"
           Resource  = arn
           Condition = {
-            ArnEquals = { "aws:SourceArn" = [for topic in local.subscribes[role] : local.topic_arns[topic]] }
+            ArnEquals = { "aws:SourceArn" = [for pair, sender in local.senders : sender if local.subscriptions[pair].listener == role] }
           }
         }]
       })

@@ -74,6 +74,7 @@ resource "aws_ecs_service" "role" {
   # Without these, a service would start before its rights, queues or tables exist, end, and be
   # restarted.
   depends_on = [
+    aws_cloudwatch_event_target.role,
     aws_cloudwatch_log_group.role,
     aws_dynamodb_table.role,
     aws_ecs_cluster.own,

@@ -1,5 +1,5 @@
 resource "aws_sns_topic_subscription" "role" {
-  for_each = local.subscriptions
+  for_each = { for pair, it in local.subscriptions : pair => it if local.carrier == "sns" }
 
   topic_arn = local.topic_arns[each.value.topic]
   protocol  = "sqs"

@@ -1,9 +1,13 @@
 # Reads the choreography from topics/, which has one file for each topic. Publishers and subscribers
 # are written nowhere else: every queue, subscription and policy of this module follows from these
-# files. With integration = "step-functions" no topic is made, and nobody publishes or subscribes:
-# orchestration.tf has what comes instead.
+# files. With events = "eventbridge" the events go over one event bus instead of topics: event-bus.tf
+# has it. With integration = "step-functions" nobody publishes or subscribes: orchestration.tf has what
+# comes instead.
 
 locals {
+  # What carries events: sns, eventbridge or, where there are none, nothing.
+  carrier = local.orchestrated ? "none" : var.events
+
   topics_folder = "${path.module}/../topics"
 
   topic_files = [
@@ -46,13 +50,6 @@ locals {
   publishes = {
     for publisher in setunion(local.listeners, [local.client]) : publisher => sort([
       for name, topic in local.topics : name if topic.publisher == publisher && !local.orchestrated
-    ])
-  }
-
-  # listener => the topics that it subscribes to
-  subscribes = {
-    for listener in local.listeners : listener => sort([
-      for subscription in local.subscriptions : subscription.topic if subscription.listener == listener
     ])
   }
 }

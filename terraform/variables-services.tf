@@ -39,7 +39,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of that VPC, preferably private ones in several zones. They need a way to AWS: a NAT gateway, or endpoints for SQS, SNS (with integration = \"step-functions\": Step Functions), DynamoDB, CloudWatch Logs and the image registry. Required with image."
+  description = "Subnets of that VPC, preferably private ones in several zones. They need a way to AWS: a NAT gateway, or endpoints for SQS, SNS (with events = \"eventbridge\": EventBridge; with integration = \"step-functions\": Step Functions), DynamoDB, CloudWatch Logs and the image registry. Required with image."
   type        = list(string)
   default     = []
   nullable    = false

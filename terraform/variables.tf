@@ -20,6 +20,12 @@ variable "prefix" {
     condition     = length(var.prefix) <= 32
     error_message = "prefix is ${length(var.prefix)} characters long; at most 32 leave room for the longest queue name."
   }
+
+  validation {
+    # EventBridge allows 64 characters for the name of a rule.
+    condition     = var.events != "eventbridge" || length(var.prefix) + local.longest_rule <= 64
+    error_message = "prefix is ${length(var.prefix)} characters long; with events = \"eventbridge\", at most ${64 - local.longest_rule} leave room for the longest name of a rule."
+  }
 }
 
 variable "account_id" {
@@ -66,6 +72,54 @@ variable "integration" {
   }
 }
 
+variable "events" {
+  description = <<-EOT
+    What carries the events, as in booking seats --events. sns: each event is published on its SNS topic.
+    eventbridge: each event is put on one event bus, and one rule for each subscription puts it on the
+    queue of its listener; no topic is made. The queues are the same. Before you change it, see README.md:
+    a service takes messages of one of the two only.
+  EOT
+  type        = string
+  default     = "sns"
+  nullable    = false
+
+  validation {
+    condition     = contains(["sns", "eventbridge"], var.events)
+    error_message = "events must be sns or eventbridge; it is ${var.events}."
+  }
+
+  validation {
+    condition     = var.events != "eventbridge" || var.integration != "step-functions"
+    error_message = "events is eventbridge, but integration is step-functions: with a state machine there are no events to carry. Leave out one of them."
+  }
+}
+
+variable "event_archive_days" {
+  description = <<-EOT
+    For how many days an archive keeps all events of the event bus, so that they can be replayed. It
+    keeps what passengers said, too: name, address and token of each request. If it is not given, there
+    is no archive.
+  EOT
+  type        = number
+  default     = null
+
+  validation {
+    condition     = coalesce(var.event_archive_days, 1) >= 1 && floor(coalesce(var.event_archive_days, 1)) == coalesce(var.event_archive_days, 1)
+    error_message = "event_archive_days must be a whole number of days, at least 1."
+  }
+
+  validation {
+    condition     = var.event_archive_days == null || var.events == "eventbridge"
+    error_message = "event_archive_days is given, but events is not eventbridge: without an event bus there is no archive."
+  }
+
+  validation {
+    # The provider (5.100) cannot give an archive a key.
+    condition     = var.event_archive_days == null || var.kms_key_arn == null
+    error_message = "event_archive_days is given, and so is kms_key_arn: the archive would keep names and addresses under a key of AWS and not under yours."
+  }
+}
+
 variable "tags" {
   description = "Tags for every resource, in addition to application and managed-by."
   type        = map(string)
@@ -75,16 +129,17 @@ variable "tags" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    The ARN of a customer-managed KMS key for all queues, topics, tables and log groups. If it is not
-    given, queues are encrypted with keys that SQS manages (SSE-SQS), tables and logs with keys that
-    DynamoDB and CloudWatch own, and topics pass messages on without storing them encrypted. What goes
-    through the state machine is encrypted with a key that Step Functions owns, with this one or without:
-    names and addresses in it are sealed (secrets.seal_key).
-    The key policy must allow the service sns.amazonaws.com to use kms:Decrypt and
-    kms:GenerateDataKey*, preferably with the condition that aws:SourceArn is one of the topics.
-    Otherwise SNS cannot deliver to any of the queues. alias/aws/sqs and alias/aws/sns cannot be used,
-    since their policies cannot be changed. README.md has the whole key policy, including the
-    statements for alarms, logs and tables.
+    The ARN of a customer-managed KMS key for all queues, topics, tables and log groups, and for the
+    event bus. If it is not given, queues are encrypted with keys that SQS manages (SSE-SQS), tables,
+    logs and the event bus with keys that DynamoDB, CloudWatch and EventBridge own, and topics pass
+    messages on without storing them encrypted. What goes through the state machine is encrypted with a
+    key that Step Functions owns, with this one or without: names and addresses in it are sealed
+    (secrets.seal_key).
+    The key policy must allow the service sns.amazonaws.com, or events.amazonaws.com with an event bus,
+    to use kms:Decrypt and kms:GenerateDataKey*, preferably with a condition. Otherwise nothing can be
+    delivered to any of the queues. alias/aws/sqs and alias/aws/sns cannot be used, since their policies
+    cannot be changed. README.md has the whole key policy, including the statements for alarms, logs
+    and tables.
   EOT
   type        = string
   default     = null

@@ -252,6 +252,14 @@ pub fn step_functions(config: &SdkConfig, count: RequestCount) -> aws_sdk_sfn::C
     aws_sdk_sfn::Client::from_conf(config.build())
 }
 
+/// A client of EventBridge with the same time limits and retries as the others.
+#[must_use]
+pub fn event_bridge(config: &SdkConfig, count: RequestCount) -> aws_sdk_eventbridge::Client {
+    let config = within_limits(config);
+    let config = aws_sdk_eventbridge::config::Builder::from(&config).interceptor(Count(count));
+    aws_sdk_eventbridge::Client::from_conf(config.build())
+}
+
 /// The error for a call that got no usable answer.
 fn unanswered(asked: String, told: Told) -> AwsError {
     if told.is_setting() {
@@ -282,7 +290,7 @@ fn polls(config: &SdkConfig, count: Count) -> aws_sdk_sqs::Config {
 }
 
 /// The error codes of AWS for problems that a person has to fix.
-const REFUSALS: [&str; 12] = [
+const REFUSALS: [&str; 13] = [
     "AWS.SimpleQueueService.NonExistentQueue",
     "ExpiredToken",
     "InvalidAddress",
@@ -291,6 +299,7 @@ const REFUSALS: [&str; 12] = [
     "InvalidSecurity",
     "NotFound",
     "QueueDoesNotExist",
+    "ResourceNotFoundException",
     "SignatureDoesNotMatch",
     "StateMachineDeleting",
     "StateMachineDoesNotExist",

@@ -8,7 +8,7 @@ use aws_types::service_config::ServiceConfigKey;
 use crate::address::http_url;
 
 /// The services that we call, under the names that they have in a profile.
-const SERVICES: [&str; 6] = ["SNS", "SQS", "STS", "DynamoDB", "SESv2", "SFN"];
+const SERVICES: [&str; 7] = ["SNS", "SQS", "STS", "DynamoDB", "EventBridge", "SESv2", "SFN"];
 /// The variable for all services. The variable for one service ends with its name as well.
 const VARIABLE: &str = "AWS_ENDPOINT_URL";
 

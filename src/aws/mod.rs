@@ -11,7 +11,7 @@ mod told;
 mod way_out;
 
 pub(crate) use clients::is_refusal;
-pub use clients::{AwsError, Clients, step_functions};
+pub use clients::{AwsError, Clients, event_bridge, step_functions};
 pub use endpoints::NoEndpoint;
 pub use names::{DeadQueue, Home, Names, QueueOf};
 pub use partition::partition;
@@ -33,10 +33,16 @@ use crate::metrics::RequestCount;
 /// The longest long poll that SQS allows.
 pub const LONG_POLL_MAX: Duration = Duration::from_secs(20);
 
-/// The error codes for a call that IAM does not allow: those of DynamoDB and SQS, those of SNS, and
-/// older ones of both.
-const DENIALS: [&str; 4] =
-    ["AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"];
+/// The error codes for a call that IAM does not allow: those of DynamoDB and SQS, those of SNS,
+/// older ones of both, and those of single entries of EventBridge.
+const DENIALS: [&str; 6] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "NotAuthorizedForDetailTypeException",
+    "NotAuthorizedForSourceException",
+];
 
 type Cause = Box<dyn Error + Send + Sync>;
 

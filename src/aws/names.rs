@@ -58,6 +58,18 @@ impl Names {
         QueueOf::all().filter(move |it| !tasks || it.dead != Some(DeadQueue::Undelivered))
     }
 
+    /// The name of the event bus.
+    #[must_use]
+    pub fn event_bus(&self) -> String {
+        format!("{}booking", self.prefix)
+    }
+
+    /// The name of the rule by which the service with this name hears this kind of event.
+    #[must_use]
+    pub fn rule(&self, service: &str, kind: Kind) -> String {
+        format!("{}booking-{service}-{kind}", self.prefix)
+    }
+
     /// The name of the state machine.
     #[must_use]
     pub fn state_machine(&self) -> String {
@@ -191,6 +203,21 @@ impl Home {
         format!("{}{kind}", self.topic_arns(names))
     }
 
+    /// The ARN of the event bus.
+    #[must_use]
+    pub fn event_bus_arn(&self, names: &Names) -> String {
+        let (Home { partition, region, account }, bus) = (self, names.event_bus());
+        format!("arn:{partition}:events:{region}:{account}:event-bus/{bus}")
+    }
+
+    /// The ARN of the rule by which the service with this name hears this kind of event.
+    #[must_use]
+    pub fn rule_arn(&self, names: &Names, service: &str, kind: Kind) -> String {
+        let (Home { partition, region, account }, bus) = (self, names.event_bus());
+        let rule = names.rule(service, kind);
+        format!("arn:{partition}:events:{region}:{account}:rule/{bus}/{rule}")
+    }
+
     /// The ARN of the state machine.
     #[must_use]
     pub fn state_machine_arn(&self, names: &Names) -> String {
@@ -219,6 +246,16 @@ mod tests {
         assert_eq!(Home::of_arn("booking-seats"), None);
         let machine = home.state_machine_arn(&Names::new("s-"));
         assert_eq!(machine, "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:s-booking");
+    }
+
+    #[test]
+    fn an_event_bus_has_a_rule_for_each_subscription() {
+        let (home, names) = (Home::new("eu-central-1", "123456789012"), Names::new("s-"));
+        let bus = home.event_bus_arn(&names);
+        assert_eq!(bus, "arn:aws:events:eu-central-1:123456789012:event-bus/s-booking");
+        let rule = home.rule_arn(&names, "status", Kind::SeatBooked);
+        let named = "s-booking/s-booking-status-seat-booked";
+        assert_eq!(rule, format!("arn:aws:events:eu-central-1:123456789012:rule/{named}"));
     }
 
     #[test]

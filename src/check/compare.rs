@@ -3,11 +3,11 @@
 
 use serde::Serialize;
 
-use super::account::{Account, Subscription};
+use super::account::{Account, Carrier};
 use crate::{
     aws::{DeadQueue, QueueOf},
-    domain::{RoleName, canary::Hop, event::Kind},
-    topics::{self, Guest, Topic},
+    domain::{RoleName, canary::Hop},
+    topics::{self, Topic},
 };
 
 pub(crate) const APPLY: &str =
@@ -41,7 +41,7 @@ pub(crate) fn compare(account: &Account) -> Vec<Finding> {
         return vec![nothing_there(account)];
     }
     let it = Comparison { account, topics: topics::all() };
-    let mut findings: Vec<Finding> = it.topics.iter().flat_map(|topic| it.topic(topic)).collect();
+    let mut findings = it.carried();
     for queue in QueueOf::all() {
         match it.account.queues.get(&queue) {
             None => findings.push(it.missing_queue(queue)),
@@ -53,9 +53,13 @@ pub(crate) fn compare(account: &Account) -> Vec<Finding> {
 
 fn nothing_there(account: &Account) -> Finding {
     let prefix = account.names.prefix();
+    let carrier = match account.carrier {
+        Carrier::Sns => "topic",
+        Carrier::EventBridge => "event bus",
+    };
     Finding {
         subject: format!("account {} in {}", account.home.account(), account.home.region()),
-        wrong: format!("it has no topic and no queue of booking with the prefix {prefix:?}"),
+        wrong: format!("it has no {carrier} and no queue of booking with the prefix {prefix:?}"),
         breaks: "nothing can be booked".to_owned(),
         mend: format!(
             "look at --prefix, AWS_REGION and the credentials; if they are right, {APPLY}"
@@ -78,202 +82,76 @@ impl Comparison<'_> {
         self.account.names.queue(role)
     }
 
+    /// The name of what carries events.
+    pub(crate) fn carrier(&self) -> &'static str {
+        self.account.carrier.name()
+    }
+
+    /// Checks what carries the events: the topics, or the event bus.
+    fn carried(&self) -> Vec<Finding> {
+        if self.account.carrier == Carrier::EventBridge && self.account.topics.is_empty() {
+            return vec![self.missing_bus()];
+        }
+        let topics = self.topics.iter().flat_map(|it| self.topic(it));
+        topics.chain(self.strange_rules()).collect()
+    }
+
+    fn missing_bus(&self) -> Finding {
+        Finding {
+            subject: format!("event bus {}", self.account.names.event_bus()),
+            wrong: "it does not exist".to_owned(),
+            breaks: "no service starts, and nobody hears anything: EventBridge accepts events for \
+                     a bus that does not exist, and drops them"
+                .to_owned(),
+            mend: format!(
+                "{APPLY} and events = \"eventbridge\", which makes the bus and its rules; if the \
+                 services have --events sns, say so here too"
+            ),
+            hops: hops(&self.topics),
+        }
+    }
+
     fn topic(&self, topic: &Topic) -> Vec<Finding> {
-        let name = self.account.names.topic(topic.topic);
         let Some(seen) = self.account.topics.get(&topic.topic) else {
-            let services: Vec<&str> = topic.listeners().map(|(name, _)| name).collect();
-            return vec![Finding {
-                subject: format!("topic {name}"),
-                wrong: "it does not exist".to_owned(),
-                breaks: format!(
-                    "{} cannot publish {}, and {} never hear it; a service that cannot publish an \
-                     outcome retries the message until SQS moves it to the dead-letter queue",
-                    topic.publisher,
-                    topic.topic,
-                    services.join(", ")
-                ),
-                mend: format!("{APPLY}, which makes the topic and its subscriptions"),
-                hops: hops(std::slice::from_ref(topic)),
-            }];
+            return vec![self.missing_topic(topic)];
         };
         let mut findings = Vec::new();
         for queue in QueueOf::all() {
-            let arn = self.account.queue_arn(queue);
-            let to_it: Vec<&Subscription> = seen.iter().filter(|it| it.endpoint == arn).collect();
             let hop = Hop { topic: topic.topic, role: queue.role };
             let wanted =
                 queue.dead.is_none() && topic.subscribers.iter().any(|it| it.role == queue.role);
             if wanted {
-                findings.extend(self.subscription(hop, &to_it, seen));
+                findings.extend(self.subscription(hop, seen));
             } else {
-                findings.extend(to_it.iter().map(|it| self.stranger(hop, queue, it)));
+                findings.extend(self.strangers(hop, queue, seen));
             }
         }
         findings.extend(topic.guests.iter().filter_map(|it| self.guest(topic.topic, it, seen)));
         findings
     }
 
-    /// Checks the subscription of a guest. Its queues are watched by its own team.
-    fn guest(&self, topic: Kind, it: &Guest, all: &[Subscription]) -> Option<Finding> {
-        let Guest { guest, does } = it;
-        let queue = self.account.names.queue_named(guest);
-        let arn = self.account.home.queue_arn(&queue);
-        let wrong = match all.iter().find(|it| it.endpoint == arn) {
-            None => "it does not exist".to_owned(),
-            Some(Subscription { filter: Some(filter), .. }) => {
-                format!("it has a filter policy, {filter}")
-            }
-            Some(_) => return None,
-        };
-        Some(Finding {
-            subject: format!("subscription of {queue} to {}", self.account.names.topic(topic)),
-            wrong,
-            breaks: format!("{guest} does not hear every {topic}: for the others nobody {does}"),
-            mend: APPLY.to_owned(),
-            hops: Vec::new(),
-        })
-    }
-
-    /// Checks the one subscription that a hop needs. `seen` are the topic's subscriptions of the
-    /// role's queue, `all` are all subscriptions of the topic.
-    fn subscription(
-        &self,
-        hop: Hop,
-        seen: &[&Subscription],
-        all: &[Subscription],
-    ) -> Option<Finding> {
-        let Hop { topic, role } = hop;
-        let (queue, name) = (self.own(role), self.account.names.topic(topic));
-        let does = self.does(hop);
-        let finding = |wrong: String, breaks: String, mend: String, cut: bool| {
-            let subject = format!("subscription of {queue} to {name}");
-            let hops = if cut { vec![hop] } else { Vec::new() };
-            Some(Finding { subject, wrong, breaks, mend, hops })
-        };
-        let deaf = format!("{role} does not hear {topic}, so nobody {does}");
-        let again = format!(
-            "{APPLY}; events that were published meanwhile do not come by themselves: `booking list \
-             --open` shows the bookings that wait, `booking resend` announces them again"
-        );
-        let [it] = seen else {
-            if let [first, ..] = seen {
-                let arns: Vec<&str> = seen.iter().filter_map(|it| it.arn.as_deref()).collect();
-                let last = arns.last().copied().unwrap_or(&first.endpoint);
-                return finding(
-                    format!("there are {} of them: {}", seen.len(), arns.join(", ")),
-                    format!(
-                        "{role} gets every {topic} {} times, which harms no booking but costs more",
-                        seen.len()
-                    ),
-                    format!("aws sns unsubscribe --subscription-arn {last}"),
-                    false,
-                );
-            }
-            let astray = all.iter().find(|it| it.endpoint.ends_with(&format!(":{queue}")));
-            return match astray {
-                Some(it) => finding(
-                    format!(
-                        "it goes to {}, not to {}",
-                        it.endpoint,
-                        self.account.queue_arn(QueueOf { role, dead: None })
-                    ),
-                    deaf,
-                    again,
-                    true,
-                ),
-                // The missing queue is a finding of its own.
-                None if !self.there(role, None) => None,
-                None => finding("it does not exist".to_owned(), deaf, again, true),
-            };
-        };
-        if it.protocol != "sqs" {
-            let wrong = format!("its protocol is {:?}, not \"sqs\"", it.protocol);
-            return finding(wrong, deaf, again, true);
-        }
-        if it.arn.is_none() {
-            return finding(
-                "it is not confirmed".to_owned(),
-                deaf,
-                format!(
-                    "delete it, then {APPLY}: a subscription that the account of the queue makes \
-                     needs no confirmation"
-                ),
-                true,
-            );
-        }
-        if let Some(filter) = &it.filter {
-            return finding(
-                format!("it has a filter policy, {filter}"),
-                format!(
-                    "{role} hears only those {topic} that match it; for the others nobody {does}"
-                ),
-                format!("{APPLY}; it can take 15 minutes until SNS stops filtering"),
-                true,
-            );
-        }
-        if it.raw {
-            return finding(
-                "raw message delivery is on".to_owned(),
-                format!(
-                    "{role} gets the text of the publisher without the envelope of SNS: anybody who \
-                     may publish {topic} can send any event in any name (docs/SECURITY.md, \"Raw \
-                     delivery\"); a request without an id of its own is set aside here, although the \
-                     other roles accept it"
-                ),
-                APPLY.to_owned(),
-                false,
-            );
-        }
-        let undelivered = QueueOf { role, dead: Some(DeadQueue::Undelivered) };
-        let lost =
-            format!("a {topic} that SNS cannot deliver to {queue} is lost, and nobody is told");
-        match &it.dead_letters {
-            Some(arn) if *arn == self.account.queue_arn(undelivered) => None,
-            Some(arn) => finding(
-                format!("its dead-letter queue is {arn}, not {}", self.name(undelivered)),
-                format!("`booking dlq` does not find what SNS could not deliver: {lost}"),
-                APPLY.to_owned(),
-                false,
+    fn missing_topic(&self, topic: &Topic) -> Finding {
+        let services: Vec<&str> = topic.listeners().map(|(name, _)| name).collect();
+        Finding {
+            subject: format!("topic {}", self.account.names.topic(topic.topic)),
+            wrong: "it does not exist".to_owned(),
+            breaks: format!(
+                "{} cannot publish {}, and {} never hear it; a service that cannot publish an \
+                 outcome retries the message until SQS moves it to the dead-letter queue",
+                topic.publisher,
+                topic.topic,
+                services.join(", ")
             ),
-            None if !self.there(role, Some(DeadQueue::Undelivered)) => None,
-            None => finding(
-                "it has no dead-letter queue (no redrive policy)".to_owned(),
-                lost,
-                APPLY.to_owned(),
-                false,
-            ),
+            mend: format!("{APPLY}, which makes the topic and its subscriptions"),
+            hops: hops(std::slice::from_ref(topic)),
         }
     }
 
     /// What the role does with the event, in the words of `topics/`.
-    fn does(&self, hop: Hop) -> String {
+    pub(crate) fn does(&self, hop: Hop) -> String {
         let topic = self.topics.iter().find(|it| it.topic == hop.topic);
         let it = topic.and_then(|it| it.subscribers.iter().find(|it| it.role == hop.role));
         it.map(|it| it.does.clone()).unwrap_or_default()
-    }
-
-    /// A subscription of one of our queues to a topic that it should not hear.
-    fn stranger(&self, hop: Hop, queue: QueueOf, seen: &Subscription) -> Finding {
-        let Hop { topic, role } = hop;
-        let name = self.name(queue);
-        let breaks = match queue.dead {
-            None => format!(
-                "{role} does nothing with {topic}: each one is received for nothing or, if the policy \
-                 of the queue refuses it, kept as undelivered or lost"
-            ),
-            Some(_) => format!("every {topic} looks like a dead letter of {role}"),
-        };
-        let mend = match &seen.arn {
-            Some(arn) => format!("aws sns unsubscribe --subscription-arn {arn}"),
-            None => "nothing: it is not confirmed, so SNS deletes it by itself".to_owned(),
-        };
-        Finding {
-            subject: format!("subscription of {name} to {}", self.account.names.topic(topic)),
-            wrong: format!("topics/ has no such subscription: {role} must not hear {topic} there"),
-            breaks,
-            mend,
-            hops: if queue.dead.is_none() { vec![hop] } else { Vec::new() },
-        }
     }
 
     pub(crate) fn there(&self, role: RoleName, dead: Option<DeadQueue>) -> bool {

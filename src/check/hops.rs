@@ -119,7 +119,7 @@ fn silent(role: RoleName, timeout: Duration) -> Finding {
             "see that it runs with this prefix, is not older than this command and has the same \
              canary key (its metric booking_canaries_dropped_total counts canaries with another \
              key), that its /health answers 200, that its queue has no backlog{publish}; `booking \
-             dlq ls {role}` shows what SNS could not deliver"
+             dlq ls {role}` shows what could not be delivered to it"
         ),
         hops: Vec::new(),
     }
@@ -140,9 +140,9 @@ fn missing(hop: Hop, topics: &[Topic], timeout: Duration) -> Finding {
             does.collect::<String>()
         ),
         mend: format!(
-            "`booking dlq ls {role}` says why SNS could not deliver it, for example a KMS key that \
-             SNS may not use; if nothing is there, the queue may have a backlog: try again with a \
-             longer --timeout"
+            "`booking dlq ls {role}` says why it could not be delivered, for example a KMS key that \
+             the sender may not use; if nothing is there, the queue may have a backlog: try again \
+             with a longer --timeout"
         ),
         hops: vec![hop],
     }

@@ -1,40 +1,53 @@
-//! Reads from the policy of a queue which topics SNS may deliver to it. Not a simulation of IAM: it
-//! ignores `NotAction` and the like, and every condition but that on the source.
+//! Reads from the policy of a queue which topics of SNS, or which rules of EventBridge, may deliver
+//! to it. Not a simulation of IAM: it ignores `NotAction` and the like, and every condition but
+//! that on the source.
 
 use serde_json::Value;
+
+use super::account::Carrier;
 
 /// How the policy of a queue differs from what the queue needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SenderPolicy {
-    /// The ARNs of the topics that should be delivered, and cannot.
+    /// The ARNs of the topics or rules that should be delivered, and cannot.
     pub(crate) shut_out: Vec<String>,
-    /// The sources that can be delivered, and should not: ARNs, patterns, or every topic.
+    /// The sources that can be delivered, and should not: ARNs, patterns, or everything.
     pub(crate) strangers: Vec<String>,
+    /// Whether the other carrier may deliver as well, in its own name.
+    pub(crate) other_carrier: bool,
 }
 
-/// The principal of SNS.
-const SNS: &str = "sns.amazonaws.com";
 /// The action of putting a message on a queue, in lower case.
 const SEND: &str = "sqs:sendmessage";
-/// The condition key of the topic that a message comes from, in lower case.
+/// The condition key of the topic or rule that a message comes from, in lower case.
 const SOURCE: &str = "aws:sourcearn";
 
-/// Compares the policy of a queue with the ARNs of the topics that should be delivered to it.
-pub(crate) fn senders(policy: Option<&Value>, queue: &str, topics: &[String]) -> SenderPolicy {
+/// Compares the policy of a queue with the ARNs of the topics or rules that should be delivered to
+/// it.
+pub(crate) fn senders(
+    policy: Option<&Value>,
+    queue: &str,
+    carrier: Carrier,
+    wanted: &[String],
+) -> SenderPolicy {
     let statements = policy.map(|it| list(&it["Statement"])).unwrap_or_default();
     let about: Vec<&Value> = statements.into_iter().filter(|it| concerns(it, queue)).collect();
     let effect = |it: &Value, wanted: &str| it["Effect"] == wanted;
-    let denied = about.iter().any(|it| effect(it, "Deny") && it.get("Condition").is_none());
+    let is_ours = |it: &Value| is_everybodys(it) || is_of(it, carrier);
+    let denied =
+        about.iter().any(|it| effect(it, "Deny") && is_ours(it) && it.get("Condition").is_none());
+    let allowed: Vec<&Value> = about.into_iter().filter(|it| effect(it, "Allow")).collect();
     let sources: Vec<Source> =
-        about.iter().filter(|it| effect(it, "Allow")).flat_map(|it| sources(it)).collect();
-    let comes_through = |topic: &String| !denied && sources.iter().any(|it| it.lets(topic));
+        allowed.iter().filter(|it| is_ours(it)).flat_map(|it| sources(it)).collect();
+    let comes_through = |arn: &String| !denied && sources.iter().any(|it| it.lets(arn));
     SenderPolicy {
-        shut_out: topics.iter().filter(|it| !comes_through(it)).cloned().collect(),
-        strangers: sources.iter().filter_map(|it| it.stranger(topics)).collect(),
+        shut_out: wanted.iter().filter(|it| !comes_through(it)).cloned().collect(),
+        strangers: sources.iter().filter_map(|it| it.stranger(carrier, wanted)).collect(),
+        other_carrier: allowed.iter().any(|it| is_of(it, carrier.other())),
     }
 }
 
-/// The topics that a statement allows.
+/// The topics or rules that a statement allows.
 enum Source {
     Anywhere,
     Exactly(String),
@@ -42,33 +55,44 @@ enum Source {
 }
 
 impl Source {
-    fn lets(&self, topic: &str) -> bool {
+    fn lets(&self, arn: &str) -> bool {
         match self {
             Source::Anywhere => true,
-            Source::Exactly(it) => it == topic,
-            Source::Like(it) => like(it, topic),
+            Source::Exactly(it) => it == arn,
+            Source::Like(it) => like(it, arn),
         }
     }
 
-    fn stranger(&self, topics: &[String]) -> Option<String> {
+    fn stranger(&self, carrier: Carrier, wanted: &[String]) -> Option<String> {
         match self {
-            Source::Anywhere => Some("any topic of any account".to_owned()),
-            Source::Exactly(it) | Source::Like(it) if topics.contains(it) => None,
+            Source::Anywhere => Some(match carrier {
+                Carrier::Sns => "any topic of any account".to_owned(),
+                Carrier::EventBridge => "any rule of any account".to_owned(),
+            }),
+            Source::Exactly(it) | Source::Like(it) if wanted.contains(it) => None,
             Source::Exactly(it) | Source::Like(it) => Some(it.clone()),
         }
     }
 }
 
-/// Whether a statement is about SNS putting messages on the queue.
+/// Whether a statement is about putting messages on the queue.
 fn concerns(statement: &Value, queue: &str) -> bool {
-    let principal = &statement["Principal"];
-    let everybody = principal == "*" || list(&principal["AWS"]).iter().any(|it| *it == "*");
-    let sns = everybody || list(&principal["Service"]).iter().any(|it| *it == SNS);
     let any_like = |name: &str, wanted: &str| {
         let texts = list(&statement[name]);
         texts.iter().filter_map(|it| it.as_str()).any(|it| like(&it.to_lowercase(), wanted))
     };
-    sns && any_like("Action", SEND) && any_like("Resource", &queue.to_lowercase())
+    any_like("Action", SEND) && any_like("Resource", &queue.to_lowercase())
+}
+
+/// Whether a statement is about everybody.
+fn is_everybodys(statement: &Value) -> bool {
+    let principal = &statement["Principal"];
+    principal == "*" || list(&principal["AWS"]).iter().any(|it| *it == "*")
+}
+
+/// Whether a statement names the carrier as principal.
+fn is_of(statement: &Value, carrier: Carrier) -> bool {
+    list(&statement["Principal"]["Service"]).iter().any(|it| *it == carrier.principal())
 }
 
 /// The sources that the conditions of a statement allow. A statement without such a condition
@@ -138,6 +162,7 @@ mod tests {
     use super::*;
 
     const QUEUE: &str = "arn:aws:sqs:eu-central-1:1:booking-seats";
+    const SNS: &str = "sns.amazonaws.com";
     const ONE: &str = "arn:aws:sns:eu-central-1:1:booking-requested";
     const TWO: &str = "arn:aws:sns:eu-central-1:1:payment-ok";
 
@@ -148,7 +173,8 @@ mod tests {
 
     #[track_caller]
     fn check(policy: &Value, shut_out: &[&str], strangers: &[&str]) {
-        let found = senders(Some(policy), QUEUE, &[ONE.to_owned(), TWO.to_owned()]);
+        let wanted = [ONE.to_owned(), TWO.to_owned()];
+        let found = senders(Some(policy), QUEUE, Carrier::Sns, &wanted);
         assert_eq!(
             (found.shut_out.as_slice(), found.strangers.as_slice()),
             (
@@ -157,6 +183,7 @@ mod tests {
             ),
             "{policy}"
         );
+        assert!(!found.other_carrier, "{policy}");
     }
 
     #[test]
@@ -186,7 +213,7 @@ mod tests {
         let person = json!({"AWS": "arn:aws:iam::1:role/operator"});
         check(&policy(person, Value::Null), &[ONE, TWO], &[]);
         check(&json!({}), &[ONE, TWO], &[]);
-        assert_eq!(senders(None, QUEUE, &[ONE.to_owned()]).shut_out, [ONE]);
+        assert_eq!(senders(None, QUEUE, Carrier::Sns, &[ONE.to_owned()]).shut_out, [ONE]);
 
         let mut whole = policy(json!({"Service": [SNS]}), both);
         let plain = json!({"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*",
@@ -197,6 +224,31 @@ mod tests {
             json!({"Effect": "Deny", "Principal": "*", "Action": ["SQS:Send*"], "Resource": "*"});
         whole["Statement"].as_array_mut().unwrap().push(shut);
         check(&whole, &[ONE, TWO], &[]);
+    }
+
+    #[test]
+    fn each_carrier_comes_through_by_its_own_principal_and_the_other_one_is_told() {
+        let rule = "arn:aws:events:eu-central-1:1:rule/booking/booking-seats-payment-ok".to_owned();
+        let condition = json!({"ArnEquals": {"aws:SourceArn": rule}});
+        let events = json!({"Service": "events.amazonaws.com"});
+        let found = |policy: &Value, carrier| {
+            senders(Some(policy), QUEUE, carrier, std::slice::from_ref(&rule))
+        };
+        let mut whole = policy(events.clone(), condition.clone());
+        assert_eq!(found(&whole, Carrier::EventBridge), SenderPolicy::default());
+        let as_sns = found(&whole, Carrier::Sns);
+        assert_eq!((as_sns.shut_out, as_sns.other_carrier), (vec![rule.clone()], true));
+
+        // Everybody who has the source, so it is nobody else's.
+        let everybody = policy(json!("*"), condition);
+        assert_eq!(found(&everybody, Carrier::EventBridge), SenderPolicy::default());
+        let anywhere = found(&policy(events, Value::Null), Carrier::EventBridge);
+        assert_eq!(anywhere.strangers, ["any rule of any account"]);
+
+        let topic = policy(json!({"Service": SNS}), json!({"ArnEquals": {"aws:SourceArn": ONE}}));
+        whole["Statement"].as_array_mut().unwrap().push(topic["Statement"][0].clone());
+        let other = SenderPolicy { other_carrier: true, ..SenderPolicy::default() };
+        assert_eq!(found(&whole, Carrier::EventBridge), other);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! like the rest of the comparison.
 
 use super::{
-    account::QueueSettings,
+    account::{Carrier, QueueSettings},
     compare::{APPLY, Comparison, Finding},
     policy::senders,
 };
@@ -15,8 +15,8 @@ use crate::{
 /// The least `maxReceiveCount`. With fewer receives, a few restarts of a service turn good messages
 /// into dead letters.
 const RECEIVES_MIN: u64 = 5;
-/// The most bytes of a message in SQS, which every queue should accept. SNS accepts events of a
-/// quarter of this size, but its envelope can make them more than twice as large.
+/// The most bytes of a message in SQS, which every queue should accept. SNS and our services accept
+/// events of a quarter of this size, but an envelope can make them more than twice as large.
 const MESSAGE_BYTES: u64 = 1024 * 1024;
 /// The key that AWS manages for SQS, which no other service may use.
 const SQS_KEY: &str = "alias/aws/sqs";
@@ -44,7 +44,8 @@ impl Comparison<'_> {
             ),
             Some(DeadQueue::Undelivered) => (
                 format!(
-                    "what SNS cannot deliver to {} is lost, and nobody is told",
+                    "what {} cannot deliver to {} is lost, and nobody is told",
+                    self.carrier(),
                     self.own(role)
                 ),
                 APPLY.to_owned(),
@@ -68,11 +69,11 @@ impl Comparison<'_> {
     }
 
     fn key(&self, queue: QueueOf, seen: &QueueSettings) -> Option<Finding> {
-        let sns_sends = queue.dead != Some(DeadQueue::Dlq);
-        (sns_sends && seen.key.as_deref() == Some(SQS_KEY)).then(|| Finding {
+        let (carrier, delivers) = (self.carrier(), queue.dead != Some(DeadQueue::Dlq));
+        (delivers && seen.key.as_deref() == Some(SQS_KEY)).then(|| Finding {
             subject: format!("queue {}", self.name(queue)),
-            wrong: format!("it is encrypted with {SQS_KEY}, a key that SNS may not use"),
-            breaks: "SNS can deliver nothing to it".to_owned(),
+            wrong: format!("it is encrypted with {SQS_KEY}, a key that {carrier} may not use"),
+            breaks: format!("{carrier} can deliver nothing to it"),
             mend: format!("{APPLY}: with SSE-SQS, or with a key of your own (kms_key_arn)"),
             hops: if queue.dead.is_none() { self.heard(queue.role) } else { Vec::new() },
         })
@@ -83,12 +84,14 @@ impl Comparison<'_> {
         if dead == Some(DeadQueue::Dlq) {
             return None;
         }
-        let heard: Vec<Kind> = self.heard(role).into_iter().map(|it| it.topic).collect();
-        let arns: Vec<String> = heard.iter().map(|it| self.account.topic_arn(*it)).collect();
-        let found = senders(seen.policy.as_ref(), &self.account.queue_arn(queue), &arns);
+        let (carrier, other) = (self.carrier(), self.account.carrier.other().name());
+        let heard = self.heard(role);
+        let arns: Vec<String> = heard.iter().map(|it| self.account.sender_arn(*it)).collect();
+        let arn = self.account.queue_arn(queue);
+        let found = senders(seen.policy.as_ref(), &arn, self.account.carrier, &arns);
         let shut: Vec<Kind> = (heard.iter().zip(&arns))
             .filter(|(_, arn)| found.shut_out.contains(arn))
-            .map(|(topic, _)| *topic)
+            .map(|(hop, _)| hop.topic)
             .collect();
         let names: Vec<&str> = shut.iter().map(|it| it.topic()).collect();
         let (names, strangers) = (names.join(", "), found.strangers.join(", "));
@@ -96,21 +99,31 @@ impl Comparison<'_> {
         let mut breaks = Vec::new();
         if !shut.is_empty() {
             wrong.push(match &seen.policy {
-                None => "it has no policy, so SNS may not put anything on it".to_owned(),
-                Some(_) => format!("its policy does not let SNS deliver {names}"),
+                None => format!("it has no policy, so {carrier} may not put anything on it"),
+                Some(_) => format!("its policy does not let {carrier} deliver {names}"),
             });
             breaks.push(match dead {
                 None => format!(
-                    "{role} does not hear {names}; SNS puts it on {} instead",
+                    "{role} does not hear {names}; {carrier} puts it on {} instead",
                     self.account.names.undelivered_queue(role)
                 ),
-                _ => format!("what SNS cannot deliver to {} is lost", self.own(role)),
+                _ => format!("what {carrier} cannot deliver to {} is lost", self.own(role)),
             });
         }
         if !strangers.is_empty() {
-            wrong.push(format!("its policy also lets SNS deliver from {strangers}"));
+            wrong.push(format!("its policy also lets {carrier} deliver from {strangers}"));
             let anybody = "anybody who can publish there can put messages on a queue of";
             breaks.push(format!("{anybody} {role}"));
+        }
+        if found.other_carrier {
+            wrong.push(format!("its policy also lets {other} deliver"));
+            breaks.push(format!(
+                "{role} sets aside what {other} brings: the services have --events {}",
+                match self.account.carrier {
+                    Carrier::Sns => "sns",
+                    Carrier::EventBridge => "eventbridge",
+                }
+            ));
         }
         let redrive = match dead {
             None if !shut.is_empty() => format!(", then `booking dlq redrive {role}`"),
@@ -206,18 +219,22 @@ impl Comparison<'_> {
         })
     }
 
-    /// Checks the largest message that the queue accepts. SNS accepts an event without asking the
+    /// Checks the largest message that the queue accepts. An event is accepted without asking the
     /// queues how large it may be.
     fn size(&self, queue: QueueOf, seen: &QueueSettings) -> Option<Finding> {
         let most = seen.message_bytes_max.filter(|it| *it < MESSAGE_BYTES)?;
+        let that = match self.account.carrier {
+            // Its envelope has the event as a text within a text.
+            Carrier::Sns => " with many quotation marks",
+            Carrier::EventBridge => "",
+        };
         Some(Finding {
             subject: format!("queue {}", self.name(queue)),
             wrong: format!("it takes messages of at most {most} bytes, less than {MESSAGE_BYTES}"),
             breaks: match queue.dead {
-                None => format!(
-                    "a large event with many quotation marks is published, and {} never hears it",
-                    queue.role
-                ),
+                None => {
+                    format!("a large event{that} is published, and {} never hears it", queue.role)
+                }
                 Some(_) => {
                     "a message that is too large for it is lost, and nobody is told".to_owned()
                 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     Fault,
     arguments::booking_id,
-    config::{AccountArgs, AwsArgs, Integration, IntegrationArgs, StatusUrl},
+    config::{AccountArgs, AwsArgs, Events, EventsArgs, Integration, IntegrationArgs, StatusUrl},
     follow, out, out_json,
     progress::Progress,
     say,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     aws::{Clients, Names, step_functions},
-    bus::aws::{AwsMachine, AwsTopics},
+    bus::aws::AwsMachine,
     clock::Clock,
     domain::{
         Expected,
@@ -32,8 +32,8 @@ use crate::{
     },
     email,
     metrics::RequestCount,
-    wire::{self, Message},
-    wiring::{self, aws_fault, seal_key},
+    wire::{self, Message, bus_source},
+    wiring::{self, aws_fault, no_events, publisher, seal_key},
 };
 
 const USAGE: &str = "booking request --flight WA117 --date 2027-03-01 --seat 12A\n       \
@@ -88,6 +88,8 @@ pub struct RequestArgs {
     #[command(flatten)]
     home: AccountArgs,
     #[command(flatten)]
+    events: EventsArgs,
+    #[command(flatten)]
     integration: IntegrationArgs,
     /// Follow the booking to its end; exit code 0 only if it completes
     #[arg(long)]
@@ -135,7 +137,8 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
     };
     let message = wire::encode(&event).map_err(|it| Fault::config(&it))?;
     let way = match args.integration.integration {
-        Integration::Choreography => Way::Topic,
+        Integration::Choreography => Way::Events(args.events.events),
+        Integration::StepFunctions if args.events.events != Events::Sns => return Err(no_events()),
         Integration::StepFunctions => {
             let request = seal_key(&args.integration)?.seal(&booking, &message.body);
             Way::Machine { input: serde_json::json!({ "request": request }).to_string() }
@@ -150,13 +153,18 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
     }
     let progress = Progress::new(way.words(), args.json);
     let (mut told, same, may_be_refused) = match &way {
-        Way::Topic => {
+        Way::Events(events) => {
             let (message_id, arn) = progress.during(publish(&args, &message)).await?;
             data["booking_id"] = booking.as_str().into();
             // Nothing from a file is printed: it is used to keep a name and an address off the
             // screen.
-            let same = args.from_file.is_none().then(|| same(&arn, data, args.token.is_none()));
-            (serde_json::json!({ "message_id": message_id, "topic_arn": arn }), same, false)
+            let same =
+                args.from_file.is_none().then(|| same(*events, &arn, data, args.token.is_none()));
+            let place = match events {
+                Events::Sns => "topic_arn",
+                Events::EventBridge => "event_bus_arn",
+            };
+            (serde_json::json!({ "message_id": message_id, place: arn }), same, false)
         }
         Way::Machine { input } => {
             let (arn, is_new) = progress.during(start(&args, &booking, input)).await?;
@@ -193,8 +201,8 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
 
 /// Where the request goes.
 enum Way {
-    /// To the topic that all four services hear.
-    Topic,
+    /// To all four services, as an event.
+    Events(Events),
     /// To the state machine.
     Machine {
         /// The input of its execution, with the request sealed in it.
@@ -205,7 +213,7 @@ enum Way {
 impl Way {
     fn words(&self) -> &'static str {
         match self {
-            Way::Topic => "publishes the request",
+            Way::Events(_) => "publishes the request",
             Way::Machine { .. } => "starts the booking",
         }
     }
@@ -213,18 +221,34 @@ impl Way {
 
 /// The `aws` command that publishes this `data`. A `secret` token is not in it: the shell that runs
 /// the command takes it from BOOKING_TOKEN.
-fn same(arn: &str, mut data: serde_json::Value, secret: bool) -> String {
+fn same(events: Events, arn: &str, mut data: serde_json::Value, secret: bool) -> String {
     if secret {
         data["payment"]["token"] = TOKEN.into();
     }
-    let mut message = quoted(&data.to_string());
+    // In the JSON of EventBridge, the JSON of the event is a string.
+    let (command, what, quote) = match events {
+        Events::Sns => {
+            (format!("aws sns publish --topic-arn {arn} --message"), data.to_string(), "\"")
+        }
+        Events::EventBridge => {
+            let entry = serde_json::json!([{
+                "EventBusName": arn,
+                "Source": bus_source(Kind::BookingRequested),
+                "DetailType": Kind::BookingRequested.topic(),
+                "Detail": data.to_string(),
+            }]);
+            ("aws events put-events --entries".to_owned(), entry.to_string(), "\\\"")
+        }
+    };
+    let mut what = quoted(&what);
     if secret {
-        // This text stands in the JSON only once: within a string, each of its quotes would have a
-        // backslash before it.
-        let here = format!("\"token\":\"{TOKEN}\"");
-        message = message.replace(&here, &format!("\"token\":\"'\"${TOKEN}\"'\""));
+        // This text stands in the JSON only once: within a string of the event, each of its quotes
+        // would have one more backslash before it.
+        let here = format!("{quote}token{quote}:{quote}{TOKEN}{quote}");
+        let from_the_shell = format!("{quote}token{quote}:{quote}'\"${TOKEN}\"'{quote}");
+        what = what.replace(&here, &from_the_shell);
     }
-    format!("aws sns publish --topic-arn {arn} --message {message}")
+    format!("{command} {what}")
 }
 
 /// The request from the flags. Personal data is parsed here and not by clap, which repeats a value
@@ -262,11 +286,14 @@ fn request(args: &RequestArgs, token: Option<&str>) -> Result<Request, Fault> {
 }
 
 async fn publish(args: &RequestArgs, message: &Message) -> Result<(String, String), Fault> {
-    let clients = Clients::load(RequestCount::default()).await.map_err(aws_fault)?;
+    let (config, count) = (wiring::aws_config().await?, RequestCount::default());
+    let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
     let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
-    let topics = AwsTopics::new(&clients, Names::new(&args.aws.prefix), home);
-    let id = topics.publish(message).await.map_err(|it| Fault::bus(&it))?;
-    Ok((id, topics.arn(Kind::BookingRequested)))
+    let names = Names::new(&args.aws.prefix);
+    let publisher = publisher(args.events.events, (&config, &count), &clients, &names, &home);
+    let publisher = publisher.await?;
+    let id = publisher.publish(message).await.map_err(|it| Fault::bus(&it))?;
+    Ok((id, publisher.place(Kind::BookingRequested)))
 }
 
 /// Starts the booking at the state machine. Returns the ARN of that, and whether the booking is

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{
     Fault,
     arguments::booking_id,
-    config::{AwsArgs, DataArgs, MailArgs, Span, StoreArgs, not_zero},
+    config::{AwsArgs, DataArgs, EventsArgs, MailArgs, Span, StoreArgs, not_zero},
     progress::Progress,
     roles::Roles,
 };
@@ -58,6 +58,8 @@ pub struct ResendArgs {
     ids: Vec<String>,
     #[command(flatten)]
     aws: AwsArgs,
+    #[command(flatten)]
+    events: EventsArgs,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -207,12 +209,11 @@ impl Resender {
         let config = wiring::aws_config().await?;
         let (store, prefix) = (args.store.store, &args.aws.prefix);
         let store = AnyStore::of_command(store, &args.data.folder, prefix, role, &config).await?;
-        let clients =
-            Clients::within_limits(&config, RequestCount::default()).map_err(wiring::aws_fault)?;
-        let (bus, _, drivers) =
-            AwsBus::connect(&clients, &Names::new(prefix), role, Duration::ZERO)
-                .await
-                .map_err(wiring::aws_fault)?;
+        let count = RequestCount::default();
+        let clients = Clients::within_limits(&config, count.clone()).map_err(wiring::aws_fault)?;
+        let (names, ways) = (Names::new(prefix), (args.events.events, &config, &count));
+        let connecting = wiring::connect(ways, &clients, &names, role, Duration::ZERO, false);
+        let (bus, _, drivers) = connecting.await?;
         let around = || Around {
             data: &args.data.folder,
             durability: Durability::PowerFailure,

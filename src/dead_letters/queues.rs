@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 
 use crate::{
-    aws::{AwsError, Clients, DeadQueue, Names, Redrive, Right},
+    aws::{AwsError, Clients, DeadQueue, Home, Names, Redrive, Right},
     bus::{Delivery, aws::delivery},
     domain::RoleName,
-    wire::Intake,
 };
 
 /// A message on a dead-letter queue.
@@ -59,14 +58,13 @@ impl NamedQueue {
 }
 
 impl DeadLetters {
-    /// The messages that the role accepts. With `raw`, it accepts outcomes without an envelope too.
+    /// Partition, region and account of the queues.
     ///
     /// # Errors
     /// When the queue may not be read, or AWS cannot be reached.
-    pub async fn intake(&self, names: &Names, raw: bool) -> Result<Intake, AwsError> {
+    pub async fn home(&self) -> Result<Home, AwsError> {
         let NamedQueue { name, url } = &self.dlq;
-        let home = self.clients.home_of_queue(name, url).await?;
-        Ok(Intake::enveloped(home.topic_arns(names)).or_raw(raw))
+        self.clients.home_of_queue(name, url).await
     }
 
     /// Finds the two queues by name. The role's own queue is not needed: messages may be here just

@@ -74,11 +74,17 @@ pub(crate) fn why(dead: &Dead, receives_max: Option<u64>) -> Why {
     let told = |class: &str, reason: String| Why { class: class.to_owned(), reason };
     match (dead.place, written("class")) {
         (DeadQueue::Undelivered, _) => {
-            let said = [written("ErrorCode"), written("ErrorMessage")].into_iter().flatten();
-            let said = said.collect::<Vec<_>>().join(" ");
+            let said = |names: [&str; 2]| names.into_iter().filter_map(written).collect::<Vec<_>>();
+            let of_sns = said(["ErrorCode", "ErrorMessage"]);
+            let of_event_bridge = said(["ERROR_CODE", "ERROR_MESSAGE"]);
+            let (carrier, said) = if of_event_bridge.is_empty() {
+                ("SNS", of_sns.join(" "))
+            } else {
+                ("EventBridge", of_event_bridge.join(" "))
+            };
             let ask = "does the role's queue exist, and does its policy let the topic send?";
             let said = if said.is_empty() { ask.to_owned() } else { said };
-            told("undelivered", format!("SNS could not deliver it: {said}"))
+            told("undelivered", format!("{carrier} could not deliver it: {said}"))
         }
         // A message that was set aside, put back and then moved by SQS still has the older reason
         // in its attributes, so this comes first.
@@ -108,6 +114,7 @@ mod tests {
     fn why_a_message_died_is_read_off_it() {
         let aside = [("class", "malformed"), ("reason", "data.flight: is missing")];
         let sns = [("ErrorCode", "403"), ("ErrorMessage", "not ours, says ops@example.com")];
+        let bus = [("ERROR_CODE", "NO_PERMISSIONS"), ("RULE_ARN", "arn"), ("ERROR_MESSAGE", "no")];
         for (place, moved, attributes, class, reason) in [
             (DeadQueue::Dlq, false, &aside[..], "malformed", "data.flight: is missing"),
             (DeadQueue::Dlq, true, &aside[..], "retries-exhausted", "received 10 times without"),
@@ -119,6 +126,13 @@ mod tests {
                 &sns[..],
                 "undelivered",
                 "SNS could not deliver it: 403 not ours, says o***@e***.com",
+            ),
+            (
+                DeadQueue::Undelivered,
+                false,
+                &bus[..],
+                "undelivered",
+                "EventBridge could not deliver it: NO_PERMISSIONS no",
             ),
             (
                 DeadQueue::Undelivered,

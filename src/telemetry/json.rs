@@ -6,7 +6,6 @@
 
 use std::fmt::{self, Write};
 
-use jiff::Timestamp;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -17,6 +16,8 @@ use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
     registry::LookupSpan,
 };
+
+use crate::clock::Clock;
 
 /// The fields of a span or an event as members of an object: `"a":1,"b":"text"`.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let about = event.metadata();
-        write!(to, r#"{{"timestamp":"{:.6}","level":"{}","#, Timestamp::now(), about.level())?;
+        write!(to, r#"{{"timestamp":"{:.6}","level":"{}","#, Clock::Machine.now(), about.level())?;
         let mut members = Visitor::new(to.by_ref());
         event.record(&mut members);
         let any = members.finish()?;
@@ -168,6 +169,7 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
+    use jiff::Timestamp;
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use tracing::{field, info, info_span, warn};

@@ -84,12 +84,12 @@ pub(super) fn decode_trusted(text: &str, topic: Option<Kind>, sent_at: Timestamp
 /// what was known by then.
 struct Decoder<'i> {
     intake: &'i Intake,
-    /// Whether the message has an SNS envelope, which says the topic that it came from.
+    /// Whether the message has an envelope, which says the topic that it came from.
     enveloped: bool,
     sent_at: Timestamp,
-    /// From the TopicArn of the envelope, or from the attribute of a raw delivery.
+    /// From the envelope, or from the attribute of a raw delivery.
     topic: Option<Kind>,
-    /// The SNS MessageId, which is the same in all four queues.
+    /// The id that SNS or EventBridge gave to it, which is the same in all four queues.
     message_id: Option<BookingId>,
     traceparent: Option<String>,
     /// The type that the event itself names.
@@ -98,7 +98,7 @@ struct Decoder<'i> {
 }
 
 impl Decoder<'_> {
-    /// Unwraps the SNS envelope, if there is one, and reads the event.
+    /// Unwraps the envelope, if there is one, and reads the event.
     fn open(&mut self, body: &str) -> Read<Event> {
         too_large(body)?;
         let outer = Fields::parse(without_mark(body))?;
@@ -185,8 +185,8 @@ impl Decoder<'_> {
     /// publish it.
     fn admit(&self, kind: Kind, source: &str, top: &Fields<'_, '_>) -> Read<()> {
         if !self.enveloped && !self.intake.takes_raw(kind) {
-            let expected = "expected an SNS envelope around an outcome: nothing else says who \
-                            published it (--raw-delivery is off)";
+            let expected = "expected an envelope around an outcome: nothing else says who published \
+                            it (--raw-delivery is off)";
             return Err((Why::Untrusted, top.node().flaw(expected)));
         }
         may_say(source, kind).map_err(|expected| {

@@ -1,5 +1,5 @@
-//! The SNS envelope around a message. This is the only place that reads one. It must never take a
-//! word of the publisher for a word of SNS.
+//! The envelope around a message: that of SNS, or that of EventBridge. This is the only place that
+//! reads one. It must never take a word of the publisher for a word of its carrier.
 
 use std::borrow::Cow;
 
@@ -8,16 +8,22 @@ use jiff::Timestamp;
 use super::{
     Intake,
     attributes::{parse_time, traceparent},
+    intake::Put,
     json::{Fields, Node},
     refusal::Read,
 };
 use crate::domain::{event::Kind, ids::BookingId};
 
-/// An SNS envelope. Raw deliveries have none.
+/// An envelope. Raw deliveries have none.
 pub(super) struct Envelope<'e, 'a, 'p> {
     outer: &'e Fields<'a, 'p>,
-    arn: Node<'a, 'e>,
-    message: Node<'a, 'e>,
+    form: Form<'a, 'e>,
+}
+
+/// By whom an envelope is made.
+enum Form<'a, 'e> {
+    Sns { arn: Node<'a, 'e>, message: Node<'a, 'e> },
+    EventBridge { detail_type: Node<'a, 'e>, detail: Node<'a, 'e> },
 }
 
 impl<'e, 'a, 'p> Envelope<'e, 'a, 'p> {
@@ -26,33 +32,73 @@ impl<'e, 'a, 'p> Envelope<'e, 'a, 'p> {
         if outer.optional("specversion").is_some() {
             return None;
         }
-        let (arn, message) = (outer.optional("TopicArn")?, outer.optional("Message")?);
-        Some(Envelope { outer, arn, message })
+        let of_sns = || {
+            let (arn, message) = (outer.optional("TopicArn")?, outer.optional("Message")?);
+            Some(Form::Sns { arn, message })
+        };
+        let of_event_bridge = || {
+            let (detail_type, detail) = (outer.optional("detail-type")?, outer.optional("detail")?);
+            Some(Form::EventBridge { detail_type, detail })
+        };
+        Some(Envelope { outer, form: of_sns().or_else(of_event_bridge)? })
     }
 
-    /// The topic that the message was published on.
+    /// The topic that the message was published on, or the type under which it was put on the bus.
     ///
     /// # Errors
-    /// When it is not one of our topics.
+    /// When nobody may publish such a message for us.
     pub(super) fn topic(&self, intake: &Intake) -> Read<Kind> {
-        let topic = intake.topic(&self.arn.string()?);
-        topic.map_err(|(why, expected)| (why, self.arn.flaw(&expected)))
+        match &self.form {
+            Form::Sns { arn, .. } => {
+                let topic = intake.topic(&arn.string()?);
+                topic.map_err(|(why, expected)| (why, arn.flaw(&expected)))
+            }
+            Form::EventBridge { detail_type, .. } => {
+                let [account, region, source] =
+                    ["account", "region", "source"].map(|it| self.outer.required(it));
+                let (account, region, source) = (account?, region?, source?);
+                let put = Put {
+                    account: &account.string()?,
+                    region: &region.string()?,
+                    source: &source.string()?,
+                    detail_type: &detail_type.string()?,
+                };
+                intake.put(put).map_err(|(why, field, expected)| {
+                    let node = self.outer.optional(field);
+                    (why, node.unwrap_or(*detail_type).flaw(&expected))
+                })
+            }
+        }
     }
 
-    /// The SNS MessageId, which is the same in all queues.
+    /// The id that SNS or EventBridge gave to the message: the same in all queues. What is replayed
+    /// from an archive has none, since it may get another id there than the first time, and a
+    /// request without an id of its own would be a second booking.
     pub(super) fn message_id(&self) -> Option<BookingId> {
-        self.outer.optional_parsed("MessageId", BookingId::parse).ok().flatten()
+        let id = match self.form {
+            Form::Sns { .. } => "MessageId",
+            Form::EventBridge { .. } if self.outer.optional("replay-name").is_some() => {
+                return None;
+            }
+            Form::EventBridge { .. } => "id",
+        };
+        self.outer.optional_parsed(id, BookingId::parse).ok().flatten()
     }
 
-    /// When SNS accepted the message, if the envelope says so.
+    /// When the message was published, if the envelope says so. With EventBridge, a publisher may
+    /// have chosen it.
     ///
     /// # Errors
     /// When the field is not an instant.
     pub(super) fn sent_at(&self) -> Read<Option<Timestamp>> {
-        Ok(self.outer.optional_parsed("Timestamp", parse_time)?)
+        let field = match self.form {
+            Form::Sns { .. } => "Timestamp",
+            Form::EventBridge { .. } => "time",
+        };
+        Ok(self.outer.optional_parsed(field, parse_time)?)
     }
 
-    /// The texts of the message attributes of these names, as far as there are such.
+    /// The texts of the SNS message attributes of these names, as far as there are such.
     pub(super) fn attributes<const N: usize>(
         &self,
         names: [&'static str; N],
@@ -68,9 +114,12 @@ impl<'e, 'a, 'p> Envelope<'e, 'a, 'p> {
     /// The message as it was published.
     ///
     /// # Errors
-    /// When the field is not a string.
+    /// When the field of SNS is not a string.
     pub(super) fn message(&self) -> Read<Cow<'a, str>> {
-        Ok(self.message.string()?)
+        match &self.form {
+            Form::Sns { message, .. } => Ok(message.string()?),
+            Form::EventBridge { detail, .. } => Ok(Cow::Borrowed(detail.text())),
+        }
     }
 }
 
@@ -78,7 +127,7 @@ impl<'e, 'a, 'p> Envelope<'e, 'a, 'p> {
 /// operator who has to find out what happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The SNS MessageId.
+    /// The id that SNS or EventBridge gave to it.
     pub message_id: Option<String>,
     /// The W3C trace context of the event.
     pub traceparent: Option<String>,

@@ -9,8 +9,8 @@ use crate::domain::{RoleName, event::Kind};
 /// envelope. SNS wrote that, and only the topic in it says which publishers are possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intake {
-    /// The common beginning of the ARNs of our topics: everything except the topic's name.
-    topic_arns: String,
+    /// What puts events into the envelopes that are accepted.
+    carrier: Carrier,
     /// Whether outcomes are accepted without an envelope.
     raw: bool,
     /// The key that the canaries of an operator are made with. Without it, none is accepted.
@@ -19,9 +19,33 @@ pub struct Intake {
     seal_key: Option<SealKey>,
 }
 
+/// What carries events to the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Carrier {
+    /// SNS.
+    Topics {
+        /// The common beginning of the ARNs of our topics: everything except the topic's name.
+        arns: String,
+    },
+    /// EventBridge.
+    EventBus { account: String, region: String },
+}
+
+/// What EventBridge says of an event in its envelope.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Put<'e> {
+    /// The account whose principal put the event on the bus.
+    pub(super) account: &'e str,
+    pub(super) region: &'e str,
+    /// IAM decides who may use a source.
+    pub(super) source: &'e str,
+    /// IAM decides who may use a type.
+    pub(super) detail_type: &'e str,
+}
+
 impl Intake {
-    /// Accepts messages in an envelope whose topic ARN is `topic_arns` followed by the name of a
-    /// topic. An example of `topic_arns` is `arn:aws:sns:eu-central-1:123456789012:staging-`.
+    /// Accepts messages in an envelope of SNS whose topic ARN is `topic_arns` followed by the name
+    /// of a topic. An example of `topic_arns` is `arn:aws:sns:eu-central-1:123456789012:staging-`.
     /// Without an envelope, only requests are accepted, since any client may send those anyway.
     ///
     /// This relies on subscriptions without raw message delivery. With it, a publisher could write
@@ -29,7 +53,22 @@ impl Intake {
     /// finds such subscriptions.
     #[must_use]
     pub fn enveloped(topic_arns: impl Into<String>) -> Intake {
-        Intake { topic_arns: topic_arns.into(), raw: false, canary_key: None, seal_key: None }
+        Intake::of(Carrier::Topics { arns: topic_arns.into() })
+    }
+
+    /// Accepts messages in an envelope of EventBridge, from an event bus in this account and
+    /// region. Without an envelope, only requests are accepted.
+    ///
+    /// A publisher names the source and the type itself, so this relies on IAM policies that let
+    /// each service use only its own (`events:source`, `events:detail-type`), as terraform/ has
+    /// them.
+    #[must_use]
+    pub fn of_event_bus(account: impl Into<String>, region: impl Into<String>) -> Intake {
+        Intake::of(Carrier::EventBus { account: account.into(), region: region.into() })
+    }
+
+    fn of(carrier: Carrier) -> Intake {
+        Intake { carrier, raw: false, canary_key: None, seal_key: None }
     }
 
     /// Accepts outcomes without an envelope too, for subscriptions with raw message delivery. Then
@@ -68,13 +107,49 @@ impl Intake {
     /// # Errors
     /// When it is not one of our topics: the class of the problem, and what was expected.
     pub(super) fn topic(&self, arn: &str) -> Result<Kind, (Why, String)> {
-        let Some(name) = arn.strip_prefix(&self.topic_arns) else {
-            let expected =
-                format!("expected the ARN of a topic that begins with {}", self.topic_arns);
+        let Carrier::Topics { arns } = &self.carrier else {
+            let expected = "expected an envelope of EventBridge (--events eventbridge)";
+            return Err((Why::Untrusted, expected.to_owned()));
+        };
+        let Some(name) = arn.strip_prefix(arns) else {
+            let expected = format!("expected the ARN of a topic that begins with {arns}");
             return Err((Why::Untrusted, expected));
         };
         Kind::of_topic(name)
             .ok_or_else(|| (Why::UnknownType, "expected the ARN of one of our topics".to_owned()))
+    }
+
+    /// The kind of an event that EventBridge delivered.
+    ///
+    /// # Errors
+    /// When nobody may put such an event on our bus: the class of the problem, the field it is in,
+    /// and what was expected.
+    pub(super) fn put(&self, put: Put<'_>) -> Result<Kind, (Why, &'static str, String)> {
+        let untrusted = |field, expected: String| Err((Why::Untrusted, field, expected));
+        let Carrier::EventBus { account, region } = &self.carrier else {
+            let expected = "expected an envelope of SNS (--events sns)".to_owned();
+            return untrusted("detail-type", expected);
+        };
+        if put.account != account {
+            return untrusted("account", format!("expected {account}"));
+        }
+        if put.region != region {
+            return untrusted("region", format!("expected {region}"));
+        }
+        let Some(kind) = Kind::of_topic(put.detail_type) else {
+            let expected = "expected the name of one of our topics".to_owned();
+            return Err((Why::UnknownType, "detail-type", expected));
+        };
+        match kind.publisher() {
+            Some(_) if put.source == bus_source(kind) => Ok(kind),
+            Some(_) => untrusted("source", format!("expected {}", bus_source(kind))),
+            None if RoleName::ALL.iter().all(|it| put.source != format!("booking.{it}")) => {
+                Ok(kind)
+            }
+            None => {
+                untrusted("source", "expected a source that is none of our services".to_owned())
+            }
+        }
     }
 
     /// Whether an event of this kind is accepted without an envelope.
@@ -82,6 +157,13 @@ impl Intake {
     pub(super) fn takes_raw(&self, kind: Kind) -> bool {
         self.raw || kind.publisher().is_none()
     }
+}
+
+/// The source under which events of this kind are put on an event bus: that of the service which
+/// publishes them, or that of a client.
+#[must_use]
+pub fn bus_source(kind: Kind) -> String {
+    kind.publisher().map_or_else(|| "booking.client".to_owned(), |it| format!("booking.{it}"))
 }
 
 /// Whether `source` may publish events of this kind. Each outcome has one publisher. A client may

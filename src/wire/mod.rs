@@ -1,5 +1,5 @@
-//! The wire format: events as CloudEvents 1.0 in structured JSON mode, inside an SNS envelope or
-//! raw. This module must never know a bus; the bus is built on it.
+//! The wire format: events as CloudEvents 1.0 in structured JSON mode, inside an envelope of SNS or
+//! EventBridge, or raw. This module must never know a bus; the bus is built on it.
 //!
 //! [`decode()`] returns an event whose every part was checked, or a [`Refusal`] that says where the
 //! problem is and what was expected there. A refusal must never quote the message.
@@ -29,7 +29,7 @@ pub use digest::digest;
 pub use encode::{EVENT_BYTES_MAX, TooLarge, encode, request_data};
 pub(crate) use envelope::without_mark;
 pub use envelope::{Origin, origin};
-pub use intake::Intake;
+pub use intake::{Intake, bus_source};
 pub use json::Flaw;
 pub use refusal::{Refusal, Why};
 pub use seal::SealKey;
@@ -47,7 +47,7 @@ use crate::domain::{
 /// A message as it was received, from SQS or any other source.
 #[derive(Clone, Debug)]
 pub struct Incoming {
-    /// The text of the message, with or without an SNS envelope.
+    /// The text of the message, with or without an envelope.
     pub body: String,
     /// The message attribute `type`, which only a raw delivery has.
     pub kind_attribute: Option<String>,

@@ -97,6 +97,15 @@ impl TraceContext {
         text
     }
 
+    /// The header of AWS X-Ray that names this span.
+    #[must_use]
+    pub fn x_ray(&self) -> String {
+        let trace = format!("{:032x}", u128::from_be_bytes(self.trace_id));
+        let (time, random) = trace.split_at(8);
+        let span = u64::from_be_bytes(self.span_id);
+        format!("Root=1-{time}-{random};Parent={span:016x};Sampled={}", u8::from(self.sampled))
+    }
+
     /// The size of the attributes that carry this context, in bytes, on the safe side.
     #[must_use]
     pub fn attribute_bytes(&self) -> usize {
@@ -127,13 +136,13 @@ pub struct Hop {
     /// The span that published the message: from the SNS message attributes, or else from the
     /// `AWSTraceHeader` of SQS.
     pub context: Option<TraceContext>,
-    /// The SNS MessageId, if there is an envelope. It is the same in all queues, and no publisher
-    /// can choose it.
+    /// The id that SNS or EventBridge gave to the message, if there is an envelope. It is the same
+    /// in all queues, and no publisher can choose it.
     pub message_id: Option<String>,
 }
 
 impl Incoming {
-    /// Adds what the SNS envelope tells about the hop. The cost is linear in the size of the body.
+    /// Adds what the envelope tells about the hop. The cost is linear in the size of the body.
     pub fn take_up(&mut self) {
         let Ok(outer) = Fields::parse(without_mark(&self.body)) else { return };
         let Some(envelope) = Envelope::of(&outer) else { return };
@@ -193,6 +202,7 @@ mod tests {
         let header = "Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=1";
         let parent = "00-67891233abcdef012345678912345678-463ac35c9f6413ad-01";
         assert_eq!(TraceContext::of_x_ray(header).unwrap().parent(), parent);
+        assert_eq!(TraceContext::read(parent, None).unwrap().x_ray(), header);
         let turned = "Sampled=0;Lineage=a:1|b; Parent=463ac35c9f6413ad;Root=1-67891233-abcdef012345678912345678";
         assert!(!TraceContext::of_x_ray(turned).unwrap().sampled);
         for wrong in [

@@ -1,4 +1,5 @@
-//! How a service is joined to the others: by SNS topics, or by the tasks of a state machine.
+//! How a service is joined to the others: by events on SNS topics or on an event bus, or by the
+//! tasks of a state machine.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,12 +8,12 @@ use tokio::task::JoinSet;
 
 use super::{aws_fault, canary_key, seal_key};
 use crate::{
-    aws::{Clients, Names, step_functions},
+    aws::{Clients, Home, Names, event_bridge, step_functions},
     bus::{
         BusError, Desk, Outbox,
-        aws::{AwsBus, AwsDesk, BesideMachine},
+        aws::{AwsBus, AwsDesk, AwsPublisher, BesideMachine},
     },
-    config::{Integration, ServiceArgs},
+    config::{DeliveryArgs, Events, Integration, ServiceArgs},
     domain::RoleName,
     fault::Fault,
     metrics::RequestCount,
@@ -23,8 +24,73 @@ use crate::{
 pub struct Chosen(Kind);
 
 enum Kind {
-    Topics { canaries: Option<CanaryKey> },
+    Events { canaries: Option<CanaryKey> },
     Tasks(SealKey),
+}
+
+/// What a role accepts on its queue, by how events come to it.
+///
+/// # Errors
+/// If the settings contradict each other.
+pub fn intake(delivery: DeliveryArgs, home: &Home, names: &Names) -> Result<Intake, Fault> {
+    agrees(delivery)?;
+    Ok(match delivery.events.events {
+        Events::Sns => Intake::enveloped(home.topic_arns(names)).or_raw(delivery.raw_delivery),
+        Events::EventBridge => Intake::of_event_bus(home.account(), home.region()),
+    })
+}
+
+fn agrees(delivery: DeliveryArgs) -> Result<(), Fault> {
+    if delivery.raw_delivery && delivery.events.events == Events::EventBridge {
+        return Err(Fault::Config(
+            "--raw-delivery says how SNS delivers, and --events eventbridge has no SNS: leave out \
+             one of them"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// A role's queue, and where it publishes, which is known to be there. The result is that of
+/// [`AwsBus::connect`].
+///
+/// # Errors
+/// If the queue or the event bus does not exist or may not be used, or AWS cannot be reached.
+pub async fn connect(
+    (events, config, count): (Events, &SdkConfig, &RequestCount),
+    clients: &Clients,
+    names: &Names,
+    role: RoleName,
+    deletes_linger: Duration,
+    traced: bool,
+) -> Result<(AwsBus, Home, JoinSet<()>), Fault> {
+    let bus = (events == Events::EventBridge).then(|| event_bridge(config, count.clone()));
+    let connecting = AwsBus::connect_by(clients, names, role, deletes_linger, traced, bus);
+    let connected = connecting.await.map_err(aws_fault)?;
+    publisher(events, (config, count), clients, names, &connected.1).await?;
+    Ok(connected)
+}
+
+/// Where a client publishes: on the topics, or on the event bus.
+///
+/// # Errors
+/// If there is no event bus, or AWS cannot be reached.
+pub async fn publisher(
+    events: Events,
+    (config, count): (&SdkConfig, &RequestCount),
+    clients: &Clients,
+    names: &Names,
+    home: &Home,
+) -> Result<AwsPublisher, Fault> {
+    let publisher = match events {
+        Events::Sns => AwsPublisher::topics(clients, names.clone(), home.clone()),
+        Events::EventBridge => {
+            let client = event_bridge(config, count.clone());
+            AwsPublisher::event_bus(client, names.clone(), home.clone())
+        }
+    };
+    publisher.must_exist().await.map_err(|it| Fault::bus(&it))?;
+    Ok(publisher)
 }
 
 /// A service's way in and out.
@@ -42,14 +108,14 @@ pub struct Road {
 /// Where a service's announcements go.
 #[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum AnyOutbox {
-    Topics(AwsBus),
+    Published(AwsBus),
     Beside(BesideMachine),
 }
 
 impl Outbox for AnyOutbox {
     async fn send(&self, cause: &Incoming, message: &Message) -> Result<(), BusError> {
         match self {
-            AnyOutbox::Topics(it) => it.send(cause, message).await,
+            AnyOutbox::Published(it) => it.send(cause, message).await,
             // Boxed, so that it takes no room in the future of every delivery.
             AnyOutbox::Beside(it) => Box::pin(it.send(cause, message)).await,
         }
@@ -63,13 +129,19 @@ impl Chosen {
     /// If a key that it needs is missing or cannot be read, or if settings contradict each other.
     pub fn read(args: &ServiceArgs) -> Result<Chosen, Fault> {
         Ok(Chosen(match args.integration.integration {
-            Integration::Choreography => Kind::Topics { canaries: canary_key(&args.canary)? },
-            Integration::StepFunctions if args.raw.raw_delivery => {
+            Integration::Choreography => {
+                agrees(args.delivery)?;
+                Kind::Events { canaries: canary_key(&args.canary)? }
+            }
+            Integration::StepFunctions if args.delivery.raw_delivery => {
                 return Err(Fault::Config(
                     "--raw-delivery says how SNS delivers, and --integration step-functions has no \
                      SNS: leave out one of them"
                         .to_owned(),
                 ));
+            }
+            Integration::StepFunctions if args.delivery.events.events != Events::Sns => {
+                return Err(no_events());
             }
             Integration::StepFunctions => Kind::Tasks(seal_key(&args.integration)?),
         }))
@@ -79,7 +151,7 @@ impl Chosen {
     #[must_use]
     pub fn names(&self, names: &Names) -> Names {
         match self.0 {
-            Kind::Topics { .. } => names.clone(),
+            Kind::Events { .. } => names.clone(),
             Kind::Tasks(_) => names.of_tasks(),
         }
     }
@@ -100,14 +172,21 @@ impl Chosen {
     ) -> Result<Road, Fault> {
         let clients = Clients::within_limits(config, count.clone()).map_err(aws_fault)?;
         let names = self.names(&Names::new(&args.aws.prefix));
-        let connecting = AwsBus::connect_traced(&clients, &names, role, deletes_linger, traced);
-        let (queue, home, drivers) = connecting.await.map_err(aws_fault)?;
+        let (queue, home, drivers) = match self.0 {
+            Kind::Events { .. } => {
+                let ways = (args.delivery.events.events, config, count);
+                connect(ways, &clients, &names, role, deletes_linger, traced).await?
+            }
+            Kind::Tasks(_) => {
+                AwsBus::connect_by(&clients, &names, role, deletes_linger, traced, None)
+                    .await
+                    .map_err(aws_fault)?
+            }
+        };
         Ok(match self.0 {
-            Kind::Topics { canaries } => {
-                let intake = Intake::enveloped(home.topic_arns(&names))
-                    .or_raw(args.raw.raw_delivery)
-                    .and_canaries(canaries);
-                let outbox = AnyOutbox::Topics(queue.clone());
+            Kind::Events { canaries } => {
+                let intake = intake(args.delivery, &home, &names)?.and_canaries(canaries);
+                let outbox = AnyOutbox::Published(queue.clone());
                 Road { queue, drivers, outbox, intake, desk: None }
             }
             Kind::Tasks(key) => {
@@ -120,4 +199,14 @@ impl Chosen {
             }
         })
     }
+}
+
+/// That `--events` and `--integration step-functions` contradict each other.
+#[must_use]
+pub fn no_events() -> Fault {
+    Fault::Config(
+        "--events says what carries events, and --integration step-functions has no events: leave \
+         out one of them"
+            .to_owned(),
+    )
 }

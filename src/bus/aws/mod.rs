@@ -1,18 +1,19 @@
-//! The bus on AWS: SNS topics, and one SQS queue with its dead-letter queue. It must never create
-//! or change any of them; that is the work of Terraform.
+//! The bus on AWS: SNS topics or an event bus, and one SQS queue with its dead-letter queue. It
+//! must never create or change any of them; that is the work of Terraform.
 
+mod event_bus;
 mod failure;
 mod fit;
 mod message;
+mod publisher;
 mod requests;
 mod tasks;
-mod topics;
 
 pub(crate) use failure::failure;
 pub(crate) use message::{delivery, seconds};
+pub use publisher::AwsPublisher;
 pub(crate) use requests::{SqsQueue, change_visibility};
 pub use tasks::{AwsDesk, AwsMachine, BesideMachine};
-pub use topics::AwsTopics;
 
 use std::time::Duration;
 
@@ -30,17 +31,17 @@ use crate::{
     wire::{Message, TRACEPARENT, TRACESTATE},
 };
 
-/// One service's queue, and all topics. Calls at the same time share their requests.
+/// One service's queue, and where it publishes. Calls at the same time share their requests.
 pub type AwsBus = Batched<AwsRequests>;
 
-/// The requests to SNS and SQS.
+/// The requests to SQS, and to SNS or EventBridge.
 #[derive(Clone, Debug)]
 pub struct AwsRequests {
     queue: SqsQueue,
     /// A separate client for receives, so that their failures do not use up the retries of the
     /// other requests.
     polls: aws_sdk_sqs::Client,
-    topics: AwsTopics,
+    publisher: AwsPublisher,
     dead_letter_url: String,
     dead_letter_arn: String,
     deletes_linger: Duration,
@@ -64,20 +65,22 @@ impl AwsBus {
         service: impl Into<ServiceName>,
         deletes_linger: Duration,
     ) -> Result<(AwsBus, Home, JoinSet<()>), AwsError> {
-        AwsBus::connect_traced(clients, names, service, deletes_linger, false).await
+        AwsBus::connect_by(clients, names, service, deletes_linger, false, None).await
     }
 
     /// As [`AwsBus::connect`]. If `traced`, each delivery brings the context of its trace, as far
-    /// as SQS has it.
+    /// as SQS has it. Publishes on an event bus, if there is a client for it, and on topics
+    /// otherwise.
     ///
     /// # Errors
     /// As [`AwsBus::connect`].
-    pub async fn connect_traced(
+    pub async fn connect_by(
         clients: &Clients,
         names: &Names,
         service: impl Into<ServiceName>,
         deletes_linger: Duration,
         traced: bool,
+        event_bus: Option<aws_sdk_eventbridge::Client>,
     ) -> Result<(AwsBus, Home, JoinSet<()>), AwsError> {
         let service = service.into();
         let queue = names.queue(service);
@@ -86,12 +89,16 @@ impl AwsBus {
         let dead_letter_url = clients.queue_url(&dead_letter_queue).await?;
         let home = clients.home_of_queue(&queue, &queue_url).await?;
         let (arn, sqs) = (home.queue_arn(&queue), clients.sqs.clone());
+        let publisher = match event_bus {
+            Some(it) => AwsPublisher::event_bus(it, names.clone(), home.clone()),
+            None => AwsPublisher::topics(clients, names.clone(), home.clone()),
+        };
         let (bus, drivers) = Batched::new(AwsRequests {
             queue: SqsQueue { sqs, name: queue, url: queue_url, arn },
             polls: clients.polls.clone(),
             dead_letter_url,
             dead_letter_arn: home.queue_arn(&dead_letter_queue),
-            topics: AwsTopics::new(clients, names.clone(), home.clone()),
+            publisher,
             deletes_linger,
             traced,
         });
@@ -101,9 +108,10 @@ impl AwsBus {
 
 impl Requests for AwsRequests {
     async fn publish(&self, kind: Kind, messages: Vec<Message>) -> Vec<Answer> {
-        let (topic, count) = (self.topics.topic(kind), messages.len());
-        let name = topic.name.clone();
-        apart(count, "publish to", &name, async move { topic.publish(messages).await }).await
+        let (publisher, count) = (self.publisher.clone(), messages.len());
+        let name = publisher.name(kind);
+        let published = async move { publisher.publish_all(kind, messages).await };
+        apart(count, "publish to", &name, published).await
     }
 
     async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {

@@ -1,4 +1,4 @@
-//! `booking check --canary`: publishes a marked event on every topic, and asks status which role
+//! `booking check --canary`: publishes a marked event of every type, and asks status which role
 //! has heard it. A canary must never touch a booking.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    bus::aws::AwsTopics,
+    bus::aws::AwsPublisher,
     check::compare::{Finding, hops},
     cli::{progress::Progress, status_client::StatusClient},
     clock::Clock,
@@ -24,14 +24,15 @@ use crate::{
 /// How often status is asked about the canary.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
-/// Publishes a canary on every topic that exists, and waits until it has arrived on every hop,
-/// except those whose loss a finding explains, or until the timeout.
+/// Publishes a canary on every topic that exists, or on the event bus as an event of every type.
+/// Waits until it has arrived on every hop, except those whose loss a finding explains, or until
+/// the timeout.
 ///
 /// # Errors
-/// If status cannot be asked, in which case nothing was published; if a topic refuses the canary.
+/// If status cannot be asked, in which case nothing was published; if a canary is refused.
 pub(super) async fn send_everywhere(
     status: &StatusClient,
-    topics: &AwsTopics,
+    publisher: &AwsPublisher,
     key: &CanaryKey,
     there: &[Kind],
     known: &[Finding],
@@ -50,7 +51,7 @@ pub(super) async fn send_everywhere(
     for topic in there {
         let time = Clock::Machine.now();
         let message = wire::canary(canary, *topic, time, key);
-        topics.publish(&message).await.map_err(|it| Fault::bus(&it))?;
+        publisher.publish(&message).await.map_err(|it| Fault::bus(&it))?;
         sent.insert(*topic, time);
     }
     let in_the_way = |hop: &Hop| known.iter().any(|it| it.hops.contains(hop));

@@ -10,14 +10,17 @@ use serde::Serialize;
 
 use super::{
     Fault,
-    config::{AccountArgs, AwsArgs, CanaryArgs, Span, StatusUrl, StoreArgs, StoreName, patience},
+    config::{
+        AccountArgs, AwsArgs, CanaryArgs, Events, EventsArgs, Span, StatusUrl, StoreArgs,
+        StoreName, patience,
+    },
     out_json,
     progress::Progress,
     status_client::{Reader, StatusClient},
 };
 use crate::{
-    aws::{Clients, Names, QueueOf},
-    bus::aws::AwsTopics,
+    aws::{Clients, Names, QueueOf, event_bridge},
+    bus::aws::AwsPublisher,
     check::{
         account::Account,
         compare::{Finding, compare},
@@ -38,6 +41,8 @@ pub struct CheckArgs {
     aws: AwsArgs,
     #[command(flatten)]
     home: AccountArgs,
+    #[command(flatten)]
+    events: EventsArgs,
     #[command(flatten)]
     store: StoreArgs,
     /// Also send a marked event through every subscription, and show for each hop if it arrived
@@ -64,8 +69,12 @@ pub struct CheckArgs {
 #[derive(Serialize)]
 struct Report {
     well: bool,
+    #[serde(skip)]
+    events: Events,
+    /// With an event bus, the types of events.
     topics: usize,
     queues: usize,
+    /// With an event bus, the rules.
     subscriptions: usize,
     /// 0 unless `--store dynamodb` is given: otherwise the services have no tables.
     tables: usize,
@@ -99,7 +108,12 @@ async fn compared(args: CheckArgs, progress: &Progress) -> Result<(), Fault> {
     let clients = Clients::within_limits(&config, RequestCount::default()).map_err(aws_fault)?;
     let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
     let names = Names::new(&args.aws.prefix);
-    let account = Account::observe(&clients, &names, &home).await.map_err(|it| Fault::bus(&it))?;
+    let bus = match args.events.events {
+        Events::Sns => None,
+        Events::EventBridge => Some(event_bridge(&config, RequestCount::default())),
+    };
+    let account = Account::observe(&clients, bus.as_ref(), &names, &home).await;
+    let account = account.map_err(|it| Fault::bus(&it))?;
     let mut findings = compare(&account);
     let tables = args.store.store == StoreName::Dynamodb;
     if tables {
@@ -110,16 +124,13 @@ async fn compared(args: CheckArgs, progress: &Progress) -> Result<(), Fault> {
     let mut report_of_canary = None;
     if let (Some(status), Some(key)) = (status, key) {
         let there: Vec<Kind> = account.topics.keys().copied().collect();
-        let aws_topics = AwsTopics::new(&clients, names, home);
+        let publisher = match bus {
+            None => AwsPublisher::topics(&clients, names, home),
+            Some(it) => AwsPublisher::event_bus(it, names, home),
+        };
         let timeout = args.timeout.0;
         let sent_and_seen = canary::send_everywhere(
-            &status,
-            &aws_topics,
-            &key,
-            &there,
-            &findings,
-            timeout,
-            progress,
+            &status, &publisher, &key, &there, &findings, timeout, progress,
         )
         .await;
         let (id, sent, seen) = match sent_and_seen {
@@ -138,6 +149,7 @@ async fn compared(args: CheckArgs, progress: &Progress) -> Result<(), Fault> {
     }
     let report = Report {
         well: findings.is_empty(),
+        events: args.events.events,
         topics: all.len(),
         queues: QueueOf::all().count(),
         subscriptions: all.iter().map(|it| it.listeners().count()).sum(),
@@ -163,10 +175,12 @@ impl Report {
                     0 => String::new(),
                     many => format!(", {many} tables"),
                 };
-                format!(
-                    "{} subscriptions, {} topics, {} queues{tables}: all as topics/ says",
-                    self.subscriptions, self.topics, self.queues
-                )
+                let Report { subscriptions, topics, queues, .. } = self;
+                let carried = match self.events {
+                    Events::Sns => format!("{subscriptions} subscriptions, {topics} topics"),
+                    Events::EventBridge => format!("{subscriptions} rules on an event bus"),
+                };
+                format!("{carried}, {queues} queues{tables}: all as topics/ says")
             }
             1 => "1 finding".to_owned(),
             many => format!("{many} findings"),

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     aws::{Clients, Names},
     cli::{arguments::booking_id, progress::Progress, roles::Roles},
-    config::{AwsArgs, RawArgs},
+    config::{AwsArgs, DeliveryArgs},
     dead_letters::{
         Dead, DeadLetters,
         why::{self, Case},
@@ -15,7 +15,7 @@ use crate::{
     fault::Fault,
     metrics::RequestCount,
     wire::Intake,
-    wiring::aws_fault,
+    wiring::{aws_fault, intake},
 };
 
 /// The default of `--limit`.
@@ -43,7 +43,7 @@ pub(super) struct Which {
     #[command(flatten)]
     pub(super) aws: AwsArgs,
     #[command(flatten)]
-    pub(super) raw: RawArgs,
+    pub(super) delivery: DeliveryArgs,
 }
 
 /// The argument that bounds the number of messages.
@@ -89,7 +89,8 @@ impl Which {
         let names = Names::new(&self.aws.prefix);
         let letters = DeadLetters::connect(&clients, &names, role).await.map_err(aws_fault)?;
         let receives_max = letters.receives_max().await;
-        let intake = letters.intake(&names, self.raw.raw_delivery).await.map_err(aws_fault)?;
+        let home = letters.home().await.map_err(aws_fault)?;
+        let intake = intake(self.delivery, &home, &names)?;
         Ok(RoleDeadLetters { letters, receives_max, intake })
     }
 

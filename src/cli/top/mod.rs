@@ -24,7 +24,7 @@ use self::{
 };
 use super::{
     Fault,
-    config::{AwsArgs, RawArgs, StatusUrl},
+    config::{AwsArgs, DeliveryArgs, StatusUrl},
     dlq::rehearsal::RulesArgs,
     say,
     status_client::{Reader, StatusClient},
@@ -51,7 +51,7 @@ pub struct TopArgs {
     #[arg(long)]
     dead_letter_reasons: bool,
     #[command(flatten)]
-    raw: RawArgs,
+    delivery: DeliveryArgs,
     #[command(flatten)]
     rules: RulesArgs,
 }
@@ -69,7 +69,7 @@ pub(super) async fn run(args: TopArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let mut model = Model::new(desk.url(), args.dead_letter_reasons);
     let (sources, stop) =
-        (Sources::new(desk, &args.aws, args.raw, args.rules), CancellationToken::new());
+        (Sources::new(desk, &args.aws, args.delivery, args.rules), CancellationToken::new());
     let mut news = FuturesUnordered::new();
     news.push(after(Duration::ZERO, sources.status()));
     news.push(after(Duration::ZERO, sources.queues()));

@@ -16,12 +16,13 @@ use crate::{
         status_client::StatusClient,
     },
     clock::Clock,
-    config::{AwsArgs, RawArgs},
+    config::{AwsArgs, DeliveryArgs},
     dead_letters::{DeadLetters, why::Case},
     domain::RoleName,
     metrics::RequestCount,
     runtime::Chain,
     vitals::{self, DeadReason, Desk, Watch},
+    wiring::intake,
 };
 
 /// The most open bookings that are asked for: more than fit on a screen.
@@ -32,7 +33,7 @@ pub(super) struct Sources {
     status: StatusClient,
     names: Names,
     prefix: String,
-    raw: bool,
+    delivery: DeliveryArgs,
     rules: RulesArgs,
     /// The account, once it was asked for, or why there is none.
     account: OnceCell<Result<Account, String>>,
@@ -47,12 +48,12 @@ impl Sources {
     pub(super) fn new(
         status: StatusClient,
         aws: &AwsArgs,
-        raw: RawArgs,
+        delivery: DeliveryArgs,
         rules: RulesArgs,
     ) -> Sources {
         let (names, prefix) = (Names::new(&aws.prefix), aws.prefix.clone());
         let account = OnceCell::new();
-        Sources { status, names, prefix, raw: raw.raw_delivery, rules, account }
+        Sources { status, names, prefix, delivery, rules, account }
     }
 
     /// The rates, and the open bookings, the one that has had no news for longest first.
@@ -92,8 +93,8 @@ impl Sources {
         let account = self.account().await.as_ref().map_err(Clone::clone)?;
         let letters = DeadLetters::connect(&account.clients, &self.names, role).await;
         let letters = letters.map_err(|it| Chain(&it).to_string())?;
-        let intake = letters.intake(&self.names, self.raw).await;
-        let intake = intake.map_err(|it| Chain(&it).to_string())?;
+        let home = letters.home().await.map_err(|it| Chain(&it).to_string())?;
+        let intake = intake(self.delivery, &home, &self.names).map_err(|it| it.to_string())?;
         let receives_max = letters.receives_max().await;
         // Where the rows of the role are not, only what its rules never see can be foretold.
         let rehearsal: Option<Rehearsal> = self.rules.rehearsal(role, &self.prefix).await.ok();

@@ -31,6 +31,16 @@ output "subscribes" {
   value = transpose(local.listeners)
 }
 
+# topic => the roles and guests that subscribe to it
+output "subscribes_to" {
+  value = local.listeners
+}
+
+# topic => the role or client that publishes it
+output "publishers" {
+  value = { for it in local.files : it.topic => it.publisher }
+}
+
 # role or client => the topics that it publishes; a role that publishes nothing is missing
 output "publishes" {
   value = transpose({ for it in local.files : it.topic => [it.publisher] })

@@ -1,5 +1,6 @@
 //! `booking check` on a real account: well, and with one thing at a time broken; and canaries.
 
+use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
 use axum::http::StatusCode;
 use booking::domain::{RoleName, event::Kind};
@@ -9,8 +10,10 @@ use crate::harness::{Account, DynamoDbLocal, Fate, LocalStack, Tables, Way, bina
 
 /// Runs `booking check` on an account; exit code, stdout and stderr.
 pub fn run(account: &Account, args: &[&str]) -> (Option<i32>, String, String) {
+    let events: &[&str] = if account.is_event_bus() { &["--events", "eventbridge"] } else { &[] };
     let output = binary()
         .args(["check", "--prefix", &account.prefix])
+        .args(events)
         .args(args)
         .envs(LocalStack::running().environment())
         .output()
@@ -183,6 +186,102 @@ async fn what_may_not_be_looked_at_is_no_finding_but_exit_code_78() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{text}");
     assert!(text.contains("booking-requested`: it does not exist or may not be used"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_bus_as_topics_says_has_no_findings_and_nothing_is_changed_or_published() {
+    let account = Account::on_event_bus().await;
+    let (code, text, said) = run(&account, &[]);
+    assert_eq!(
+        (code, text.as_str(), said.as_str()),
+        (Some(0), "17 rules on an event bus, 12 queues: all as topics/ says\n", "")
+    );
+    let report = json(&account, &[]);
+    let counts = ["topics", "queues", "subscriptions"].map(|it| report[it].as_u64().unwrap());
+    assert_eq!((counts, report.get("canary")), ([8, 12, 17], None));
+    for role in RoleName::ALL {
+        assert_eq!(account.depth(role).await, (0, 0));
+    }
+    let nobody = Account::existing_on_event_bus("nothing-here-").await;
+    let words = ["no event bus and no queue", "--prefix"];
+    finds(&nobody, "account 000000000000 in eu-central-1", &words);
+}
+
+/// One thing is broken at a time, and mended before the next or hidden by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_rule_is_found_and_nothing_else() {
+    let account = Account::on_event_bus().await;
+    let (events, bus) = (account.events(), account.names.event_bus());
+    let (topic, role) = (Kind::PaymentFailed, RoleName::Seats);
+    let rule = account.names.rule(role.as_str(), topic);
+    let subject = format!("rule {rule}");
+
+    events.disable_rule().name(&rule).event_bus_name(&bus).send().await.unwrap();
+    finds(&account, &subject, &["it is not enabled", "nobody frees the seats"]);
+    events.enable_rule().name(&rule).event_bus_name(&bus).send().await.unwrap();
+
+    let target = |queue: RoleName, id: &str| {
+        let arn = account.queue_arn(queue);
+        Target::builder().id(id).arn(arn)
+    };
+    let put = async |rule: &str, target: Target| {
+        let put = events.put_targets().rule(rule).event_bus_name(&bus).targets(target);
+        assert_eq!(put.send().await.unwrap().failed_entry_count(), 0);
+    };
+    let remove = async |rule: &str, id: &str| {
+        let remove = events.remove_targets().rule(rule).event_bus_name(&bus).ids(id);
+        assert_eq!(remove.send().await.unwrap().failed_entry_count(), 0);
+    };
+    put(&rule, target(role, "mine").build().unwrap()).await;
+    let removal = format!("remove-targets --event-bus-name {bus} --rule {rule} --ids mine");
+    finds(&account, &subject, &["it has 2 targets", "2 times", &removal]);
+    remove(&rule, "mine").await;
+
+    let strange = format!("{}copy", account.prefix);
+    let pattern = r#"{"detail-type": ["seat-released"]}"#;
+    let copy = events.put_rule().name(&strange).event_bus_name(&bus).event_pattern(pattern);
+    copy.send().await.unwrap();
+    put(&strange, target(role, "1").build().unwrap()).await;
+    let removal = format!("remove-targets --event-bus-name {bus} --rule {strange} --ids 1");
+    finds(&account, &format!("rule {strange}"), &["no such rule", "seat-released", &removal]);
+    remove(&strange, "1").await;
+
+    // As somebody does it by hand, who thinks of no dead-letter queue.
+    put(&rule, target(role, role.as_str()).build().unwrap()).await;
+    finds(&account, &subject, &["no dead-letter queue", "is lost"]);
+    put(&rule, target(role, role.as_str()).input_path("$.detail").build().unwrap()).await;
+    finds(&account, &subject, &["its target has an InputPath", "the envelope of EventBridge"]);
+
+    let pattern = r#"{"detail-type": ["payment-failed"]}"#;
+    let wider = events.put_rule().name(&rule).event_bus_name(&bus).event_pattern(pattern);
+    wider.send().await.unwrap();
+    finds(&account, &subject, &["its event pattern is", "booking.payment"]);
+
+    remove(&rule, role.as_str()).await;
+    finds(&account, &subject, &["it has no target"]);
+    events.delete_rule().name(&rule).event_bus_name(&bus).send().await.unwrap();
+    finds(&account, &subject, &["it does not exist", "terraform apply"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_bus_that_may_not_be_looked_at_is_no_finding_but_exit_code_78() {
+    let account = Account::on_event_bus().await;
+    let denied = r#"{"__type": "AccessDeniedException", "Message": "no"}"#;
+    let events = axum::Router::new().fallback(async move || (StatusCode::BAD_REQUEST, denied));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async { axum::serve(listener, events).await });
+    let output = binary()
+        .args(["check", "--json", "--events", "eventbridge", "--prefix", &account.prefix])
+        .envs(LocalStack::running().environment())
+        .env("AWS_ENDPOINT_URL_EVENTBRIDGE", endpoint)
+        .output()
+        .unwrap();
+    serving.abort();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{text}");
+    let right = "`events:DescribeEventBus` on `arn:aws:events:eu-central-1:000000000000:event-bus/";
+    assert!(text.contains(right), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,7 @@
 //! One contract for every bus: the fake is kept honest by the suite that the real one passes.
 
+mod event_bus;
+mod large;
 mod traces;
 
 use std::{
@@ -7,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
     bus::{
         Batched, BusError, DeadLetter, Delivery, Extension, Outbox, Queue,
@@ -31,6 +32,10 @@ trait Anywhere {
     async fn bus(&self, role: RoleName) -> Self::Bus;
     async fn dead_letter(&self, role: RoleName) -> (String, HashMap<String, String>);
     fn intake(&self) -> Intake;
+    /// Whether a context comes with its `tracestate`: EventBridge has only the header of X-Ray.
+    fn brings_trace_states(&self) -> bool {
+        true
+    }
 }
 
 impl Anywhere for Exchange {
@@ -76,6 +81,9 @@ impl Anywhere for Account {
     }
     fn intake(&self) -> Intake {
         Account::intake(self)
+    }
+    fn brings_trace_states(&self) -> bool {
+        !self.is_event_bus()
     }
 }
 
@@ -347,35 +355,6 @@ async fn raw_and_enveloped_deliveries_are_read_alike() {
     assert_eq!(delivery.incoming.kind_attribute.as_deref(), Some("booking-requested"));
     let event = wire::decode(&delivery.incoming, &account.intake()).unwrap();
     assert_eq!(event, wire::decode(&raw(&sent.body).incoming, &crate::harness::intake()).unwrap());
-}
-
-/// As large as a queue holds: there is no room for a reason then, and the message stays.
-#[tokio::test]
-async fn what_is_set_aside_keeps_its_body_however_large() {
-    const QUEUE_BYTES: usize = 256 * 1024;
-    let account = Account::make(false).await;
-    let dead = account.url(&account.names.dead_letter_queue(RoleName::Payment)).await;
-    let small = account.sqs.set_queue_attributes().queue_url(dead);
-    let most = QueueAttributeName::MaximumMessageSize;
-    small.attributes(most, QUEUE_BYTES.to_string()).send().await.unwrap();
-    let bus = account.bus(RoleName::Payment).await;
-    let text =
-        |bytes: usize| Message { body: format!("\"{}\"", "x".repeat(bytes)), ..message("large") };
-    say(&bus, &text(1)).await.unwrap();
-    let small = take(&bus, HIDDEN).await;
-    bus.delete(&small.receipt_handle).await.unwrap();
-    for (room, known) in [(0, 0), (1, 0), (100, 2)] {
-        say(&bus, &text(1 + QUEUE_BYTES - small.incoming.body.len() - room)).await.unwrap();
-        let delivery = take(&bus, HIDDEN).await;
-        assert_eq!(delivery.incoming.body.len(), QUEUE_BYTES - room);
-        let reason = ("reason", "because ".repeat(128));
-        let why = DeadLetter { attributes: vec![("class", "malformed".into()), reason] };
-        bus.set_aside(&delivery, &why).await.unwrap();
-        bus.delete(&delivery.receipt_handle).await.unwrap();
-        let letter = account.dead_letters(RoleName::Payment, 1).await.remove(0);
-        assert!(letter.body == delivery.incoming.body, "{room} bytes of room");
-        assert_eq!(letter.attributes.len(), known, "{room} bytes of room");
-    }
 }
 
 /// Failure matrix: A31.

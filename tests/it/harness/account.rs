@@ -1,15 +1,16 @@
 //! Topics and queues of a test's own in LocalStack, made by the SDK from `topics/`: faster than
 //! Terraform, which has tests of its own.
 
+use aws_sdk_eventbridge::types::{DeadLetterConfig, PutEventsRequestEntry, Target};
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use aws_sdk_sqs::types::QueueAttributeName;
 use booking::{
-    aws::{Clients, Home, Names},
+    aws::{Clients, Home, Names, event_bridge},
     bus::aws::AwsBus,
     domain::{RoleName, ServiceName, event::Kind},
     metrics::RequestCount,
     topics,
-    wire::Intake,
+    wire::{self, Intake},
 };
 
 use super::{LocalStack, emulator::REGION, eventually, localstack::ACCOUNT, unique};
@@ -22,6 +23,8 @@ pub struct Account {
     pub sqs: aws_sdk_sqs::Client,
     pub count: RequestCount,
     clients: Clients,
+    /// What carries the events: an event bus, or else topics.
+    events: Option<aws_sdk_eventbridge::Client>,
 }
 
 /// A message on a dead-letter queue.
@@ -31,14 +34,19 @@ pub struct Letter {
     pub attributes: std::collections::HashMap<String, String>,
 }
 
-/// What lets SNS put on a queue what the service hears, as `terraform/` has it.
-fn delivery_policy(account: &Account, hears: &[Kind], queue: &str) -> String {
-    let sources: Vec<String> = hears.iter().map(|it| account.topic_arn(*it)).collect();
+/// What lets SNS or EventBridge put on a queue what the service hears, as `terraform/` has it.
+fn delivery_policy(account: &Account, service: ServiceName, hears: &[Kind], queue: &str) -> String {
+    let home = Home::new(REGION, ACCOUNT);
+    let rule = |it: &Kind| home.rule_arn(&account.names, service.as_str(), *it);
+    let (carrier, sources): (_, Vec<String>) = match account.events {
+        None => ("sns.amazonaws.com", hears.iter().map(|it| account.topic_arn(*it)).collect()),
+        Some(_) => ("events.amazonaws.com", hears.iter().map(rule).collect()),
+    };
     serde_json::json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
+            "Principal": {"Service": carrier},
             "Action": "sqs:SendMessage",
             "Resource": queue_arn(queue),
             "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
@@ -67,7 +75,36 @@ impl Account {
             sqs: aws_sdk_sqs::Client::new(&config),
             clients: Clients::new(&config, count.clone()).unwrap(),
             count,
+            events: None,
         }
+    }
+
+    /// An event bus, queues and rules as `topics/` has them.
+    pub async fn on_event_bus() -> Account {
+        let localstack = LocalStack::running();
+        let account = Account::at(localstack, &unique("t")).await;
+        let events = event_bridge(&localstack.config().await, account.count.clone());
+        events.create_event_bus().name(account.names.event_bus()).send().await.unwrap();
+        let account = Account { events: Some(events), ..account };
+        account.listeners(false).await;
+        account
+    }
+
+    /// Whether an event bus carries the events.
+    pub fn is_event_bus(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// What somebody else made under `prefix` on an event bus.
+    pub async fn existing_on_event_bus(prefix: &str) -> Account {
+        let account = Account::existing(prefix).await;
+        let events = event_bridge(&LocalStack::running().config().await, account.count.clone());
+        Account { events: Some(events), ..account }
+    }
+
+    /// The client of the event bus.
+    pub fn events(&self) -> &aws_sdk_eventbridge::Client {
+        self.events.as_ref().unwrap()
     }
 
     /// Topics, queues and subscriptions as `topics/` has them. `raw`: without the SNS envelope.
@@ -82,15 +119,19 @@ impl Account {
             let name = account.names.topic(topic);
             account.sns.create_topic().name(name).send().await.unwrap();
         }
+        account.listeners(raw).await;
+        account
+    }
+
+    async fn listeners(&self, raw: bool) {
         for role in RoleName::ALL {
-            account.service(role.into(), &topics::subscriptions(role), raw).await;
+            self.service(role.into(), &topics::subscriptions(role), raw).await;
         }
         for (guest, hears) in topics::guests(&topics::all()) {
             // A name of the files, of which there are few.
             let guest = ServiceName::guest(guest.to_owned().leak());
-            account.service(guest, &hears, raw).await;
+            self.service(guest, &hears, raw).await;
         }
-        account
     }
 
     /// The three queues of one more service, and its subscriptions to these topics.
@@ -103,9 +144,15 @@ impl Account {
         self.sqs.create_queue().queue_name(&dead).send().await.unwrap();
         let undelivered = self.names.undelivered_queue(service);
         let queue = self.sqs.create_queue().queue_name(&undelivered);
-        let policy = delivery_policy(self, hears, &undelivered);
+        let policy = delivery_policy(self, service, hears, &undelivered);
         queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
         self.make_queue_of(service, hears).await;
+        if self.events.is_some() {
+            for topic in hears {
+                self.rule(service, *topic).await;
+            }
+            return;
+        }
         for topic in hears {
             let subscribe = self.sns.subscribe().topic_arn(self.topic_arn(*topic)).protocol("sqs");
             let subscribe = subscribe.endpoint(queue_arn(&self.names.queue(service)));
@@ -114,6 +161,25 @@ impl Account {
             let subscribe = subscribe.attributes("RedrivePolicy", redrive);
             subscribe.send().await.unwrap();
         }
+    }
+
+    /// The rule by which a service hears a type of event.
+    async fn rule(&self, service: ServiceName, topic: Kind) {
+        let (bus, rule) = (self.names.event_bus(), self.names.rule(service.as_str(), topic));
+        let mut pattern = serde_json::json!({"detail-type": [topic.topic()]});
+        if topic.publisher().is_some() {
+            pattern["source"] = serde_json::json!([wire::bus_source(topic)]);
+        }
+        let put = self.events().put_rule().name(&rule).event_bus_name(&bus);
+        put.event_pattern(pattern.to_string()).send().await.unwrap();
+        let dead = queue_arn(&self.names.undelivered_queue(service));
+        let target = Target::builder()
+            .id(service.as_str())
+            .arn(queue_arn(&self.names.queue(service)))
+            .dead_letter_config(DeadLetterConfig::builder().arn(dead).build());
+        let put = self.events().put_targets().rule(rule).event_bus_name(bus);
+        let put = put.targets(target.build().unwrap()).send().await.unwrap();
+        assert_eq!(put.failed_entry_count(), 0, "{put:?}");
     }
 
     /// A role's queue alone.
@@ -127,21 +193,34 @@ impl Account {
         let name = self.names.queue(service);
         let queue = self.sqs.create_queue().queue_name(&name);
         let queue = queue.attributes(QueueAttributeName::RedrivePolicy, redrive);
-        let policy = delivery_policy(self, hears, &name);
+        let policy = delivery_policy(self, service, hears, &name);
         queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
     }
 
     pub async fn bus(&self, role: RoleName) -> AwsBus {
         let linger = std::time::Duration::ZERO;
         let (bus, _, mut drivers) =
-            AwsBus::connect_traced(&self.clients, &self.names, role, linger, true).await.unwrap();
+            AwsBus::connect_by(&self.clients, &self.names, role, linger, true, self.events.clone())
+                .await
+                .unwrap();
         drivers.detach_all();
         bus
     }
 
-    /// What comes in from the topics of this account.
+    /// What comes in from the topics or the event bus of this account.
     pub fn intake(&self) -> Intake {
-        Intake::enveloped(Home::new(REGION, ACCOUNT).topic_arns(&self.names))
+        match self.events {
+            None => Intake::enveloped(Home::new(REGION, ACCOUNT).topic_arns(&self.names)),
+            Some(_) => Intake::of_event_bus(ACCOUNT, REGION),
+        }
+    }
+
+    /// Puts any text on the event bus as `aws events put-events` does; returns the EventId.
+    pub async fn put_event(&self, source: &str, kind: &str, text: &str) -> String {
+        let entry = PutEventsRequestEntry::builder().event_bus_name(self.names.event_bus());
+        let entry = entry.source(source).detail_type(kind).detail(text).build();
+        let put = self.events().put_events().entries(entry).send().await.unwrap();
+        put.entries()[0].event_id().unwrap_or_else(|| panic!("{put:?}")).to_owned()
     }
 
     pub fn queue_arn(&self, role: RoleName) -> String {
@@ -161,8 +240,16 @@ impl Account {
         format!("arn:aws:sns:{REGION}:{ACCOUNT}:{}", self.names.topic(kind))
     }
 
-    /// Publishes any text as `aws sns publish` does; returns the MessageId.
+    pub fn event_bus_arn(&self) -> String {
+        Home::new(REGION, ACCOUNT).event_bus_arn(&self.names)
+    }
+
+    /// Publishes any text as `aws sns publish` does, or `aws events put-events`; returns the id that
+    /// AWS gave to it.
     pub async fn publish(&self, kind: Kind, text: &str) -> String {
+        if self.is_event_bus() {
+            return self.put_event(&wire::bus_source(kind), kind.topic(), text).await;
+        }
         let publish = self.sns.publish().topic_arn(self.topic_arn(kind)).message(text);
         publish.send().await.unwrap().message_id.unwrap()
     }

@@ -133,7 +133,11 @@ fn named(uri: &Uri, headers: &HeaderMap, body: &Bytes) -> (&'static str, String)
     }
     if let Some(target) = headers.get("x-amz-target") {
         let (service, operation) = target.to_str().unwrap().rsplit_once('.').unwrap();
-        let service = if service.starts_with("DynamoDB") { "dynamodb" } else { "sqs" };
+        let service = match service {
+            it if it.starts_with("DynamoDB") => "dynamodb",
+            "AWSEvents" => "events",
+            _ => "sqs",
+        };
         return (service, operation.to_owned());
     }
     let form = String::from_utf8_lossy(body);

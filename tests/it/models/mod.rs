@@ -4,6 +4,7 @@ pub mod attendant;
 pub mod breaker;
 pub mod breaks;
 pub mod endings;
+pub mod event_bus;
 pub mod exhaustive;
 pub mod fares;
 pub mod figures;

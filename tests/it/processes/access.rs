@@ -26,6 +26,7 @@ fn action(service: &str, operation: &str) -> String {
         "SendEmail" => return "ses:SendRawEmail".to_owned(),
         other => other,
     };
+    let service = if service == "eventbridge" { "events" } else { service };
     format!("{service}:{operation}")
 }
 
@@ -49,12 +50,18 @@ async fn done_by(service: &Service) -> Actions {
 /// The identity of the sender that receipts have by themselves.
 const IDENTITY: &str = "arn:aws:ses:eu-central-1:000000000000:identity/booking.example";
 
-/// What Terraform would make.
-fn plan(prefix: &str) -> Vec<Value> {
-    let prefix = format!("prefix={prefix}");
+/// What Terraform would make for this account.
+fn plan(account: &Account) -> Vec<Value> {
+    let prefix = format!("prefix={}", account.prefix);
     let identity = format!("ses_identity_arn={IDENTITY}");
-    let variables = [prefix.as_str(), "store=dynamodb", "mailer=ses", &identity];
+    let events = if account.is_event_bus() { "events=eventbridge" } else { "events=sns" };
+    let variables = [prefix.as_str(), "store=dynamodb", "mailer=ses", &identity, events];
     planned(&LocalStack::running().endpoint, &variables)
+}
+
+/// The setting that says what carries the events of this account.
+fn events(account: &Account) -> (&'static str, &'static str) {
+    ("BOOKING_EVENTS", if account.is_event_bus() { "eventbridge" } else { "sns" })
 }
 
 /// An SES of the version that is used here, which LocalStack does not have. The sender of receipts
@@ -146,7 +153,8 @@ async fn provoke(account: &Account, dynamodb: &DynamoDbLocal, services: &[Servic
     }
     dynamodb.thaw();
     ends("frozen", "completed").await;
-    account.publish(Kind::BookingRequested, "{").await;
+    // EventBridge takes nothing but objects.
+    account.publish(Kind::BookingRequested, "{}").await;
     for role in RoleName::ALL {
         account.dead_letters(role, 1).await;
     }
@@ -160,7 +168,19 @@ async fn every_policy_is_exactly_what_its_role_calls() {
     if skipped("terraform") || skipped("dynamodb") {
         return;
     }
-    let (account, folder, ses) = (Account::make(false).await, Folder::new(), ses().await);
+    each_policy_is_what_its_role_calls(Account::make(false).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_an_event_bus_every_policy_is_exactly_what_its_role_calls() {
+    if skipped("terraform") || skipped("dynamodb") {
+        return;
+    }
+    each_policy_is_what_its_role_calls(Account::on_event_bus().await).await;
+}
+
+async fn each_policy_is_what_its_role_calls(account: Account) {
+    let (folder, ses) = (Folder::new(), ses().await);
     let prefix = account.prefix.clone();
     let dynamodb = DynamoDbLocal::start();
     let _tables = Tables::make_in(&dynamodb, &prefix).await;
@@ -168,14 +188,16 @@ async fn every_policy_is_exactly_what_its_role_calls() {
     for role in RoleName::ALL {
         let mut service =
             Service::spawn(LocalStack::running(), role, &prefix, folder.path(), |it| {
-                it.envs(dynamodb.environment()).envs(by_ses(&ses.endpoint));
+                it.envs(dynamodb.environment())
+                    .envs(by_ses(&ses.endpoint))
+                    .envs([events(&account)]);
             });
         service.polls().await;
         services.push(service);
     }
     provoke(&account, &dynamodb, &services).await;
 
-    let plan = plan(&prefix);
+    let plan = plan(&account);
     // What the tests and these services worked on is what Terraform makes.
     assert_eq!(tables(&plan, &prefix), definitions());
     let policies = policies(&plan);
@@ -201,9 +223,49 @@ async fn every_policy_is_exactly_what_its_role_calls() {
         }
     }
     // A client publishes requests, and that is all.
-    let client: Vec<_> = policies["client"].iter().collect();
-    let topic = account.topic_arn(Kind::BookingRequested);
-    assert_eq!(client, [(&"sns:Publish".to_owned(), &BTreeSet::from([topic]))]);
+    let client: Vec<(&str, Vec<&str>)> = policies["client"]
+        .iter()
+        .map(|(action, on)| (action.as_str(), on.iter().map(String::as_str).collect()))
+        .collect();
+    if account.is_event_bus() {
+        let bus = account.event_bus_arn();
+        let may = ["events:DescribeEventBus", "events:PutEvents"].map(|it| (it, vec![&*bus]));
+        assert_eq!(client, may);
+    } else {
+        let topic = account.topic_arn(Kind::BookingRequested);
+        assert_eq!(client, [("sns:Publish", vec![&*topic])]);
+    }
+}
+
+/// check with its canary on an event bus: all else is the same as with topics.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_an_event_bus_the_operator_may_do_exactly_what_check_does() {
+    if skipped("terraform") {
+        return;
+    }
+    let (account, folder) = (Account::on_event_bus().await, Folder::new());
+    let mut services = Vec::new();
+    for role in RoleName::ALL {
+        let more = ["--events", "eventbridge"];
+        services.push(Service::start(role, &account.prefix, folder.path(), &more).await);
+    }
+    let aws = Way::to(&LocalStack::running().endpoint, |_, _, _| Fate::Pass).await;
+    let url = format!("http://{}", services[3].address);
+    let output = binary()
+        .args(["check", "--canary", "--status-url", &url, "--prefix", &account.prefix])
+        .envs(LocalStack::running().environment())
+        .envs([events(&account), ("AWS_ENDPOINT_URL", aws.endpoint.as_str())])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.contains("all as topics/ says"), "{said}");
+    let about_events = |it: &String| it.starts_with("events:");
+    let policies = policies(&plan(&account));
+    let allowed = policies["operator"].keys().filter(|it| about_events(it)).cloned();
+    let named = |it: String| it.split_once(':').map(|(service, name)| action(service, name));
+    let done = aws.seen().into_iter().filter_map(named).filter(about_events);
+    let (done, allowed) = (done.collect(), allowed.collect());
+    assert_eq!(compare(&done, &allowed), (Actions::new(), Actions::new()), "missing, spare");
 }
 
 /// Runs a command as an operator does, and returns its exit code and what it said.
@@ -280,7 +342,7 @@ async fn the_operators_policy_is_exactly_what_the_commands_for_operators_call() 
     run(&["resend", "all", "happy"]);
     run(&["dlq", "drop", "all", "--class", "malformed"]);
 
-    let policies = policies(&plan(&account.prefix));
+    let policies = policies(&plan(&account));
     let allowed: Actions = policies["operator"].keys().cloned().collect();
     let sent = aws.seen().into_iter().chain(tables.seen()).chain(mail.seen());
     let sent: Vec<String> = sent.collect();
@@ -306,5 +368,6 @@ fn is_own(account: &Account, role: RoleName, resource: &str) -> bool {
         || name
             .strip_prefix(&format!("{table}/index/"))
             .is_some_and(|it| role == RoleName::Status && INDEXES.contains(&it))
+        || (account.is_event_bus() && resource == account.event_bus_arn())
         || published.map(|it| account.topic_arn(it.topic)).any(|it| it == resource)
 }

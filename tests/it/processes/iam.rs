@@ -5,6 +5,7 @@
 //! says which one it was.
 
 mod deployment;
+mod event_bus;
 mod secrets;
 
 use std::collections::BTreeSet;

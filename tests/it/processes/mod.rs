@@ -10,6 +10,7 @@ pub mod costly;
 pub mod door;
 pub mod earlier;
 pub mod end_to_end;
+pub mod event_bus;
 pub mod gone;
 pub mod guests;
 pub mod iam;

@@ -27,7 +27,7 @@ const MAY: [(&str, &[&str]); 26] = [
     ("printable.rs", &[]),
     ("dead_letters", &["domain", "wire", "aws", "bus", "runtime", "printable"]),
     ("vitals", &["domain", "aws", "bus", "clock", "dead_letters", "runtime", "wire"]),
-    ("check", &["domain", "aws", "bus", "topics", "runtime"]),
+    ("check", &["domain", "wire", "aws", "bus", "topics", "runtime"]),
     ("contracts", &["domain", "topics", "wire"]),
     ("http", &["domain", "clock", "metrics", "roles", "runtime", "store", "topics", "vitals"]),
     (
