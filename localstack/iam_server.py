@@ -9,7 +9,8 @@ every service, and knows no queue policies. This file adds exactly that, and lea
 matching and signatures to moto.
 
 Of the conditions of identity policies, this file knows those that ours have: StringEquals,
-ForAllValues:StringEquals and Null, on kms:ViaService, events:source and events:detail-type. Neither this file nor moto enforces permission boundaries, service control policies, key policies of KMS, and the trust
+ForAllValues:StringEquals and Null, on kms:ViaService, events:source and events:detail-type. Neither this
+file nor moto enforces permission boundaries, service control policies, key policies of KMS, and the trust
 policy of a role. A test takes a role with AssumeRole, which in AWS only ECS may do.
 
 GET /refused lists what was refused: [{"principal", "action", "resource"}].
@@ -92,6 +93,10 @@ def needed(service, operation, region, asked):
     if service == "events":
         if operation == "PutEvents":
             return [(action, bus_arn(it, region)) for it in asked["Entries"]]
+        if operation == "ListRules":
+            return [(action, "*")]
+        if "Rule" in asked:
+            return [(action, arn("events", f"rule/{asked['EventBusName']}/{asked['Rule']}"))]
         return [(action, bus_arn({"EventBusName": asked.get("Name")}, region))]
     if (service, operation) == ("ses", "SendEmail"):
         # The identity is the domain of the sender: no test verifies a single address.

@@ -24,6 +24,8 @@ pub struct Account {
     /// On an event bus, the targets of rules that are in no topic, as far as they are queues that
     /// are ours by their names.
     pub strangers: Vec<Subscription>,
+    /// Who else may put events on the bus, if that has a policy.
+    pub bus_policy: Option<Value>,
     /// The queues that exist.
     pub queues: BTreeMap<QueueOf, QueueSettings>,
 }

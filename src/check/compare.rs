@@ -93,7 +93,24 @@ impl Comparison<'_> {
             return vec![self.missing_bus()];
         }
         let topics = self.topics.iter().flat_map(|it| self.topic(it));
-        topics.chain(self.strange_rules()).collect()
+        topics.chain(self.strange_rules()).chain(self.open_bus()).collect()
+    }
+
+    /// The finding about a policy of the bus: Terraform makes none.
+    fn open_bus(&self) -> Option<Finding> {
+        let policy = self.account.bus_policy.as_ref()?;
+        let bus = self.account.names.event_bus();
+        Some(Finding {
+            subject: format!("event bus {bus}"),
+            wrong: format!("it has a policy of its own: {policy}"),
+            breaks: "whoever it lets put events can speak for every service, if it does not hold \
+                     source and type (docs/EVENTBRIDGE.md, \"Who may say what\")"
+                .to_owned(),
+            mend: format!(
+                "aws events remove-permission --event-bus-name {bus} --remove-all-permissions"
+            ),
+            hops: Vec::new(),
+        })
     }
 
     fn missing_bus(&self) -> Finding {

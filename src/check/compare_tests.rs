@@ -276,3 +276,10 @@ fn a_guest_that_does_not_hear_what_topics_gives_it_is_one_finding() {
         assert_eq!(with(Subscription { endpoint: elsewhere, ..right }).len(), 1);
     }
 }
+
+#[test]
+fn a_policy_of_the_bus_is_found_since_it_may_let_anybody_speak() {
+    let open = |it: &mut Account| it.bus_policy = Some(json!({"Statement": []}));
+    let words = ["it has a policy of its own", "speak for every service", "remove-permission"];
+    crate::check::testing::check(Carrier::EventBridge, open, "event bus test-booking", &words, 0);
+}

@@ -36,8 +36,22 @@ impl Comparison<'_> {
     pub(crate) fn guest(&self, topic: Kind, it: &Guest, all: &[Subscription]) -> Option<Finding> {
         let Guest { guest, does } = it;
         let queue = self.account.home.queue_arn(&self.account.names.queue_named(guest));
-        let wrong = match self.of(guest, topic, all).as_slice() {
+        let seen = self.of(guest, topic, all);
+        let wrong = match seen.as_slice() {
             [] => "it does not exist".to_owned(),
+            [first, _, ..] if !first.is_of_topic() => {
+                let right = seen.iter().position(|it| it.endpoint == queue);
+                let extra = seen.iter().enumerate().filter(|(at, _)| Some(*at) != right);
+                let removals: Vec<String> = extra.map(|(_, it)| self.removal(it)).collect();
+                let targets: Vec<&str> = seen.iter().map(|it| it.endpoint.as_str()).collect();
+                return Some(Finding {
+                    subject: self.subject(guest, topic),
+                    wrong: format!("it has {} targets: {}", seen.len(), targets.join(", ")),
+                    breaks: format!("every {topic} for {guest} goes to each of them"),
+                    mend: removals.join("; "),
+                    hops: Vec::new(),
+                });
+            }
             [it, ..] => (astray(it, &queue))
                 .or_else(|| rest(it))
                 .or_else(|| self.other_filter(topic, it))?,

@@ -23,6 +23,7 @@ pub(super) fn well(carrier: Carrier) -> Account {
         carrier,
         topics: [].into(),
         strangers: Vec::new(),
+        bus_policy: None,
         queues: [].into(),
     };
     let all = topics::all();

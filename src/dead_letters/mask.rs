@@ -18,26 +18,30 @@ const HIDDEN: &str = "***";
 const PASSENGER: &str = "passenger";
 /// The fields that have a whole message, as JSON or as a string of JSON. Such a string is opened
 /// and its parts are masked. A string that is no JSON may hold anything, and is not shown.
-const WHOLE: [&str; 3] = ["Message", "data", "message"];
-/// The fields whose values hold no secret, in an event and in the SNS envelope around it.
-const HARMLESS: [&str; 25] = [
+const WHOLE: [&str; 4] = ["Message", "data", "detail", "message"];
+/// The fields whose values hold no secret, in an event and in the envelope around it.
+const HARMLESS: [&str; 30] = [
     "MessageId",
     "SignatureVersion",
     "Timestamp",
     "TopicArn",
     "Type",
+    "account",
     "booking_id",
     "charge",
     "currency",
     "datacontenttype",
     "dataschema",
     "date",
+    "detail-type",
     "flight",
     "id",
     "minor",
     "reason",
     "receipt",
     "refund",
+    "region",
+    "replay-name",
     "requestdigest",
     "seats",
     "source",
@@ -46,6 +50,7 @@ const HARMLESS: [&str; 25] = [
     "time",
     "traceparent",
     "type",
+    "version",
 ];
 
 /// A body as indented JSON, with the SNS envelope opened and secrets masked. A body that is no JSON

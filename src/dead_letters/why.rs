@@ -77,14 +77,15 @@ pub(crate) fn why(dead: &Dead, receives_max: Option<u64>) -> Why {
             let said = |names: [&str; 2]| names.into_iter().filter_map(written).collect::<Vec<_>>();
             let of_sns = said(["ErrorCode", "ErrorMessage"]);
             let of_event_bridge = said(["ERROR_CODE", "ERROR_MESSAGE"]);
-            let (carrier, said) = if of_event_bridge.is_empty() {
-                ("SNS", of_sns.join(" "))
-            } else {
-                ("EventBridge", of_event_bridge.join(" "))
+            let (subject, said) = match (of_sns.join(" "), of_event_bridge.join(" ")) {
+                (it, _) if !it.is_empty() => ("SNS could not deliver it", it),
+                (_, it) if !it.is_empty() => ("EventBridge could not deliver it", it),
+                _ => {
+                    let ask = "does the role's queue exist, and does its policy let it in?";
+                    ("it could not be delivered", ask.to_owned())
+                }
             };
-            let ask = "does the role's queue exist, and does its policy let the topic send?";
-            let said = if said.is_empty() { ask.to_owned() } else { said };
-            told("undelivered", format!("{carrier} could not deliver it: {said}"))
+            told("undelivered", format!("{subject}: {said}"))
         }
         // A message that was set aside, put back and then moved by SQS still has the older reason
         // in its attributes, so this comes first.
@@ -139,7 +140,7 @@ mod tests {
                 false,
                 &[],
                 "undelivered",
-                "SNS could not deliver it: does the role's queue exist",
+                "it could not be delivered: does the role's queue exist",
             ),
         ] {
             let text = |it: &(&str, &str)| (it.0.to_owned(), it.1.to_owned());

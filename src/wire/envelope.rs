@@ -1,5 +1,6 @@
 //! The envelope around a message: that of SNS, or that of EventBridge. This is the only place that
-//! reads one. It must never take a word of the publisher for a word of its carrier.
+//! reads one. It must never take a word of the publisher for a word of its carrier, except source
+//! and type in an envelope of EventBridge: there IAM says who may write which.
 
 use std::borrow::Cow;
 
@@ -85,17 +86,16 @@ impl<'e, 'a, 'p> Envelope<'e, 'a, 'p> {
         self.outer.optional_parsed(id, BookingId::parse).ok().flatten()
     }
 
-    /// When the message was published, if the envelope says so. With EventBridge, a publisher may
-    /// have chosen it.
+    /// When SNS accepted the message, if the envelope says so. The time in an envelope of
+    /// EventBridge may be the publisher's, so it is not read.
     ///
     /// # Errors
     /// When the field is not an instant.
     pub(super) fn sent_at(&self) -> Read<Option<Timestamp>> {
-        let field = match self.form {
-            Form::Sns { .. } => "Timestamp",
-            Form::EventBridge { .. } => "time",
-        };
-        Ok(self.outer.optional_parsed(field, parse_time)?)
+        match self.form {
+            Form::Sns { .. } => Ok(self.outer.optional_parsed("Timestamp", parse_time)?),
+            Form::EventBridge { .. } => Ok(None),
+        }
     }
 
     /// The texts of the SNS message attributes of these names, as far as there are such.

@@ -1,12 +1,13 @@
 //! Which publisher may say what: the topics whose envelopes are accepted, and the events that are
 //! accepted without an envelope. What a publisher wrote must never decide whether that publisher is
-//! trusted.
+//! trusted, except on an event bus, where IAM says who may write which source and type.
 
 use super::{CanaryKey, SealKey, Why};
 use crate::domain::{RoleName, event::Kind};
 
 /// The messages that a role accepts. The publisher chose everything in a message except its SNS
-/// envelope. SNS wrote that, and only the topic in it says which publishers are possible.
+/// envelope. SNS wrote that, and only the topic in it says which publishers are possible. On an
+/// event bus, it chose source and type too, as far as IAM lets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intake {
     /// What puts events into the envelopes that are accepted.

@@ -31,8 +31,8 @@ impl EventBus {
         let entries = messages.into_iter().map(|it| self.entry(it)).collect();
         match self.events.put_events().set_entries(Some(entries)).send().await {
             Ok(it) => {
-                let mut said = it.entries.unwrap_or_default().into_iter();
-                (0..count).map(|_| self.answer(said.next())).collect()
+                let said = it.entries.unwrap_or_default();
+                self.answers(count, said)
             }
             Err(it) => {
                 let error = failure(OPERATION, &self.name, self.right(PUT), it);
@@ -59,6 +59,16 @@ impl EventBus {
             .detail(message.body)
             .set_trace_header(message.trace.as_ref().map(TraceContext::x_ray))
             .build()
+    }
+
+    /// What became of each entry: EventBridge answers in the order of the request.
+    fn answers(
+        &self,
+        count: usize,
+        said: Vec<PutEventsResultEntry>,
+    ) -> Vec<Result<String, BusError>> {
+        let mut said = said.into_iter();
+        (0..count).map(|_| self.answer(said.next())).collect()
     }
 
     /// What became of an entry. One that the response does not mention has failed.
@@ -120,6 +130,17 @@ mod tests {
         let error = bus.answer(said(Some("InternalFailure"), None)).unwrap_err();
         assert!(matches!(error, BusError::Failed { .. }), "it may go away by itself");
         assert_eq!(error.source().unwrap().to_string(), "InternalFailure: said why");
+    }
+
+    /// Failure matrix: A12, K1.
+    #[test]
+    fn of_a_batch_exactly_the_entries_fail_that_have_no_id() {
+        let said = [said(None, Some("e-1")), said(Some("ThrottlingException"), None)];
+        let said = said.into_iter().flatten().collect();
+        let answers = bus().answers(3, said);
+        let put: Vec<Option<&str>> =
+            answers.iter().map(|it| it.as_ref().ok().map(String::as_str)).collect();
+        assert_eq!(put, [Some("e-1"), None, None]);
     }
 
     #[test]

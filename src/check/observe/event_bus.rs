@@ -8,6 +8,8 @@ use aws_sdk_eventbridge::{
     types::{Rule, RuleState, Target},
 };
 
+use serde_json::Value;
+
 use super::answer::{PAGES_MAX, filter, present};
 use crate::{
     aws::{Home, Names, Right},
@@ -22,19 +24,20 @@ const PAGE_MAX: i32 = 100;
 
 /// The rules that `topics/` has, by topic, with all their targets; and of all other rules, the
 /// targets with the name of one of these queues. Other targets are no concern of this check. Both
-/// are empty if the bus does not exist.
+/// are empty if the bus does not exist. The policy of the bus comes last.
 pub(super) async fn observe(
     events: &Client,
     queues: &BTreeSet<String>,
     names: &Names,
     home: &Home,
-) -> Result<(Topics, Vec<Subscription>), BusError> {
+) -> Result<(Topics, Vec<Subscription>, Option<Value>), BusError> {
     let (bus, arn) = (names.event_bus(), home.event_bus_arn(names));
     let there = events.describe_event_bus().name(&bus).send().await;
     let right = Right { action: "events:DescribeEventBus", resource: arn };
-    if present("look at", &bus, right, there)?.is_none() {
-        return Ok((Topics::new(), Vec::new()));
-    }
+    let Some(there) = present("look at", &bus, right, there)? else {
+        return Ok((Topics::new(), Vec::new(), None));
+    };
+    let policy = there.policy.as_deref().filter(|it| !it.is_empty()).map(filter);
     let wanted = rules_of_subscribers(names);
     let mut topics: Topics = Kind::ALL.into_iter().map(|it| (it, Vec::new())).collect();
     let mut strangers = Vec::new();
@@ -54,7 +57,7 @@ pub(super) async fn observe(
             }
         }
     }
-    Ok((topics, strangers))
+    Ok((topics, strangers, policy))
 }
 
 /// The names of the rules by which roles and guests hear their topics.
@@ -115,7 +118,7 @@ fn subscription(rule: &Rule, target: Option<Target>) -> Subscription {
     };
     let name = rule.name.clone().unwrap_or_default();
     Subscription {
-        via: Via::Rule { name, target, enabled: rule.state == Some(RuleState::Enabled) },
+        via: Via::Rule { name, target, enabled: rule.state != Some(RuleState::Disabled) },
         endpoint,
         form,
         dead_letters,

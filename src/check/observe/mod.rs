@@ -8,6 +8,7 @@ mod sns;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
 
 use self::answer::{json, present};
 use super::account::{Account, Carrier, QueueSettings, Subscription, Topics};
@@ -39,7 +40,7 @@ impl Account {
         names: &Names,
         home: &Home,
     ) -> Result<Account, BusError> {
-        let ((topics, strangers), queues) = tokio::try_join!(
+        let ((topics, strangers, bus_policy), queues) = tokio::try_join!(
             observe_subscriptions(clients, event_bridge, names, home),
             observe_queues(clients, names, home)
         )?;
@@ -48,20 +49,20 @@ impl Account {
             Some(_) => Carrier::EventBridge,
         };
         let (home, names) = (home.clone(), names.clone());
-        Ok(Account { home, names, carrier, topics, strangers, queues })
+        Ok(Account { home, names, carrier, topics, strangers, bus_policy, queues })
     }
 }
 
-/// What is there by topic, and what else brings something to our queues.
+/// What is there by topic, what else brings something to our queues, and the policy of the bus.
 async fn observe_subscriptions(
     clients: &Clients,
     event_bridge: Option<&aws_sdk_eventbridge::Client>,
     names: &Names,
     home: &Home,
-) -> Result<(Topics, Vec<Subscription>), BusError> {
+) -> Result<(Topics, Vec<Subscription>, Option<Value>), BusError> {
     let queues = queues_of_subscribers(names);
     match event_bridge {
-        None => Ok((sns::observe(&clients.sns, &queues, names, home).await?, Vec::new())),
+        None => Ok((sns::observe(&clients.sns, &queues, names, home).await?, Vec::new(), None)),
         Some(it) => event_bus::observe(it, &queues, names, home).await,
     }
 }

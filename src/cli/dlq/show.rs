@@ -13,11 +13,17 @@ use crate::{
     fault::Fault,
 };
 
-/// The attributes whose values hold no secret: those that the services and SNS write.
-const KNOWN: [&str; 10] = [
+/// The attributes whose values hold no secret: those that the services, SNS and EventBridge write.
+const KNOWN: [&str; 16] = [
+    "ERROR_CODE",
+    "ERROR_MESSAGE",
+    "EXHAUSTED_RETRY_CONDITION",
     "ErrorCode",
     "ErrorMessage",
+    "RETRY_ATTEMPTS",
+    "RULE_ARN",
     "RequestID",
+    "TARGET_ARN",
     "attempt",
     "booking",
     "class",

@@ -17,16 +17,16 @@ const GROUP_MAX: usize = 256;
 /// The most lists in a group: each may have hundreds of rows, and the commits of the group wait for
 /// them. Further lists wait for the next groups, and no commit waits for those.
 const LISTS_MAX: usize = 8;
-/// The thread waits for as many jobs as the last group had. What one receive brings comes at once:
-/// its first job only comes before its last message has been read.
-const CROWD: usize = 10;
-/// How often the thread looks for these jobs, and how long it waits before each look.
-const LOOKS_MAX: usize = 10;
-const LOOK_AFTER: Duration = Duration::from_micros(200);
-/// More jobs than that come from a backlog, over a while: the thread waits once, as long as for the
-/// others together. The more jobs share a flush and the pages of the log, the less each costs.
-const BACKLOG_MAX: usize = 64;
-const BACKLOG_WAIT: Duration = Duration::from_millis(2);
+/// The thread waits for as many jobs as the last group had, but at most for this many.
+const CROWD_MAX: usize = 64;
+/// What one receive brings comes at once: its first job only comes before its last message has been
+/// read. The thread looks often for so many jobs.
+const AT_ONCE: usize = 10;
+/// How often the thread looks, and how long it waits before each look.
+const LOOKS: (usize, Duration) = (10, Duration::from_micros(200));
+/// The same for more jobs, which a backlog brings over a while. The more of them share a flush and
+/// the pages of the log, the less each costs; and each look costs something too.
+const LOOKS_BEHIND_A_BACKLOG: (usize, Duration) = (1, Duration::from_millis(2));
 /// The most jobs in the queue. When it is full, callers wait until there is room.
 const WAITING_MAX: usize = 1024;
 
@@ -178,16 +178,15 @@ fn work(
     while let Some(first) = later.pop_front().or_else(|| queue.blocking_recv()) {
         group.push(first);
         gather(&mut queue, &mut group, &mut later);
-        let (looks_max, after) =
-            if crowd > CROWD { (1, BACKLOG_WAIT) } else { (LOOKS_MAX, LOOK_AFTER) };
-        for _ in 0..looks_max {
+        let (looks, after) = if crowd > AT_ONCE { LOOKS_BEHIND_A_BACKLOG } else { LOOKS };
+        for _ in 0..looks {
             if group.len() >= crowd {
                 break;
             }
             std::thread::sleep(after);
             gather(&mut queue, &mut group, &mut later);
         }
-        crowd = group.len().min(BACKLOG_MAX);
+        crowd = group.len().min(CROWD_MAX);
         // When the runtime has ended, no caller is left to get the answers.
         let _ = answers.send(do_group(&mut engine, group.drain(..)));
     }

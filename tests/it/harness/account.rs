@@ -244,8 +244,8 @@ impl Account {
         Home::new(REGION, ACCOUNT).event_bus_arn(&self.names)
     }
 
-    /// Publishes any text as `aws sns publish` does, or `aws events put-events`; returns the id that
-    /// AWS gave to it.
+    /// Publishes any text as `aws sns publish` does, or `aws events put-events`; returns the id
+    /// that AWS gave to it.
     pub async fn publish(&self, kind: Kind, text: &str) -> String {
         if self.is_event_bus() {
             return self.put_event(&wire::bus_source(kind), kind.topic(), text).await;

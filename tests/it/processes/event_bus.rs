@@ -40,6 +40,7 @@ async fn the_article_on_an_event_bus_end_to_end() {
     bookings_end_as_they_should(&account, status).await;
     what_makes_no_sense_is_rejected(&account, status).await;
     the_command_line_requests(&prefix, status);
+    what_could_not_be_delivered_is_shown_and_put_back(&account, status, &folder).await;
 
     drop(services);
     assert_eq!(Evidence::read(folder.path()).unwrap().violations(), []);
@@ -129,6 +130,45 @@ fn the_command_line_requests(prefix: &str, status: &Service) {
 
 /// Failure matrix: K2.
 ///
+/// As an operator does it, who also announces again what seats has said.
+async fn what_could_not_be_delivered_is_shown_and_put_back(
+    account: &Account,
+    status: &Service,
+    folder: &Folder,
+) {
+    let lost = Sketch::new("lost", &["20A"], "tok_visa");
+    let detail: Value = serde_json::from_str(&lost.cloud_event()).unwrap();
+    let envelope = json!({
+        "version": "0", "id": "17fb3cbc-0c44-4e5c-9d0f-6d2f4a1c8e11", "resources": [],
+        "detail-type": "booking-requested", "source": "booking.client",
+        "account": "000000000000", "time": "2027-01-01T00:00:00Z", "region": "eu-central-1",
+        "detail": detail,
+    });
+    account.put(&account.names.undelivered_queue(RoleName::Seats), &envelope.to_string()).await;
+    let booking = |args: &[&str]| {
+        let mut command = binary();
+        command.args(args).args(EVENTS).env("BOOKING_PREFIX", &account.prefix);
+        command.env("BOOKING_DATA", folder.path()).envs(LocalStack::running().environment());
+        let output = command.output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {text}");
+        text
+    };
+    let shown = booking(&["dlq", "show", "seats", "--booking", "lost"]);
+    for part in ["\"account\": \"000000000000\"", "booking.client", "20A", "could not be delivered"]
+    {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(!shown.contains("ada@example.com") && !shown.contains("tok_visa"), "{shown}");
+    booking(&["dlq", "redrive", "seats", "--booking", "lost"]);
+    eventually("seats to deal with it", async || {
+        (status.get("/bookings/lost").await.0 == 200).then_some(())
+    })
+    .await;
+    let said = booking(&["resend", "seats", "lost"]);
+    assert!(said.contains("announced again: seat-booked"), "{said}");
+}
+
 /// EventBridge drops what is put on a bus that does not exist, so nobody may begin there.
 #[tokio::test]
 async fn without_its_event_bus_no_service_starts_and_no_request_is_made() {
