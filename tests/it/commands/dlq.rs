@@ -210,7 +210,7 @@ async fn what_sns_could_not_deliver_is_delivered_by_hand() {
         text.contains("1 message").then_some(text)
     })
     .await;
-    assert!(text.contains("undelivered: SNS could not deliver it: "), "{text}");
+    assert!(text.contains("undelivered: it could not be delivered: "), "{text}");
     assert!(text.contains(&format!(" 1 on {undelivered}")), "{text}");
     says(&account, &folder, &["redrive", "status"], 78, &["cannot use the queue"]);
     account.make_queue(RoleName::Status).await;
