@@ -136,7 +136,13 @@ mod tests {
 
     /// Collects what is logged.
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Written {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -158,7 +164,7 @@ mod tests {
                 tracing::warn!(target: "aws_config::imds::region", "failed to load region");
                 tracing::warn!(target: "aws_config::imds::credentials", "failed to load keys");
             });
-            let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            let log = written.text();
             assert!(!log.contains("region") && log.contains("failed to load keys"), "{log}");
         }
     }
@@ -190,7 +196,7 @@ mod tests {
             let named = thread::Builder::new().name("the-one-that-panics".to_owned());
             let ended = named.spawn(move || tracing::subscriber::with_default(lines, died));
             ended.unwrap().join().unwrap();
-            let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            let log = written.text();
             assert_eq!(log.matches("panic: this is a bug").count(), 3, "{log}");
             // A backtrace, if there is one, names further places.
             assert!(log.matches("src/telemetry.rs:").count() >= 3, "{log}");

@@ -114,6 +114,12 @@ impl<T: Requests> Batched<T> {
         (bus, drivers)
     }
 
+    /// What sends its requests.
+    #[must_use]
+    pub fn requests(&self) -> &T {
+        &self.requests
+    }
+
     /// Publishes a message to the topic of its kind.
     ///
     /// # Errors

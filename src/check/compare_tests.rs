@@ -270,6 +270,17 @@ fn a_guest_that_does_not_hear_what_topics_gives_it_is_one_finding() {
             found(&account)
         };
         assert_eq!(with(right.clone()), []);
+        if carrier == Carrier::EventBridge {
+            let other = Subscription { endpoint: elsewhere.clone(), ..right.clone() };
+            account.topics.insert(Kind::ReceiptSent, [&well[..], &[other, right.clone()]].concat());
+            let all = found(&account);
+            let [it] = all.as_slice() else { panic!("one finding, not {all:#?}") };
+            assert!(it.wrong.contains("2 targets") && it.mend.contains("remove-targets"), "{it:?}");
+        }
+        let mut with = |it: Subscription| {
+            account.topics.insert(Kind::ReceiptSent, [&well[..], &[it]].concat());
+            found(&account)
+        };
         let filtered = Some(json!({"type": ["x"]}));
         assert_eq!(with(Subscription { filter: filtered, ..right.clone() }).len(), 1);
         assert_eq!(with(Subscription { via: off, ..right.clone() }).len(), 1);

@@ -112,7 +112,7 @@ pub(crate) fn enveloped(message: &str) -> String {
 }
 
 /// The places in a message where an attacker can put a text. Here all shapes are tried.
-const PLACES: [&str; 9] = [
+const PLACES: [&str; 10] = [
     "the body",
     "the message",
     "a note",
@@ -120,6 +120,7 @@ const PLACES: [&str; 9] = [
     "a note of JSON",
     "data in base64",
     "a name",
+    "on an event bus",
     "beside a canary's",
     "/data/passenger/email",
 ];
@@ -161,6 +162,11 @@ fn message(place: &str, text: &str) -> String {
             event["data_base64"] = STANDARD.encode(text).into();
             event.to_string()
         }
+        "on an event bus" => json!({
+            "id": text, "detail-type": "booking-requested", "source": text, "time": text,
+            "account": "000000000000", "region": "eu-central-1", "detail": request(&text.into()),
+        })
+        .to_string(),
         "a name" => request(&json!({text: text})).to_string(),
         "beside a canary's" => {
             enveloped(&request(&json!(["urn:booking:canary:0", text])).to_string())

@@ -1,8 +1,8 @@
 //! Log lines as JSON: an object on each line, with the span it belongs to as `span`. It must never
 //! let a value end a line or an object.
 //!
-//! `tracing-subscriber` has such a format, too. It reads the fields of the span from its own JSON
-//! for each line, which takes most of the time of a line.
+//! `tracing-subscriber` has such a format, too. It parses the fields of the span from its own JSON
+//! for each line.
 
 use std::fmt::{self, Write};
 
@@ -164,32 +164,13 @@ impl Write for Inside<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
     use jiff::Timestamp;
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use tracing::{field, info, info_span, warn};
     use tracing_subscriber::{fmt, layer::SubscriberExt};
 
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use super::{super::tests::Written, *};
 
     /// The lines that are logged meanwhile, without their times.
     fn logged(what: impl FnOnce()) -> Vec<Value> {
@@ -198,7 +179,7 @@ mod tests {
         let layer = fmt::layer().fmt_fields(Members).event_format(Line);
         let lines = layer.with_writer(move || to.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), what);
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let text = written.text();
         let line = |it: &str| {
             let mut line: Value = serde_json::from_str(it).unwrap_or_else(|e| panic!("{e}: {it}"));
             let time = line.as_object_mut().unwrap().remove("timestamp").unwrap();

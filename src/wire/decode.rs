@@ -237,7 +237,8 @@ impl Decoder<'_> {
     }
 
     /// The booking of the event: `data.booking_id`, or else `subject`. Only a request may have
-    /// neither; then its booking id is derived from source and id, or else is the SNS MessageId.
+    /// neither; then its booking id is derived from source and id, or else is the id that SNS or
+    /// EventBridge gave to the message.
     fn identify(
         &self,
         own: Named,
@@ -305,7 +306,8 @@ fn named(node: Option<Node<'_, '_>>) -> Named {
 fn missing_booking() -> Flaw {
     Flaw {
         path: "data.booking_id".to_owned(),
-        problem: "is missing, and there is no subject or SNS MessageId instead".to_owned(),
+        problem: "is missing, and there is no subject, and no id from SNS or EventBridge, instead"
+            .to_owned(),
         line: 1,
         column: 1,
     }

@@ -57,8 +57,9 @@ impl Intake {
         Intake::of(Carrier::Topics { arns: topic_arns.into() })
     }
 
-    /// Accepts messages in an envelope of EventBridge, from an event bus in this account and
-    /// region. Without an envelope, only requests are accepted.
+    /// Accepts messages in an envelope of EventBridge that this account put on a bus in this
+    /// region. The envelope does not name the bus: only the policy of the queue says whose rules
+    /// may bring something. Without an envelope, only requests are accepted.
     ///
     /// A publisher names the source and the type itself, so this relies on IAM policies that let
     /// each service use only its own (`events:source`, `events:detail-type`), as terraform/ has
@@ -141,15 +142,9 @@ impl Intake {
             let expected = "expected the name of one of our topics".to_owned();
             return Err((Why::UnknownType, "detail-type", expected));
         };
-        match kind.publisher() {
-            Some(_) if put.source == bus_source(kind) => Ok(kind),
-            Some(_) => untrusted("source", format!("expected {}", bus_source(kind))),
-            None if RoleName::ALL.iter().all(|it| put.source != format!("booking.{it}")) => {
-                Ok(kind)
-            }
-            None => {
-                untrusted("source", "expected a source that is none of our services".to_owned())
-            }
+        match may_say_as(put.source, kind, source_on_a_bus) {
+            Ok(()) => Ok(kind),
+            Err(expected) => untrusted("source", expected),
         }
     }
 
@@ -164,16 +159,30 @@ impl Intake {
 /// publishes them, or that of a client.
 #[must_use]
 pub fn bus_source(kind: Kind) -> String {
-    kind.publisher().map_or_else(|| "booking.client".to_owned(), |it| format!("booking.{it}"))
+    kind.publisher().map_or_else(|| "booking.client".to_owned(), source_on_a_bus)
 }
 
-/// Whether `source` may publish events of this kind. Each outcome has one publisher. A client may
-/// use any source except those of our services.
+fn source_on_a_bus(role: RoleName) -> String {
+    format!("booking.{role}")
+}
+
+/// Whether `source`, in a CloudEvent, may publish events of this kind.
 pub(super) fn may_say(source: &str, kind: Kind) -> Result<(), String> {
+    may_say_as(source, kind, RoleName::source)
+}
+
+/// Whether `source` may publish events of this kind, if a role calls itself so. Each outcome has
+/// one publisher. A client may use any source except those of our services.
+fn may_say_as<S: AsRef<str>>(
+    source: &str,
+    kind: Kind,
+    of: impl Fn(RoleName) -> S,
+) -> Result<(), String> {
+    let own = |role| of(role).as_ref() == source;
     match kind.publisher() {
-        Some(role) if source == role.source() => Ok(()),
-        Some(role) => Err(format!("expected {}, which publishes this topic", role.source())),
-        None if RoleName::ALL.iter().all(|it| it.source() != source) => Ok(()),
+        Some(role) if own(role) => Ok(()),
+        Some(role) => Err(format!("expected {}, which publishes this topic", of(role).as_ref())),
+        None if !RoleName::ALL.into_iter().any(own) => Ok(()),
         None => Err("expected a source that is none of our services".to_owned()),
     }
 }

@@ -66,9 +66,9 @@ pub async fn connect(
 ) -> Result<(AwsBus, Home, JoinSet<()>), Fault> {
     let bus = (events == Events::EventBridge).then(|| event_bridge(config, count.clone()));
     let connecting = AwsBus::connect_by(clients, names, role, deletes_linger, traced, bus);
-    let connected = connecting.await.map_err(aws_fault)?;
-    publisher(events, (config, count), clients, names, &connected.1).await?;
-    Ok(connected)
+    let (bus, home, drivers) = connecting.await.map_err(aws_fault)?;
+    bus.requests().publisher().must_exist().await.map_err(|it| Fault::bus(&it))?;
+    Ok((bus, home, drivers))
 }
 
 /// Where a client publishes: on the topics, or on the event bus.

@@ -106,6 +106,14 @@ impl AwsBus {
     }
 }
 
+impl AwsRequests {
+    /// Where it publishes.
+    #[must_use]
+    pub fn publisher(&self) -> &AwsPublisher {
+        &self.publisher
+    }
+}
+
 impl Requests for AwsRequests {
     async fn publish(&self, kind: Kind, messages: Vec<Message>) -> Vec<Answer> {
         let (publisher, count) = (self.publisher.clone(), messages.len());

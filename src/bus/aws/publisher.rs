@@ -82,7 +82,7 @@ impl AwsPublisher {
             To::Topics(sns) => self.publish_on_topic(sns, message).await,
             To::EventBus(events) => {
                 let mut put = self.bus(events).put(vec![message.clone()]).await;
-                put.pop().unwrap_or_else(|| Ok(String::new()))
+                put.pop().expect("one event has one answer")
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use std::process::Output;
 
+use aws_sdk_sqs::types::MessageAttributeValue;
 use booking::{audit::Evidence, domain::RoleName};
 use serde_json::{Value, json};
 
@@ -144,7 +145,11 @@ async fn what_could_not_be_delivered_is_shown_and_put_back(
         "account": "000000000000", "time": "2027-01-01T00:00:00Z", "region": "eu-central-1",
         "detail": detail,
     });
-    account.put(&account.names.undelivered_queue(RoleName::Seats), &envelope.to_string()).await;
+    let undelivered = account.url(&account.names.undelivered_queue(RoleName::Seats)).await;
+    let said = MessageAttributeValue::builder().data_type("String").string_value("NO_PERMISSIONS");
+    let send = account.sqs.send_message().queue_url(undelivered);
+    let send = send.message_attributes("ERROR_CODE", said.build().unwrap());
+    send.message_body(envelope.to_string()).send().await.unwrap();
     let booking = |args: &[&str]| {
         let mut command = binary();
         command.args(args).args(EVENTS).env("BOOKING_PREFIX", &account.prefix);
@@ -155,8 +160,13 @@ async fn what_could_not_be_delivered_is_shown_and_put_back(
         text
     };
     let shown = booking(&["dlq", "show", "seats", "--booking", "lost"]);
-    for part in ["\"account\": \"000000000000\"", "booking.client", "20A", "could not be delivered"]
-    {
+    for part in [
+        "\"account\": \"000000000000\"",
+        "booking.client",
+        "20A",
+        "EventBridge could not deliver it: NO_PERMISSIONS",
+        "ERROR_CODE",
+    ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
     assert!(!shown.contains("ada@example.com") && !shown.contains("tok_visa"), "{shown}");

@@ -3,10 +3,11 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use serde_json::Value;
+use booking::{domain::event::Kind, topics};
+use serde_json::{Value, json};
 
 use crate::{
-    harness::{Folder, planned_on_aws, planned_on_aws_of, root, skipped},
+    harness::{Folder, peer, planned_on_aws, planned_on_aws_of, root, skipped},
     repository::documents::{between, document},
 };
 
@@ -26,6 +27,46 @@ fn the_guide_shows_the_whole_consumer_as_it_is_tested() {
     assert!(shown == file, "{GUIDE} does not show examples/loyalty.py as it is");
     let lines = file.lines().filter(|it| !it.trim().is_empty()).count();
     assert!(lines <= 45, "{lines} lines are more than about 40");
+}
+
+/// Runs the consumer on one body, with the lines that docs/EVENTBRIDGE.md has for an event bus.
+fn heard_on_an_event_bus(body: &Value) -> (bool, String) {
+    let page = document("docs/EVENTBRIDGE.md");
+    let [lines] = blocks(&page, "python")[..] else { panic!("one block in Python") };
+    let consumer = document("examples/loyalty.py");
+    let begin = consumer.find("    envelope = json.loads(body)").unwrap();
+    let canary = consumer.find("    if event[\"dataschema\"] == \"urn:booking:canary:0\"").unwrap();
+    let rest: Vec<&str> =
+        consumer[canary..].lines().filter(|it| !it.contains("\"TopicArn\"")).collect();
+    let rest = rest.join("\n");
+    let rest = rest.split("if __name__").next().unwrap();
+    let folder = Folder::new();
+    let file = folder.join("consumer.py");
+    let (here, before) = ("ACCOUNT, REGION = '1', 'here'\n", &consumer[..begin]);
+    let end = "print(fact_of(sys.argv[1]))\n";
+    fs::write(&file, [before, lines, rest, here, end].concat()).unwrap();
+    let output = peer(&file.display().to_string()).arg(body.to_string()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn the_consumer_hears_an_event_bus_with_the_lines_that_its_page_has() {
+    let event = topics::all().into_iter().find(|it| it.topic == Kind::ReceiptSent).unwrap().example;
+    let envelope = json!({
+        "detail-type": "receipt-sent", "source": "booking.receipt", "account": "1",
+        "region": "here", "detail": event,
+    });
+    let (well, said) = heard_on_an_event_bus(&envelope);
+    assert!(well && said.contains("'receipt-sent'"), "{said}");
+    for (field, value) in
+        [("account", "2"), ("region", "there"), ("source", "booking.client"), ("detail-type", "x")]
+    {
+        let mut other = envelope.clone();
+        other[field] = json!(value);
+        let (well, said) = heard_on_an_event_bus(&other);
+        assert!(!well && said.contains("Error"), "{field}: {said}");
+    }
 }
 
 #[test]
