@@ -24,11 +24,12 @@ chaos bookings="3000" seed="" store="sqlite":
 
 # try every order, duplicate and crash of a few bookings, on the real worker
 exhaustive:
-    cargo test --release --test it exhaustive -- --nocapture
+    cargo test --release --features searches --test it exhaustive -- --nocapture
 
 # run the real runtime under every fault, with this many seeds of 100 bookings: just sim 10000
 sim seeds="2000":
-    BOOKING_SIM_SEEDS={{seeds}} cargo test --release --test it simulation:: -- --nocapture --test-threads 1
+    BOOKING_SIM_SEEDS={{seeds}} cargo test --release --features searches --test it simulation:: -- --nocapture \
+        --test-threads 1
 
 # test the wire decoder with random messages, this many for each property
 fuzz cases="1000000":

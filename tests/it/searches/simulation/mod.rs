@@ -80,7 +80,7 @@ fn play(seeds: std::ops::Range<u64>, without: Option<Guard>) -> Vec<Verdict> {
 }
 
 fn replay(seed: u64) -> String {
-    let profile = if cfg!(debug_assertions) { "" } else { " --release" };
+    let profile = if cfg!(debug_assertions) { "" } else { " --release --features searches" };
     format!("BOOKING_SIM_SEED={seed} cargo test{profile} --test it simulation::one -- --nocapture")
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     harness::incoming,
-    models::exhaustive::{
+    searches::exhaustive::{
         hand::{self, Cell, Fault, Reads, Run},
         known::broken,
         model::HOLD_LIMIT,

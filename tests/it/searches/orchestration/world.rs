@@ -21,7 +21,7 @@ use super::{
     asl::{At, Execution, Machine, Sent},
     scenarios::{Guard, Scenario},
 };
-use crate::models::exhaustive::{hand::Cell, model::HOLD_LIMIT};
+use crate::searches::exhaustive::{hand::Cell, model::HOLD_LIMIT};
 
 /// The most executions of a scenario.
 pub const EXECUTIONS_MAX: usize = 2;

@@ -241,6 +241,7 @@ impl World {
                 },
                 message_id: it.id.to_string(),
                 receipt_handle: ReceiptHandle(handle),
+                group: None,
             };
             deliveries.push(delivery);
         }

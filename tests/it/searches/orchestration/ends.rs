@@ -14,7 +14,7 @@ use super::{
     asl::At,
     world::{IDLE, Model, World},
 };
-use crate::models::exhaustive::known::{Checked, broken, check_seats, own_row, payment, receipt};
+use crate::searches::exhaustive::known::{Checked, broken, check_seats, own_row, payment, receipt};
 
 impl Model {
     /// The holds of the bookings, as seats has them.
