@@ -45,6 +45,8 @@ pub struct Metrics {
     bookings: KnownBookings,
     survey: Arc<OnceLock<Box<dyn Survey>>>,
     pub in_flight: Gauge,
+    /// Groups of a FIFO queue that wait behind a message which was given back.
+    pub blocked_groups: Gauge,
     pub connections: Connections,
 }
 
@@ -212,6 +214,10 @@ impl Metrics {
         let stopped = "1 while polling is stopped because this dependency is down";
         registry.register("breaker_open", stopped, breaker.clone());
         registry.register("in_hand", "Deliveries in flight", in_flight.clone());
+        let blocked_groups = Gauge::default();
+        let help =
+            "Groups of a FIFO queue that wait behind a message of theirs that was given back";
+        registry.register("blocked_groups", help, blocked_groups.clone());
         registry.register("http_connections", "Open HTTP connections", connections.open.clone());
         let help = "HTTP connections closed because another one came";
         let closed = connections.closed_for_room.clone();
@@ -234,6 +240,7 @@ impl Metrics {
             bookings,
             survey: Arc::default(),
             in_flight,
+            blocked_groups,
             connections,
         }
     }

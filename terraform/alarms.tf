@@ -14,10 +14,10 @@ locals {
   in_flight_limit = 100000
 
   # name => metric and threshold. The alarm goes off when `of` of the last `minutes` minutes are
-  # above it.
+  # above it. The names are the same with and without fifo.
   alarms = merge(
     {
-      for role, queue in local.queue_names : "${queue}-oldest-message" => {
+      for role, queue in local.queue_names : "${trimsuffix(queue, local.fifo_end)}-oldest-message" => {
         metric      = "AWS/SQS ApproximateAgeOfOldestMessage Maximum"
         dimensions  = { QueueName = queue }
         above       = var.oldest_message_alarm_s
@@ -27,7 +27,7 @@ locals {
       }
     },
     {
-      for role, queue in local.queue_names : "${queue}-in-flight" => {
+      for role, queue in local.queue_names : "${trimsuffix(queue, local.fifo_end)}-in-flight" => {
         metric      = "AWS/SQS ApproximateNumberOfMessagesNotVisible Maximum"
         dimensions  = { QueueName = queue }
         above       = local.in_flight_limit
@@ -39,7 +39,7 @@ locals {
     # Five minutes, since `booking dlq ls` hides messages for a moment, which must not end one alarm
     # and start another.
     {
-      for role, queue in local.dlq_names : queue => {
+      for role, queue in local.dlq_names : trimsuffix(queue, local.fifo_end) => {
         metric     = "AWS/SQS ApproximateNumberOfMessagesVisible Maximum"
         dimensions = { QueueName = queue }
         above      = 0
@@ -53,7 +53,7 @@ locals {
       }
     },
     {
-      for role, queue in local.undelivered_names : queue => {
+      for role, queue in local.undelivered_names : trimsuffix(queue, local.fifo_end) => {
         metric      = "AWS/SQS ApproximateNumberOfMessagesVisible Maximum"
         dimensions  = { QueueName = queue }
         above       = 0
@@ -63,7 +63,7 @@ locals {
       }
     },
     {
-      for topic, name in local.topic_names : "${name}-failed-notifications" => {
+      for topic, name in local.topic_names : "${trimsuffix(name, local.fifo_end)}-failed-notifications" => {
         metric      = "AWS/SNS NumberOfNotificationsFailed Sum"
         dimensions  = { TopicName = name }
         above       = 0

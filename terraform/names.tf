@@ -16,10 +16,18 @@ locals {
   account_id = coalesce(var.account_id, one(data.aws_caller_identity.current[*].account_id))
   region     = coalesce(var.region, one(data.aws_region.current[*].name))
 
-  topic_names       = { for topic in keys(local.topics) : topic => "${var.prefix}${topic}" if local.carrier == "sns" }
-  queue_names       = { for role in local.listeners : role => "${var.prefix}booking-${role}${local.orchestrated ? "-tasks" : ""}" }
-  dlq_names         = { for role, name in local.queue_names : role => "${name}-dlq" }
-  undelivered_names = { for role, name in local.queue_names : role => "${name}-undelivered" if !local.orchestrated }
+  # How the name of each FIFO topic and queue has to end. Nothing else is called by it.
+  fifo_end = var.fifo ? ".fifo" : ""
+
+  # listener => the beginning of the names of its queues, without the prefix, which must leave room for
+  # the longest one.
+  queue_stems   = { for role in local.listeners : role => "booking-${role}${local.orchestrated ? "-tasks" : ""}" }
+  longest_queue = max(0, [for stem in values(local.queue_stems) : length("${stem}-undelivered${local.fifo_end}")]...)
+
+  topic_names       = { for topic in keys(local.topics) : topic => "${var.prefix}${topic}${local.fifo_end}" if local.carrier == "sns" }
+  queue_names       = { for role, stem in local.queue_stems : role => "${var.prefix}${stem}${local.fifo_end}" }
+  dlq_names         = { for role, stem in local.queue_stems : role => "${var.prefix}${stem}-dlq${local.fifo_end}" }
+  undelivered_names = { for role, stem in local.queue_stems : role => "${var.prefix}${stem}-undelivered${local.fifo_end}" if !local.orchestrated }
   table_names       = { for role in local.stored : role => "${var.prefix}booking-${role}" }
 
   sns      = "arn:${local.partition}:sns:${local.region}:${local.account_id}"

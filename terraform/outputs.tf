@@ -1,6 +1,6 @@
 output "topic_arns" {
-  description = "ARN of each SNS topic, by topic (without the prefix); empty with integration = \"step-functions\" or events = \"eventbridge\"."
-  value       = { for topic, it in aws_sns_topic.topic : topic => it.arn }
+  description = "ARN of each SNS topic, by topic (without the prefix and without .fifo); empty with integration = \"step-functions\" or events = \"eventbridge\"."
+  value       = { for topic, it in merge(aws_sns_topic.topic, aws_sns_topic.fifo) : topic => it.arn }
 }
 
 output "queues" {

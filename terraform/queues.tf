@@ -1,7 +1,8 @@
 # Three queues for each role and each guest, the same with SNS and with EventBridge. With integration =
 # "step-functions" there are two for the tasks of each role, since nothing delivers events. Policies are
 # attributes of the queues, since each separate policy resource would wait another 25 seconds until SQS
-# has settled.
+# has settled. With fifo, all of them are FIFO: SNS puts what a FIFO topic says on FIFO queues, and a FIFO
+# queue has a FIFO queue for its dead letters.
 #
 # The provider (5.100) cannot set more than 256 KiB for a message, although SQS allows 1 MiB. Raise
 # the limit by hand (docs/EVENTS.md); an apply does not undo that.
@@ -17,6 +18,11 @@ resource "aws_sqs_queue" "role" {
   kms_master_key_id          = var.kms_key_arn
   policy                     = local.orchestrated ? local.task_policies[each.key] : local.delivery_policies["role"][each.key]
   redrive_policy             = var.side_by_side ? local.redrive_policies[each.key] : null
+
+  fifo_queue                  = var.fifo
+  content_based_deduplication = false
+  deduplication_scope         = local.deduplication_scope
+  fifo_throughput_limit       = local.fifo_throughput_limit
 
   lifecycle {
     ignore_changes = [max_message_size]
@@ -44,6 +50,11 @@ resource "aws_sqs_queue" "dlq" {
   sqs_managed_sse_enabled   = local.sse_sqs
   kms_master_key_id         = var.kms_key_arn
 
+  fifo_queue                  = var.fifo
+  content_based_deduplication = false
+  deduplication_scope         = local.deduplication_scope
+  fifo_throughput_limit       = local.fifo_throughput_limit
+
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
     sourceQueueArns   = [local.queue_arns[each.key]]
@@ -65,6 +76,11 @@ resource "aws_sqs_queue" "undelivered" {
   kms_master_key_id         = var.kms_key_arn
   policy                    = local.delivery_policies["undelivered"][each.key]
 
+  fifo_queue                  = var.fifo
+  content_based_deduplication = false
+  deduplication_scope         = local.deduplication_scope
+  fifo_throughput_limit       = local.fifo_throughput_limit
+
   lifecycle {
     ignore_changes = [max_message_size]
   }
@@ -85,6 +101,11 @@ locals {
   # Exactly one of SSE-SQS and a customer-managed key. The provider refuses both, even if one is
   # false.
   sse_sqs = var.kms_key_arn == null ? true : null
+
+  # High throughput, as for the topics. Also for dead letters: when a queue or a service fails, they come
+  # as fast as the events did. SQS refuses both settings for a standard queue.
+  deduplication_scope   = var.fifo ? "messageGroup" : null
+  fifo_throughput_limit = var.fifo ? "perMessageGroupId" : null
 
   redrive_policies = {
     for role, arn in local.dlq_arns : role => jsonencode({

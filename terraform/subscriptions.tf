@@ -15,5 +15,5 @@ resource "aws_sns_topic_subscription" "role" {
 
   # Terraform cannot see these dependencies in composed ARNs. SNS refuses an unknown topic, and a
   # message that comes before the queue or its policy exists is lost.
-  depends_on = [aws_sns_topic.topic, aws_sqs_queue.role, aws_sqs_queue.undelivered]
+  depends_on = [aws_sns_topic.topic, aws_sns_topic.fifo, aws_sqs_queue.role, aws_sqs_queue.undelivered]
 }

@@ -37,9 +37,9 @@ locals {
   # now or not.
   own_settings = setunion(
     [
-      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_EVENTS", "BOOKING_HTTP_OPEN",
-      "BOOKING_INTEGRATION", "BOOKING_MAIL_CONTACT", "BOOKING_MAIL_FROM", "BOOKING_PREFIX",
-      "BOOKING_SEAL_KEY", "BOOKING_SEAL_KEY_FILE", "BOOKING_SMTP_PASSWORD",
+      "BOOKING_CANARY_KEY", "BOOKING_CANARY_KEY_FILE", "BOOKING_EVENTS", "BOOKING_FIFO",
+      "BOOKING_HTTP_OPEN", "BOOKING_INTEGRATION", "BOOKING_MAIL_CONTACT", "BOOKING_MAIL_FROM",
+      "BOOKING_PREFIX", "BOOKING_SEAL_KEY", "BOOKING_SEAL_KEY_FILE", "BOOKING_SMTP_PASSWORD",
       "BOOKING_SMTP_PASSWORD_FILE", "BOOKING_SMTP_SERVER", "BOOKING_SMTP_TLS", "BOOKING_SMTP_USER",
       "BOOKING_STATUS_TOKEN", "BOOKING_STATUS_TOKEN_FILE", "BOOKING_STRIPE_KEY",
       "BOOKING_STRIPE_KEY_FILE", "BOOKING_WATCH_QUEUES",
@@ -73,6 +73,7 @@ locals {
       var.prefix == "" ? {} : { BOOKING_PREFIX = var.prefix },
       local.orchestrated ? { BOOKING_INTEGRATION = var.integration } : {},
       local.carrier == "eventbridge" ? { BOOKING_EVENTS = var.events } : {},
+      var.fifo ? { BOOKING_FIFO = "true" } : {},
       # Receipt tells passengers from where, to where and when they fly.
       contains(["seats", "receipt"], role) ? { BOOKING_FLIGHTS = var.flights } : {},
       # Without a token, the security group alone decides who may ask status.

@@ -1,8 +1,8 @@
 # Reads the choreography from topics/, which has one file for each topic. Publishers and subscribers
 # are written nowhere else: every queue, subscription and policy of this module follows from these
 # files. With events = "eventbridge" the events go over one event bus instead of topics: event-bus.tf
-# has it. With integration = "step-functions" nobody publishes or subscribes: orchestration.tf has what
-# comes instead.
+# has it. With fifo, topics and queues are FIFO. With integration = "step-functions" nobody publishes or
+# subscribes: orchestration.tf has what comes instead.
 
 locals {
   # What carries events: sns, eventbridge or, where there are none, nothing.
@@ -55,8 +55,24 @@ locals {
 }
 
 resource "aws_sns_topic" "topic" {
-  for_each = local.topic_names
+  for_each = { for topic, name in local.topic_names : topic => name if !var.fifo }
 
   name              = each.value
   kms_master_key_id = var.kms_key_arn
+}
+
+# A resource of their own: the provider (5.100) refuses to replace a FIFO topic by a standard one, since it
+# takes the throughput scope for one that was asked for.
+resource "aws_sns_topic" "fifo" {
+  for_each = { for topic, name in local.topic_names : topic => name if var.fifo }
+
+  name              = each.value
+  kms_master_key_id = var.kms_key_arn
+  fifo_topic        = true
+
+  # Whoever publishes gives each message its deduplication id: src/wire/fifo.rs says why.
+  content_based_deduplication = false
+
+  # High throughput: duplicates and quotas are a matter of one booking, and not of the whole topic.
+  fifo_throughput_scope = "MessageGroup"
 }

@@ -22,6 +22,12 @@ variable "prefix" {
   }
 
   validation {
+    # Of the 80 characters of SQS, .fifo takes five, and a guest may have a long name.
+    condition     = !var.fifo || length(var.prefix) + local.longest_queue <= 80
+    error_message = "prefix is ${length(var.prefix)} characters long; with fifo = true, at most ${80 - local.longest_queue} leave room for the longest queue name."
+  }
+
+  validation {
     # EventBridge allows 64 characters for the name of a rule.
     condition     = var.events != "eventbridge" || length(var.prefix) + local.longest_rule <= 64
     error_message = "prefix is ${length(var.prefix)} characters long; with events = \"eventbridge\", at most ${64 - local.longest_rule} leave room for the longest name of a rule."
@@ -117,6 +123,27 @@ variable "event_archive_days" {
     # The provider (5.100) cannot give an archive a key.
     condition     = var.event_archive_days == null || var.kms_key_arn == null
     error_message = "event_archive_days is given, and so is kms_key_arn: the archive would keep names and addresses under a key of AWS and not under yours."
+  }
+}
+
+variable "fifo" {
+  description = <<-EOT
+    Whether topics and queues are FIFO, as in booking seats --fifo: the events of one booking reach each
+    service one after the other. The name of each topic and each queue then ends in .fifo. Another value
+    replaces all of them, with the messages on them: see README.md first.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.fifo || var.events != "eventbridge"
+    error_message = "fifo is true, but events is eventbridge: an event bus keeps no order. Leave out one of them."
+  }
+
+  validation {
+    condition     = !var.fifo || var.integration != "step-functions"
+    error_message = "fifo is true, but integration is step-functions: with a state machine there are no events to keep in order. Leave out one of them."
   }
 }
 

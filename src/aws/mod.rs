@@ -13,6 +13,7 @@ mod way_out;
 pub(crate) use clients::is_refusal;
 pub use clients::{AwsError, Clients, event_bridge, step_functions};
 pub use endpoints::NoEndpoint;
+pub(crate) use names::FIFO;
 pub use names::{DeadQueue, Home, Names, QueueOf};
 pub use partition::partition;
 pub use redrive::Redrive;

@@ -11,19 +11,36 @@ pub struct Names {
     prefix: String,
     /// Whether the queues are those of tasks.
     tasks: bool,
+    /// Whether topics and queues are FIFO.
+    fifo: bool,
 }
+
+/// The end of the name of each FIFO topic and queue, as AWS demands it.
+pub(crate) const FIFO: &str = ".fifo";
 
 impl Names {
     /// Names that begin with `prefix`, which may be empty.
     #[must_use]
     pub fn new(prefix: &str) -> Names {
-        Names { prefix: prefix.to_owned(), tasks: false }
+        Names { prefix: prefix.to_owned(), tasks: false, fifo: false }
     }
 
     /// The same names, but the queues are those of the tasks that a state machine puts there.
     #[must_use]
     pub fn of_tasks(&self) -> Names {
         Names { tasks: true, ..self.clone() }
+    }
+
+    /// The same names, but topics and queues are FIFO, if `fifo` says so.
+    #[must_use]
+    pub fn and_fifo(self, fifo: bool) -> Names {
+        Names { fifo, ..self }
+    }
+
+    /// Whether topics and queues are FIFO.
+    #[must_use]
+    pub fn are_fifo(&self) -> bool {
+        self.fifo
     }
 
     /// The prefix, which may be empty.
@@ -35,7 +52,7 @@ impl Names {
     /// The name of a topic.
     #[must_use]
     pub fn topic(&self, kind: Kind) -> String {
-        format!("{}{kind}", self.prefix)
+        self.ended(format!("{}{kind}", self.prefix))
     }
 
     /// The name of a service's queue.
@@ -47,8 +64,16 @@ impl Names {
     /// The name of the queue of the service with this name, as `topics/` has it.
     #[must_use]
     pub fn queue_named(&self, service: &str) -> String {
+        self.queue_ending(service, "")
+    }
+
+    fn queue_ending(&self, service: &str, end: &str) -> String {
         let tasks = if self.tasks { "-tasks" } else { "" };
-        format!("{}booking-{service}{tasks}", self.prefix)
+        self.ended(format!("{}booking-{service}{tasks}{end}", self.prefix))
+    }
+
+    fn ended(&self, name: String) -> String {
+        if self.fifo { name + FIFO } else { name }
     }
 
     /// The queues that there are under these names: nothing but SNS has a queue for what it could
@@ -85,13 +110,13 @@ impl Names {
     /// The name of the queue for messages that the service set aside or that SQS moved there.
     #[must_use]
     pub fn dead_letter_queue(&self, service: impl Into<ServiceName>) -> String {
-        format!("{}-dlq", self.queue(service))
+        self.queue_ending(service.into().as_str(), "-dlq")
     }
 
     /// The name of the queue for messages that SNS could not deliver to the service's queue.
     #[must_use]
     pub fn undelivered_queue(&self, service: impl Into<ServiceName>) -> String {
-        format!("{}-undelivered", self.queue(service))
+        self.queue_ending(service.into().as_str(), "-undelivered")
     }
 }
 
@@ -200,7 +225,8 @@ impl Home {
     /// The ARN of a topic.
     #[must_use]
     pub fn topic_arn(&self, names: &Names, kind: Kind) -> String {
-        format!("{}{kind}", self.topic_arns(names))
+        let Home { partition, region, account } = self;
+        format!("arn:{partition}:sns:{region}:{account}:{}", names.topic(kind))
     }
 
     /// The ARN of the event bus.
@@ -264,6 +290,19 @@ mod tests {
         assert_eq!(names.queue(RoleName::Seats), "s-booking-seats-tasks");
         assert_eq!(names.dead_letter_queue(RoleName::Seats), "s-booking-seats-tasks-dlq");
         assert_eq!(names.table(RoleName::Seats), "s-booking-seats");
+    }
+
+    #[test]
+    fn names_of_fifo_topics_and_queues_end_as_aws_demands_it() {
+        let names = Names::new("s-").and_fifo(true);
+        assert_eq!(names.topic(Kind::SeatBooked), "s-seat-booked.fifo");
+        assert_eq!(names.queue(RoleName::Seats), "s-booking-seats.fifo");
+        assert_eq!(names.dead_letter_queue(RoleName::Seats), "s-booking-seats-dlq.fifo");
+        assert_eq!(names.undelivered_queue(RoleName::Seats), "s-booking-seats-undelivered.fifo");
+        assert_eq!(names.table(RoleName::Seats), "s-booking-seats");
+        let home = Home::new("eu-central-1", "123456789012");
+        let arn = home.topic_arn(&names, Kind::SeatBooked);
+        assert_eq!(arn, "arn:aws:sns:eu-central-1:123456789012:s-seat-booked.fifo");
     }
 
     #[test]

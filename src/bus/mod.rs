@@ -19,6 +19,9 @@ pub use self::{
 };
 use crate::wire::{Incoming, Message, TaskAnswer, TaskToken};
 
+/// The attribute of a dead letter that says to which group of a FIFO queue the message belongs.
+pub const GROUP: &str = "group";
+
 /// The most messages one receive can bring.
 pub const RECEIVE_MAX: usize = 10;
 
@@ -29,6 +32,8 @@ pub struct Delivery {
     /// The SQS message id. A redrive changes it, so it is for logs only.
     pub message_id: String,
     pub receipt_handle: ReceiptHandle,
+    /// The group of a message on a FIFO queue: none of its messages overtakes another one.
+    pub group: Option<String>,
 }
 
 /// The right of one receive to delete, extend or give back its message. A later receive of the same

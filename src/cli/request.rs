@@ -33,7 +33,7 @@ use crate::{
     email,
     metrics::RequestCount,
     wire::{self, Message, bus_source},
-    wiring::{self, aws_fault, no_events, publisher, seal_key},
+    wiring::{self, aws_fault, names, no_events, publisher, seal_key},
 };
 
 const USAGE: &str = "booking request --flight WA117 --date 2027-03-01 --seat 12A\n       \
@@ -137,8 +137,8 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
     };
     let message = wire::encode(&event).map_err(|it| Fault::config(&it))?;
     let way = match args.integration.integration {
-        Integration::Choreography => Way::Events(args.events.events),
-        Integration::StepFunctions if args.events.events != Events::Sns => return Err(no_events()),
+        Integration::Choreography => Way::Events(args.events),
+        Integration::StepFunctions if args.events.are_named() => return Err(no_events()),
         Integration::StepFunctions => {
             let request = seal_key(&args.integration)?.seal(&booking, &message.body);
             Way::Machine { input: serde_json::json!({ "request": request }).to_string() }
@@ -160,7 +160,7 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
             // screen.
             let same =
                 args.from_file.is_none().then(|| same(*events, &arn, data, args.token.is_none()));
-            let place = match events {
+            let place = match events.events {
                 Events::Sns => "topic_arn",
                 Events::EventBridge => "event_bus_arn",
             };
@@ -202,7 +202,7 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Fault> {
 /// Where the request goes.
 enum Way {
     /// To all four services, as an event.
-    Events(Events),
+    Events(EventsArgs),
     /// To the state machine.
     Machine {
         /// The input of its execution, with the request sealed in it.
@@ -221,14 +221,20 @@ impl Way {
 
 /// The `aws` command that publishes this `data`. A `secret` token is not in it: the shell that runs
 /// the command takes it from BOOKING_TOKEN.
-fn same(events: Events, arn: &str, mut data: serde_json::Value, secret: bool) -> String {
+fn same(events: EventsArgs, arn: &str, mut data: serde_json::Value, secret: bool) -> String {
     if secret {
         data["payment"]["token"] = TOKEN.into();
     }
     // In the JSON of EventBridge, the JSON of the event is a string.
-    let (command, what, quote) = match events {
+    let (command, what, quote) = match events.events {
         Events::Sns => {
-            (format!("aws sns publish --topic-arn {arn} --message"), data.to_string(), "\"")
+            // The booking is the group. Its id is as good for telling a repetition, since this
+            // request is the only one with it.
+            let id = data["booking_id"].as_str().unwrap_or_default();
+            let ids = format!(" --message-group-id {id} --message-deduplication-id {id}");
+            let ids = if events.fifo { ids.as_str() } else { "" };
+            let command = format!("aws sns publish --topic-arn {arn}{ids} --message");
+            (command, data.to_string(), "\"")
         }
         Events::EventBridge => {
             let entry = serde_json::json!([{
@@ -289,7 +295,7 @@ async fn publish(args: &RequestArgs, message: &Message) -> Result<(String, Strin
     let (config, count) = (wiring::aws_config().await?, RequestCount::default());
     let clients = Clients::within_limits(&config, count.clone()).map_err(aws_fault)?;
     let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
-    let names = Names::new(&args.aws.prefix);
+    let names = names(&args.aws.prefix, args.events)?;
     let publisher = publisher(args.events.events, (&config, &count), &clients, &names, &home);
     let publisher = publisher.await?;
     let id = publisher.publish(message).await.map_err(|it| Fault::bus(&it))?;

@@ -19,7 +19,7 @@ use super::{
     roles::Roles,
 };
 use crate::{
-    aws::{Clients, Names},
+    aws::Clients,
     bus::aws::AwsBus,
     domain::{
         RoleName,
@@ -211,7 +211,8 @@ impl Resender {
         let store = AnyStore::of_command(store, &args.data.folder, prefix, role, &config).await?;
         let count = RequestCount::default();
         let clients = Clients::within_limits(&config, count.clone()).map_err(wiring::aws_fault)?;
-        let (names, ways) = (Names::new(prefix), (args.events.events, &config, &count));
+        let names = wiring::names(prefix, args.events)?;
+        let ways = (args.events.events, &config, &count);
         let connecting = wiring::connect(ways, &clients, &names, role, Duration::ZERO, false);
         let (bus, _, drivers) = connecting.await?;
         let around = || Around {

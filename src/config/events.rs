@@ -19,6 +19,19 @@ pub struct EventsArgs {
     /// (docs/EVENTBRIDGE.md)
     #[arg(long, env = "BOOKING_EVENTS", value_enum, default_value_t = Events::Sns)]
     pub events: Events,
+
+    /// Topics and queues are FIFO, as Terraform makes them with `fifo = true`: their names end in
+    /// .fifo, and the messages of one booking come one after the other (docs/FIFO.md)
+    #[arg(long, env = "BOOKING_FIFO", value_parser = BoolishValueParser::new())]
+    pub fifo: bool,
+}
+
+impl EventsArgs {
+    /// Whether anything but the default was named.
+    #[must_use]
+    pub fn are_named(&self) -> bool {
+        self.events != Events::Sns || self.fifo
+    }
 }
 
 /// How events arrive on a queue.

@@ -86,6 +86,7 @@ pub(crate) fn delivery(body: String) -> Delivery {
         },
         message_id: "m".to_owned(),
         receipt_handle: ReceiptHandle("h".to_owned()),
+        group: None,
     }
 }
 

@@ -4,8 +4,11 @@
 
 use super::queues::{Dead, DeadLetters, NamedQueue};
 use crate::{
-    aws::{Clients, DeadQueue},
-    bus::{BusError, ENTRIES_MAX, aws},
+    aws::{Clients, DeadQueue, FIFO},
+    bus::{
+        BusError, ENTRIES_MAX,
+        aws::{self, Returned},
+    },
 };
 
 /// The most bytes of one lot, attributes included. SQS accepts more, but some emulators do not. A
@@ -66,7 +69,15 @@ impl DeadLetters {
     /// attributes that explain the death. Then deletes those that were accepted. Returns what
     /// happened to each message, in the same order.
     pub async fn put_back(&self, from: DeadQueue, lot: &[&Dead], to: &NamedQueue) -> Vec<Filed> {
-        let messages: Vec<_> = lot.iter().map(|it| &it.delivery.incoming).collect();
+        let fifo = to.name().ends_with(FIFO);
+        let messages: Vec<_> = lot
+            .iter()
+            .map(|it| Returned {
+                incoming: &it.delivery.incoming,
+                // The id is new with each death, so that SQS takes it again at once.
+                ids: fifo.then(|| (it.group(), it.delivery.message_id.as_str())),
+            })
+            .collect();
         let sent = own(self.clients(), to).send(&messages).await;
         let there: Vec<&Dead> =
             lot.iter().zip(&sent).filter(|(_, sent)| sent.is_ok()).map(|(it, _)| *it).collect();
@@ -121,6 +132,7 @@ mod tests {
             },
             message_id: "m".to_owned(),
             receipt_handle: ReceiptHandle("h".to_owned()),
+            group: None,
         };
         Dead { place: DeadQueue::Dlq, delivery, moved: false, attributes: Default::default() }
     }

@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 
 use crate::{
     aws::{AwsError, Clients, DeadQueue, Home, Names, Redrive, Right},
-    bus::{Delivery, aws::delivery},
+    bus::{Delivery, GROUP, aws::delivery},
     domain::RoleName,
 };
 
@@ -22,6 +22,17 @@ pub struct Dead {
     /// The message attributes. The role wrote them if it set the message aside, and SNS wrote them
     /// if it could not deliver the message.
     pub attributes: BTreeMap<String, String>,
+}
+
+impl Dead {
+    /// The group that the message belongs to on a FIFO queue. What was set aside has a group of its
+    /// own here, and says in an attribute to which it belongs.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        let own = self.delivery.group.as_deref();
+        let said = self.attributes.get(GROUP).map(String::as_str).filter(|_| !self.moved);
+        said.or(own).unwrap_or(&self.delivery.message_id)
+    }
 }
 
 /// A role's two dead-letter queues.

@@ -251,6 +251,7 @@ mod tests {
                 },
                 message_id: id.to_string(),
                 receipt_handle: ReceiptHandle("h".to_owned()),
+                group: None,
             };
             Dead { place: DeadQueue::Dlq, delivery, moved: false, attributes: Default::default() }
         };

@@ -154,6 +154,7 @@ mod tests {
                 },
                 message_id: "m".to_owned(),
                 receipt_handle: ReceiptHandle("h".to_owned()),
+                group: None,
             };
             let attributes = attributes.iter().map(text).collect();
             let told = why(&Dead { place, delivery, moved, attributes }, Some(10));

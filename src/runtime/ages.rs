@@ -95,6 +95,7 @@ mod tests {
                 },
                 message_id: String::new(),
                 receipt_handle: ReceiptHandle(String::new()),
+                group: None,
             };
             let these: Vec<Delivery> = these.iter().map(delivery).collect();
             self.ages.waited(&these, self.host.steady()).as_secs()

@@ -1,17 +1,18 @@
 //! Acts on a verdict: deletes the message, gives it back or sets it aside, and tells the breaker.
 //! It must never change a verdict.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use tracing::{Instrument, error, info, warn};
 
 use super::{
     Attended, Chain, Dependency, Ended, InFlight, Lease, Poison, Trip, Verdict, WorkError, Worker,
     delay::{give_back_delay, not_before},
+    lease::Held,
     window::Attempt,
 };
 use crate::{
-    bus::{BusError, DeadLetter, Delivery, Outbox, Queue},
+    bus::{BusError, DeadLetter, Delivery, GROUP, Outbox, Queue},
     domain::decision::Rules,
     roles::Role,
     store::Store,
@@ -25,18 +26,33 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     /// Attends to one delivery and acts on its verdict. The delivery counts as in flight until this
     /// returns or is dropped.
     pub async fn attend(&self, delivery: Delivery, in_flight: &InFlight) -> Ended {
+        let lease = self.hold(&delivery);
+        self.attend_held(&delivery, &lease, in_flight).await
+    }
+
+    /// The lease of a delivery that was received just now.
+    pub(super) fn hold(&self, delivery: &Delivery) -> Held<'_> {
         let limits = &self.limits;
         let lease = Lease::new(self.work().clock(), limits.visibility, limits.heartbeat_cap);
-        let lease = self.leases.hold(&delivery.receipt_handle, lease);
-        let attended = self.attendant.attend(&delivery.incoming, &lease).await;
+        self.leases.hold(&delivery.receipt_handle, lease)
+    }
+
+    /// As [`Worker::attend`], under a lease that has begun before.
+    pub(super) async fn attend_held(
+        &self,
+        delivery: &Delivery,
+        lease: &Lease,
+        in_flight: &InFlight,
+    ) -> Ended {
+        let attended = self.attendant.attend(&delivery.incoming, lease).await;
         let Attended { verdict, event, span, traced } = attended;
         tell(traced, &delivery.message_id, &verdict);
         let filing = async {
             // The lease may end after the verdict, too. Then the message is not ours to delete.
             tokio::select! {
                 biased;
-                () = lease.lost() => self.let_go(&delivery, &lease).await,
-                ended = self.file(&delivery, verdict, &lease, in_flight) => ended,
+                () = lease.lost() => self.let_go(delivery, lease).await,
+                ended = self.file(delivery, verdict, lease, in_flight) => ended,
             }
         };
         let ended = filing.instrument(span).await;
@@ -66,6 +82,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 let asked = cause.downcast_ref::<WorkError>().and_then(WorkError::asked_to_wait);
                 let after = not_before(delay, asked);
                 warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
+                self.block(delivery, after);
                 self.trip(on, &*cause, self.attempt(delivery, lease), in_flight);
                 (Ended::Retry, self.queue.give_back(handle, after).await)
             }
@@ -76,6 +93,10 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             }
             Verdict::Lost => return self.let_go(delivery, lease).await,
         };
+        if let (Some(group), Ended::Done | Ended::Poison) = (&delivery.group, ended) {
+            self.poll_health.groups().free(group);
+            self.count_blocked();
+        }
         if let Err(error) = filed {
             warn!(
                 error = %Chain(&error),
@@ -83,6 +104,19 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             );
         }
         ended
+    }
+
+    /// Records that the group of a message that is given back waits for it.
+    fn block(&self, delivery: &Delivery, after: Duration) {
+        if let Some(group) = &delivery.group {
+            self.poll_health.groups().block(group, after);
+            self.count_blocked();
+        }
+    }
+
+    pub(super) fn count_blocked(&self) {
+        let blocked = self.poll_health.groups().blocked().map_or(0, |it| it.count);
+        self.metrics().blocked_groups.set(i64::try_from(blocked).unwrap_or(i64::MAX));
     }
 
     /// Copies the message to the dead-letter queue, then deletes it. If the process dies in
@@ -170,7 +204,7 @@ fn tell(mut span: Span, message_id: &str, verdict: &Verdict) {
     }
 }
 
-/// The attributes of the copy on the dead-letter queue: at most nine, and SQS accepts ten.
+/// The attributes of the copy on the dead-letter queue: at most ten, which is what SQS accepts.
 fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
     let clip = |text: &str| {
         let end = text.floor_char_boundary(ATTRIBUTE_BYTES_MAX.min(text.len()));
@@ -185,6 +219,7 @@ fn dead_letter(role: &str, delivery: &Delivery, poison: Poison) -> DeadLetter {
     ];
     // Only a raw delivery has this attribute, and its body may not tell the type.
     attributes.extend(delivery.incoming.kind_attribute.as_deref().map(|it| ("type", clip(it))));
+    attributes.extend(delivery.group.as_deref().map(|it| (GROUP, clip(it))));
     let booking = poison.booking.map(|it| it.as_str().to_owned());
     attributes.extend(booking.map(|it| ("booking", it)));
     attributes.extend(poison.origin.message_id.map(|it| ("sns_message_id", it)));
@@ -215,6 +250,7 @@ mod tests {
             },
             message_id: "m".to_owned(),
             receipt_handle: ReceiptHandle("h".to_owned()),
+            group: Some("b-1".to_owned()),
         };
         let letter = |delivery: &Delivery| {
             let booking = BookingId::parse("b-1").ok();

@@ -8,6 +8,7 @@ use std::{
 
 use serde::Serialize;
 
+use super::{BlockedGroups, Groups};
 use crate::clock::Clock;
 
 /// Why nothing is received while all permits are in use.
@@ -19,6 +20,7 @@ const FULL: &str =
 pub struct PollHealth {
     state: Arc<Mutex<State>>,
     clock: Clock,
+    groups: Groups,
     /// The loop counts as dead when its last successful receive is older than this.
     age_max: Duration,
 }
@@ -53,6 +55,10 @@ pub struct Health {
     /// Why polling has stopped, while it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
+    /// What is held up by a message that comes again. Only on a FIFO queue, and only while there
+    /// is something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_groups: Option<BlockedGroups>,
     /// What happened to the store's files. The loop does not know this; the HTTP server adds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
@@ -72,7 +78,14 @@ impl PollHealth {
             full: false,
             full_until: clock.steady(),
         };
-        PollHealth { state: Arc::new(Mutex::new(state)), clock: clock.clone(), age_max }
+        let (clock, groups) = (clock.clone(), Groups::new(clock));
+        PollHealth { state: Arc::new(Mutex::new(state)), clock, groups, age_max }
+    }
+
+    /// The groups of a FIFO queue that are blocked.
+    #[must_use]
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Records that a receive came back.
@@ -144,6 +157,7 @@ impl PollHealth {
             failures: state.failures,
             problem: state.problem.clone(),
             paused: state.paused.clone().or_else(|| state.full.then(|| FULL.to_owned())),
+            blocked_groups: self.groups.blocked(),
             store: None,
         }
     }

@@ -2,6 +2,7 @@
 //! and drains before it ends. It must never decide anything, and never publish.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    Attendant, Beat, Breaker, Chain, InFlight, Leases, Limits, PollHealth, Received, UnitOfWork,
-    ages::Ages, pace::Pace,
+    Attendant, Beat, Breaker, Chain, InFlight, Lease, Leases, Limits, PollHealth, Received,
+    UnitOfWork, ages::Ages, pace::Pace,
 };
 use crate::{
     bus::{BusError, Delivery, Outbox, Queue, RECEIVE_MAX, ReceiptHandle},
@@ -138,8 +139,19 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     pub async fn step(&self, max: usize) -> Result<Vec<Ended>, BusError> {
         let deliveries = self.bring(max, Duration::ZERO).await?;
         let mut ended = Vec::with_capacity(deliveries.len());
+        let mut held_up = BTreeSet::new();
         for delivery in deliveries {
-            ended.push(self.attend(delivery, &self.in_flight()).await);
+            let group = delivery.group.clone();
+            if group.as_ref().is_some_and(|it| held_up.contains(it)) {
+                self.give_back(&delivery.receipt_handle, Duration::ZERO).await;
+                ended.push(Ended::Retry);
+                continue;
+            }
+            let it = self.attend(delivery, &self.in_flight()).await;
+            if matches!(it, Ended::Retry | Ended::Lost) {
+                held_up.extend(group);
+            }
+            ended.push(it);
         }
         Ok(ended)
     }
@@ -212,6 +224,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let every = self.limits.visibility / HEARTBEATS_PER_VISIBILITY;
         while at_rest.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
             self.heartbeat().await;
+            self.count_blocked();
         }
     }
 
@@ -262,6 +275,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             // `stop` does not cancel this: the messages of a cancelled receive would stay hidden
             // for their whole visibility timeout.
             let Received { deliveries, rest } = self.receive(free.len()).await;
+            let mut lanes = BTreeMap::<String, Vec<_>>::new();
             for (delivery, in_flight) in deliveries {
                 // If the queue brings more than was asked for, this waits for permits.
                 let permit = match free.pop() {
@@ -278,8 +292,15 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                     });
                     continue;
                 }
+                if let Some(group) = &delivery.group {
+                    lanes.entry(group.clone()).or_default().push((delivery, in_flight));
+                    continue;
+                }
                 let cut = cut.clone();
                 tokio::spawn(async move { worker.attend_until(delivery, cut, in_flight).await });
+            }
+            for lane in lanes.into_values() {
+                tokio::spawn(Arc::clone(&self).attend_lane(lane, cut.clone()));
             }
             drop(free);
             if !rest.is_zero() {
@@ -289,20 +310,32 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     }
 
     async fn attend_until(&self, delivery: Delivery, cut: CancellationToken, in_flight: InFlight) {
-        let handle = delivery.receipt_handle.clone();
-        // What has not begun does not begin; what has finished counts, even if it is cut just then.
-        // Not `run_until_cancelled`, which would store this large future twice.
-        let was_cut = cut.is_cancelled()
-            || tokio::select! {
-                biased;
-                _ = self.attend(delivery, &in_flight) => false,
-                () = cut.cancelled() => true,
-            };
-        if was_cut {
-            self.give_back(&handle, Duration::ZERO).await;
-        }
+        let lease = self.hold(&delivery);
+        self.attend_under(&delivery, &lease, &cut, &in_flight).await;
         // Not before: a worker has drained when every guard is gone, and then its process ends.
         drop(in_flight);
+    }
+
+    /// Attends to a delivery, or gives it back if `cut` is cancelled first: then the result is
+    /// `None`.
+    pub(super) async fn attend_under(
+        &self,
+        delivery: &Delivery,
+        lease: &Lease,
+        cut: &CancellationToken,
+        in_flight: &InFlight,
+    ) -> Option<Ended> {
+        // What has not begun does not begin; what has finished counts, even if it is cut just then.
+        // Not `run_until_cancelled`, which would store this large future twice.
+        if !cut.is_cancelled() {
+            tokio::select! {
+                biased;
+                ended = self.attend_held(delivery, lease, in_flight) => return Some(ended),
+                () = cut.cancelled() => {}
+            }
+        }
+        self.give_back(&delivery.receipt_handle, Duration::ZERO).await;
+        None
     }
 
     /// Returns when no delivery is in flight, which is when every permit is back.

@@ -60,8 +60,7 @@ impl Service {
     pub(super) async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
         args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
         let chosen = Chosen::read(&args)?;
-        let (names, count) = (Names::new(&args.aws.prefix), RequestCount::default());
-        let names = chosen.names(&names);
+        let (names, count) = (chosen.names(&args)?, RequestCount::default());
         let metrics = Metrics::new(count.clone());
         let places = Places { queue: names.queue(role), prefix: names.prefix().to_owned() };
         let named = format!("booking-{role}");

@@ -27,6 +27,8 @@ enum Carrier {
     Topics {
         /// The common beginning of the ARNs of our topics: everything except the topic's name.
         arns: String,
+        /// Whether they are FIFO topics.
+        fifo: bool,
     },
     /// EventBridge.
     EventBus { account: String, region: String },
@@ -54,7 +56,13 @@ impl Intake {
     /// finds such subscriptions.
     #[must_use]
     pub fn enveloped(topic_arns: impl Into<String>) -> Intake {
-        Intake::of(Carrier::Topics { arns: topic_arns.into() })
+        Intake::of(Carrier::Topics { arns: topic_arns.into(), fifo: false })
+    }
+
+    /// As [`Intake::enveloped`], but only from FIFO topics.
+    #[must_use]
+    pub fn of_fifo_topics(topic_arns: impl Into<String>) -> Intake {
+        Intake::of(Carrier::Topics { arns: topic_arns.into(), fifo: true })
     }
 
     /// Accepts messages in an envelope of EventBridge that this account put on a bus in this
@@ -109,7 +117,7 @@ impl Intake {
     /// # Errors
     /// When it is not one of our topics: the class of the problem, and what was expected.
     pub(super) fn topic(&self, arn: &str) -> Result<Kind, (Why, String)> {
-        let Carrier::Topics { arns } = &self.carrier else {
+        let Carrier::Topics { arns, fifo } = &self.carrier else {
             let expected = "expected an envelope of EventBridge (--events eventbridge)";
             return Err((Why::Untrusted, expected.to_owned()));
         };
@@ -117,7 +125,8 @@ impl Intake {
             let expected = format!("expected the ARN of a topic that begins with {arns}");
             return Err((Why::Untrusted, expected));
         };
-        Kind::of_topic(name)
+        let name = if *fifo { name.strip_suffix(".fifo") } else { Some(name) };
+        name.and_then(Kind::of_topic)
             .ok_or_else(|| (Why::UnknownType, "expected the ARN of one of our topics".to_owned()))
     }
 

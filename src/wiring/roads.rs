@@ -13,7 +13,7 @@ use crate::{
         BusError, Desk, Outbox,
         aws::{AwsBus, AwsDesk, AwsPublisher, BesideMachine},
     },
-    config::{DeliveryArgs, Events, Integration, ServiceArgs},
+    config::{DeliveryArgs, Events, EventsArgs, Integration, ServiceArgs},
     domain::RoleName,
     fault::Fault,
     metrics::RequestCount,
@@ -35,9 +35,27 @@ enum Kind {
 pub fn intake(delivery: DeliveryArgs, home: &Home, names: &Names) -> Result<Intake, Fault> {
     agrees(delivery)?;
     Ok(match delivery.events.events {
+        Events::Sns if names.are_fifo() => {
+            Intake::of_fifo_topics(home.topic_arns(names)).or_raw(delivery.raw_delivery)
+        }
         Events::Sns => Intake::enveloped(home.topic_arns(names)).or_raw(delivery.raw_delivery),
         Events::EventBridge => Intake::of_event_bus(home.account(), home.region()),
     })
+}
+
+/// The names of topics and queues, by what carries the events.
+///
+/// # Errors
+/// If the settings contradict each other.
+pub fn names(prefix: &str, events: EventsArgs) -> Result<Names, Fault> {
+    if events.fifo && events.events == Events::EventBridge {
+        return Err(Fault::Config(
+            "--fifo says that topics are FIFO, and --events eventbridge has no topics: leave out \
+             one of them"
+                .to_owned(),
+        ));
+    }
+    Ok(Names::new(prefix).and_fifo(events.fifo))
 }
 
 fn agrees(delivery: DeliveryArgs) -> Result<(), Fault> {
@@ -140,7 +158,7 @@ impl Chosen {
                         .to_owned(),
                 ));
             }
-            Integration::StepFunctions if args.delivery.events.events != Events::Sns => {
+            Integration::StepFunctions if args.delivery.events.are_named() => {
                 return Err(no_events());
             }
             Integration::StepFunctions => Kind::Tasks(seal_key(&args.integration)?),
@@ -148,12 +166,15 @@ impl Chosen {
     }
 
     /// The names of the queues on this road.
-    #[must_use]
-    pub fn names(&self, names: &Names) -> Names {
-        match self.0 {
-            Kind::Events { .. } => names.clone(),
+    ///
+    /// # Errors
+    /// If the settings contradict each other.
+    pub fn names(&self, args: &ServiceArgs) -> Result<Names, Fault> {
+        let names = names(&args.aws.prefix, args.delivery.events)?;
+        Ok(match self.0 {
+            Kind::Events { .. } => names,
             Kind::Tasks(_) => names.of_tasks(),
-        }
+        })
     }
 
     /// Opens the road for a role: finds its queue, and the topics or queues that it sends to. A
@@ -171,7 +192,7 @@ impl Chosen {
         traced: bool,
     ) -> Result<Road, Fault> {
         let clients = Clients::within_limits(config, count.clone()).map_err(aws_fault)?;
-        let names = self.names(&Names::new(&args.aws.prefix));
+        let names = self.names(args)?;
         let (queue, home, drivers) = match self.0 {
             Kind::Events { .. } => {
                 let ways = (args.delivery.events.events, config, count);
@@ -201,12 +222,12 @@ impl Chosen {
     }
 }
 
-/// That `--events` and `--integration step-functions` contradict each other.
+/// That `--events` or `--fifo` and `--integration step-functions` contradict each other.
 #[must_use]
 pub fn no_events() -> Fault {
     Fault::Config(
-        "--events says what carries events, and --integration step-functions has no events: leave \
-         out one of them"
+        "--events and --fifo say what carries events, and --integration step-functions has no \
+         events: leave out one of them"
             .to_owned(),
     )
 }

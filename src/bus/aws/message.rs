@@ -49,6 +49,7 @@ pub(crate) fn delivery(message: aws_sdk_sqs::types::Message) -> Option<Delivery>
             hop: context.map(|it| Box::new(Hop { context: Some(it), message_id: None })),
         },
         message_id: message.message_id.unwrap_or_default(),
+        group: attributes.get(&MessageSystemAttributeName::MessageGroupId).cloned(),
         receipt_handle: ReceiptHandle(message.receipt_handle?),
     })
 }

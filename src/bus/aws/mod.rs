@@ -12,7 +12,7 @@ mod tasks;
 pub(crate) use failure::failure;
 pub(crate) use message::{delivery, seconds};
 pub use publisher::AwsPublisher;
-pub(crate) use requests::{SqsQueue, change_visibility};
+pub(crate) use requests::{Returned, SqsQueue, change_visibility};
 pub use tasks::{AwsDesk, AwsMachine, BesideMachine};
 
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub struct AwsRequests {
     deletes_linger: Duration,
     /// Whether receives ask for the contexts of traces.
     traced: bool,
+    /// Whether the queues are FIFO.
+    fifo: bool,
 }
 
 impl AwsBus {
@@ -101,6 +103,7 @@ impl AwsBus {
             publisher,
             deletes_linger,
             traced,
+            fifo: names.are_fifo(),
         });
         Ok((bus, home, drivers.into_iter().collect()))
     }
@@ -156,6 +159,10 @@ impl Requests for AwsRequests {
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_attribute_names("type");
+        if self.fifo {
+            let group = MessageSystemAttributeName::MessageGroupId;
+            receive = receive.message_system_attribute_names(group);
+        }
         if self.traced {
             receive = receive
                 .message_attribute_names(TRACEPARENT)
@@ -201,6 +208,13 @@ impl Requests for AwsRequests {
             .message_body(&delivery.incoming.body);
         for (name, value) in fit::beside(&delivery.incoming.body, &why.attributes) {
             send = send.message_attributes(name, text(value));
+        }
+        if self.fifo {
+            // A group of its own: otherwise a command that looks at the dead letters of a booking
+            // would see only the first ones.
+            send = send
+                .message_group_id(&delivery.message_id)
+                .message_deduplication_id(&delivery.message_id);
         }
         send.send().await.map(drop).map_err(|it| {
             let resource = self.dead_letter_arn.clone();

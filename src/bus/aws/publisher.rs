@@ -10,7 +10,7 @@ use crate::{
     aws::{Clients, Home, Names, Right},
     bus::{Answer, BusError},
     domain::event::Kind,
-    wire::Message,
+    wire::{FifoKey, Message},
 };
 
 /// The topics of one account, or its event bus.
@@ -23,7 +23,11 @@ pub struct AwsPublisher {
 
 #[derive(Clone, Debug)]
 enum To {
-    Topics(aws_sdk_sns::Client),
+    Topics {
+        sns: aws_sdk_sns::Client,
+        /// What makes the ids of messages, if the topics are FIFO.
+        fifo: Option<FifoKey>,
+    },
     EventBus(aws_sdk_eventbridge::Client),
 }
 
@@ -31,7 +35,8 @@ impl AwsPublisher {
     /// Publishes on the topics that live in `home`.
     #[must_use]
     pub fn topics(clients: &Clients, names: Names, home: Home) -> AwsPublisher {
-        AwsPublisher { names, home, to: To::Topics(clients.sns.clone()) }
+        let fifo = names.are_fifo().then(FifoKey::random);
+        AwsPublisher { names, home, to: To::Topics { sns: clients.sns.clone(), fifo } }
     }
 
     /// Publishes on the event bus that lives in `home`.
@@ -48,7 +53,7 @@ impl AwsPublisher {
     #[must_use]
     pub fn place(&self, kind: Kind) -> String {
         match self.to {
-            To::Topics(_) => self.home.topic_arn(&self.names, kind),
+            To::Topics { .. } => self.home.topic_arn(&self.names, kind),
             To::EventBus(_) => self.home.event_bus_arn(&self.names),
         }
     }
@@ -56,7 +61,7 @@ impl AwsPublisher {
     /// The name of that topic or event bus.
     pub(super) fn name(&self, kind: Kind) -> String {
         match self.to {
-            To::Topics(_) => self.names.topic(kind),
+            To::Topics { .. } => self.names.topic(kind),
             To::EventBus(_) => self.names.event_bus(),
         }
     }
@@ -68,7 +73,7 @@ impl AwsPublisher {
     /// When there is no such bus, or it may not be looked at, or AWS cannot be reached.
     pub async fn must_exist(&self) -> Result<(), BusError> {
         match &self.to {
-            To::Topics(_) => Ok(()),
+            To::Topics { .. } => Ok(()),
             To::EventBus(events) => self.bus(events).must_exist().await,
         }
     }
@@ -79,7 +84,7 @@ impl AwsPublisher {
     /// When the message was refused, or it is unknown whether it was accepted.
     pub async fn publish(&self, message: &Message) -> Result<String, BusError> {
         match &self.to {
-            To::Topics(sns) => self.publish_on_topic(sns, message).await,
+            To::Topics { sns, fifo } => self.publish_on_topic(sns, fifo.as_ref(), message).await,
             To::EventBus(events) => {
                 let mut put = self.bus(events).put(vec![message.clone()]).await;
                 put.pop().expect("one event has one answer")
@@ -90,9 +95,10 @@ impl AwsPublisher {
     /// Publishes at most ten messages of one kind, and says of each what became of it.
     pub(super) async fn publish_all(&self, kind: Kind, messages: Vec<Message>) -> Vec<Answer> {
         match &self.to {
-            To::Topics(sns) => {
-                let (sns, name, arn) = (sns.clone(), self.name(kind), self.place(kind));
-                Topic { sns, kind, name, arn }.publish(messages).await
+            To::Topics { sns, fifo } => {
+                let (name, arn) = (self.name(kind), self.place(kind));
+                let (sns, fifo) = (sns.clone(), fifo.clone());
+                Topic { sns, kind, name, arn, fifo }.publish(messages).await
             }
             To::EventBus(events) => {
                 let put = self.bus(events).put(messages).await;
@@ -109,13 +115,18 @@ impl AwsPublisher {
     async fn publish_on_topic(
         &self,
         sns: &aws_sdk_sns::Client,
+        fifo: Option<&FifoKey>,
         message: &Message,
     ) -> Result<String, BusError> {
         let arn = self.place(message.kind);
+        let ids = fifo.map(|it| it.ids(message));
+        let (group, deduplication) = ids.map(|it| (it.group, it.deduplication)).unzip();
         let publish = sns
             .publish()
             .topic_arn(&arn)
             .message(&message.body)
+            .set_message_group_id(group)
+            .set_message_deduplication_id(deduplication)
             .message_attributes("type", attribute(message.kind.topic()));
         let trace = message.trace.iter().flat_map(trace_attributes);
         let published = trace

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     aws::Right,
     domain::event::Kind,
-    wire::{Incoming, Message, TRACEPARENT, TRACESTATE, TraceContext},
+    wire::{FifoKey, Incoming, Message, TRACEPARENT, TRACESTATE, TraceContext},
 };
 
 /// One queue, with the client that calls it.
@@ -43,6 +43,16 @@ pub(super) struct Topic {
     pub(super) kind: Kind,
     pub(super) name: String,
     pub(super) arn: String,
+    /// What makes the ids of its messages, if it is a FIFO topic.
+    pub(super) fifo: Option<FifoKey>,
+}
+
+/// A message that goes back to the queue from which it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Returned<'a> {
+    pub(crate) incoming: &'a Incoming,
+    /// Its group and its deduplication id, if the queue is FIFO.
+    pub(crate) ids: Option<(&'a str, &'a str)>,
 }
 
 impl Topic {
@@ -51,10 +61,15 @@ impl Topic {
         let right = Right { action: "sns:Publish", resource: self.arn.clone() };
         let count = messages.len();
         let mut publish = self.sns.publish_batch().topic_arn(&self.arn);
-        for (at, Message { body, trace, .. }) in messages.into_iter().enumerate() {
+        for (at, message) in messages.into_iter().enumerate() {
+            let ids = self.fifo.as_ref().map(|it| it.ids(&message));
+            let (group, deduplication) = ids.map(|it| (it.group, it.deduplication)).unzip();
+            let Message { body, trace, .. } = message;
             let entry = PublishBatchRequestEntry::builder()
                 .id(at.to_string())
                 .message(body)
+                .set_message_group_id(group)
+                .set_message_deduplication_id(deduplication)
                 .message_attributes("type", attribute(self.kind.topic()));
             let trace = trace.iter().flat_map(trace_attributes);
             let entry = trace.fold(entry, |it, (name, value)| it.message_attributes(name, value));
@@ -103,13 +118,16 @@ impl SqsQueue {
     }
 
     /// Puts messages that came from this queue back on it, unchanged.
-    pub(crate) async fn send(&self, messages: &[&Incoming]) -> Vec<Answer> {
+    pub(crate) async fn send(&self, messages: &[Returned<'_>]) -> Vec<Answer> {
         let operation = "put back on";
         let right = self.right("sqs:SendMessage");
         let mut send = self.sqs.send_message_batch().queue_url(&self.url);
-        for (at, incoming) in messages.iter().enumerate() {
+        for (at, Returned { incoming, ids }) in messages.iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder().id(at.to_string());
             let entry = entry.message_body(&incoming.body);
+            let (group, deduplication) = ids.unzip();
+            let entry = entry.set_message_group_id(group.map(str::to_owned));
+            let entry = entry.set_message_deduplication_id(deduplication.map(str::to_owned));
             // Only a raw delivery has this attribute, and its body may not tell the type.
             let entry = match &incoming.kind_attribute {
                 Some(kind) => entry.message_attributes("type", text(kind)),

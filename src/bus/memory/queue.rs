@@ -76,6 +76,7 @@ impl Messages {
                 hop: None,
             },
             message_id: it.message_id.clone(),
+            group: None,
             receipt_handle: ReceiptHandle(format!("{place}#{}", it.handed_out)),
         })
     }

@@ -19,7 +19,7 @@ use super::{
     status_client::{Reader, StatusClient},
 };
 use crate::{
-    aws::{Clients, Names, QueueOf, event_bridge},
+    aws::{Clients, QueueOf, event_bridge},
     bus::aws::AwsPublisher,
     check::{
         account::Account,
@@ -31,7 +31,7 @@ use crate::{
     printable::line,
     topics,
     wire::CanaryKey,
-    wiring::{self, aws_fault},
+    wiring::{self, aws_fault, names},
 };
 
 /// `booking check`
@@ -107,7 +107,7 @@ async fn compared(args: CheckArgs, progress: &Progress) -> Result<(), Fault> {
     let config = wiring::aws_config().await?;
     let clients = Clients::within_limits(&config, RequestCount::default()).map_err(aws_fault)?;
     let home = clients.home(args.home.account.as_deref()).await.map_err(aws_fault)?;
-    let names = Names::new(&args.aws.prefix);
+    let names = names(&args.aws.prefix, args.events)?;
     let bus = match args.events.events {
         Events::Sns => None,
         Events::EventBridge => Some(event_bridge(&config, RequestCount::default())),

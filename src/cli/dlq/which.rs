@@ -4,7 +4,7 @@
 use clap::Args;
 
 use crate::{
-    aws::{Clients, Names},
+    aws::Clients,
     cli::{arguments::booking_id, progress::Progress, roles::Roles},
     config::{AwsArgs, DeliveryArgs},
     dead_letters::{
@@ -15,7 +15,7 @@ use crate::{
     fault::Fault,
     metrics::RequestCount,
     wire::Intake,
-    wiring::{aws_fault, intake},
+    wiring::{aws_fault, intake, names},
 };
 
 /// The default of `--limit`.
@@ -86,7 +86,7 @@ impl Which {
         // Not parsed by clap, which repeats a value that it refuses.
         self.booking.as_deref().map(booking_id).transpose()?;
         let clients = Clients::load(RequestCount::default()).await.map_err(aws_fault)?;
-        let names = Names::new(&self.aws.prefix);
+        let names = names(&self.aws.prefix, self.delivery.events)?;
         let letters = DeadLetters::connect(&clients, &names, role).await.map_err(aws_fault)?;
         let receives_max = letters.receives_max().await;
         let home = letters.home().await.map_err(aws_fault)?;

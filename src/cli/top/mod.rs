@@ -69,7 +69,7 @@ pub(super) async fn run(args: TopArgs) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let mut model = Model::new(desk.url(), args.dead_letter_reasons);
     let (sources, stop) =
-        (Sources::new(desk, &args.aws, args.delivery, args.rules), CancellationToken::new());
+        (Sources::new(desk, &args.aws, args.delivery, args.rules)?, CancellationToken::new());
     let mut news = FuturesUnordered::new();
     news.push(after(Duration::ZERO, sources.status()));
     news.push(after(Duration::ZERO, sources.queues()));

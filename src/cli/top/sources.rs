@@ -19,10 +19,11 @@ use crate::{
     config::{AwsArgs, DeliveryArgs},
     dead_letters::{DeadLetters, why::Case},
     domain::RoleName,
+    fault::Fault,
     metrics::RequestCount,
     runtime::Chain,
     vitals::{self, DeadReason, Desk, Watch},
-    wiring::intake,
+    wiring::{intake, names},
 };
 
 /// The most open bookings that are asked for: more than fit on a screen.
@@ -50,10 +51,10 @@ impl Sources {
         aws: &AwsArgs,
         delivery: DeliveryArgs,
         rules: RulesArgs,
-    ) -> Sources {
-        let (names, prefix) = (Names::new(&aws.prefix), aws.prefix.clone());
+    ) -> Result<Sources, Fault> {
+        let (names, prefix) = (names(&aws.prefix, delivery.events)?, aws.prefix.clone());
         let account = OnceCell::new();
-        Sources { status, names, prefix, delivery, rules, account }
+        Ok(Sources { status, names, prefix, delivery, rules, account })
     }
 
     /// The rates, and the open bookings, the one that has had no news for longest first.

@@ -1,6 +1,7 @@
 //! One contract for every bus: the fake is kept honest by the suite that the real one passes.
 
 mod event_bus;
+mod fifo;
 mod large;
 mod traces;
 

@@ -3,7 +3,9 @@
 
 use aws_sdk_eventbridge::types::{DeadLetterConfig, PutEventsRequestEntry, Target};
 use aws_sdk_sns::types::PublishBatchRequestEntry;
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::{
+    operation::create_queue::builders::CreateQueueFluentBuilder, types::QueueAttributeName,
+};
 use booking::{
     aws::{Clients, Home, Names, event_bridge},
     bus::aws::AwsBus,
@@ -107,6 +109,24 @@ impl Account {
         self.events.as_ref().unwrap()
     }
 
+    /// FIFO topics and queues, and subscriptions as `topics/` has them.
+    pub async fn fifo() -> Account {
+        let account = Account::at(LocalStack::running(), &unique("t")).await.and_fifo();
+        account.topics(false).await;
+        account
+    }
+
+    /// The same account, but with FIFO topics and queues.
+    #[must_use]
+    pub fn and_fifo(self) -> Account {
+        Account { names: self.names.and_fifo(true), ..self }
+    }
+
+    /// The clients of a service.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
     /// Topics, queues and subscriptions as `topics/` has them. `raw`: without the SNS envelope.
     pub async fn make(raw: bool) -> Account {
         Account::make_in(LocalStack::running(), raw).await
@@ -115,12 +135,29 @@ impl Account {
     /// The same in a LocalStack of the test's own.
     pub async fn make_in(localstack: &LocalStack, raw: bool) -> Account {
         let account = Account::at(localstack, &unique("t")).await;
-        for topic in Kind::ALL {
-            let name = account.names.topic(topic);
-            account.sns.create_topic().name(name).send().await.unwrap();
-        }
-        account.listeners(raw).await;
+        account.topics(raw).await;
         account
+    }
+
+    async fn topics(&self, raw: bool) {
+        for topic in Kind::ALL {
+            let create = self.sns.create_topic().name(self.names.topic(topic));
+            let fifo = self.names.are_fifo().to_string();
+            let create =
+                if self.names.are_fifo() { create.attributes("FifoTopic", fifo) } else { create };
+            create.send().await.unwrap();
+        }
+        self.listeners(raw).await;
+    }
+
+    /// A queue, FIFO if its name says so.
+    fn create_queue(&self, name: &str) -> CreateQueueFluentBuilder {
+        let create = self.sqs.create_queue().queue_name(name);
+        if self.names.are_fifo() {
+            create.attributes(QueueAttributeName::FifoQueue, "true")
+        } else {
+            create
+        }
     }
 
     async fn listeners(&self, raw: bool) {
@@ -141,9 +178,9 @@ impl Account {
 
     async fn service(&self, service: ServiceName, hears: &[Kind], raw: bool) {
         let dead = self.names.dead_letter_queue(service);
-        self.sqs.create_queue().queue_name(&dead).send().await.unwrap();
+        self.create_queue(&dead).send().await.unwrap();
         let undelivered = self.names.undelivered_queue(service);
-        let queue = self.sqs.create_queue().queue_name(&undelivered);
+        let queue = self.create_queue(&undelivered);
         let policy = delivery_policy(self, service, hears, &undelivered);
         queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
         self.make_queue_of(service, hears).await;
@@ -191,7 +228,7 @@ impl Account {
         let dead = queue_arn(&self.names.dead_letter_queue(service));
         let redrive = format!(r#"{{"deadLetterTargetArn":"{dead}","maxReceiveCount":10}}"#);
         let name = self.names.queue(service);
-        let queue = self.sqs.create_queue().queue_name(&name);
+        let queue = self.create_queue(&name);
         let queue = queue.attributes(QueueAttributeName::RedrivePolicy, redrive);
         let policy = delivery_policy(self, service, hears, &name);
         queue.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
@@ -210,6 +247,9 @@ impl Account {
     /// What comes in from the topics or the event bus of this account.
     pub fn intake(&self) -> Intake {
         match self.events {
+            None if self.names.are_fifo() => {
+                Intake::of_fifo_topics(Home::new(REGION, ACCOUNT).topic_arns(&self.names))
+            }
             None => Intake::enveloped(Home::new(REGION, ACCOUNT).topic_arns(&self.names)),
             Some(_) => Intake::of_event_bus(ACCOUNT, REGION),
         }
@@ -250,7 +290,12 @@ impl Account {
         if self.is_event_bus() {
             return self.put_event(&wire::bus_source(kind), kind.topic(), text).await;
         }
-        let publish = self.sns.publish().topic_arn(self.topic_arn(kind)).message(text);
+        let mut publish = self.sns.publish().topic_arn(self.topic_arn(kind)).message(text);
+        if self.names.are_fifo() {
+            // As docs/FIFO.md says it: new ones for each request.
+            let id = unique("typed");
+            publish = publish.message_group_id(&id).message_deduplication_id(id);
+        }
         publish.send().await.unwrap().message_id.unwrap()
     }
 

@@ -116,6 +116,7 @@ pub fn delivery(incoming: Incoming) -> Delivery {
         incoming,
         message_id: "sqs-id".to_owned(),
         receipt_handle: ReceiptHandle("h".to_owned()),
+        group: None,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod event_bus;
 pub mod fares;
 pub mod figures;
 pub mod filing;
+pub mod groups;
 pub mod guests;
 pub mod leases;
 pub mod outages;

@@ -11,6 +11,7 @@ pub mod door;
 pub mod earlier;
 pub mod end_to_end;
 pub mod event_bus;
+pub mod fifo;
 pub mod gone;
 pub mod guests;
 pub mod iam;
