@@ -45,7 +45,7 @@ pub struct Metrics {
     bookings: KnownBookings,
     survey: Arc<OnceLock<Box<dyn Survey>>>,
     pub in_flight: Gauge,
-    /// Groups of a FIFO queue that wait behind a message which was given back.
+    /// Groups of a FIFO queue with a message that was given back.
     pub blocked_groups: Gauge,
     pub connections: Connections,
 }
@@ -215,8 +215,7 @@ impl Metrics {
         registry.register("breaker_open", stopped, breaker.clone());
         registry.register("in_hand", "Deliveries in flight", in_flight.clone());
         let blocked_groups = Gauge::default();
-        let help =
-            "Groups of a FIFO queue that wait behind a message of theirs that was given back";
+        let help = "Groups of a FIFO queue with a message that was given back";
         registry.register("blocked_groups", help, blocked_groups.clone());
         registry.register("http_connections", "Open HTTP connections", connections.open.clone());
         let help = "HTTP connections closed because another one came";

@@ -95,7 +95,16 @@ fn fill(folder: &Path, size: usize) -> anyhow::Result<()> {
     let numbers = PATTERN..PATTERN + 1;
     let stored = Some(pattern.clone());
     let (load, manner) = (Load::Backlog, Manner::default());
-    run(&Setting { consumer, load, manner, numbers, stored, traced: false, watched: false })?;
+    run(&Setting {
+        consumer,
+        load,
+        manner,
+        numbers,
+        stored,
+        traced: false,
+        watched: false,
+        fifo: false,
+    })?;
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use aws_sdk_sns::types::PublishBatchRequestEntry;
-use booking::domain::event::Kind;
+use booking::{aws::Names, domain::event::Kind};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 8;
 pub type Due = BTreeMap<String, Instant>;
 
 /// Publishes all requests, ten in each batch, and returns when all are on the queues.
-pub async fn backlog(door: &Arc<Door>, numbers: &Numbers) -> anyhow::Result<()> {
+pub async fn backlog(door: &Arc<Door>, numbers: &Numbers, names: &Names) -> anyhow::Result<()> {
     let sns = aws_sdk_sns::Client::new(&config(door.address).await);
     let mut sending = JoinSet::new();
     for start in numbers.clone().step_by(BATCH_MAX) {
@@ -35,7 +35,7 @@ pub async fn backlog(door: &Arc<Door>, numbers: &Numbers) -> anyhow::Result<()> 
             sending.join_next().await.context("some are on their way")???;
         }
         let batch = start..numbers.end.min(start + BATCH_MAX);
-        sending.spawn(publish_batch(sns.clone(), batch));
+        sending.spawn(publish_batch(sns.clone(), batch, names.clone()));
     }
     while let Some(sent) = sending.join_next().await {
         sent??;
@@ -43,10 +43,16 @@ pub async fn backlog(door: &Arc<Door>, numbers: &Numbers) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn publish_batch(sns: aws_sdk_sns::Client, batch: Numbers) -> anyhow::Result<()> {
-    let mut publish = sns.publish_batch().topic_arn(topic_arn(Kind::BookingRequested));
+async fn publish_batch(
+    sns: aws_sdk_sns::Client,
+    batch: Numbers,
+    names: Names,
+) -> anyhow::Result<()> {
+    let mut publish = sns.publish_batch().topic_arn(topic_arn(&names, Kind::BookingRequested));
     for number in batch {
         let entry = PublishBatchRequestEntry::builder().id(number.to_string());
+        let (group, id) = fifo_ids(&names, number);
+        let entry = entry.set_message_group_id(group).set_message_deduplication_id(id);
         let entry = entry.message(bookings::request(number)).build()?;
         publish = publish.publish_batch_request_entries(entry);
     }
@@ -54,19 +60,32 @@ async fn publish_batch(sns: aws_sdk_sns::Client, batch: Numbers) -> anyhow::Resu
     Ok(())
 }
 
+/// The group and the deduplication id of a request, if the topic is FIFO.
+fn fifo_ids(names: &Names, number: usize) -> (Option<String>, Option<String>) {
+    let id = names.are_fifo().then(|| bookings::id(number));
+    (id.clone(), id)
+}
+
 /// Publishes each request by itself, at its own time, whether or not earlier bookings are finished.
 /// Returns at once, and publishes in the background.
-pub async fn steady(door: &Arc<Door>, numbers: &Numbers, per_s: f64) -> anyhow::Result<Due> {
+pub async fn steady(
+    door: &Arc<Door>,
+    numbers: &Numbers,
+    per_s: f64,
+    names: &Names,
+) -> anyhow::Result<Due> {
     let sns = aws_sdk_sns::Client::new(&config(door.address).await);
     let began = Instant::now() + Duration::from_millis(100);
     let at =
         |number: usize| began + Duration::from_secs_f64((number - numbers.start) as f64 / per_s);
     let due: Due = numbers.clone().map(|it| (bookings::id(it), at(it))).collect();
     for number in numbers.clone() {
-        let (sns, at) = (sns.clone(), at(number));
+        let (sns, at, names) = (sns.clone(), at(number), names.clone());
         tokio::spawn(async move {
             tokio::time::sleep_until(at.into()).await;
-            let publish = sns.publish().topic_arn(topic_arn(Kind::BookingRequested));
+            let publish = sns.publish().topic_arn(topic_arn(&names, Kind::BookingRequested));
+            let (group, id) = fifo_ids(&names, number);
+            let publish = publish.set_message_group_id(group).set_message_deduplication_id(id);
             // The run fails later, because the receipt of this booking is missing.
             if let Err(error) = publish.message(bookings::request(number)).send().await {
                 eprintln!("not published: {}", booking::runtime::Chain(&error));

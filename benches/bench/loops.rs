@@ -115,7 +115,7 @@ impl Worker {
         loop {
             for message in self.receive().await? {
                 if let Some(it) = self.outcome(&message)? {
-                    let publish = self.sns.publish().topic_arn(topic_arn(it.kind));
+                    let publish = self.sns.publish().topic_arn(topic_arn(&names(), it.kind));
                     let publish = publish.message_attributes("type", attribute(it.kind)?);
                     publish.message(it.body).send().await?;
                 }
@@ -142,9 +142,9 @@ impl Worker {
                 if let Some(it) = self.outcome(&message)? {
                     let entry = PublishBatchRequestEntry::builder().id(at.to_string());
                     let entry = entry.message_attributes("type", attribute(it.kind)?);
-                    let so_far = publish
-                        .take()
-                        .unwrap_or_else(|| self.sns.publish_batch().topic_arn(topic_arn(it.kind)));
+                    let so_far = publish.take().unwrap_or_else(|| {
+                        self.sns.publish_batch().topic_arn(topic_arn(&names(), it.kind))
+                    });
                     let entry = entry.message(it.body).build()?;
                     publish = Some(so_far.publish_batch_request_entries(entry));
                 }

@@ -11,6 +11,7 @@
 mod backend;
 mod bookings;
 mod counts;
+mod fifo;
 mod growth;
 mod load;
 mod loops;
@@ -55,6 +56,8 @@ struct Cli {
 enum Command {
     /// Runs one setting, and prints its figures without writing a report
     One(single::Args),
+    /// Runs the same bookings on standard and on FIFO topics and queues, and prints a table
+    Fifo(fifo::Args),
     /// Runs all four services in one process, on the memory bus
     Pipeline {
         /// Where the services, the payment provider and the mailer store their data
@@ -79,6 +82,7 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::One(args)) => single::print(&args),
+        Some(Command::Fifo(args)) => fifo::print(&args),
         Some(Command::Pipeline { kept, bookings, logs, stored }) => {
             let figures = match stored {
                 Some(stored) => pipeline::behind(stored, bookings)?,

@@ -116,7 +116,7 @@ fn one(what: &What, sizes: &Sizes) -> anyhow::Result<Figures> {
             let (folder, numbers) = growth::stored(size, bookings)?;
             let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
             let (manner, stored, traced) = (Manner::default(), Some(folder), false);
-            run(&Setting { consumer, load, manner, numbers, stored, traced, watched })
+            run(&Setting { consumer, load, manner, numbers, stored, traced, watched, fifo: false })
         }
         What::PipelineStored(size) => pipeline::behind(*size, sizes.pipeline_stored),
     }
@@ -231,8 +231,16 @@ fn behind(
 fn booking(name: &str, letters: &'static str, load: Load, bookings: usize) -> Step {
     let consumer = Consumer::Booking { store: Store::Sqlite, target: DEFAULT_TARGET };
     let (manner, numbers) = (Manner::default(), 0..bookings);
-    let setting =
-        Setting { consumer, load, manner, numbers, stored: None, traced: false, watched: false };
+    let setting = Setting {
+        consumer,
+        load,
+        manner,
+        numbers,
+        stored: None,
+        traced: false,
+        watched: false,
+        fifo: false,
+    };
     Step { name: name.to_owned(), letters, what: What::Run(setting) }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     services::{Consumer, Services, Store},
     setting::{Load, Setting},
     taken,
-    topology::Topology,
+    topology::{Topology, names},
     verify,
     watchers::Watchers,
 };
@@ -38,7 +38,8 @@ pub fn run(setting: &Setting) -> anyhow::Result<Figures> {
 
 async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     let backend = Backend::start()?;
-    let topology = Topology::make(backend.address).await?;
+    let names = names().and_fifo(setting.fifo);
+    let topology = Topology::make(backend.address, &names).await?;
     let proxy = Proxy::start(backend.address, setting.manner)?;
     let data = match &setting.stored {
         Some(it) => it.clone(),
@@ -48,12 +49,12 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     let mut figures = Figures::new();
     let mut heard = Heard::default();
     if setting.load == Load::Backlog {
-        load::backlog(&proxy.client, &setting.numbers).await?;
+        load::backlog(&proxy.client, &setting.numbers, &names).await?;
     }
     // The kernel accepts its connections, and nobody reads from them.
     let hanging = setting.traced.then(|| TcpListener::bind("127.0.0.1:0")).transpose()?;
     let collector = hanging.as_ref().map(TcpListener::local_addr).transpose()?;
-    let mut services = Services::spawn(setting.consumer, &proxy, &data, collector)?;
+    let mut services = Services::spawn(setting, &proxy, &data, collector)?;
     let watchers = match setting.watched {
         true => Some(Watchers::begin(&services).await?),
         false => None,
@@ -71,7 +72,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
             first.context("a service received")?
         }
         Load::Steady { per_s } => {
-            let due = load::steady(&proxy.client, &setting.numbers, per_s).await?;
+            let due = load::steady(&proxy.client, &setting.numbers, per_s, &names).await?;
             hear(&mut heard, &topology, &mut services, setting.numbers.len()).await?;
             taken::latencies(&mut figures, &heard, &due);
             drained(&topology, &mut services, 0).await?;

@@ -25,6 +25,7 @@ use crate::{
     loops, place,
     proc::{Usage, usage},
     proxy::{Door, Proxy},
+    setting::Setting,
     topology::PREFIX,
 };
 
@@ -83,11 +84,12 @@ impl Services {
     /// Starts the processes, each with its own door of the proxy. They send their traces to
     /// `collector`, if there is one.
     pub fn spawn(
-        consumer: Consumer,
+        setting: &Setting,
         proxy: &Proxy,
         data: &Path,
         collector: Option<SocketAddr>,
     ) -> anyhow::Result<Services> {
+        let consumer = setting.consumer;
         let schedule = data.join("flights.json");
         fs::write(&schedule, bookings::schedule().to_string())?;
         // A run over stored bookings has its files already.
@@ -115,6 +117,7 @@ impl Services {
             }
             command.env("BOOKING_DATA", data).env("BOOKING_PREFIX", PREFIX);
             command.envs(account(door));
+            command.envs(setting.fifo.then_some(("BOOKING_FIFO", "true")));
             command
                 .envs(collector.map(|it| ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{it}"))));
             let log = data.join(format!("{role}.log"));

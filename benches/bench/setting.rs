@@ -18,6 +18,8 @@ pub struct Setting {
     pub traced: bool,
     /// Whether people look at the page of status at the same time.
     pub watched: bool,
+    /// Whether topics and queues are FIFO.
+    pub fifo: bool,
 }
 
 /// How bookings are requested.

@@ -53,6 +53,9 @@ pub struct Args {
     /// Number of bookings that are stored before the run, for booking on SQLite
     #[arg(long, conflicts_with = "idle")]
     stored: Option<usize>,
+    /// Use FIFO topics and queues
+    #[arg(long, conflicts_with = "stored")]
+    fifo: bool,
     /// Print every figure, not only the main ones
     #[arg(long)]
     all: bool,
@@ -106,6 +109,7 @@ fn setting(args: &Args) -> anyhow::Result<Setting> {
         }
         None => (None, 0..bookings),
     };
-    let (traced, watched) = (args.traced, args.watched);
-    Ok(Setting { consumer, load, manner, numbers, stored, traced, watched })
+    let Args { traced, watched, fifo, .. } = *args;
+    anyhow::ensure!(!fifo || matches!(args.consumer, Who::Booking), "--fifo needs booking");
+    Ok(Setting { consumer, load, manner, numbers, stored, traced, watched, fifo })
 }

@@ -30,12 +30,13 @@ pub struct Topology {
 /// The prefix of the names of topics and queues.
 pub const PREFIX: &str = "bench-";
 
+/// The names of standard topics and queues.
 pub fn names() -> Names {
     Names::new(PREFIX)
 }
 
-pub fn topic_arn(kind: Kind) -> String {
-    Home::new(REGION, ACCOUNT).topic_arn(&names(), kind)
+pub fn topic_arn(names: &Names, kind: Kind) -> String {
+    Home::new(REGION, ACCOUNT).topic_arn(names, kind)
 }
 
 /// The configuration of the SDK for an endpoint at `address`.
@@ -49,20 +50,26 @@ pub async fn config(address: SocketAddr) -> SdkConfig {
 }
 
 impl Topology {
-    pub async fn make(backend: SocketAddr) -> anyhow::Result<Topology> {
+    /// The topology under these names. The bench's own queue is a standard one.
+    pub async fn make(backend: SocketAddr, names: &Names) -> anyhow::Result<Topology> {
         let config = config(backend).await;
         let (sns, sqs) = (aws_sdk_sns::Client::new(&config), aws_sdk_sqs::Client::new(&config));
-        let (names, home) = (names(), Home::new(REGION, ACCOUNT));
+        let home = Home::new(REGION, ACCOUNT);
+        let queue = |name: &str| {
+            let make = sqs.create_queue().queue_name(name);
+            let fifo = names.are_fifo().then(|| "true".to_owned());
+            make.set_attributes(fifo.map(|it| [(QueueAttributeName::FifoQueue, it)].into()))
+        };
         let (mut queue_urls, mut dead_letter_urls) = (Vec::new(), Vec::new());
         for role in RoleName::ALL {
             let dead = names.dead_letter_queue(role);
-            let made = sqs.create_queue().queue_name(&dead).send().await?;
+            let made = queue(&dead).send().await?;
             dead_letter_urls.push(made.queue_url.context("a queue has a URL")?);
             let redrive = format!(
                 r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":10}}"#,
                 home.queue_arn(&dead)
             );
-            let make = sqs.create_queue().queue_name(names.queue(role));
+            let make = queue(&names.queue(role));
             let made = make.attributes(QueueAttributeName::RedrivePolicy, redrive).send().await?;
             queue_urls.push(made.queue_url.context("a queue has a URL")?);
         }
@@ -70,13 +77,17 @@ impl Topology {
         let make = make.attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY_OBSERVER_S);
         let observer_url = make.send().await?.queue_url.context("a queue has a URL")?;
         for topic in topics::all() {
-            sns.create_topic().name(names.topic(topic.topic)).send().await?;
+            let fifo = names.are_fifo().then(|| [("FifoTopic".to_owned(), "true".to_owned())]);
+            let create = sns.create_topic().name(names.topic(topic.topic));
+            create.set_attributes(fifo.map(Into::into)).send().await?;
             for it in topic.subscribers {
-                let subscribe = sns.subscribe().topic_arn(topic_arn(topic.topic)).protocol("sqs");
+                let arn = topic_arn(names, topic.topic);
+                let subscribe = sns.subscribe().topic_arn(arn).protocol("sqs");
                 subscribe.endpoint(home.queue_arn(&names.queue(it.role))).send().await?;
             }
         }
-        let subscribe = sns.subscribe().topic_arn(topic_arn(Kind::ReceiptSent)).protocol("sqs");
+        let subscribe = sns.subscribe().topic_arn(topic_arn(names, Kind::ReceiptSent));
+        let subscribe = subscribe.protocol("sqs");
         let subscribe = subscribe.attributes("RawMessageDelivery", "true");
         subscribe.endpoint(home.queue_arn(OBSERVER)).send().await?;
         Ok(Topology { sqs, observer_url, queue_urls, dead_letter_urls })

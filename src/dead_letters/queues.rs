@@ -30,7 +30,8 @@ impl Dead {
     #[must_use]
     pub fn group(&self) -> &str {
         let own = self.delivery.group.as_deref();
-        let said = self.attributes.get(GROUP).map(String::as_str).filter(|_| !self.moved);
+        let is_set_aside = self.place == DeadQueue::Dlq && !self.moved;
+        let said = self.attributes.get(GROUP).filter(|_| is_set_aside).map(String::as_str);
         said.or(own).unwrap_or(&self.delivery.message_id)
     }
 }

@@ -57,6 +57,8 @@ struct Side {
     /// How many receives should be open.
     wanted: usize,
     seen_again: u32,
+    /// How many messages each group has brought, on a FIFO queue.
+    groups: HashMap<String, usize>,
     end: Option<End>,
 }
 
@@ -79,6 +81,7 @@ impl Side {
             open: 0,
             wanted: 1,
             seen_again: 0,
+            groups: HashMap::new(),
             end: None,
         }
     }
@@ -108,6 +111,9 @@ impl Side {
         self.open -= 1;
         self.asked -= asked;
         if messages.is_empty() {
+            // SQS brings no more of a group while ten of it are hidden.
+            let crowded = self.groups.values().any(|it| *it >= RECEIVE_MAX);
+            self.end = self.end.or(crowded.then_some(End::Bound));
             // A bound that was reached before stays the end: there may be more messages.
             self.end = self.end.or(Some(End::Empty));
             return messages;
@@ -118,6 +124,9 @@ impl Side {
             let (id, handle) = (&it.delivery.message_id, &it.delivery.receipt_handle);
             self.hidden.insert(id.clone(), handle.clone()).is_none()
         });
+        for group in messages.iter().filter_map(|it| it.delivery.group.as_ref()) {
+            *self.groups.entry(group.clone()).or_default() += 1;
+        }
         self.brought += messages.len();
         self.seen_again = if messages.is_empty() { self.seen_again + 1 } else { 0 };
         if self.seen_again >= SEEN_AGAIN_MAX {
@@ -270,6 +279,23 @@ mod tests {
         side.received(10, messages(0..0));
         assert_eq!((side.next(1000), side.end), (None, Some(End::Empty)));
         assert_eq!(side.received(10, messages(40..43)).len(), 3, "what was open still counts");
+    }
+
+    /// SQS brings no more of a group while ten of it are hidden.
+    #[test]
+    fn of_a_group_that_fills_a_receive_there_may_be_more() {
+        for (group, end) in [(Some("b-1"), End::Bound), (None, End::Empty)] {
+            let mut side = Side::new(DeadQueue::Dlq);
+            side.next(1000);
+            let mut ten = messages(0..10);
+            for it in &mut ten {
+                it.delivery.group = group.map(str::to_owned);
+            }
+            side.received(10, ten);
+            side.next(1000);
+            side.received(10, messages(0..0));
+            assert_eq!(side.end, Some(end), "{group:?}");
+        }
     }
 
     #[test]

@@ -44,6 +44,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         lease: &Lease,
         in_flight: &InFlight,
     ) -> Ended {
+        // Not the beginning of the lease: in a lane a delivery may have waited.
+        let began = self.work().clock().steady();
         let attended = self.attendant.attend(&delivery.incoming, lease).await;
         let Attended { verdict, event, span, traced } = attended;
         tell(traced, &delivery.message_id, &verdict);
@@ -52,7 +54,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             tokio::select! {
                 biased;
                 () = lease.lost() => self.let_go(delivery, lease).await,
-                ended = self.file(delivery, verdict, lease, in_flight) => ended,
+                ended = self.file(delivery, verdict, (lease, began), in_flight) => ended,
             }
         };
         let ended = filing.instrument(span).await;
@@ -64,13 +66,13 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         &self,
         delivery: &Delivery,
         verdict: Verdict,
-        lease: &Lease,
+        (lease, began): (&Lease, Duration),
         in_flight: &InFlight,
     ) -> Ended {
         let handle = &delivery.receipt_handle;
         let (ended, filed) = match verdict {
             Verdict::Done(needed) => {
-                if self.breaker.worked(&needed, self.attempt(delivery, lease)) {
+                if self.breaker.worked(&needed, self.attempt(delivery, began)) {
                     self.poll_health.resume();
                     self.tell_breaker();
                     info!(breaker = "closed", "dependency recovered, polling resumes");
@@ -83,21 +85,22 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 let after = not_before(delay, asked);
                 warn!(error = %Chain(&*cause), after_s = after.as_secs(), "given back");
                 self.block(delivery, after);
-                self.trip(on, &*cause, self.attempt(delivery, lease), in_flight);
+                self.trip(on, &*cause, self.attempt(delivery, began), in_flight);
                 (Ended::Retry, self.queue.give_back(handle, after).await)
             }
             Verdict::Poison(poison) => {
                 error!(class = poison.class, reason = poison.reason, "set aside");
                 let letter = dead_letter(R::Rules::SERVICE.as_str(), delivery, poison);
-                (Ended::Poison, self.bury(delivery, &letter).await)
+                let buried = self.bury(delivery, &letter).await;
+                (if buried.is_ok() { Ended::Poison } else { Ended::Retry }, buried)
             }
             Verdict::Lost => return self.let_go(delivery, lease).await,
         };
-        if let (Some(group), Ended::Done | Ended::Poison) = (&delivery.group, ended) {
+        if let (Some(group), Ok(()), true) = (&delivery.group, &filed, ended.is_dealt_with()) {
             self.poll_health.groups().free(group);
-            self.count_blocked();
         }
         if let Err(error) = filed {
+            self.block(delivery, self.limits.visibility);
             warn!(
                 error = %Chain(&error),
                 "could not act on the verdict; SQS will redeliver the message"
@@ -127,8 +130,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     }
 
     /// The delivery, which ends now.
-    fn attempt(&self, delivery: &Delivery, lease: &Lease) -> Attempt {
-        Attempt::of(&delivery.message_id, lease.began(), self.work().clock().steady())
+    fn attempt(&self, delivery: &Delivery, began: Duration) -> Attempt {
+        Attempt::of(&delivery.message_id, began, self.work().clock().steady())
     }
 
     /// Tells the breaker what failed, in which attempt. An alarm counts the log lines with `breaker
@@ -178,8 +181,10 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 after_s = after.as_secs(),
                 "handler took longer than the heartbeat cap: dropped, message given back"
             );
+            self.block(delivery, after);
             self.give_back(&delivery.receipt_handle, after).await;
         } else {
+            self.block(delivery, Duration::ZERO);
             warn!("visibility timeout over: handler dropped, the redelivery continues its work");
         }
         Ended::Lost

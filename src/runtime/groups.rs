@@ -36,7 +36,7 @@ struct Blocked {
 /// The part of `/health` about blocked groups.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BlockedGroups {
-    /// How many bookings wait behind a message of theirs that was given back.
+    /// How many groups have a message that was given back.
     pub count: usize,
     /// For how many seconds the first of them has waited.
     pub longest_s: f64,
@@ -50,7 +50,10 @@ impl Groups {
     /// Records that a message of this group was given back, and becomes visible `after` from now.
     pub(super) fn block(&self, group: &str, after: Duration) {
         let now = self.clock.steady();
-        let mut blocked = self.lock();
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if blocked.len() >= GROUPS_MAX {
+            forget(&mut blocked, now);
+        }
         let since = blocked.get(group).map_or(now, |it| it.since);
         if blocked.len() < GROUPS_MAX || blocked.contains_key(group) {
             blocked.insert(group.to_owned(), Blocked { since, until: now.saturating_add(after) });
@@ -59,24 +62,29 @@ impl Groups {
 
     /// Records that a message of this group was dealt with.
     pub(super) fn free(&self, group: &str) {
-        self.lock().remove(group);
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
     }
 
     /// What is blocked now; `None` if nothing is.
     #[must_use]
     pub fn blocked(&self) -> Option<BlockedGroups> {
         let now = self.clock.steady();
-        let since = self.lock().values().map(|it| it.since).min()?;
-        let count = self.lock().len();
+        let blocked = self.lock();
+        let since = blocked.values().map(|it| it.since).min()?;
+        let count = blocked.len();
         Some(BlockedGroups { count, longest_s: now.saturating_sub(since).as_secs_f64() })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Blocked>> {
         let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.steady();
-        blocked.retain(|_, it| it.until.saturating_add(OVERDUE) > now);
+        forget(&mut blocked, self.clock.steady());
         blocked
     }
+}
+
+/// Forgets the groups whose message is overdue.
+fn forget(blocked: &mut BTreeMap<String, Blocked>, now: Duration) {
+    blocked.retain(|_, it| it.until.saturating_add(OVERDUE) > now);
 }
 
 #[cfg(test)]

@@ -48,6 +48,17 @@ impl InFlight {
         self.trial.as_ref()
     }
 
+    /// The same guard, of a delivery that waits for another one and can join no batch.
+    pub(super) fn waiting(self) -> InFlight {
+        self.joining(Joiner::default())
+    }
+
+    /// The same guard, of a delivery that may join a batch from now on.
+    pub(super) fn joining(mut self, joiner: Joiner) -> InFlight {
+        self.held.0 = joiner;
+        self
+    }
+
     /// The same guard, holding a permit too.
     pub(super) fn with(mut self, permit: OwnedSemaphorePermit) -> InFlight {
         self.held.1 = Some(permit);

@@ -1,45 +1,44 @@
-//! A lane: the deliveries of one group of a FIFO queue that one receive brought. They are dealt
-//! with one after the other, and if one of them has to come again, those behind it go back
-//! unread: none may overtake it.
+//! Lanes: the deliveries of one receive that are dealt with one after the other, because they are
+//! of one group of a FIFO queue. Must not deal with any of them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
-use tokio_util::sync::CancellationToken;
+use super::InFlight;
+use crate::bus::Delivery;
 
-use super::{Ended, InFlight, Worker};
-use crate::{
-    bus::{Delivery, Outbox, Queue},
-    roles::Role,
-    store::Store,
-};
+/// How often a delivery may have been received and still go back unread. Each receive counts, and
+/// after `max_receive_count` of them SQS moves a message to the dead-letter queue. The roles need
+/// no order, so a message is rather dealt with out of turn than lost.
+const UNREAD_MAX: u32 = 3;
 
-impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
-    /// Attends to the deliveries of one group in their order, until one of them was not dealt with
-    /// or `cut` is cancelled. Gives back the rest.
-    pub(super) async fn attend_lane(
-        self: Arc<Self>,
-        lane: Vec<(Delivery, InFlight)>,
-        cut: CancellationToken,
-    ) {
-        // All leases begin now: the visibility timeout of those that wait runs, too.
-        let lease = |it: &(Delivery, InFlight)| self.hold(&it.0);
-        let leases: Vec<_> = lane.iter().map(lease).collect();
-        let mut waiting = lane.into_iter().zip(leases);
-        for ((delivery, in_flight), lease) in waiting.by_ref() {
-            let ended = self.attend_under(&delivery, &lease, &cut, &in_flight).await;
-            drop((lease, in_flight));
-            if !matches!(ended, Some(Ended::Done | Ended::Poison)) {
-                break;
+/// What is dealt with one after the other.
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
+pub(super) enum Lane {
+    /// A delivery that has no group.
+    One(Delivery, InFlight),
+    /// The deliveries of one group, in their order.
+    Group(Vec<(Delivery, InFlight)>),
+}
+
+/// The deliveries of one receive in their lanes.
+pub(super) fn lanes(deliveries: Vec<(Delivery, InFlight)>) -> Vec<Lane> {
+    let mut lanes = Vec::with_capacity(deliveries.len());
+    let mut groups = BTreeMap::<String, Vec<_>>::new();
+    for (delivery, in_flight) in deliveries {
+        match delivery.group.clone() {
+            None => lanes.push(Lane::One(delivery, in_flight)),
+            Some(group) => {
+                let lane = groups.entry(group).or_default();
+                let in_flight = if lane.is_empty() { in_flight } else { in_flight.waiting() };
+                lane.push((delivery, in_flight));
             }
         }
-        join_all(waiting.map(|((delivery, in_flight), lease)| {
-            let worker = &self;
-            async move {
-                worker.give_back(&delivery.receipt_handle, std::time::Duration::ZERO).await;
-                drop((lease, in_flight));
-            }
-        }))
-        .await;
     }
+    lanes.extend(groups.into_values().map(Lane::Group));
+    lanes
+}
+
+/// Whether a delivery goes back unread because one before it has to come again.
+pub(super) fn goes_back_unread(delivery: &Delivery) -> bool {
+    delivery.incoming.attempt <= UNREAD_MAX
 }

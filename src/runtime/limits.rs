@@ -32,8 +32,8 @@ pub(super) const MARGIN: Duration = Duration::from_secs(2);
 /// The longest that SQS hides a received message, extensions included.
 pub const HIDDEN_MAX: Duration = Duration::from_hours(12);
 
-/// The bounds of how long a delete waits for others to share its request.
-const DELETES_LINGER_MIN: Duration = Duration::from_millis(20);
+/// The shortest time that a delete waits for others to share its request.
+pub const DELETES_LINGER_MIN: Duration = Duration::from_millis(20);
 const DELETES_LINGER_MAX: Duration = Duration::from_secs(1);
 
 impl Default for Limits {

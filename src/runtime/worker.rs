@@ -2,7 +2,7 @@
 //! and drains before it ends. It must never decide anything, and never publish.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,7 +16,10 @@ use tracing::{debug, info, warn};
 
 use super::{
     Attendant, Beat, Breaker, Chain, InFlight, Lease, Leases, Limits, PollHealth, Received,
-    UnitOfWork, ages::Ages, pace::Pace,
+    UnitOfWork,
+    ages::Ages,
+    lane::{Lane, goes_back_unread, lanes},
+    pace::Pace,
 };
 use crate::{
     bus::{BusError, Delivery, Outbox, Queue, RECEIVE_MAX, ReceiptHandle},
@@ -66,6 +69,13 @@ named! {
         Poison = "poison",
         /// The visibility timeout was over first. The message belongs to its next receiver.
         Lost = "lost",
+    }
+}
+
+impl Ended {
+    /// Whether the message was dealt with, so that those behind it in its group may follow.
+    pub(super) fn is_dealt_with(self) -> bool {
+        matches!(self, Ended::Done | Ended::Poison)
     }
 }
 
@@ -142,13 +152,14 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let mut held_up = BTreeSet::new();
         for delivery in deliveries {
             let group = delivery.group.clone();
-            if group.as_ref().is_some_and(|it| held_up.contains(it)) {
+            let is_held_up = group.as_ref().is_some_and(|it| held_up.contains(it));
+            if is_held_up && goes_back_unread(&delivery) {
                 self.give_back(&delivery.receipt_handle, Duration::ZERO).await;
                 ended.push(Ended::Retry);
                 continue;
             }
             let it = self.attend(delivery, &self.in_flight()).await;
-            if matches!(it, Ended::Retry | Ended::Lost) {
+            if !it.is_dealt_with() {
                 held_up.extend(group);
             }
             ended.push(it);
@@ -275,15 +286,21 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             // `stop` does not cancel this: the messages of a cancelled receive would stay hidden
             // for their whole visibility timeout.
             let Received { deliveries, rest } = self.receive(free.len()).await;
-            let mut lanes = BTreeMap::<String, Vec<_>>::new();
-            for (delivery, in_flight) in deliveries {
+            for lane in lanes(deliveries) {
                 // If the queue brings more than was asked for, this waits for permits.
                 let permit = match free.pop() {
                     Some(it) => it,
                     None => Arc::clone(&permits).acquire_owned().await.expect("never closed"),
                 };
-                let in_flight = in_flight.with(permit);
                 let worker = Arc::clone(&self);
+                let (delivery, in_flight) = match lane {
+                    Lane::One(delivery, in_flight) => (delivery, in_flight.with(permit)),
+                    Lane::Group(lane) => {
+                        let (stop, cut) = (stop.clone(), cut.clone());
+                        tokio::spawn(worker.attend_lane(lane, permit, stop, cut));
+                        continue;
+                    }
+                };
                 if stop.is_cancelled() {
                     // Concurrently, so that all messages go back in one request.
                     tokio::spawn(async move {
@@ -292,15 +309,8 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                     });
                     continue;
                 }
-                if let Some(group) = &delivery.group {
-                    lanes.entry(group.clone()).or_default().push((delivery, in_flight));
-                    continue;
-                }
                 let cut = cut.clone();
                 tokio::spawn(async move { worker.attend_until(delivery, cut, in_flight).await });
-            }
-            for lane in lanes.into_values() {
-                tokio::spawn(Arc::clone(&self).attend_lane(lane, cut.clone()));
             }
             drop(free);
             if !rest.is_zero() {

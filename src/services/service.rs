@@ -20,7 +20,7 @@ use crate::{
     http,
     metrics::{Metrics, RequestCount},
     roles::Role,
-    runtime::{Attendant, EndedByItself, PollHealth, UnitOfWork, Worker},
+    runtime::{Attendant, DELETES_LINGER_MIN, EndedByItself, PollHealth, UnitOfWork, Worker},
     telemetry::{self, Export},
     traces::{Places, Traces},
     wiring::{AnyStore, Chosen, Eye, Road, Signals, aws_config, cannot_listen},
@@ -70,7 +70,9 @@ impl Service {
         let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
         let http = args.http.clone().unwrap_or_else(|| default_http(role).to_owned());
         let listener = TcpListener::bind(&http).await.map_err(|it| cannot_listen(&http, &it))?;
-        let linger = args.limits().deletes_linger();
+        // On a FIFO queue the next message of a booking waits for the delete.
+        let linger =
+            if names.are_fifo() { DELETES_LINGER_MIN } else { args.limits().deletes_linger() };
         let road = chosen.open(&args, role, (&config, &count), linger, traces.on()).await?;
         let eyes = store.eye().into_iter().collect();
         let (aws, requests) = (config, count);

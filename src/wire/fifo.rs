@@ -15,6 +15,9 @@ use super::Message;
 /// The most characters of either id that SNS and SQS accept.
 const ID_MAX: usize = 128;
 
+/// The subjects of canaries begin so.
+const CANARY: &str = "canary-";
+
 /// The ids of one message on a FIFO topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FifoIds {
@@ -66,8 +69,9 @@ impl FifoKey {
             mac.update(format!("{source}\n{id}").as_bytes());
             hexadecimal(&mac.finalize().into_bytes())
         };
-        // Every message of ours has a subject that is a booking or a canary.
-        let group = if fits(&subject) { subject } else { deduplication.clone() };
+        // The order of canaries means nothing, so none of them waits for another one.
+        let has_order = fits(&subject) && !subject.starts_with(CANARY);
+        let group = if has_order { subject } else { deduplication.clone() };
         FifoIds { group, deduplication }
     }
 }

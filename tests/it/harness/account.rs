@@ -142,10 +142,8 @@ impl Account {
     async fn topics(&self, raw: bool) {
         for topic in Kind::ALL {
             let create = self.sns.create_topic().name(self.names.topic(topic));
-            let fifo = self.names.are_fifo().to_string();
-            let create =
-                if self.names.are_fifo() { create.attributes("FifoTopic", fifo) } else { create };
-            create.send().await.unwrap();
+            let fifo = self.names.are_fifo().then(|| [("FifoTopic".into(), "true".into())].into());
+            create.set_attributes(fifo).send().await.unwrap();
         }
         self.listeners(raw).await;
     }
@@ -154,7 +152,10 @@ impl Account {
     fn create_queue(&self, name: &str) -> CreateQueueFluentBuilder {
         let create = self.sqs.create_queue().queue_name(name);
         if self.names.are_fifo() {
-            create.attributes(QueueAttributeName::FifoQueue, "true")
+            create
+                .attributes(QueueAttributeName::FifoQueue, "true")
+                .attributes(QueueAttributeName::DeduplicationScope, "messageGroup")
+                .attributes(QueueAttributeName::FifoThroughputLimit, "perMessageGroupId")
         } else {
             create
         }
@@ -292,9 +293,11 @@ impl Account {
         }
         let mut publish = self.sns.publish().topic_arn(self.topic_arn(kind)).message(text);
         if self.names.are_fifo() {
-            // As docs/FIFO.md says it: new ones for each request.
+            // As docs/FIFO.md says it: the booking, if the text names one, and a new id.
+            let text: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
             let id = unique("typed");
-            publish = publish.message_group_id(&id).message_deduplication_id(id);
+            let group = text["subject"].as_str().or(text["booking_id"].as_str()).unwrap_or(&id);
+            publish = publish.message_group_id(group).message_deduplication_id(&id);
         }
         publish.send().await.unwrap().message_id.unwrap()
     }

@@ -66,7 +66,7 @@ impl Queue for Grouped {
         wait: Duration,
         visibility: Duration,
     ) -> Result<Vec<Delivery>, BusError> {
-        let mut brought = Vec::new();
+        let mut received = Vec::new();
         for mut delivery in self.bus.receive(max, wait, visibility).await? {
             let envelope: serde_json::Value =
                 serde_json::from_str(&delivery.incoming.body).unwrap();
@@ -75,14 +75,22 @@ impl Queue for Grouped {
             let text = |name: &str| event[name].as_str().unwrap_or("none").to_owned();
             let (group, handle) = (text("subject"), delivery.receipt_handle.clone());
             let name = format!("{} of {group}", text("type"));
+            self.received.lock().unwrap().push((handle, group.clone(), name.clone()));
+            delivery.group = Some(group);
+            received.push((name, delivery));
+        }
+        // What a group waits for is first again, and nothing of the group comes without it.
+        let awaited = self.waits_for.lock().unwrap().clone();
+        received.sort_by_key(|(name, _)| !awaited.values().any(|it| it == name));
+        let mut brought = Vec::new();
+        for (name, delivery) in received {
+            let group = delivery.group.clone().unwrap();
             let waits_for = self.waits_for.lock().unwrap().get(&group).cloned();
             if waits_for.as_ref().is_some_and(|it| *it != name) {
-                self.bus.give_back(&handle, Duration::from_millis(20)).await?;
+                self.bus.give_back(&delivery.receipt_handle, Duration::from_millis(20)).await?;
                 continue;
             }
             self.waits_for.lock().unwrap().remove(&group);
-            self.received.lock().unwrap().push((handle, group.clone(), name));
-            delivery.group = Some(group);
             brought.push(delivery);
         }
         Ok(brought)
@@ -192,6 +200,15 @@ impl Bench {
         self.exchange.publish_text(Kind::BookingRequested, &request("b-2"));
     }
 
+    /// A request that can never be dealt with, and another one of the same booking.
+    fn publish_broken_and_honest(&self) {
+        let request = Sketch::new("b-2", &["12A"], "tok_visa").cloud_event();
+        let mut broken: serde_json::Value = serde_json::from_str(&request).unwrap();
+        broken["data"].as_object_mut().unwrap().remove("flight");
+        self.exchange.publish_text(Kind::BookingRequested, &broken.to_string());
+        self.exchange.publish_text(Kind::BookingRequested, &request);
+    }
+
     fn log(&self) -> Vec<String> {
         self.queue.log.lock().unwrap().clone()
     }
@@ -253,13 +270,42 @@ async fn a_worker_at_work_lets_nothing_of_a_booking_overtake_and_other_bookings_
 #[tokio::test]
 async fn what_can_never_be_dealt_with_holds_up_nothing_of_its_booking() {
     let bench = bench(Clock::manual("2027-02-01T09:30:00Z".parse().unwrap()));
-    let request = Sketch::new("b-2", &["12A"], "tok_visa").cloud_event();
-    let mut broken: serde_json::Value = serde_json::from_str(&request).unwrap();
-    broken["data"].as_object_mut().unwrap().remove("flight");
-    bench.exchange.publish_text(Kind::BookingRequested, &broken.to_string());
-    bench.exchange.publish_text(Kind::BookingRequested, &request);
+    bench.publish_broken_and_honest();
     let ended = bench.worker.step(10).await.unwrap();
     assert_eq!(ended, [Ended::Poison, Ended::Done]);
     assert_eq!(bench.poll_health.health().blocked_groups, None);
     assert!(bench.payment("b-2").await.is_some());
+}
+
+/// Failure matrix: L2.
+#[tokio::test]
+async fn at_work_too_what_can_never_be_dealt_with_holds_up_nothing() {
+    let bench = bench(Clock::Machine);
+    bench.publish_broken_and_honest();
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(Arc::clone(&bench.worker).run(stop.clone()));
+    eventually("the honest one to be paid", async || bench.payment("b-2").await).await;
+    stop.cancel();
+    working.await.unwrap().unwrap();
+    let log = bench.log();
+    assert!(log.iter().all(|it| it.starts_with("deleted")), "{log:?}");
+}
+
+/// Failure matrix: L1.
+///
+/// Each receive counts, and SQS would move it to the dead letters although nobody has read it.
+#[tokio::test]
+async fn what_waits_too_often_is_dealt_with_out_of_turn() {
+    let clock = Clock::manual("2027-02-01T09:30:00Z".parse().unwrap());
+    let bench = bench(clock.clone());
+    bench.publish_three();
+    for attempt in 1..=3 {
+        let ended = bench.worker.step(10).await.unwrap();
+        assert_eq!(ended[..2], [Ended::Retry, Ended::Retry], "attempt {attempt}");
+        clock.advance(Duration::from_secs(900));
+    }
+    assert_eq!(bench.worker.step(10).await.unwrap(), [Ended::Retry, Ended::Done]);
+    let claimed = bench.payment("b-1").await;
+    let read = matches!(claimed, Some(Payment::Claimed { seat_unavailable: true, .. }));
+    assert!(read, "{claimed:?}");
 }

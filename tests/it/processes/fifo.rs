@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::end_to_end::terraform;
 use crate::harness::{
-    Account, Folder, LocalStack, Service, Sketch, bare, binary, eventually, skipped, unique,
+    Account, CANARY_KEY, Folder, LocalStack, Service, Sketch, bare, binary, eventually, skipped,
+    unique,
 };
 
 const FIFO: &str = "--fifo";
@@ -39,7 +40,7 @@ async fn the_article_on_fifo_queues_end_to_end() {
     }
     let status = &services[3];
     bookings_end_as_they_should(&account, status).await;
-    what_was_set_aside_is_put_back(&account, &folder).await;
+    what_was_set_aside_is_put_back(&account, status, &folder).await;
     the_command_line_requests(&prefix, status);
 
     drop(services);
@@ -72,12 +73,13 @@ async fn bookings_end_as_they_should(account: &Account, status: &Service) {
 }
 
 /// Failure matrix: L4.
-async fn what_was_set_aside_is_put_back(account: &Account, folder: &Folder) {
+async fn what_was_set_aside_is_put_back(account: &Account, status: &Service, folder: &Folder) {
     account.publish(Kind::BookingRequested, "{}").await;
     let booking = |args: &[&str]| {
         let mut command = binary();
         command.args(args).arg(FIFO).env("BOOKING_PREFIX", &account.prefix);
-        command.env("BOOKING_DATA", folder.path()).envs(LocalStack::running().environment());
+        command.env("BOOKING_DATA", folder.path()).env("BOOKING_CANARY_KEY", CANARY_KEY);
+        command.envs(LocalStack::running().environment());
         let output = command.output().unwrap();
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         (output.status.code(), text)
@@ -101,7 +103,8 @@ async fn what_was_set_aside_is_put_back(account: &Account, folder: &Folder) {
         let set = account.sqs.set_queue_attributes().queue_url(url);
         set.attributes(QueueAttributeName::MaximumMessageSize, "1048576").send().await.unwrap();
     }
-    let (code, said) = booking(&["check"]);
+    let url = format!("http://{}", status.address);
+    let (code, said) = booking(&["check", "--canary", "--status-url", &url]);
     assert_eq!(code, Some(0), "{said}");
 }
 

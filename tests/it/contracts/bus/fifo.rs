@@ -13,9 +13,10 @@ use booking::{
     },
     wire::{self, Message},
 };
+use futures_util::future::join_all;
 
 use super::{HIDDEN, message, nothing_comes, say, take, the_contract};
-use crate::harness::{Account, Sketch};
+use crate::harness::{Account, Sketch, eventually};
 
 #[tokio::test]
 async fn fifo_queues_keep_the_contract() {
@@ -87,6 +88,22 @@ async fn a_fifo_queue_brings_nothing_of_a_booking_while_something_of_it_is_in_fl
     seats.delete(&again.receipt_handle).await.unwrap();
     let second = take(&seats, HIDDEN).await;
     assert!(second.incoming.body.contains("payment-failed"), "{}", second.incoming.body);
+
+    // Two that were received together, and go back in one batch.
+    say(&seats, &message("b-3")).await.unwrap();
+    say(&account.bus(RoleName::Payment).await, &declined("b-3")).await.unwrap();
+    let mut before = Vec::new();
+    for _ in 0..2 {
+        let both = eventually("both messages", async || {
+            let received = seats.receive(10, Duration::from_secs(1), HIDDEN).await.unwrap();
+            (received.len() == 2).then_some(received)
+        })
+        .await;
+        let handles = both.iter().map(|it| seats.give_back(&it.receipt_handle, Duration::ZERO));
+        join_all(handles).await.into_iter().for_each(Result::unwrap);
+        before.push(both.into_iter().map(|it| it.incoming.body).collect::<Vec<_>>());
+    }
+    assert!(before[0] == before[1] && before[0][1].contains("payment-failed"), "{before:?}");
 }
 
 /// Failure matrix: L4.
