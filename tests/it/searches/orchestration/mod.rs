@@ -88,7 +88,10 @@ fn explore(scenario: &Scenario) -> Result<Size, String> {
 #[test]
 fn exhaustive_every_order_duplicate_crash_and_time_out_of_the_state_machine_ends_well() {
     let (begun, mut all, mut violations) = (Instant::now(), 0, Vec::new());
-    for scenario in scenarios::all() {
+    let mut waiting = scenarios::all();
+    // The last one is larger than all others together, and takes a minute without the optimiser.
+    let left_out = if cfg!(debug_assertions) { waiting.pop() } else { None };
+    for scenario in waiting {
         match explore(&scenario) {
             Ok(Size { states, transitions }) => {
                 let name = scenario.name;
@@ -98,7 +101,9 @@ fn exhaustive_every_order_duplicate_crash_and_time_out_of_the_state_machine_ends
             Err(violation) => violations.push(violation),
         }
     }
-    say(&format!("the state machine: in all {all} states, {} s", begun.elapsed().as_secs()));
+    let without = left_out.map(|it| format!(", debug profile: without `{}`", it.name));
+    let (seconds, without) = (begun.elapsed().as_secs(), without.unwrap_or_default());
+    say(&format!("the state machine: in all {all} states, {seconds} s{without}"));
     assert!(violations.is_empty(), "{}", violations.join("\n\n"));
 }
 
