@@ -54,7 +54,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
     // The kernel accepts its connections, and nobody reads from them.
     let hanging = setting.traced.then(|| TcpListener::bind("127.0.0.1:0")).transpose()?;
     let collector = hanging.as_ref().map(TcpListener::local_addr).transpose()?;
-    let mut services = Services::spawn(setting, &proxy, &data, collector)?;
+    let mut services = Services::spawn((setting.consumer, setting.fifo), &proxy, &data, collector)?;
     let watchers = match setting.watched {
         true => Some(Watchers::begin(&services).await?),
         false => None,

@@ -25,7 +25,6 @@ use crate::{
     loops, place,
     proc::{Usage, usage},
     proxy::{Door, Proxy},
-    setting::Setting,
     topology::PREFIX,
 };
 
@@ -81,15 +80,14 @@ pub struct Service {
 }
 
 impl Services {
-    /// Starts the processes, each with its own door of the proxy. They send their traces to
-    /// `collector`, if there is one.
+    /// Starts the processes, each with its own door of the proxy, on FIFO queues if `fifo`. They
+    /// send their traces to `collector`, if there is one.
     pub fn spawn(
-        setting: &Setting,
+        (consumer, fifo): (Consumer, bool),
         proxy: &Proxy,
         data: &Path,
         collector: Option<SocketAddr>,
     ) -> anyhow::Result<Services> {
-        let consumer = setting.consumer;
         let schedule = data.join("flights.json");
         fs::write(&schedule, bookings::schedule().to_string())?;
         // A run over stored bookings has its files already.
@@ -117,7 +115,7 @@ impl Services {
             }
             command.env("BOOKING_DATA", data).env("BOOKING_PREFIX", PREFIX);
             command.envs(account(door));
-            command.envs(setting.fifo.then_some(("BOOKING_FIFO", "true")));
+            command.envs(fifo.then_some(("BOOKING_FIFO", "true")));
             command
                 .envs(collector.map(|it| ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{it}"))));
             let log = data.join(format!("{role}.log"));
