@@ -23,7 +23,7 @@ const DELIVERED_USD_PER_MILLION: f64 = 0.01;
 /// The events of a booking that completes.
 const EVENTS: [&str; 4] = ["booking-requested", "seat-booked", "payment-ok", "receipt-sent"];
 
-/// How often, and at which delay.
+/// How often it measures.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Runs of each setting

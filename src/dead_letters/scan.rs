@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::queues::{Dead, DeadLetters, dead};
 use crate::{
-    aws::DeadQueue,
+    aws::{DeadQueue, FIFO},
     bus::{
         BusError, ENTRIES_MAX, RECEIVE_MAX, ReceiptHandle,
         aws::{change_visibility, failure, seconds},
@@ -238,7 +238,15 @@ async fn receive(
             let right = letters.right("sqs:ReceiveMessage", queue);
             failure("receive from", queue.name(), right, it)
         })?;
-    Ok(received.messages.unwrap_or_default().into_iter().filter_map(|it| dead(place, it)).collect())
+    let messages = received.messages.unwrap_or_default().into_iter();
+    Ok(messages.filter_map(|it| dead(place, it)).map(|it| in_group(it, queue.name())).collect())
+}
+
+/// The letter, with its group only if the queue is FIFO: on a standard queue a group holds up
+/// nothing, and any client may have named one.
+fn in_group(mut dead: Dead, queue: &str) -> Dead {
+    dead.delivery.group = dead.delivery.group.filter(|_| queue.ends_with(FIFO));
+    dead
 }
 
 #[cfg(test)]
@@ -296,6 +304,18 @@ mod tests {
             side.received(10, messages(0..0));
             assert_eq!(side.end, Some(end), "{group:?}");
         }
+    }
+
+    /// A client may name a group on a standard topic, too.
+    #[test]
+    fn on_a_standard_queue_a_group_means_nothing() {
+        let mut letter = messages(0..1).remove(0);
+        letter.delivery.group = Some("b-1".to_owned());
+        assert_eq!(in_group(letter.clone(), "booking-seats-dlq").delivery.group, None);
+        assert_eq!(
+            in_group(letter.clone(), "booking-seats-dlq.fifo").delivery.group,
+            letter.delivery.group
+        );
     }
 
     #[test]
