@@ -91,8 +91,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             Verdict::Poison(poison) => {
                 error!(class = poison.class, reason = poison.reason, "set aside");
                 let letter = dead_letter(R::Rules::SERVICE.as_str(), delivery, poison);
-                let buried = self.bury(delivery, &letter).await;
-                (if buried.is_ok() { Ended::Poison } else { Ended::Retry }, buried)
+                self.bury(delivery, &letter).await
             }
             Verdict::Lost => return self.let_go(delivery, lease).await,
         };
@@ -123,10 +122,17 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     }
 
     /// Copies the message to the dead-letter queue, then deletes it. If the process dies in
-    /// between, the message exists twice, but is never lost.
-    async fn bury(&self, delivery: &Delivery, letter: &DeadLetter) -> Result<(), BusError> {
-        self.queue.set_aside(delivery, letter).await?;
-        self.queue.delete(&delivery.receipt_handle).await
+    /// between, the message exists twice, but is never lost. Without the copy the message is still
+    /// to be dealt with; with it, a message that is not deleted is only copied once more.
+    async fn bury(
+        &self,
+        delivery: &Delivery,
+        letter: &DeadLetter,
+    ) -> (Ended, Result<(), BusError>) {
+        match self.queue.set_aside(delivery, letter).await {
+            Ok(()) => (Ended::Poison, self.queue.delete(&delivery.receipt_handle).await),
+            Err(error) => (Ended::Retry, Err(error)),
+        }
     }
 
     /// The delivery, which ends now.
