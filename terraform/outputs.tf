@@ -33,10 +33,11 @@ output "state_machine_arn" {
 }
 
 output "policy_arns" {
-  description = "ARN of each IAM policy: by role or guest, for clients under \"client\", and for people under \"operator\"."
+  description = "ARN of each IAM policy: by role or guest, for clients under \"client\", for people under \"operator\", and for those who ask status at the URL of its function under \"status_url\"."
   value = merge(
     { for publisher, it in aws_iam_policy.publisher : publisher => it.arn },
     { operator = aws_iam_policy.operator.arn },
+    { for it in aws_iam_policy.status_url : "status_url" => it.arn },
   )
 }
 
@@ -65,4 +66,21 @@ output "services" {
       log_group         = aws_cloudwatch_log_group.role[role].name
     }
   }
+}
+
+output "functions" {
+  description = "Name, ARN, role and log group of each Lambda function, by role; empty unless compute is lambda."
+  value = {
+    for role, it in aws_lambda_function.role : role => {
+      name      = it.function_name
+      arn       = local.function_arns[role]
+      role_arn  = local.function_role_arns[role]
+      log_group = aws_cloudwatch_log_group.role[role].name
+    }
+  }
+}
+
+output "status_url" {
+  description = "URL at which the function of status answers, with compute = \"lambda\"; else null."
+  value       = one(aws_lambda_function_url.status[*].function_url)
 }

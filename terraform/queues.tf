@@ -11,7 +11,7 @@ resource "aws_sqs_queue" "role" {
   for_each = local.listeners
 
   name                       = local.queue_names[each.key]
-  visibility_timeout_seconds = var.visibility_timeout_s
+  visibility_timeout_seconds = contains(local.roles, each.key) ? local.visibility_s : var.visibility_timeout_s
   receive_wait_time_seconds  = var.receive_wait_s
   message_retention_seconds  = var.message_retention_s
   sqs_managed_sse_enabled    = local.sse_sqs

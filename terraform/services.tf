@@ -5,7 +5,8 @@ locals {
   cluster_name = var.cluster_arn == null ? "${var.prefix}booking" : element(split("/", var.cluster_arn), 1)
   cluster_arn  = coalesce(var.cluster_arn, "arn:${local.partition}:ecs:${local.region}:${local.account_id}:cluster/${local.cluster_name}")
 
-  service_names = { for role in local.running : role => "${var.prefix}booking-${role}" }
+  # role => the name of its service, which its function has as well.
+  service_names = { for role in local.served : role => "${var.prefix}booking-${role}" }
 }
 
 resource "aws_ecs_cluster" "own" {

@@ -4,6 +4,10 @@ locals {
   # The roles that run on ECS: all of them or, without an image, none.
   running = var.image == null ? toset([]) : local.roles
 
+  # Whether the roles run here at all, on ECS or on Lambda, and which.
+  serving = var.image != null || var.compute == "lambda"
+  served  = local.serving ? local.roles : toset([])
+
   # For a role that var.tasks does not name. These must equal the defaults in its type; a test
   # compares them.
   task_defaults = { min = 2, max = 10, backlog = 100, cpu = 256, memory = 512 }
@@ -68,7 +72,7 @@ locals {
         BOOKING_LOG_FORMAT = "json"
         BOOKING_LONG_POLL  = "${var.receive_wait_s}s"
         BOOKING_STORE      = var.store
-        BOOKING_VISIBILITY = "${var.visibility_timeout_s}s"
+        BOOKING_VISIBILITY = "${local.visibility_s}s"
       },
       var.prefix == "" ? {} : { BOOKING_PREFIX = var.prefix },
       local.orchestrated ? { BOOKING_INTEGRATION = var.integration } : {},
@@ -76,7 +80,7 @@ locals {
       var.fifo ? { BOOKING_FIFO = "true" } : {},
       # Receipt tells passengers from where, to where and when they fly.
       contains(["seats", "receipt"], role) ? { BOOKING_FLIGHTS = var.flights } : {},
-      # Without a token, the security group alone decides who may ask status.
+      # Without a token, the security group alone decides who may ask status, or IAM at the URL of a function.
       role == local.answering && var.secrets.status_token == null ? { BOOKING_HTTP_OPEN = "yes" } : {},
       role == "payment" ? { BOOKING_GATEWAY = var.gateway } : {},
       role == local.answering && var.watch_queues ? { BOOKING_WATCH_QUEUES = "true" } : {},
@@ -86,7 +90,8 @@ locals {
     )
   }
 
-  # role => its secrets: the variable of the container => the ARN that ECS reads it from.
+  # role => its secrets: the variable of the container => the ARN that ECS reads it from. How a function gets
+  # them is in functions.tf.
   secrets = {
     for role in local.roles : role => {
       for name, arn in {
@@ -151,7 +156,7 @@ locals {
     }
   }
 
-  log_groups = { for role in local.running : role => "/ecs/${var.prefix}booking-${role}" }
+  log_groups = { for role, name in local.service_names : role => "${var.compute == "lambda" ? "/aws/lambda" : "/ecs"}/${name}" }
 }
 
 resource "aws_ecs_task_definition" "role" {
@@ -183,7 +188,7 @@ resource "aws_ecs_task_definition" "role" {
 
 resource "aws_cloudwatch_log_group" "role" {
   #checkov:skip=CKV_AWS_338:Logs are for finding faults and are no records: what happened to a booking is in the tables, for good. To keep them for a year, set log_retention_days.
-  for_each = local.running
+  for_each = local.served
 
   name              = local.log_groups[each.key]
   retention_in_days = var.log_retention_days

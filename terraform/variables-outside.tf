@@ -3,23 +3,23 @@
 # default.
 
 variable "gateway" {
-  description = "The payment provider, as in booking payment --gateway: stripe, or simulated, which takes no real money. Required with image."
+  description = "The payment provider, as in booking payment --gateway: stripe, or simulated, which takes no real money. Required with image or compute = \"lambda\"."
   type        = string
   default     = null
 
   validation {
-    condition     = var.gateway == null ? var.image == null : contains(["simulated", "stripe"], var.gateway)
+    condition     = var.gateway == null ? !local.serving : contains(["simulated", "stripe"], var.gateway)
     error_message = "services need gateway: stripe, or simulated, which takes no real money and so must be chosen by name."
   }
 }
 
 variable "mailer" {
-  description = "How receipts are sent, as in booking receipt --mailer: ses, smtp, or folder, which on ECS is a folder that is lost with its task. Required with image. With ses, the policies of receipt and of operators get the right to send, also without an image."
+  description = "How receipts are sent, as in booking receipt --mailer: ses, smtp, or folder, which on ECS is a folder that is lost with its task, and on Lambda with its instance. Required with image or compute = \"lambda\". With ses, the policies of receipt and of operators get the right to send, also without an image."
   type        = string
   default     = null
 
   validation {
-    condition     = var.mailer == null ? var.image == null : contains(["folder", "smtp", "ses"], var.mailer)
+    condition     = var.mailer == null ? !local.serving : contains(["folder", "smtp", "ses"], var.mailer)
     error_message = "services need mailer: ses, smtp, or folder, which sends no mail and so must be chosen by name."
   }
 }
@@ -27,12 +27,14 @@ variable "mailer" {
 variable "secrets" {
   description = <<-EOT
     Where the secrets are, each by its ARN: a SecureString of the Parameter Store, or a secret of Secrets
-    Manager whose whole text is the secret. ECS reads them when it starts a task, and nobody else may.
+    Manager whose whole text is the secret. ECS reads them when it starts a task, and nobody else may. With
+    compute = "lambda" Terraform reads them, if lambda_secrets_in_state allows that.
     stripe_key: the key of the Stripe account; payment gets it as BOOKING_STRIPE_KEY. Required with
     gateway = "stripe".
     smtp_password: the password of smtp.user; receipt gets it as BOOKING_SMTP_PASSWORD.
     status_token: the token that whoever asks status has to show; status gets it as BOOKING_STATUS_TOKEN.
-    Without it, status answers everybody whom status_ingress lets in.
+    Without it, status answers everybody whom status_ingress lets in, or with compute = "lambda" whom IAM
+    lets in.
     seal_key: the key that requests are sealed with, 32 bytes or more, which clients that start bookings
     have as well; all services get it as BOOKING_SEAL_KEY. Required with integration = "step-functions".
     kms_key: the ARN of your own KMS key, if the secrets above are encrypted with one, and not with the
@@ -69,32 +71,37 @@ variable "secrets" {
   }
 
   validation {
-    condition     = var.image == null || var.integration != "step-functions" || var.secrets.seal_key != null
+    condition     = var.compute != "lambda" || var.secrets.kms_key == null
+    error_message = "secrets.kms_key is given, but compute is lambda: there is no ECS that would decrypt with it. Whoever runs Terraform reads the secrets, and needs the right to decrypt them."
+  }
+
+  validation {
+    condition     = !local.serving || var.integration != "step-functions" || var.secrets.seal_key != null
     error_message = "integration is step-functions, but secrets.seal_key is not given: no service could open the requests that the state machine gives it."
   }
 
   validation {
-    condition     = var.image == null || var.integration == "step-functions" || var.secrets.seal_key == null
+    condition     = !local.serving || var.integration == "step-functions" || var.secrets.seal_key == null
     error_message = "secrets.seal_key is given, but integration is ${var.integration}: only integration = \"step-functions\" seals requests."
   }
 
   validation {
-    condition     = var.image == null || var.gateway != "stripe" || var.secrets.stripe_key != null
+    condition     = !local.serving || var.gateway != "stripe" || var.secrets.stripe_key != null
     error_message = "gateway is stripe, but secrets.stripe_key is not given: payment does not start without the key of the Stripe account."
   }
 
   validation {
-    condition     = var.image == null || var.gateway == "stripe" || var.secrets.stripe_key == null
+    condition     = !local.serving || var.gateway == "stripe" || var.secrets.stripe_key == null
     error_message = "secrets.stripe_key is given, but gateway is ${coalesce(var.gateway, "not")}: only gateway = \"stripe\" reads it."
   }
 
   validation {
-    condition     = var.image == null || var.mailer == "smtp" || var.secrets.smtp_password == null
+    condition     = !local.serving || var.mailer == "smtp" || var.secrets.smtp_password == null
     error_message = "secrets.smtp_password is given, but mailer is ${coalesce(var.mailer, "not")}: only mailer = \"smtp\" reads it, and ses needs no password."
   }
 
   validation {
-    condition     = var.image == null || var.mailer != "smtp" || (var.secrets.smtp_password == null) == (try(var.smtp.user, null) == null)
+    condition     = !local.serving || var.mailer != "smtp" || (var.secrets.smtp_password == null) == (try(var.smtp.user, null) == null)
     error_message = "smtp.user and secrets.smtp_password belong together: give both for a server that wants a login, or neither."
   }
 }
@@ -115,12 +122,12 @@ variable "smtp" {
   default = null
 
   validation {
-    condition     = var.image == null || var.mailer != "smtp" || var.smtp != null
+    condition     = !local.serving || var.mailer != "smtp" || var.smtp != null
     error_message = "mailer is smtp, but smtp is not given: receipt needs smtp.server."
   }
 
   validation {
-    condition     = var.image == null || var.mailer == "smtp" || var.smtp == null
+    condition     = !local.serving || var.mailer == "smtp" || var.smtp == null
     error_message = "smtp is given, but mailer is ${coalesce(var.mailer, "not")}: only mailer = \"smtp\" uses a mail server."
   }
 
@@ -151,7 +158,7 @@ variable "mail_from" {
   }
 
   validation {
-    condition     = var.image == null || var.mail_from != null || !contains(["smtp", "ses"], coalesce(var.mailer, "folder"))
+    condition     = !local.serving || var.mail_from != null || !contains(["smtp", "ses"], coalesce(var.mailer, "folder"))
     error_message = "mailer is ${coalesce(var.mailer, "not given")}, but mail_from is not given: the sender that booking has by itself is nobody's address."
   }
 }

@@ -1,4 +1,5 @@
-# The variables of the ECS services, which are created only if an image is given.
+# The variables of the ECS services, which are created only if an image is given. Some of them are also
+# those of functions: variables-functions.tf has the others.
 
 variable "image" {
   description = "The container image of booking, with a tag or a digest; all four services use it. If it is not given, no services are created, and nothing that only they need."
@@ -74,7 +75,7 @@ variable "cluster_arn" {
 }
 
 variable "cpu_architecture" {
-  description = "The architecture that the image was built for: ARM64, which costs a fifth less, or X86_64."
+  description = "The architecture that the image, or the binary in lambda_zip, was built for: ARM64, which costs a fifth less, or X86_64."
   type        = string
   default     = "ARM64"
   nullable    = false
@@ -133,13 +134,13 @@ variable "tasks" {
 }
 
 variable "flights" {
-  description = "The schedule of seats and receipt, with fares and days on sale (docs/OPERATIONS.md describes its fields): a path in the image, or sample for the built-in schedule, which sells every day. Required with image."
+  description = "The schedule of seats and receipt, with fares and days on sale (docs/OPERATIONS.md describes its fields): a path in the image (on Lambda below /var/task, where the zip is), or sample for the built-in schedule, which sells every day. Required with image or compute = \"lambda\"."
   type        = string
   default     = null
 
   validation {
-    condition     = var.image == null || try(length(var.flights) > 0, false)
-    error_message = "services need flights: the path of the schedule in the image, or sample."
+    condition     = !local.serving || try(length(var.flights) > 0, false)
+    error_message = "services need flights: the path of the schedule, in the image or beside the function, or sample."
   }
 }
 
@@ -167,7 +168,7 @@ variable "watch_queues" {
 }
 
 variable "environment" {
-  description = "Further settings, by role: { status = { BOOKING_STUCK_AFTER = \"5m\" } }. They are visible in the task definition, so they must not be secrets."
+  description = "Further settings, by role: { status = { BOOKING_STUCK_AFTER = \"5m\" } }. They are visible in the task definition or the function, so they must not be secrets."
   type        = map(map(string))
   default     = {}
   nullable    = false
@@ -175,6 +176,12 @@ variable "environment" {
   validation {
     condition     = alltrue([for role in keys(var.environment) : contains(local.roles, role)])
     error_message = "environment may name only these roles: ${join(", ", local.roles)}."
+  }
+
+  validation {
+    # Lambda receives and deletes, and the setting would be without effect.
+    condition     = var.compute != "lambda" || alltrue([for it in values(var.environment) : !contains(keys(it), "BOOKING_LATENCY_TARGET")])
+    error_message = "environment sets BOOKING_LATENCY_TARGET, but compute is lambda: set lambda_latency_target_s instead."
   }
 
   validation {

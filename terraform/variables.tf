@@ -222,7 +222,7 @@ variable "visibility_timeout_s" {
   validation {
     # The services refuse to start with other values: a call to the outside may take 10 s, with 2 s
     # to spare, and a lease is not extended beyond 10 minutes.
-    condition     = var.image == null || (var.visibility_timeout_s > 12 && var.visibility_timeout_s < 600)
+    condition     = !local.serving || (var.visibility_timeout_s > 12 && var.visibility_timeout_s < 600)
     error_message = "visibility_timeout_s must be between 12 and 600 for the services to start; it is ${var.visibility_timeout_s}."
   }
 }
