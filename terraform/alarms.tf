@@ -23,7 +23,7 @@ locals {
         above       = var.oldest_message_alarm_s
         of          = 3
         minutes     = 3
-        description = "${role} is falling behind, or retries one message again and again. Look at its tasks and its log.${contains(local.guests, role) ? "" : " If it needs more tasks, raise tasks.${role}.max."}"
+        description = "${role} is falling behind, or retries one message again and again. Look at its ${local.workers[role]} and its log.${contains(local.guests, role) ? "" : contains(local.functions, role) ? " If it needs more instances at once, raise lambda_concurrency_max." : " If it needs more tasks, raise tasks.${role}.max."}"
       }
     },
     {
@@ -33,7 +33,7 @@ locals {
         above       = local.in_flight_limit
         of          = 1
         minutes     = 1
-        description = "${role} receives more messages than it finishes. At 120,000 messages in flight SQS delivers no more, without an error. Look at its tasks and its log."
+        description = "${role} receives more messages than it finishes. At 120,000 messages in flight SQS delivers no more, without an error. Look at its ${local.workers[role]} and its log."
       }
     },
     # Five minutes, since `booking dlq ls` hides messages for a moment, which must not end one alarm
@@ -92,7 +92,11 @@ locals {
         description = it.description
       } if local.orchestrated
     },
+    local.function_alarms,
   )
+
+  # listener => who works on its queue
+  workers = { for role in local.listeners : role => contains(local.functions, role) ? "function" : "tasks" }
 
   # The end of the name of an alarm => the metric of the state machine, and what it means.
   execution_alarms = {
@@ -125,7 +129,7 @@ resource "aws_cloudwatch_metric_alarm" "queue_or_topic" {
   period              = 60
   datapoints_to_alarm = each.value.of
   evaluation_periods  = each.value.minutes
-  # A queue, topic, rule or machine without traffic has no data, which is no reason for an alarm.
+  # A queue, topic, rule, machine or function without traffic has no data, which is no reason for an alarm.
   treat_missing_data = "notBreaching"
   alarm_actions      = [local.alarm_topic_arn]
   ok_actions         = [local.alarm_topic_arn]
@@ -174,7 +178,7 @@ resource "aws_cloudwatch_metric_alarm" "tasks" {
 # counts as healthy, since a restart would not help. It logs a line when its breaker opens, and
 # another after each trial that fails.
 resource "aws_cloudwatch_log_metric_filter" "breaker" {
-  for_each = local.monitored ? local.running : toset([])
+  for_each = local.monitored ? local.served : toset([])
 
   name           = "${local.service_names[each.key]}-breaker-open"
   log_group_name = aws_cloudwatch_log_group.role[each.key].name
@@ -188,10 +192,10 @@ resource "aws_cloudwatch_log_metric_filter" "breaker" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "breaker" {
-  for_each = local.monitored ? local.running : toset([])
+  for_each = local.monitored ? local.served : toset([])
 
   alarm_name          = "${local.service_names[each.key]}-breaker-open"
-  alarm_description   = "${each.key} has stopped polling, because its store, its payment provider, its mailer or the topics are down. The log line with breaker = open says which and why, and so does /health. The service resumes by itself. No message is lost, but after a long outage some are in the dead-letter queue."
+  alarm_description   = "${each.key} has stopped ${contains(local.functions, each.key) ? "taking messages" : "polling"}, because its store, its payment provider, its mailer or the topics are down. The log line with breaker = open says which and why${contains(local.functions, each.key) ? "" : ", and so does /health"}. The service resumes by itself. No message is lost, but after a long outage some are in the dead-letter queue."
   namespace           = local.breaker_namespace
   metric_name         = aws_cloudwatch_log_metric_filter.breaker[each.key].metric_transformation[0].name
   statistic           = "Sum"

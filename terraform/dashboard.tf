@@ -1,6 +1,6 @@
 # One dashboard with one row for each role and each guest: waiting messages and messages in flight, the
-# age of the oldest, dead letters, and events heard and published; with services also tasks, and with
-# tables also capacity units. The state machine, if there is one, has the last row.
+# age of the oldest, dead letters, and events heard and published; with services also tasks or
+# functions, and with tables also capacity units. The state machine, if there is one, has the last row.
 
 locals {
   dashboard_columns = 24
@@ -52,6 +52,7 @@ locals {
           ["ECS/ContainerInsights", metric, "ClusterName", local.cluster_name, "ServiceName", local.service_names[role]]
         ]
       }],
+      [for it in local.function_panels : it.panel if it.role == role],
       !contains(local.stored, role) ? [] : [{
         title = "${role}: capacity units of the table"
         stat  = "Sum"
