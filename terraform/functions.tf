@@ -64,7 +64,6 @@ resource "aws_lambda_function" "role" {
   #checkov:skip=CKV_AWS_115:The event source mapping bounds how many instances work on the queue. Reserving as many would take them from the account also while nothing happens.
   #checkov:skip=CKV_AWS_116:This is for asynchronous calls, which nobody makes. What a function cannot deal with goes to the dead-letter queue of its queue.
   #checkov:skip=CKV_AWS_117:A function needs AWS, Stripe and a mail server, and nothing in a VPC. In one it would need a NAT gateway.
-  #checkov:skip=CKV_AWS_173:The variables are encrypted, with kms_key_arn if it is given.
   #checkov:skip=CKV_AWS_272:Whoever may change the function may also change who signs. The hash of the zip is in the plan.
   for_each = local.functions
 

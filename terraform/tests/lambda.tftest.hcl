@@ -374,6 +374,12 @@ run "alarms" {
     condition     = toset(keys(aws_cloudwatch_metric_alarm.breaker)) == run.topics.roles
     error_message = "An open breaker of a function is no alarm."
   }
+
+  # A tripwire for the arithmetic in README.md.
+  assert {
+    condition     = 3 * length(run.topics.roles) + length(aws_cloudwatch_metric_alarm.breaker) == 16
+    error_message = "There are no longer 16 alarms of functions: mend the costs in README.md."
+  }
 }
 
 run "nothing_is_watched_if_nobody_wants_it" {
