@@ -12,8 +12,8 @@ test *args:
 
 # send bookings through real processes that are killed, stopped and frozen. CI sends 320 with SQLite,
 # 300 with SQLite, Stripe and a mail server, and 96 with DynamoDB and two processes of each role; of
-# the latter only: just chaos 3000 "" dynamodb. It also sends 100 with a state machine, of which only:
-# just chaos 100 "" step-functions
+# the latter only: just chaos 3000 "" dynamodb. It also sends 100 with a state machine, and 100 with functions:
+# just chaos 100 "" step-functions, just chaos 100 "" lambda
 chaos bookings="3000" seed="" store="sqlite":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -67,6 +67,10 @@ services:
     trap 'kill 0' EXIT
     for role in seats payment receipt status; do target/debug/booking "$role" & done
     wait
+
+# build the zip that a Lambda function runs, without Docker: just lambda --target aarch64-unknown-linux-gnu
+lambda *args:
+    terraform/lambda-zip {{args}}
 
 # check licences, sources, bans and advisories of the dependencies, as CI does
 deny:

@@ -14,8 +14,9 @@ locals {
   visibility_s = var.compute == "lambda" ? max(var.visibility_timeout_s, 6 * local.function_timeout_s) : var.visibility_timeout_s
 
   # The settings of a container that have no meaning here: Lambda receives, calls and ends a function, and
-  # listens for it.
-  container_settings = ["BOOKING_DRAIN", "BOOKING_HTTP", "BOOKING_LONG_POLL"]
+  # listens for it. Nor is the function of status open: it lets in who has signed, as Lambda says, or has
+  # the token.
+  container_settings = ["BOOKING_DRAIN", "BOOKING_HTTP", "BOOKING_HTTP_OPEN", "BOOKING_LONG_POLL"]
   # Lambda sets it, and refuses a function that does.
   lambda_settings = ["AWS_REGION"]
 

@@ -10,6 +10,8 @@ mod erase;
 mod follow;
 mod healthcheck;
 mod init;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod manual;
 mod progress;
 mod request;
@@ -28,7 +30,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     config,
     fault::Fault,
-    services::{payment, receipt, seats, status},
+    services::{Compute, payment, receipt, seats, status},
     telemetry::{self, LogFormat},
 };
 
@@ -90,6 +92,14 @@ pub enum Command {
     /// Listens to every topic, and shows what it heard over HTTP: a live page for people at /, and
     /// for programs the API that /openapi.json describes, such as /bookings and /bookings/{id}.
     Status(status::StatusArgs),
+    /// Run a service as a function of AWS Lambda, which hands it the messages of its queue
+    ///
+    /// The start of a deployed function (docs/LAMBDA.md): it works inside of Lambda only. It takes
+    /// the settings of the service. Those of polling, of its HTTP address and of its data folder
+    /// have no effect.
+    #[cfg(feature = "lambda")]
+    #[command(subcommand)]
+    Lambda(lambda::Function),
     /// Show bookings going through all four services, in this process, without AWS
     ///
     /// Runs a seeded mix of bookings that succeed, are declined, find no seat or compete for one,
@@ -161,6 +171,20 @@ pub enum Command {
     Man(manual::ManArgs),
 }
 
+impl Command {
+    /// Whether it logs.
+    fn is_service(&self) -> bool {
+        #[cfg(feature = "lambda")]
+        if matches!(self, Command::Lambda(_)) {
+            return true;
+        }
+        matches!(
+            self,
+            Command::Seats(_) | Command::Payment(_) | Command::Receipt(_) | Command::Status(_)
+        )
+    }
+}
+
 impl Cli {
     /// Runs the command.
     ///
@@ -168,17 +192,16 @@ impl Cli {
     /// A [`Fault`]: the line to print on stderr, and the exit code.
     pub async fn run(self) -> Result<(), Fault> {
         let Some(command) = self.command else { return out(manual::WELCOME) };
-        if matches!(
-            command,
-            Command::Seats(_) | Command::Payment(_) | Command::Receipt(_) | Command::Status(_)
-        ) {
+        if command.is_service() {
             telemetry::start(self.log_format);
         }
         match command {
-            Command::Seats(args) => seats::run(args).await,
-            Command::Payment(args) => payment::run(args).await,
-            Command::Receipt(args) => receipt::run(args).await,
-            Command::Status(args) => status::run(args).await,
+            Command::Seats(args) => seats::run(args, Compute::Process).await,
+            Command::Payment(args) => payment::run(args, Compute::Process).await,
+            Command::Receipt(args) => receipt::run(args, Compute::Process).await,
+            Command::Status(args) => status::run(args, Compute::Process).await,
+            #[cfg(feature = "lambda")]
+            Command::Lambda(function) => function.run().await,
             Command::Demo(args) => demo::run(args).await,
             Command::Init(args) => init::run(args).await,
             Command::Request(args) => request::run(args).await,

@@ -28,7 +28,7 @@ pub use rates::{EventRate, RatesView, event_rates};
 pub use row::listed;
 pub use server::Stopping;
 pub use status::{LIMIT_MAX, bookings};
-pub use token::{Token, guarded};
+pub use token::{SignedCaller, Token, guarded, guarded_by_signature};
 pub use vitals::{ServiceView, VitalsView, vitals};
 
 use std::sync::Arc;
@@ -111,6 +111,11 @@ async fn errors_as_json(answer: Response) -> Response {
     told
 }
 
+/// The routes as [`serve`] serves them: every error has a JSON body.
+pub fn finished(routes: Router) -> Router {
+    routes.layer(map_response(errors_as_json))
+}
+
 /// Serves until `stop` is cancelled, then lets open requests finish, and counts the connections in
 /// `count`; a stream ends when its handler hears of it by [`Stopping`]. Every error is JSON, even
 /// the answer to bytes that are no HTTP request.
@@ -120,5 +125,5 @@ pub async fn serve(
     count: Connections,
     stop: CancellationToken,
 ) {
-    server::serve(listener, router.layer(map_response(errors_as_json)), count, stop).await;
+    server::serve(listener, finished(router), count, stop).await;
 }

@@ -48,6 +48,11 @@ impl Token {
     }
 }
 
+/// Whoever asks has signed the request, and AWS has checked the signature. Only the service itself
+/// may put this beside a request.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedCaller;
+
 fn digest(text: &[u8]) -> [u8; 32] {
     Sha256::digest(text).into()
 }
@@ -61,6 +66,30 @@ pub fn guarded(routes: Router, token: Option<Token>) -> Router {
         None => routes,
     };
     routes.route_layer(map_response(kept_in_house))
+}
+
+/// The same routes, for callers that have signed their request, and for clients that show the
+/// token, if there is one.
+pub fn guarded_by_signature(routes: Router, token: Option<Token>) -> Router {
+    let door = Arc::new(token);
+    let routes = routes.route_layer(from_fn_with_state(door, check_signature));
+    routes.route_layer(map_response(kept_in_house))
+}
+
+async fn check_signature(
+    State(token): State<Arc<Option<Token>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.extensions().get::<SignedCaller>().is_some() {
+        return next.run(request).await;
+    }
+    if let Some(token) = &*token {
+        return check(State(token.clone()), request, next).await;
+    }
+    let problem = "this needs a request that is signed with AWS credentials (SigV4, service \
+                   `lambda`): this function has no token of its own";
+    (StatusCode::FORBIDDEN, Json(serde_json::json!({ "error": problem }))).into_response()
 }
 
 /// The same answer, which no cache may keep unless it says otherwise. A browser gives it to no page

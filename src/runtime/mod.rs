@@ -15,6 +15,7 @@
 mod ages;
 mod amend;
 mod attendant;
+mod batch;
 mod breaker;
 mod canary;
 mod canary_duty;

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::service::{Service, no_routes};
+use super::service::{Compute, Service, no_routes};
 use crate::{
     config::{ServiceArgs, Span, StoreName, StripeArgs},
     domain::RoleName,
@@ -40,18 +40,18 @@ pub enum GatewayName {
     Stripe,
 }
 
-/// Runs `booking payment` until it is told to stop.
+/// Runs `booking payment` until it is told to stop, or `booking lambda payment` until Lambda ends it.
 ///
 /// # Errors
 /// If the service cannot start, or does not end well.
-pub async fn run(args: PaymentArgs) -> Result<(), Fault> {
+pub async fn run(args: PaymentArgs, compute: Compute) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     match args.gateway {
         GatewayName::Simulated => {
             if args.service.store.store == StoreName::Sqlite {
                 agree(&args.service.data.folder)?;
             }
-            let service = Service::prepare(RoleName::Payment, args.service.clone());
+            let service = Service::prepare(RoleName::Payment, args.service.clone(), compute);
             let Some(mut service) = signals.or(service).await? else { return Ok(()) };
             let rows = service.store.of_gateway(&args.service)?;
             service.eyes.extend(rows.eye());
@@ -61,7 +61,7 @@ pub async fn run(args: PaymentArgs) -> Result<(), Fault> {
         GatewayName::Stripe => {
             // The key is read first, because payment must not start without one.
             let gateway = stripe(&args.stripe, args.service.effect_timeout.0)?;
-            let service = Service::prepare(RoleName::Payment, args.service.clone());
+            let service = Service::prepare(RoleName::Payment, args.service.clone(), compute);
             let Some(service) = signals.or(service).await? else { return Ok(()) };
             service.run(charging(gateway, &args), no_routes, signals).await
         }

@@ -3,7 +3,7 @@
 use clap::Args;
 use tracing::info;
 
-use super::service::{Service, no_routes};
+use super::service::{Compute, Service, no_routes};
 use crate::{
     config::{MailArgs, ServiceArgs, StoreName},
     domain::RoleName,
@@ -23,11 +23,11 @@ pub struct ReceiptArgs {
     pub mail: MailArgs,
 }
 
-/// Runs `booking receipt` until it is told to stop.
+/// Runs `booking receipt` until it is told to stop, or `booking lambda receipt` until Lambda ends it.
 ///
 /// # Errors
 /// If the service cannot start, or does not end well.
-pub async fn run(args: ReceiptArgs) -> Result<(), Fault> {
+pub async fn run(args: ReceiptArgs, compute: Compute) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let mailing = Mailing::read(&args.mail)?;
     if let Some((prints, lacks)) = mailing.head().scripts() {
@@ -42,7 +42,7 @@ pub async fn run(args: ReceiptArgs) -> Result<(), Fault> {
         of_service.in_hand = of_service.in_hand.min(most);
     }
     // The store is opened first: without it, no receipts folder may be created.
-    let service = Service::prepare(RoleName::Receipt, of_service);
+    let service = Service::prepare(RoleName::Receipt, of_service, compute);
     let Some(mut service) = signals.or(service).await? else { return Ok(()) };
     // A receipt in the folder survives the same failures as the rows of its role.
     let durability = match args.service.store.store {

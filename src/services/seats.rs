@@ -3,7 +3,7 @@
 use clap::Args;
 use tracing::warn;
 
-use super::service::{Service, no_routes};
+use super::service::{Compute, Service, no_routes};
 use crate::{
     config::{HoldArgs, ServiceArgs},
     domain::{RoleName, sale::Sells, schedule::Schedule},
@@ -27,14 +27,14 @@ pub struct SeatsArgs {
     pub hold: HoldArgs,
 }
 
-/// Runs `booking seats` until it is told to stop.
+/// Runs `booking seats` until it is told to stop, or `booking lambda seats` until Lambda ends it.
 ///
 /// # Errors
 /// If the service cannot start, or does not end well.
-pub async fn run(args: SeatsArgs) -> Result<(), Fault> {
+pub async fn run(args: SeatsArgs, compute: Compute) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let role = SeatsRole(seats_rules(&args.flights, args.hold.hold_limit)?);
-    let service = Service::prepare(RoleName::Seats, args.service);
+    let service = Service::prepare(RoleName::Seats, args.service, compute);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
     warn_of_what_is_left_open(&role.0.schedule);
     service.run(role, no_routes, signals).await

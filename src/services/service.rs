@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
-use tokio::{
-    net::TcpListener,
-    task::{JoinError, JoinHandle, JoinSet},
-};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::address::default_http;
+#[cfg(feature = "lambda")]
+use super::function::{self, Function};
+use super::{address::default_http, process::until_ended};
+#[cfg(feature = "lambda")]
+use crate::bus::aws::MappedQueue;
 use crate::{
     aws::Names,
     clock::Clock,
@@ -20,7 +21,7 @@ use crate::{
     http,
     metrics::{Metrics, RequestCount},
     roles::Role,
-    runtime::{Attendant, DELETES_LINGER_MIN, EndedByItself, PollHealth, UnitOfWork, Worker},
+    runtime::{Attendant, DELETES_LINGER_MIN, PollHealth, UnitOfWork, Worker},
     telemetry::{self, Export},
     traces::{Places, Traces},
     wiring::{AnyStore, Chosen, Eye, Road, Signals, aws_config, cannot_listen},
@@ -36,6 +37,23 @@ pub(super) fn no_routes<R>(_: Arc<UnitOfWork<R, AnyStore>>) -> axum::Router {
     axum::Router::new()
 }
 
+/// What a service runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compute {
+    /// A process of its own, such as a container.
+    Process,
+    /// A function of AWS Lambda.
+    #[cfg(feature = "lambda")]
+    Lambda,
+}
+
+/// Where a service is reached.
+enum Door {
+    Address(TcpListener),
+    #[cfg(feature = "lambda")]
+    Invocations,
+}
+
 /// A service that is ready to run, with everything but its role.
 pub(super) struct Service {
     role: RoleName,
@@ -49,7 +67,7 @@ pub(super) struct Service {
     /// What all AWS clients of the service share, and what counts their requests.
     pub(super) aws: SdkConfig,
     pub(super) requests: RequestCount,
-    listener: TcpListener,
+    door: Door,
     pub(super) metrics: Metrics,
     traces: Traces,
     export: Option<Export>,
@@ -57,7 +75,15 @@ pub(super) struct Service {
 
 impl Service {
     /// Checks settings, store, port and account, before the service takes its first message.
-    pub(super) async fn prepare(role: RoleName, args: ServiceArgs) -> Result<Service, Fault> {
+    pub(super) async fn prepare(
+        role: RoleName,
+        args: ServiceArgs,
+        compute: Compute,
+    ) -> Result<Service, Fault> {
+        #[cfg(feature = "lambda")]
+        if compute == Compute::Lambda {
+            function::check(&args)?;
+        }
         args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
         let chosen = Chosen::read(&args)?;
         let (names, count) = (chosen.names(&args)?, RequestCount::default());
@@ -68,8 +94,15 @@ impl Service {
             .map_err(|it| Fault::config(&it))?;
         let config = aws_config().await?;
         let store = AnyStore::of_service(&args, role, &config, count.clone()).await?;
-        let http = args.http.clone().unwrap_or_else(|| default_http(role).to_owned());
-        let listener = TcpListener::bind(&http).await.map_err(|it| cannot_listen(&http, &it))?;
+        let door = match compute {
+            Compute::Process => {
+                let http = args.http.clone().unwrap_or_else(|| default_http(role).to_owned());
+                let bound = TcpListener::bind(&http).await;
+                Door::Address(bound.map_err(|it| cannot_listen(&http, &it))?)
+            }
+            #[cfg(feature = "lambda")]
+            Compute::Lambda => Door::Invocations,
+        };
         // On a FIFO queue the next message of a booking waits for the delete.
         let linger =
             if names.are_fifo() { DELETES_LINGER_MIN } else { args.limits().deletes_linger() };
@@ -85,7 +118,7 @@ impl Service {
             eyes,
             aws,
             requests,
-            listener,
+            door,
             metrics,
             traces,
             export,
@@ -109,9 +142,22 @@ impl Service {
             None => attendant,
         };
         let seed = fastrand::u64(..);
+        let listener = match self.door {
+            Door::Address(it) => it,
+            #[cfg(feature = "lambda")]
+            Door::Invocations => {
+                let queue_arn = queue.requests().queue_arn().to_owned();
+                let queue = MappedQueue(queue);
+                let worker = Worker::new(queue, attendant, limits, poll_health, seed);
+                let worker = worker.with_traces(self.traces);
+                let function =
+                    Function { worker, queue_arn, routes: routes(work), export: self.export };
+                return function.run(drivers, signals).await;
+            }
+        };
         let worker = Worker::new(queue, attendant, limits, poll_health.clone(), seed);
         let worker = Arc::new(worker.with_traces(self.traces));
-        let address = self.listener.local_addr().map_err(|it| {
+        let address = listener.local_addr().map_err(|it| {
             Fault::Config(format!("cannot read the address of the HTTP server (--http): {it}"))
         })?;
         let eyes = self.eyes;
@@ -128,7 +174,7 @@ impl Service {
             prefix = self.args.aws.prefix,
             "ready"
         );
-        let listening = tokio::spawn(http::serve(self.listener, router, connections, stop.clone()));
+        let listening = tokio::spawn(http::serve(listener, router, connections, stop.clone()));
         let working = tokio::spawn(worker.run(stop.clone()));
         let told = async || signals.next().await;
         let ended = until_ended(listening, working, drivers, stop, told).await;
@@ -137,143 +183,5 @@ impl Service {
             export.finish().await;
         }
         ended
-    }
-}
-
-/// Waits until a service is told to stop, lets its worker finish, and says how it ended. `told`
-/// returns at the next signal.
-///
-/// Neither the HTTP server nor the worker nor a driver of batches may end by itself. If one does,
-/// the process ends, so that its supervisor starts another one.
-async fn until_ended(
-    mut listening: JoinHandle<()>,
-    mut working: JoinHandle<Result<(), EndedByItself>>,
-    mut drivers: JoinSet<()>,
-    stop: CancellationToken,
-    mut told: impl AsyncFnMut(),
-) -> Result<(), Fault> {
-    let ended_by_itself = tokio::select! {
-        biased;
-        () = told() => None,
-        _ = &mut listening => Some("the HTTP server"),
-        ended = &mut working => return worker_ended(ended),
-        // Polled after the worker: when the worker ends, its bus ends, and with it the drivers.
-        Some(_) = drivers.join_next() => Some("a sender of batches"),
-    };
-    stop.cancel();
-    let finished = async {
-        let ended = working.await;
-        // Open HTTP requests had the time of the worker; they get no further time.
-        listening.abort();
-        ended
-    };
-    tokio::select! {
-        biased;
-        ended = finished => match (worker_ended(ended), ended_by_itself) {
-            (Ok(()), Some(part)) => Err(Fault::Internal(format!(
-                "{part} of this service ended by itself: see the panic in the log before this line"
-            ))),
-            (other, _) => other,
-        },
-        () = told() => Err(Fault::Interrupted),
-    }
-}
-
-fn worker_ended(ended: Result<Result<(), EndedByItself>, JoinError>) -> Result<(), Fault> {
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(part)) => Err(Fault::Internal(part.to_string())),
-        // The text of a panic may quote a message, so it is not repeated.
-        Err(_) => Err(Fault::Internal(
-            "the worker ended by itself: see the panic in the log before this line".to_owned(),
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{future::pending, process::ExitCode};
-
-    use super::*;
-
-    /// A part that runs until it is told to stop, as the HTTP server and the worker do.
-    async fn part(stop: CancellationToken) {
-        stop.cancelled().await;
-    }
-
-    async fn worker(stop: CancellationToken) -> Result<(), EndedByItself> {
-        stop.cancelled().await;
-        Ok(())
-    }
-
-    /// The fault of a service with these parts that gets no signal.
-    async fn alone(
-        http: impl Future<Output = ()> + Send + 'static,
-        worker: impl Future<Output = Result<(), EndedByItself>> + Send + 'static,
-        stop: CancellationToken,
-    ) -> Fault {
-        let parts = (tokio::spawn(http), tokio::spawn(worker));
-        let drivers = JoinSet::new();
-        until_ended(parts.0, parts.1, drivers, stop, async || pending().await).await.unwrap_err()
-    }
-
-    #[tokio::test]
-    async fn a_service_of_which_a_part_ends_by_itself_ends_with_70_and_says_which() {
-        let secret = "Ada ada@example.com tok_visa";
-        let seen = |fault: Fault, part: &str| {
-            assert_eq!(format!("{:?}", fault.exit_code()), format!("{:?}", ExitCode::from(70)));
-            let told = fault.to_string();
-            assert!(told.contains(part) && told.contains("ended by itself"), "{told}");
-            assert!(!told.contains("Ada"), "{told}");
-        };
-        let stop = CancellationToken::new();
-        let dies = async move { panic!("{secret}") };
-        seen(alone(dies, worker(stop.clone()), stop.clone()).await, "HTTP server");
-        assert!(stop.is_cancelled(), "the worker finished what it had in hand");
-
-        let stop = CancellationToken::new();
-        seen(alone(async {}, worker(stop.clone()), stop).await, "HTTP server");
-
-        let stop = CancellationToken::new();
-        let dies = async move { panic!("{secret}") };
-        seen(alone(part(stop.clone()), dies, stop).await, "worker");
-
-        let stop = CancellationToken::new();
-        let dies = async { Err(EndedByItself("a receive")) };
-        seen(alone(part(stop.clone()), dies, stop).await, "a receive of the worker");
-    }
-
-    /// Without the driver, every publish and every delete would fail, while polling went on.
-    /// Failure matrix: A30.
-    #[tokio::test]
-    async fn a_service_whose_batches_are_not_sent_any_more_ends_with_70() {
-        let stop = CancellationToken::new();
-        let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(worker(stop.clone())));
-        let mut drivers = JoinSet::new();
-        drivers.spawn(pending());
-        drivers.spawn(async { panic!("Ada") });
-        let ended = until_ended(parts.0, parts.1, drivers, stop, async || pending().await).await;
-        let told = ended.unwrap_err().to_string();
-        assert!(told.contains("a sender of batches of this service ended by itself"), "{told}");
-        assert!(!told.contains("Ada"), "{told}");
-    }
-
-    #[tokio::test]
-    async fn told_once_it_ends_well_and_told_twice_at_once() {
-        let stop = CancellationToken::new();
-        let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(worker(stop.clone())));
-        let mut times = 0;
-        let once = async || {
-            times += 1;
-            if times > 1 {
-                pending::<()>().await;
-            }
-        };
-        assert_eq!(until_ended(parts.0, parts.1, JoinSet::new(), stop, once).await, Ok(()));
-
-        let stop = CancellationToken::new();
-        let parts = (tokio::spawn(part(stop.clone())), tokio::spawn(pending()));
-        let ended = until_ended(parts.0, parts.1, JoinSet::new(), stop, async || {}).await;
-        assert_eq!(ended, Err(Fault::Interrupted));
     }
 }

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::{address::default_http, service::Service};
+use super::{
+    address::default_http,
+    service::{Compute, Service},
+};
+#[cfg(feature = "lambda")]
+use crate::wiring::status_token;
 use crate::{
     aws::Clients,
     clock::Clock,
@@ -42,11 +47,11 @@ pub struct StatusArgs {
     pub watch_queues: bool,
 }
 
-/// Runs `booking status` until it is told to stop.
+/// Runs `booking status` until it is told to stop, or `booking lambda status` until Lambda ends it.
 ///
 /// # Errors
 /// If the service cannot start, or does not end well.
-pub async fn run(args: StatusArgs) -> Result<(), Fault> {
+pub async fn run(args: StatusArgs, compute: Compute) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
     let stuck_after = jiff::SignedDuration::try_from(args.stuck_after.0)
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
@@ -54,21 +59,38 @@ pub async fn run(args: StatusArgs) -> Result<(), Fault> {
     let trace_url = trace_url.map_err(|it| Fault::Config(format!("--trace-url: {it}")))?;
     let role = RoleName::Status;
     let address = args.service.http.as_deref().unwrap_or_else(|| default_http(role));
-    let Some(token) = signals.or(door(&args.door, address)).await? else { return Ok(()) };
-    let service = Service::prepare(role, args.service);
+    let door = async {
+        match compute {
+            Compute::Process => door(&args.door, address).await,
+            #[cfg(feature = "lambda")]
+            Compute::Lambda => Ok(status_token(&args.door.token)?.map(|it| it.1)),
+        }
+    };
+    let Some(token) = signals.or(door).await? else { return Ok(()) };
+    let service = Service::prepare(role, args.service, compute);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
     let watch = if args.watch_queues { Some(watch(&service)?) } else { None };
     let metrics = service.metrics.clone();
+    #[cfg(feature = "lambda")]
+    let open = args.door.http_open;
     let routes = move |work: Arc<_>| {
-        Census::begin(&metrics, Arc::clone(&work), Clock::Machine, stuck_after);
-        let settings = page::Settings { stuck_after, trace_url, watch: watch.clone() };
-        let routes = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
-            .merge(page::routes(Arc::clone(&work), Clock::Machine, settings))
+        let api = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
             .merge(http::event_rates(Arc::clone(&work), Clock::Machine))
-            .merge(http::canaries(work))
-            .merge(http::vitals(watch))
+            .merge(http::canaries(Arc::clone(&work)))
+            .merge(http::vitals(watch.clone()))
             .merge(http::contract());
-        http::guarded(routes, token)
+        match compute {
+            Compute::Process => {
+                Census::begin(&metrics, Arc::clone(&work), Clock::Machine, stuck_after);
+                let settings = page::Settings { stuck_after, trace_url, watch };
+                http::guarded(api.merge(page::routes(work, Clock::Machine, settings)), token)
+            }
+            // The page keeps a stream open, and a function answers once.
+            #[cfg(feature = "lambda")]
+            Compute::Lambda if open && token.is_none() => http::guarded(api, None),
+            #[cfg(feature = "lambda")]
+            Compute::Lambda => http::guarded_by_signature(api, token),
+        }
     };
     service.run(StatusRole, routes, signals).await
 }

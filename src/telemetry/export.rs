@@ -60,10 +60,21 @@ impl Sink for Spans {
 #[derive(Debug)]
 pub struct Export {
     stop: CancellationToken,
+    flushes: mpsc::Sender<oneshot::Sender<()>>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Export {
+    /// Sends what is there, for at most two seconds: for a process that is frozen afterwards. What
+    /// takes longer goes on when the process does.
+    pub async fn flush(&self) {
+        let (tell_sent, sent) = oneshot::channel();
+        // If there is no room, or the thread has ended, nothing can be done here.
+        if self.flushes.try_send(tell_sent).is_ok() {
+            let _ = tokio::time::timeout(LAST_SPANS_MAX, sent).await;
+        }
+    }
+
     /// Sends what is left, for at most two seconds.
     pub async fn finish(self) {
         self.stop.cancel();
@@ -101,11 +112,13 @@ pub(super) fn start(
     let (queue, waiting) = mpsc::channel(settings.queue);
     let (full, stop) = (Arc::new(Notify::new()), CancellationToken::new());
     let (tell_ended, ended) = oneshot::channel();
+    let (flushes, asked) = mpsc::channel(1);
     let spans =
         Spans { queue, full: Arc::clone(&full), batch: settings.batch, dropped: dropped.clone() };
     let sender = Sender {
         waiting,
         full,
+        asked,
         stop: stop.clone(),
         batch: settings.batch,
         delay: settings.delay,
@@ -125,13 +138,15 @@ pub(super) fn start(
         runtime.shutdown_background();
     });
     started.map_err(|_| unusable("the system gives no thread to send spans"))?;
-    Ok((spans, Export { stop, ended }))
+    Ok((spans, Export { stop, flushes, ended }))
 }
 
 /// Collects spans into batches and sends them.
 struct Sender<E> {
     waiting: mpsc::Receiver<SpanData>,
     full: Arc<Notify>,
+    /// Who waits until what is there is sent.
+    asked: mpsc::Receiver<oneshot::Sender<()>>,
     stop: CancellationToken,
     batch: usize,
     delay: Duration,
@@ -146,13 +161,22 @@ impl<E: opentelemetry_sdk::trace::SpanExporter> Sender<E> {
     /// Works until it is told to stop, and then sends what is left.
     async fn run(mut self) {
         loop {
+            let mut waits = None;
             let stopping = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => true,
+                Some(it) = self.asked.recv() => {
+                    waits = Some(it);
+                    false
+                }
                 () = self.full.notified() => false,
                 () = tokio::time::sleep(self.delay) => false,
             };
             self.send_all().await;
+            if let Some(waits) = waits {
+                // Whoever waited may have gone on.
+                let _ = waits.send(());
+            }
             if stopping {
                 return;
             }

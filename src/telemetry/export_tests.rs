@@ -60,6 +60,7 @@ fn span() -> SpanData {
 
 struct Bench {
     spans: Spans,
+    flushes: mpsc::Sender<oneshot::Sender<()>>,
     stop: CancellationToken,
     dropped: Counter,
     collector: Collector,
@@ -71,10 +72,12 @@ fn bench(way: Way) -> (Bench, Sender<Collector>) {
     let (full, stop, dropped) =
         (Arc::new(Notify::new()), CancellationToken::new(), Counter::default());
     let batches = Arc::default();
+    let (flushes, asked) = mpsc::channel(1);
     let collector = Collector { way: Arc::new(Mutex::new(way)), batches };
     let sender = Sender {
         waiting,
         full: Arc::clone(&full),
+        asked,
         stop: stop.clone(),
         batch: 4,
         delay: Duration::from_secs(5),
@@ -84,7 +87,7 @@ fn bench(way: Way) -> (Bench, Sender<Collector>) {
         failing: false,
     };
     let spans = Spans { queue, full, batch: 4, dropped: dropped.clone() };
-    (Bench { spans, stop, dropped, collector }, sender)
+    (Bench { spans, flushes, stop, dropped, collector }, sender)
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,6 +108,27 @@ async fn spans_leave_by_full_batches_and_the_rest_after_a_while_or_at_the_end() 
     sending.await.unwrap();
     assert_eq!(batches(), [4, 1, 1, 1]);
     assert_eq!(bench.dropped.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_waits_until_what_is_there_is_sent_and_never_for_long() {
+    let (bench, sender) = self::bench(Way::Works);
+    let sending = tokio::spawn(sender.run());
+    let (_, ended) = oneshot::channel();
+    let export = Export { stop: bench.stop.clone(), flushes: bench.flushes.clone(), ended };
+    let begun = tokio::time::Instant::now();
+    bench.spans.take(span());
+    export.flush().await;
+    assert_eq!(*bench.collector.batches.lock().unwrap(), [1]);
+    assert_eq!(begun.elapsed(), Duration::ZERO, "nothing waits for the next batch");
+    *bench.collector.way.lock().unwrap() = Way::Hangs;
+    bench.spans.take(span());
+    export.flush().await;
+    assert_eq!(begun.elapsed(), LAST_SPANS_MAX);
+    sending.abort();
+    let _ = sending.await;
+    export.flush().await;
+    assert_eq!(begun.elapsed(), LAST_SPANS_MAX, "nobody sends any more");
 }
 
 /// Two threads that end spans at the same time may both see a queue that is longer than a batch.
@@ -136,7 +160,8 @@ async fn a_span_that_finds_no_room_is_dropped_at_once_and_counted() {
     assert_eq!(bench.dropped.get(), 4, "it is counted once");
     let (tell_ended, ended) = oneshot::channel();
     let begun = tokio::time::Instant::now();
-    Export { stop: bench.stop.clone(), ended }.finish().await;
+    let (stop, flushes) = (bench.stop.clone(), bench.flushes.clone());
+    Export { stop, flushes, ended }.finish().await;
     assert_eq!(begun.elapsed(), LAST_SPANS_MAX, "the end waits for two seconds and no longer");
     drop(tell_ended);
     sending.abort();

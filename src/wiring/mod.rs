@@ -25,6 +25,6 @@ pub use mailers::AnyMailer;
 pub(crate) use mailers::{Around, Mailing};
 pub use parts::{aws_config, gateway_in, seats_rules};
 pub use places::{existing_store_file, gateway_file, read_store, receipts_folder, store_file};
-pub use roads::{Chosen, Road, connect, intake, names, no_events, publisher};
+pub use roads::{AnyOutbox, Chosen, Road, connect, intake, names, no_events, publisher};
 pub(crate) use signals::Signals;
 pub use stores::{AnyStore, Eye};

@@ -4,12 +4,14 @@
 mod event_bus;
 mod failure;
 mod fit;
+mod mapped;
 mod message;
 mod publisher;
 mod requests;
 mod tasks;
 
 pub(crate) use failure::failure;
+pub use mapped::MappedQueue;
 pub(crate) use message::{delivery, seconds};
 pub use publisher::AwsPublisher;
 pub(crate) use requests::{Returned, SqsQueue, change_visibility};
@@ -110,6 +112,12 @@ impl AwsBus {
 }
 
 impl AwsRequests {
+    /// The ARN of the service's queue.
+    #[must_use]
+    pub fn queue_arn(&self) -> &str {
+        &self.queue.arn
+    }
+
     /// Where it publishes.
     #[must_use]
     pub fn publisher(&self) -> &AwsPublisher {

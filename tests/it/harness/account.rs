@@ -1,6 +1,7 @@
 //! Topics and queues of a test's own in LocalStack, made by the SDK from `topics/`: faster than
 //! Terraform, which has tests of its own.
 
+use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::{DeadLetterConfig, PutEventsRequestEntry, Target};
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use aws_sdk_sqs::{
@@ -64,18 +65,17 @@ fn queue_arn(queue: &str) -> String {
 impl Account {
     /// What somebody else made under `prefix`.
     pub async fn existing(prefix: &str) -> Account {
-        Account::at(LocalStack::running(), prefix).await
+        Account::of(&LocalStack::running().config().await, prefix)
     }
 
-    async fn at(localstack: &LocalStack, prefix: &str) -> Account {
-        let config = localstack.config().await;
+    fn of(config: &SdkConfig, prefix: &str) -> Account {
         let count = RequestCount::default();
         Account {
             prefix: prefix.to_owned(),
             names: Names::new(prefix),
-            sns: aws_sdk_sns::Client::new(&config),
-            sqs: aws_sdk_sqs::Client::new(&config),
-            clients: Clients::new(&config, count.clone()).unwrap(),
+            sns: aws_sdk_sns::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
+            clients: Clients::new(config, count.clone()).unwrap(),
             count,
             events: None,
         }
@@ -83,9 +83,9 @@ impl Account {
 
     /// An event bus, queues and rules as `topics/` has them.
     pub async fn on_event_bus() -> Account {
-        let localstack = LocalStack::running();
-        let account = Account::at(localstack, &unique("t")).await;
-        let events = event_bridge(&localstack.config().await, account.count.clone());
+        let config = LocalStack::running().config().await;
+        let account = Account::of(&config, &unique("t"));
+        let events = event_bridge(&config, account.count.clone());
         events.create_event_bus().name(account.names.event_bus()).send().await.unwrap();
         let account = Account { events: Some(events), ..account };
         account.listeners(false).await;
@@ -111,7 +111,7 @@ impl Account {
 
     /// FIFO topics and queues, and subscriptions as `topics/` has them.
     pub async fn fifo() -> Account {
-        let account = Account::at(LocalStack::running(), &unique("t")).await.and_fifo();
+        let account = Account::existing(&unique("t")).await.and_fifo();
         account.topics(false).await;
         account
     }
@@ -129,12 +129,12 @@ impl Account {
 
     /// Topics, queues and subscriptions as `topics/` has them. `raw`: without the SNS envelope.
     pub async fn make(raw: bool) -> Account {
-        Account::make_in(LocalStack::running(), raw).await
+        Account::make_at(&LocalStack::running().config().await, raw).await
     }
 
-    /// The same in a LocalStack of the test's own.
-    pub async fn make_in(localstack: &LocalStack, raw: bool) -> Account {
-        let account = Account::at(localstack, &unique("t")).await;
+    /// The same wherever a configuration leads.
+    pub async fn make_at(config: &SdkConfig, raw: bool) -> Account {
+        let account = Account::of(config, &unique("t"));
         account.topics(raw).await;
         account
     }

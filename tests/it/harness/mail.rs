@@ -1,5 +1,5 @@
 //! Where the mail of the tests goes: a mail server that fails as the address says
-//! (tests/it/peers/smtp.py), and an Amazon SES (tests/it/peers/ses.py). Both end with the test.
+//! (tests/it/peers/smtp.py), and an Amazon SES (tests/it/peers/ministack.py). Both end with the test.
 
 use std::{fs, process::Child, sync::OnceLock};
 
@@ -160,7 +160,7 @@ impl Ses {
     pub fn running() -> &'static Ses {
         static RUNNING: OnceLock<Ses> = OnceLock::new();
         RUNNING.get_or_init(|| {
-            let (child, port) = started(&mut peer("ses.py"));
+            let (child, port) = started(&mut peer("ministack.py"));
             Ses { endpoint: format!("http://127.0.0.1:{port}"), _leash: child }
         })
     }

@@ -1,6 +1,7 @@
 //! Whole bookings in one process, step by step.
 
 pub mod attendant;
+pub mod batches;
 pub mod breaker;
 pub mod breaks;
 pub mod endings;

@@ -17,7 +17,7 @@ fn rows_of_the_matrix() -> BTreeSet<String> {
     let ids = matrix.lines().filter_map(|it| it.strip_prefix("| ")?.split(' ').next());
     let is_id = |it: &&str| {
         let mut letters = it.chars();
-        letters.next().is_some_and(|it| ('A'..='F').contains(&it) || ('I'..='L').contains(&it))
+        letters.next().is_some_and(|it| ('A'..='F').contains(&it) || ('I'..='M').contains(&it))
             && letters.next().is_some_and(|it| it.is_ascii_digit())
     };
     ids.filter(is_id).map(str::to_owned).collect()

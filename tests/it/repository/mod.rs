@@ -12,3 +12,4 @@ pub mod sources;
 pub mod supply;
 pub mod terraform;
 pub mod topology;
+pub mod zip;

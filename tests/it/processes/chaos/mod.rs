@@ -3,11 +3,12 @@
 //!
 //! The schedule of the nemesis is in real time, as its victims live in it; all else waits for
 //! conditions. BOOKING_CHAOS_BOOKINGS and BOOKING_CHAOS_SEED set length and seed: `just chaos`.
-//! BOOKING_CHAOS_STORE=sqlite, dynamodb or step-functions leaves out the others: on files, on
-//! tables, and with a state machine.
+//! BOOKING_CHAOS_STORE=sqlite, dynamodb, step-functions or lambda leaves out the others: on files,
+//! on tables, with a state machine, and as functions.
 
 mod cast;
 mod evidence;
+mod functions;
 mod outside;
 
 use std::{
@@ -131,7 +132,7 @@ async fn chaos(Nemesis { dynamodb, outside, machine }: Nemesis, bookings: usize)
     say(&format!("chaos on {on}: {bookings} bookings, BOOKING_CHAOS_SEED={seed}"));
     let began = Instant::now();
     let (localstack, folder) = (LocalStack::start(), Folder::new());
-    let account = Arc::new(Account::make_in(&localstack, false).await);
+    let account = Arc::new(Account::make_at(&localstack.config().await, false).await);
     let tables = match &dynamodb {
         Some(it) => Some(Tables::make_in(it, &account.prefix).await),
         None => None,

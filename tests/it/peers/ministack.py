@@ -1,6 +1,7 @@
-"""Runs MiniStack, whose SES has version 2 of its API, on a free port of 127.0.0.1.
+"""Runs MiniStack on a free port of 127.0.0.1: its SES has version 2 of its API, and its Lambda runs the binary of a
+function as a process, with event source mappings of SQS.
 
-Usage: ses.py. It prints its port when it listens, and ends when its stdin closes. Whatever it says itself goes
+Usage: ministack.py. It prints its port when it listens, and ends when its stdin closes. Whatever it says itself goes
 nowhere.
 """
 
@@ -32,7 +33,13 @@ def answers(port):
 port = free_port()
 emulator = subprocess.Popen(
     [sys.executable, "-m", "ministack.app"],
-    env=os.environ | {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"},
+    # The endpoint is where the functions find AWS.
+    env=os.environ
+    | {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+    },
     stdin=subprocess.DEVNULL,
     stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL,
@@ -41,7 +48,7 @@ try:
     deadline = time.monotonic() + PATIENCE_S
     while not answers(port):
         if emulator.poll() is not None or time.monotonic() > deadline:
-            sys.exit(f"ses.py: MiniStack does not answer (it ended: {emulator.poll()})")
+            sys.exit(f"ministack.py: MiniStack does not answer (it ended: {emulator.poll()})")
         time.sleep(0.1)
     print(port, flush=True)
     sys.stdin.read()

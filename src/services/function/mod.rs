@@ -1,0 +1,176 @@
+//! A service as a Lambda function: each invocation is a batch of its queue, or a request to its
+//! function URL. It must leave nothing to do for after the answer, since the process is frozen then.
+
+mod payload;
+mod turn;
+mod url;
+
+use std::{env, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use futures_util::FutureExt;
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use self::{
+    payload::{Payload, Unreadable},
+    turn::{InTurn, Turn},
+};
+use crate::{
+    bus::aws::MappedQueue,
+    clock::Clock,
+    config::{Integration, ServiceArgs, StoreName},
+    domain::decision::Rules,
+    fault::Fault,
+    http,
+    roles::Role,
+    runtime::{Ended, Worker},
+    telemetry::Export,
+    wiring::{AnyOutbox, AnyStore, Signals},
+};
+
+/// How long before its deadline an invocation gives back what is not finished. Lambda kills what
+/// has not answered at the deadline, and then the whole batch comes again.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+
+/// What Lambda sets for every function, and the runtime crate cannot do without.
+const VARIABLES: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+];
+
+/// A role as a function.
+pub(super) struct Function<R: Role> {
+    pub(super) worker: Worker<MappedQueue, R, AnyStore, AnyOutbox>,
+    /// The one queue whose messages it accepts.
+    pub(super) queue_arn: String,
+    /// What its function URL answers.
+    pub(super) routes: Router,
+    pub(super) export: Option<Export>,
+}
+
+/// Checks that this is a function, and that the settings make sense for one.
+///
+/// # Errors
+/// Names the variable that is missing, or the settings that contradict each other.
+pub(super) fn check(args: &ServiceArgs) -> Result<(), Fault> {
+    for variable in VARIABLES {
+        if env::var_os(variable).is_none() {
+            return Err(Fault::Config(format!(
+                "`booking lambda` runs inside of AWS Lambda, which sets {variable}: deploy it as a \
+                 function (docs/LAMBDA.md), or leave out `lambda` to run the service as a process"
+            )));
+        }
+    }
+    if args.store.store != StoreName::Dynamodb {
+        return Err(Fault::Config(
+            "a function keeps nothing of its own, neither files nor memory: `booking lambda` needs \
+             --store dynamodb (BOOKING_STORE=dynamodb)"
+                .to_owned(),
+        ));
+    }
+    if args.delivery.events.fifo {
+        return Err(Fault::Config(
+            "`booking lambda` and --fifo do not go together: Lambda deletes a batch as a whole, so \
+             that each message would hold up its booking until all others are dealt with"
+                .to_owned(),
+        ));
+    }
+    if args.integration.integration == Integration::StepFunctions {
+        return Err(Fault::Config(
+            "`booking lambda` and --integration step-functions do not go together: leave out one of \
+             them"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+impl<R: Role> Function<R> {
+    /// Takes one invocation after the other, until Lambda or a signal ends the process. An
+    /// invocation that has begun is answered first.
+    ///
+    /// # Errors
+    /// If Lambda cannot be asked any more, or a part of the service ended by itself.
+    pub(super) async fn run(
+        self,
+        mut drivers: JoinSet<()>,
+        mut signals: Signals,
+    ) -> Result<(), Fault> {
+        info!(role = %R::Rules::SERVICE, queue = self.queue_arn, "ready");
+        let turn = Turn::default();
+        let function = Arc::new(self);
+        let handler = service_fn(move |event: LambdaEvent<Value>| {
+            let function = Arc::clone(&function);
+            async move { function.answer(event).await }
+        });
+        let runtime = Runtime::new(handler).layer(InTurn::of(&turn));
+        let mut running = pin!(runtime.run());
+        tokio::select! {
+            biased;
+            () = signals.next() => {}
+            _ = &mut running => return Err(ended("the conversation with Lambda")),
+            Some(_) = drivers.join_next() => return Err(ended("a sender of batches")),
+        }
+        tokio::select! {
+            biased;
+            () = signals.next() => Err(Fault::Interrupted),
+            _ = &mut running => Err(ended("the conversation with Lambda")),
+            () = turn.over() => {
+                info!("stopped");
+                Ok(())
+            }
+        }
+    }
+
+    async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+        let LambdaEvent { payload, context } = event;
+        let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
+        let left = deadline.saturating_sub(Clock::Machine.now().as_millisecond());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        let answering = self.answer_within(payload, left.saturating_sub(ANSWER_MARGIN));
+        // Lambda would log the text of a panic, which may quote a message.
+        let answer = AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+            Err(diagnostic("Panicked", "a bug: see the panic in the log before this line"))
+        });
+        if let Some(export) = &self.export {
+            export.flush().await;
+        }
+        answer
+    }
+
+    async fn answer_within(&self, payload: Value, time: Duration) -> Result<Value, Diagnostic> {
+        let strange = |it: Unreadable| {
+            error!(reason = %it, "an invocation that is not for this function");
+            diagnostic("NotForThisFunction", &it.to_string())
+        };
+        match payload::read(payload, &self.queue_arn).map_err(strange)? {
+            Payload::Batch(deliveries) => {
+                let ids: Vec<_> = deliveries.iter().map(|it| it.message_id.clone()).collect();
+                let ended = self.worker.attend_all(deliveries, time).await;
+                let failed = ids.into_iter().zip(ended).filter(|it| it.1 != Some(Ended::Done));
+                let failed: Vec<_> =
+                    failed.map(|(id, _)| json!({ "itemIdentifier": id })).collect();
+                Ok(json!({ "batchItemFailures": failed }))
+            }
+            Payload::Request(request) => {
+                let routes = http::finished(self.routes.clone());
+                Ok(url::answer(routes, *request).await)
+            }
+        }
+    }
+}
+
+fn ended(part: &str) -> Fault {
+    Fault::Internal(format!(
+        "{part} ended by itself: see the log before this line. Lambda starts another process"
+    ))
+}
+
+fn diagnostic(kind: &str, message: &str) -> Diagnostic {
+    Diagnostic { error_type: kind.to_owned(), error_message: message.to_owned() }
+}

@@ -1,0 +1,177 @@
+//! MiniStack, whose Lambda runs functions as processes, with event source mappings of SQS. Ended
+//! when dropped.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command},
+};
+
+use aws_config::SdkConfig;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use booking::domain::RoleName;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    Account, Folder, binary,
+    emulator::{REGION, config},
+    peers::{peer, started},
+};
+
+/// What a function is given besides what finds AWS.
+const SETTINGS: [(&str, &str); 7] = [
+    ("BOOKING_FLIGHTS", "sample"),
+    ("BOOKING_GATEWAY", "simulated"),
+    ("BOOKING_GATEWAY_PATIENCE", "200ms"),
+    ("BOOKING_EFFECT_TIMEOUT", "2s"),
+    ("BOOKING_MAILER", "folder"),
+    ("BOOKING_STORE", "dynamodb"),
+    ("BOOKING_LOG_FORMAT", "json"),
+];
+
+/// How long a function may take, in seconds.
+const TIMEOUT_S: u32 = 5;
+
+/// An AWS of a test's own.
+pub struct MiniStack {
+    pub endpoint: String,
+    child: Child,
+}
+
+impl MiniStack {
+    /// Starts one. Its functions log to `<data>/<role>.log`, and keep receipts in `data`.
+    pub fn start(data: &Path) -> MiniStack {
+        let mut command = peer("ministack.py");
+        command.env("BOOKING_DATA", data).env("MINISTACK_REGION", REGION);
+        let (child, port) = started(&mut command);
+        MiniStack { endpoint: format!("http://127.0.0.1:{port}"), child }
+    }
+
+    /// What the SDKs need to talk to it.
+    pub async fn config(&self) -> SdkConfig {
+        config(&self.endpoint).await
+    }
+
+    /// Makes the functions of all roles, each with the mapping of its queue.
+    pub async fn deploy(&self, account: &Account, more: &[(&str, String)]) {
+        for role in RoleName::ALL {
+            self.function(account, role, more).await;
+        }
+    }
+
+    async fn function(&self, account: &Account, role: RoleName, more: &[(&str, String)]) {
+        let name = format!("{}booking-{role}", account.prefix);
+        let mut variables: Vec<_> =
+            SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        variables.push(("BOOKING_PREFIX", account.prefix.clone()));
+        variables.extend(more.iter().cloned());
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+        let made = json!({
+            "FunctionName": name,
+            "Runtime": "provided.al2023",
+            "Handler": role.as_str(),
+            "Role": format!("arn:aws:iam::000000000000:role/{name}"),
+            "Code": {"ZipFile": STANDARD.encode(zip())},
+            "Timeout": TIMEOUT_S,
+            "MemorySize": 256,
+            "Environment": {"Variables": variables.collect::<serde_json::Map<_, _>>()},
+        });
+        self.lambda(Method::POST, "/2015-03-31/functions", made).await;
+        // As terraform/ has it, six times as long as the function may take is what AWS advises; a
+        // function that was killed is waited for as long.
+        let url = account.url(&account.names.queue(role)).await;
+        let set = account.sqs.set_queue_attributes().queue_url(url);
+        let hidden = (TIMEOUT_S + 1).to_string();
+        set.attributes("VisibilityTimeout".into(), hidden).send().await.unwrap();
+        let mapping = json!({
+            "EventSourceArn": account.queue_arn(role),
+            "FunctionName": name,
+            "BatchSize": 10,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": 2},
+        });
+        self.lambda(Method::POST, "/2015-03-31/event-source-mappings", mapping).await;
+    }
+
+    /// Invokes a function by hand, and returns what it answered.
+    pub async fn invoke(&self, account: &Account, role: RoleName, payload: Value) -> Value {
+        let name = format!("{}booking-{role}", account.prefix);
+        let path = format!("/2015-03-31/functions/{name}/invocations");
+        self.lambda(Method::POST, &path, payload).await
+    }
+
+    /// What the function of status answers at its function URL, to somebody who has signed.
+    pub async fn status(&self, account: &Account, path: &str, query: &str) -> Value {
+        let request = json!({
+            "version": "2.0",
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": {},
+            "requestContext": {
+                "authorizer": {"iam": {"accountId": "000000000000"}},
+                "http": {"method": "GET", "path": path},
+                "timeEpoch": 0,
+            },
+            "isBase64Encoded": false,
+        });
+        let answer = self.invoke(account, RoleName::Status, request).await;
+        serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or(Value::Null)
+    }
+
+    async fn lambda(&self, method: Method, path: &str, body: Value) -> Value {
+        // Nobody checks the signature, but the scope says which region and service it is for.
+        let signed = format!(
+            "AWS4-HMAC-SHA256 Credential=test/20270301/{REGION}/lambda/aws4_request, \
+             SignedHeaders=host, Signature=0"
+        );
+        let asked = reqwest::Client::new().request(method, format!("{}{path}", self.endpoint));
+        let answer = asked.header("authorization", signed).json(&body).send().await.unwrap();
+        let (code, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(code.is_success(), "{path}: {code} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// The processes of a role that run now.
+    pub fn processes(&self, role: RoleName) -> Vec<u32> {
+        let below = |parent: u32| -> Vec<u32> {
+            let found = Command::new("pgrep").args(["-P", &parent.to_string()]).output();
+            let found = found.expect("pgrep must be installed: apt-get install procps");
+            let text = String::from_utf8(found.stdout).unwrap();
+            text.split_whitespace().map(|it| it.parse().unwrap()).collect()
+        };
+        let functions = below(self.child.id()).into_iter().flat_map(below);
+        let is_it = |pid: &u32| {
+            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.ends_with(&format!("lambda\0{role}\0"))
+        };
+        functions.filter(is_it).collect()
+    }
+}
+
+impl Drop for MiniStack {
+    fn drop(&mut self) {
+        // It ends when its stdin closes, and its functions with it.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// The code of a function: a script that starts the binary under test where it is. What `just
+/// lambda` makes has the binary beside it. It is who made the tables: DynamoDB Local shows nobody
+/// the tables of somebody else.
+fn zip() -> Vec<u8> {
+    let folder = Folder::new();
+    let file: PathBuf = folder.join("function.zip");
+    let start = format!(
+        "#!/bin/sh\nexport AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\
+         unset AWS_SESSION_TOKEN\nexec '{}' lambda \"$_HANDLER\" 2>>\"$BOOKING_DATA/$_HANDLER.log\"\n",
+        binary().get_program().display()
+    );
+    let made = Command::new("python3")
+        .args(["-c", "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'w').writestr('bootstrap', sys.argv[2])"])
+        .arg(&file)
+        .arg(start)
+        .status();
+    assert!(made.unwrap().success());
+    std::fs::read(file).unwrap()
+}

@@ -1,0 +1,387 @@
+//! The roles as functions: the real binary, asked by a stand-in of Lambda's Runtime API, with the
+//! real queues of LocalStack and the real tables of DynamoDB Local.
+
+use std::time::Duration;
+
+use booking::domain::{RoleName, event::Kind, ids::BookingId};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Account, Answered, DynamoDbLocal, Folder, Function, LocalStack, MiniStack, Sketch, Tables,
+    bare, binary, eventually, say, skipped,
+};
+
+/// As much time as an invocation has by default.
+const TIME: Duration = Duration::from_secs(30);
+
+/// Topics, queues and tables of one prefix, and what a function needs to find them.
+struct Stage {
+    account: Account,
+    _tables: Tables,
+    folder: Folder,
+}
+
+impl Stage {
+    async fn make() -> Stage {
+        let account = Account::make(false).await;
+        let tables = Tables::make_in(DynamoDbLocal::running(), &account.prefix).await;
+        Stage { account, _tables: tables, folder: Folder::new() }
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut all = LocalStack::running().environment();
+        all.extend(DynamoDbLocal::running().environment());
+        all.push(("BOOKING_PREFIX", self.account.prefix.clone()));
+        all
+    }
+
+    async fn function(&self, role: RoleName, more: &[(&'static str, &str)]) -> Function {
+        let mut environment = self.environment();
+        environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Function::start(role, self.folder.path(), environment).await
+    }
+
+    /// What a mapping would hand to the function: messages of its queue, as Lambda writes them.
+    async fn batch(&self, role: RoleName, count: usize) -> Vec<Value> {
+        let queue = self.account.names.queue(role);
+        let (url, arn) = (self.account.url(&queue).await, self.account.queue_arn(role));
+        let mut records = Vec::new();
+        eventually(&format!("{count} messages for {role}"), async || {
+            let receive = self.account.sqs.receive_message().queue_url(&url);
+            let receive = receive.max_number_of_messages(10).visibility_timeout(120);
+            let receive = receive.message_system_attribute_names("All".into());
+            let receive = receive.message_attribute_names("All");
+            for it in receive.send().await.unwrap().messages.unwrap_or_default() {
+                let attributes = it.attributes.unwrap_or_default();
+                let attributes = attributes.iter().map(|it| (it.0.to_string(), json!(it.1)));
+                records.push(json!({
+                    "messageId": it.message_id,
+                    "receiptHandle": it.receipt_handle,
+                    "body": it.body,
+                    "attributes": attributes.collect::<serde_json::Map<_, _>>(),
+                    "messageAttributes": {},
+                    "md5OfBody": it.md5_of_body,
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": arn,
+                    "awsRegion": "eu-central-1",
+                }));
+            }
+            (records.len() >= count).then_some(())
+        })
+        .await;
+        assert_eq!(records.len(), count);
+        records
+    }
+}
+
+fn failures(answer: &Answered) -> Vec<&str> {
+    let Answered::With(answer) = answer else { panic!("{answer:?}") };
+    let all = answer["batchItemFailures"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    all.iter().map(|it| it["itemIdentifier"].as_str().unwrap()).collect()
+}
+
+/// Failure matrix: M1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_ten_with_one_poison_is_one_item_failure_and_its_dead_letter_says_why() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let stage = Stage::make().await;
+    let mut seats = stage.function(RoleName::Seats, &[]).await;
+    let rows = ["10A", "10B", "10C", "11A", "11B", "11C", "12A", "12B", "12C"];
+    for (number, seat) in rows.into_iter().enumerate() {
+        let sketch = Sketch::new(&format!("ada-{number}"), &[seat], "tok_visa");
+        stage.account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
+    }
+    stage.account.publish(Kind::BookingRequested, r#"{"seats": ["12A"]}"#).await;
+    let records = stage.batch(RoleName::Seats, 10).await;
+    let poison = records.iter().find(|it| it["body"].as_str().unwrap().contains("\\\"seats\\\": "));
+    let poison = poison.unwrap()["messageId"].as_str().unwrap().to_owned();
+
+    let id = seats.give(json!({"Records": records}), TIME);
+    let (answer, cold) = seats.answer_at(&id).await;
+    assert_eq!(failures(&answer), [poison.as_str()]);
+    let letters = stage.account.dead_letters(RoleName::Seats, 1).await;
+    assert_eq!(letters[0].attributes["class"], "malformed");
+    assert_eq!(letters[0].attributes["message_id"], poison);
+    assert_eq!(letters[0].attributes["reason"], "flight: is missing (line 1 column 1)");
+    // Everything that it announces is on the topics before it answers.
+    assert_eq!(stage.account.depth(RoleName::Receipt).await.0, 10 + 9);
+
+    // The same batch again, as after a lost answer: nothing is decided twice.
+    let again = seats.invoke(json!({"Records": records}), TIME).await;
+    assert_eq!(failures(&again), [poison.as_str()]);
+    assert!(seats.logged().contains(r#""recalled":true"#), "{}", seats.logged());
+    let hidden = stage.account.depth(RoleName::Seats).await;
+    assert_eq!(hidden, (0, 9), "the poison is deleted, and the others are Lambda's to delete");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", seats.pid())).unwrap();
+    let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).unwrap_or_default().trim();
+    let cold = cold.as_millis();
+    say(&format!("a function: {cold} ms from its start to its first answer, {peak} at most"));
+}
+
+/// Failure matrix: M2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_of_its_own_queue_is_refused_and_nothing_of_it_is_told() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let stage = Stage::make().await;
+    let mut payment = stage.function(RoleName::Payment, &[]).await;
+    let sketch = Sketch::new("ada", &["12A"], "tok_visa");
+    stage.account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
+    // Somebody mapped the queue of seats to the function of payment.
+    let records = stage.batch(RoleName::Seats, 1).await;
+    for strange in [json!({"Records": records}), json!({"detail": records}), json!([1])] {
+        let answer = payment.invoke(strange, TIME).await;
+        let Answered::Error(error) = &answer else { panic!("{answer:?}") };
+        assert_eq!(error["errorType"], "NotForThisFunction", "{error}");
+        assert!(!error.to_string().contains("Ada"), "{error}");
+    }
+    let own = stage.batch(RoleName::Payment, 1).await;
+    let answer = payment.invoke(json!({"Records": own}), TIME).await;
+    assert_eq!(failures(&answer), [""; 0], "it goes on");
+    let logged = payment.logged();
+    assert!(logged.contains("mend the mapping"), "{logged}");
+    for personal in ["Ada", "ada@example.com", "tok_visa"] {
+        assert!(!logged.contains(personal), "{personal} is logged");
+    }
+}
+
+/// What Lambda would kill at the deadline comes again at once, and not after six times as long.
+///
+/// Failure matrix: M3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_done_in_time_is_given_back_before_the_deadline() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let stage = Stage::make().await;
+    // The late charge takes a second longer than this invocation has.
+    let slow = [("BOOKING_GATEWAY_PATIENCE", "4s")];
+    let mut payment = stage.function(RoleName::Payment, &slow).await;
+    payment.asks().await;
+    for (id, token) in [("slow", "tok_timeout_then_ok"), ("quick", "tok_visa")] {
+        let sketch = Sketch::new(id, &["12A"], token);
+        stage.account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
+    }
+    let records = stage.batch(RoleName::Payment, 2).await;
+    let slow = records.iter().find(|it| it["body"].as_str().unwrap().contains("slow")).unwrap();
+    let slow = slow["messageId"].as_str().unwrap().to_owned();
+    let answer = payment.invoke(json!({"Records": records}), Duration::from_secs(4)).await;
+    assert_eq!(failures(&answer), [slow.as_str()], "{}", payment.logged());
+    // It was given back: nobody waits until its two minutes are over.
+    let records = stage.batch(RoleName::Payment, 1).await;
+    assert_eq!(records[0]["messageId"], slow);
+    assert_eq!(records[0]["attributes"]["ApproximateReceiveCount"], "2");
+    let answer = payment.invoke(json!({"Records": records}), TIME).await;
+    assert_eq!(failures(&answer), [""; 0], "the charge is found and not asked for again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn told_to_stop_it_answers_what_it_has_begun() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let stage = Stage::make().await;
+    let slow = [("BOOKING_GATEWAY_PATIENCE", "2s")];
+    let mut idle = stage.function(RoleName::Seats, &[]).await;
+    let mut busy = stage.function(RoleName::Payment, &slow).await;
+    idle.asks().await;
+    idle.signal("TERM");
+    assert_eq!(idle.ended().await, Some(0), "{}", idle.logged());
+
+    let sketch = Sketch::new("slow", &["12A"], "tok_timeout_then_ok");
+    stage.account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
+    let records = stage.batch(RoleName::Payment, 1).await;
+    let id = busy.give(json!({"Records": records}), TIME);
+    busy.takes(&id).await;
+    busy.signal("TERM");
+    assert_eq!(busy.ended().await, Some(0), "{}", busy.logged());
+    // Whatever became of the late charge, Lambda knows it.
+    assert!(matches!(busy.answer(&id).await, Answered::With(_)));
+}
+
+/// A request as Lambda makes it of one to a function URL.
+fn request(method: &str, path: &str, authorization: Option<&str>, signed: bool) -> Value {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut headers = json!({"host": "abc.lambda-url.eu-central-1.on.aws"});
+    if let Some(it) = authorization {
+        headers["authorization"] = json!(it);
+    }
+    let mut context = json!({
+        "accountId": "anonymous",
+        "apiId": "abc",
+        "domainName": "abc.lambda-url.eu-central-1.on.aws",
+        "http": {
+            "method": method, "path": path, "protocol": "HTTP/1.1",
+            "sourceIp": "203.0.113.1", "userAgent": "curl",
+        },
+        "requestId": "9c2a",
+        "time": "01/Mar/2027:09:00:00 +0000",
+        "timeEpoch": 1_803_891_600_000_i64,
+    });
+    if signed {
+        context["authorizer"] =
+            json!({"iam": {"accountId": "123456789012", "userArn": "arn:aws:iam::1:user/ada"}});
+    }
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": headers,
+        "requestContext": context,
+        "isBase64Encoded": false,
+    })
+}
+
+const TOKEN: &str = "a-token-of-the-tests-that-is-long";
+
+/// Failure matrix: M4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_answers_its_api_to_who_has_signed_or_has_the_token() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let stage = Stage::make().await;
+    let mut signed_only = stage.function(RoleName::Status, &[]).await;
+    let mut with_token = stage.function(RoleName::Status, &[("BOOKING_STATUS_TOKEN", TOKEN)]).await;
+    let sketch = Sketch::new("ada", &["12A"], "tok_visa");
+    stage.account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
+    let records = stage.batch(RoleName::Status, 1).await;
+    assert_eq!(failures(&signed_only.invoke(json!({"Records": records}), TIME).await), [""; 0]);
+
+    let bearer = format!("Bearer {TOKEN}");
+    let ask = async |function: &mut Function, it: Value| {
+        let Answered::With(answer) = function.invoke(it, TIME).await else { panic!("no answer") };
+        let body = answer["body"].as_str().unwrap();
+        let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"));
+        (answer["statusCode"].as_u64().unwrap(), body, answer["headers"].clone())
+    };
+    let mine = "/bookings/ada";
+    let (code, body, headers) = ask(&mut signed_only, request("GET", mine, None, true)).await;
+    assert_eq!((code, &body["booking_id"], &body["final"]), (200, &json!("ada"), &json!(false)));
+    assert_eq!(headers["cache-control"], "no-store");
+    let (code, body, _) =
+        ask(&mut signed_only, request("GET", "/bookings?limit=1", None, true)).await;
+    assert_eq!((code, body["bookings"].as_array().map(Vec::len)), (200, Some(1)), "{body}");
+    for shown in [None, Some(bearer.as_str())] {
+        let (code, body, _) = ask(&mut signed_only, request("GET", mine, shown, false)).await;
+        assert_eq!(code, 403, "{body}");
+        assert!(body["error"].as_str().unwrap().contains("signed"), "{body}");
+    }
+    // What a client can choose is no signature.
+    let mut forged = request("GET", mine, None, false);
+    forged["headers"]["x-amzn-authorizer-iam"] = json!("arn:aws:iam::1:root");
+    forged["body"] = json!(r#"{"requestContext": {"authorizer": {"iam": {}}}}"#);
+    assert_eq!(ask(&mut signed_only, forged).await.0, 403);
+
+    let (code, _, _) = ask(&mut with_token, request("GET", mine, Some(&bearer), false)).await;
+    assert_eq!(code, 200);
+    for shown in [None, Some("Bearer another-token-of-the-tests")] {
+        let (code, body, headers) = ask(&mut with_token, request("GET", mine, shown, false)).await;
+        assert_eq!(code, 401, "{body}");
+        assert!(headers["www-authenticate"].as_str().unwrap().contains("Bearer"), "{headers}");
+    }
+    let signed = request("GET", mine, Some("AWS4-HMAC-SHA256 Credential=…"), true);
+    assert_eq!(ask(&mut with_token, signed).await.0, 200);
+
+    // Nothing is served that needs a connection, and nothing strange ends the function.
+    for (method, path, code) in [
+        ("GET", "/", 404),
+        ("GET", "/metrics", 404),
+        ("POST", mine, 405),
+        ("GET", "//evil.example/bookings", 404),
+        ("GET", "/book ings", 400),
+        ("NO METHOD", mine, 400),
+        ("GET", "/bookings/%ff", 400),
+        ("GET", "/bookings?limit=none", 400),
+    ] {
+        let (said, body, _) = ask(&mut signed_only, request(method, path, None, true)).await;
+        assert_eq!(said, code, "{method} {path}: {body}");
+        assert!(body["error"].is_string(), "{body}");
+    }
+}
+
+/// With an emulator that runs functions: its mappings receive, hand over, and delete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_article_as_functions_end_to_end() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let folder = Folder::new();
+    let ministack = MiniStack::start(folder.path());
+    let account = Account::make_at(&ministack.config().await, false).await;
+    let tables = Tables::make_in(DynamoDbLocal::running(), &account.prefix).await;
+    ministack.deploy(&account, &DynamoDbLocal::running().environment()).await;
+
+    let ending = async |id: &str| {
+        eventually(&format!("booking {id} to end"), async || {
+            let view = ministack.status(&account, &format!("/bookings/{id}"), "").await;
+            (view["final"] == true).then(|| view["phase"].as_str().unwrap().to_owned())
+        })
+        .await
+    };
+    let typed = bare(&["12A"], "tok_visa").to_string();
+    let id = account.publish(Kind::BookingRequested, &typed).await;
+    assert_eq!(ending(&id).await, "completed");
+    let publish = async |sketch: Sketch| {
+        account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
+        ending(&sketch.id).await
+    };
+    assert_eq!(publish(Sketch::new("declined", &["14A"], "tok_declined")).await, "payment_failed");
+    assert_eq!(publish(Sketch::new("next", &["14A", "14B"], "tok_visa")).await, "completed");
+    let lost = publish(Sketch::new("half", &["14B", "14C"], "tok_visa")).await;
+    assert!(["seat_unavailable", "refunded"].contains(&lost.as_str()), "{lost}");
+    assert_eq!(publish(Sketch::new("rest", &["14C"], "tok_timeout_then_ok")).await, "completed");
+
+    account.publish(Kind::BookingRequested, "{}").await;
+    for role in RoleName::ALL {
+        let letters = account.dead_letters(role, 1).await;
+        assert_eq!(letters[0].attributes["class"], "malformed");
+        assert!(letters[0].attributes["reason"].contains("is missing"));
+        eventually(&format!("the queue of {role} to be empty"), async || {
+            (account.depth(role).await == (0, 0)).then_some(())
+        })
+        .await;
+        assert_eq!(account.depth_of(&account.names.dead_letter_queue(role)).await, (0, 1));
+    }
+    let ids = [id.as_str(), "declined", "next", "half", "rest"];
+    let ids = ids.map(|it| BookingId::parse(it).unwrap());
+    assert_eq!(tables.evidence(&ids, folder.path()).await.violations(), []);
+}
+
+#[test]
+fn what_makes_no_sense_for_a_function_is_refused_with_both_names() {
+    let ended = |inside: bool, settings: &[(&str, &str)]| {
+        let folder = Folder::new();
+        let mut command = binary();
+        command.args(["lambda", "seats", "--flights", "sample"]).env("BOOKING_DATA", folder.path());
+        command.envs(LocalStack::environment_of("http://127.0.0.1:9"));
+        if inside {
+            command.envs([
+                ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9"),
+                ("AWS_LAMBDA_FUNCTION_NAME", "booking"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ]);
+        }
+        let output = command.envs(settings.iter().copied()).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{told}");
+        told
+    };
+    let told = ended(false, &[]);
+    assert!(
+        told.contains("AWS_LAMBDA_RUNTIME_API") && told.contains("leave out `lambda`"),
+        "{told}"
+    );
+    let told = ended(true, &[]);
+    assert!(told.contains("booking lambda") && told.contains("--store dynamodb"), "{told}");
+    let table = ("BOOKING_STORE", "dynamodb");
+    let told = ended(true, &[table, ("BOOKING_FIFO", "yes")]);
+    assert!(told.contains("booking lambda") && told.contains("--fifo"), "{told}");
+    let told = ended(true, &[table, ("BOOKING_INTEGRATION", "step-functions")]);
+    assert!(told.contains("booking lambda") && told.contains("step-functions"), "{told}");
+}
