@@ -1,5 +1,6 @@
-//! The four services, each of which is a process of its own, or a function of Lambda. Each file has the arguments of one
-//! role and builds its parts. It must not decide anything about a booking: `domain` does that.
+//! The four services, each of which is a process of its own, or a function of Lambda. Each file has
+//! the arguments of one role and builds its parts. It must not decide anything about a booking:
+//! `domain` does that.
 
 mod address;
 #[cfg(feature = "lambda")]

@@ -40,7 +40,7 @@ pub enum GatewayName {
     Stripe,
 }
 
-/// Runs `booking payment` until it is told to stop, or `booking lambda payment` until Lambda ends it.
+/// Runs the service until it is told to stop, or as a function until Lambda ends it.
 ///
 /// # Errors
 /// If the service cannot start, or does not end well.

@@ -23,7 +23,7 @@ pub struct ReceiptArgs {
     pub mail: MailArgs,
 }
 
-/// Runs `booking receipt` until it is told to stop, or `booking lambda receipt` until Lambda ends it.
+/// Runs the service until it is told to stop, or as a function until Lambda ends it.
 ///
 /// # Errors
 /// If the service cannot start, or does not end well.

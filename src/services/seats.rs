@@ -27,7 +27,7 @@ pub struct SeatsArgs {
     pub hold: HoldArgs,
 }
 
-/// Runs `booking seats` until it is told to stop, or `booking lambda seats` until Lambda ends it.
+/// Runs the service until it is told to stop, or as a function until Lambda ends it.
 ///
 /// # Errors
 /// If the service cannot start, or does not end well.

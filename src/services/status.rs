@@ -47,7 +47,7 @@ pub struct StatusArgs {
     pub watch_queues: bool,
 }
 
-/// Runs `booking status` until it is told to stop, or `booking lambda status` until Lambda ends it.
+/// Runs the service until it is told to stop, or as a function until Lambda ends it.
 ///
 /// # Errors
 /// If the service cannot start, or does not end well.

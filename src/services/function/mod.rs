@@ -1,5 +1,5 @@
 //! A service as a Lambda function: each invocation is a batch of its queue, or a request to its
-//! function URL. It must leave nothing to do for after the answer, since the process is frozen then.
+//! function URL. It must leave nothing to do for after the answer: the process is frozen then.
 
 mod payload;
 mod turn;

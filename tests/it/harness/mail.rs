@@ -1,5 +1,6 @@
 //! Where the mail of the tests goes: a mail server that fails as the address says
-//! (tests/it/peers/smtp.py), and an Amazon SES (tests/it/peers/ministack.py). Both end with the test.
+//! (tests/it/peers/smtp.py), and an Amazon SES (tests/it/peers/ministack.py). Both end with the
+//! test.
 
 use std::{fs, process::Child, sync::OnceLock};
 

@@ -1,4 +1,4 @@
-//! Batches that somebody else has received, as Lambda hands them to a function, over the memory bus.
+//! Batches that somebody else has received, as Lambda hands them to a function.
 
 use std::{
     sync::atomic::Ordering,
