@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use self::{
     payload::{Payload, Unreadable},
@@ -132,6 +132,7 @@ impl<R: Role> Function<R> {
         let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
         let left = deadline.saturating_sub(Clock::Machine.now().as_millisecond());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        let begun = Clock::Machine.steady();
         let answering = self.answer_within(payload, left.saturating_sub(ANSWER_MARGIN));
         // Lambda would log the text of a panic, which may quote a message.
         let answer = AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
@@ -140,6 +141,8 @@ impl<R: Role> Function<R> {
         if let Some(export) = &self.export {
             export.flush().await;
         }
+        let took = Clock::Machine.steady().saturating_sub(begun);
+        debug!(took_ms = took.as_secs_f64() * 1000.0, ok = answer.is_ok(), "answered");
         answer
     }
 

@@ -2,8 +2,10 @@
 //! when dropped.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Child, Command},
+    sync::Mutex,
 };
 
 use aws_config::SdkConfig;
@@ -29,13 +31,16 @@ const SETTINGS: [(&str, &str); 7] = [
     ("BOOKING_LOG_FORMAT", "json"),
 ];
 
-/// How long a function may take, in seconds.
-const TIMEOUT_S: u32 = 5;
+/// How long a function may take, in seconds: its start counts, too.
+const TIMEOUT_S: u32 = 20;
+
+const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
 
 /// An AWS of a test's own.
 pub struct MiniStack {
     pub endpoint: String,
     child: Child,
+    mappings: Mutex<BTreeMap<RoleName, String>>,
 }
 
 impl MiniStack {
@@ -44,7 +49,8 @@ impl MiniStack {
         let mut command = peer("ministack.py");
         command.env("BOOKING_DATA", data).env("MINISTACK_REGION", REGION);
         let (child, port) = started(&mut command);
-        MiniStack { endpoint: format!("http://127.0.0.1:{port}"), child }
+        let endpoint = format!("http://127.0.0.1:{port}");
+        MiniStack { endpoint, child, mappings: Mutex::default() }
     }
 
     /// What the SDKs need to talk to it.
@@ -52,19 +58,31 @@ impl MiniStack {
         config(&self.endpoint).await
     }
 
-    /// Makes the functions of all roles, each with the mapping of its queue.
-    pub async fn deploy(&self, account: &Account, more: &[(&str, String)]) {
+    /// Makes the functions of all roles, each with the mapping of its queue, which hides a message
+    /// for so many seconds. `more` are further settings of a role.
+    pub async fn deploy(
+        &self,
+        account: &Account,
+        hidden_s: u32,
+        more: impl Fn(RoleName) -> Vec<(&'static str, String)>,
+    ) {
         for role in RoleName::ALL {
-            self.function(account, role, more).await;
+            self.function(account, role, hidden_s, more(role)).await;
         }
     }
 
-    async fn function(&self, account: &Account, role: RoleName, more: &[(&str, String)]) {
+    async fn function(
+        &self,
+        account: &Account,
+        role: RoleName,
+        hidden_s: u32,
+        more: Vec<(&'static str, String)>,
+    ) {
         let name = format!("{}booking-{role}", account.prefix);
         let mut variables: Vec<_> =
             SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         variables.push(("BOOKING_PREFIX", account.prefix.clone()));
-        variables.extend(more.iter().cloned());
+        variables.extend(more);
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
         let made = json!({
             "FunctionName": name,
@@ -77,12 +95,9 @@ impl MiniStack {
             "Environment": {"Variables": variables.collect::<serde_json::Map<_, _>>()},
         });
         self.lambda(Method::POST, "/2015-03-31/functions", made).await;
-        // As terraform/ has it, six times as long as the function may take is what AWS advises; a
-        // function that was killed is waited for as long.
         let url = account.url(&account.names.queue(role)).await;
         let set = account.sqs.set_queue_attributes().queue_url(url);
-        let hidden = (TIMEOUT_S + 1).to_string();
-        set.attributes("VisibilityTimeout".into(), hidden).send().await.unwrap();
+        set.attributes("VisibilityTimeout".into(), hidden_s.to_string()).send().await.unwrap();
         let mapping = json!({
             "EventSourceArn": account.queue_arn(role),
             "FunctionName": name,
@@ -90,7 +105,16 @@ impl MiniStack {
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "ScalingConfig": {"MaximumConcurrency": 2},
         });
-        self.lambda(Method::POST, "/2015-03-31/event-source-mappings", mapping).await;
+        let made = self.lambda(Method::POST, MAPPINGS, mapping).await;
+        let id = made["UUID"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+        self.mappings.lock().unwrap().insert(role, id);
+    }
+
+    /// Lets the mapping of a role receive, or not.
+    pub async fn enable(&self, role: RoleName, enabled: bool) {
+        let id = self.mappings.lock().unwrap()[&role].clone();
+        let enabled = json!({"Enabled": enabled});
+        self.lambda(Method::PUT, &format!("{MAPPINGS}/{id}"), enabled).await;
     }
 
     /// Invokes a function by hand, and returns what it answered.

@@ -19,6 +19,8 @@ use crate::harness::{Account, DynamoDbLocal, Folder, MiniStack, PATIENCE, Tables
 const BOOKINGS: usize = 100;
 /// How often each role is killed in the middle of its work.
 const KILLS: usize = 10;
+/// A batch whose function was killed comes again after so many seconds.
+const HIDDEN_S: u32 = 6;
 /// One process of some role dies every so often.
 const KILL_EVERY: Duration = Duration::from_millis(250);
 
@@ -38,7 +40,7 @@ async fn no_booking_is_lost_or_doubled_by_functions_that_are_killed() {
     let tables = Tables::make_in(&dynamodb, &account.prefix).await;
     let mut settings = vec![("BOOKING_HOLD_LIMIT", HOLD_LIMIT.to_owned())];
     settings.extend(dynamodb.environment());
-    ministack.deploy(&account, &settings).await;
+    ministack.deploy(&account, HIDDEN_S, |_| settings.clone()).await;
 
     let began = Instant::now();
     let asked = wishes(bookings, seed);
