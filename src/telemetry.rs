@@ -120,7 +120,10 @@ where
 fn harmless(metadata: &Metadata<'_>) -> bool {
     // That the machine knows no region is told six times, each time with a whole answer of HTTP.
     // `AwsError::NoRegion` says it in one line.
-    let told_elsewhere = metadata.target() == "aws_config::imds::region";
+    // And what a function could not do is told by the function, while the runtime crate would tell
+    // the whole error once more.
+    let told_elsewhere = metadata.target() == "aws_config::imds::region"
+        || metadata.target().starts_with("lambda_runtime::layers");
     metadata.target().starts_with("booking") || *metadata.level() <= Level::INFO && !told_elsewhere
 }
 

@@ -9,9 +9,12 @@ locals {
 
   function_timeout_s = coalesce(var.lambda_timeout_s, 30)
 
-  # As AWS recommends: a message must not come back while a batch with it may still be worked on, or
-  # waits because Lambda is at its limit.
-  visibility_s = var.compute == "lambda" ? max(var.visibility_timeout_s, 6 * local.function_timeout_s) : var.visibility_timeout_s
+  function_window_s = floor(coalesce(var.lambda_latency_target_s, 0))
+  function_max      = coalesce(var.lambda_concurrency_max, 10)
+
+  # As AWS recommends: a message must not come back while Lambda gathers a batch with it, while that may
+  # still be worked on, or while it waits because Lambda is at its limit.
+  visibility_s = var.compute == "lambda" ? max(var.visibility_timeout_s, 6 * local.function_timeout_s + local.function_window_s) : var.visibility_timeout_s
 
   # The settings of a container that have no meaning here: Lambda receives, calls and ends a function, and
   # listens for it. Nor is the function of status open: it lets in who has signed, as Lambda says, or has
@@ -62,7 +65,7 @@ data "aws_secretsmanager_secret_version" "secret" {
 
 resource "aws_lambda_function" "role" {
   #checkov:skip=CKV_AWS_50:The services make the traces (docs/TRACES.md). X-Ray would make others beside them, that lead nowhere.
-  #checkov:skip=CKV_AWS_115:The event source mapping bounds how many instances work on the queue. Reserving as many would take them from the account also while nothing happens.
+  #checkov:skip=CKV_AWS_115:The event source mapping bounds how many instances work on the queue. Reserving as many would take them from the account also while nothing happens. For status they are reserved if strangers can make it run.
   #checkov:skip=CKV_AWS_116:This is for asynchronous calls, which nobody makes. What a function cannot deal with goes to the dead-letter queue of its queue.
   #checkov:skip=CKV_AWS_117:A function needs AWS, Stripe and a mail server, and nothing in a VPC. In one it would need a NAT gateway.
   #checkov:skip=CKV_AWS_272:Whoever may change the function may also change who signs. The hash of the zip is in the plan.
@@ -78,6 +81,9 @@ resource "aws_lambda_function" "role" {
   architectures    = [lower(var.cpu_architecture)]
   # The script bootstrap gives it to the binary.
   handler = each.key
+
+  # With a URL that anybody can ask, a flood would otherwise take the instances of the other functions.
+  reserved_concurrent_executions = each.key == local.answering && local.url_auth == "NONE" ? local.function_max + 10 : -1
 
   memory_size = coalesce(var.lambda_memory_mib, 256)
   timeout     = local.function_timeout_s
@@ -114,12 +120,12 @@ resource "aws_lambda_event_source_mapping" "role" {
   event_source_arn = local.queue_arns[each.key]
 
   batch_size                         = 10
-  maximum_batching_window_in_seconds = floor(coalesce(var.lambda_latency_target_s, 0))
+  maximum_batching_window_in_seconds = local.function_window_s
 
   # The function says which messages of a batch are to come again. Without this, one would bring back all.
   function_response_types = ["ReportBatchItemFailures"]
 
   scaling_config {
-    maximum_concurrency = coalesce(var.lambda_concurrency_max, 10)
+    maximum_concurrency = local.function_max
   }
 }

@@ -84,7 +84,7 @@ variable "lambda_memory_mib" {
 }
 
 variable "lambda_timeout_s" {
-  description = "How many seconds a function may work on one batch before Lambda ends it, from 13 to 99 (30). The visibility timeout of the queues of the roles is six times as long, or visibility_timeout_s if that is longer."
+  description = "How many seconds a function may work on one batch before Lambda ends it, from 13 to 99 (30). The visibility timeout of the queues of the roles is six times as long, and lambda_latency_target_s longer, or visibility_timeout_s if that is longer."
   type        = number
   default     = null
 

@@ -95,8 +95,7 @@ pub enum Command {
     /// Run a service as a function of AWS Lambda, which hands it the messages of its queue
     ///
     /// The start of a deployed function (docs/LAMBDA.md): it works inside of Lambda only. It takes
-    /// the settings of the service. Those of polling, of its HTTP address and of its data folder
-    /// have no effect.
+    /// the settings of the service. Those of polling and of its HTTP address have no effect.
     #[cfg(feature = "lambda")]
     #[command(subcommand)]
     Lambda(lambda::Function),

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Ended, InFlight, Lease, Permission, Worker,
-    delay::{give_back_delay, not_before},
+    delay::{give_back_delay, held_back_delay},
 };
 use crate::{
     bus::{Delivery, Outbox, Queue},
@@ -16,13 +16,18 @@ use crate::{
     store::Store,
 };
 
+/// How long giving back what was cut may take. Lambda hides the message anyway, but for longer.
+const GIVE_BACK_WITHIN: Duration = Duration::from_millis(500);
+
 impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
-    /// Attends to all deliveries at the same time, for at most `time`, and returns how each of them
-    /// ended, in their order. `None` means that the message was given back without a verdict:
-    /// there was no time left for it, or the breaker is open.
+    /// Attends to all deliveries, to at most `in_flight_max` at the same time, and returns how each
+    /// of them ended, in their order. After `time` those that have not ended are dropped before
+    /// their next step and given back, for which half a second more may pass. `None` means that a
+    /// message has no verdict: there was no time left for it, or the breaker is open.
     ///
-    /// A queue of Lambda goes on delivering while the breaker is open. So the batch is the trial:
-    /// its first delivery goes alone, and only if it succeeds do the others follow.
+    /// Lambda goes on delivering while the breaker is open. So the first delivery of a batch is the
+    /// trial, and the others wait for it: if it closes the breaker they follow, if it fails they
+    /// are given back untried, and if it says nothing about the dependency the next one is tried.
     pub async fn attend_all(
         &self,
         deliveries: Vec<Delivery>,
@@ -52,29 +57,32 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let waiting: Vec<_> = deliveries.into_iter().map(|it| (it, self.in_flight())).collect();
         let mut waiting = waiting.into_iter();
         let mut ended = Vec::with_capacity(waiting.len());
-        let open_for = match self.breaker.permission(self.work().clock().steady()) {
-            Permission::Closed => None,
-            Permission::Open { wait, .. } => Some(wait),
-            Permission::Trial(trial) => {
-                if let Some((delivery, in_flight)) = waiting.next() {
+        let is_open = loop {
+            match self.breaker.permission(self.work().clock().steady()) {
+                Permission::Closed => break false,
+                Permission::Open { .. } => break true,
+                Permission::Trial(trial) => {
+                    let Some((delivery, in_flight)) = waiting.next() else { break false };
                     let in_flight = in_flight.trying(Some(trial));
                     ended.push(self.attend_for(&delivery, in_flight, time, cut).await);
                 }
-                self.breaker.open().map(|_| Duration::ZERO)
             }
         };
-        let others = waiting.map(async |(delivery, in_flight)| match open_for {
-            None => self.attend_for(&delivery, in_flight, time, cut).await,
-            Some(wait) => {
-                let delay = give_back_delay(delivery.incoming.attempt, &mut self.jitter());
-                self.give_back(&delivery.receipt_handle, not_before(delay, Some(wait))).await;
+        let others = stream::iter(waiting).map(async |(delivery, in_flight)| {
+            if is_open {
+                let after = held_back_delay(delivery.incoming.attempt);
+                self.give_back_quickly(&delivery, after).await;
                 None
+            } else {
+                self.attend_for(&delivery, in_flight, time, cut).await
             }
         });
-        ended.extend(join_all(others).await);
+        let others: Vec<_> = others.buffered(self.limits.in_flight_max.max(1)).collect().await;
+        ended.extend(others);
         ended
     }
 
+    /// Attends to one delivery until `cut`, and gives it back then.
     async fn attend_for(
         &self,
         delivery: &Delivery,
@@ -84,6 +92,20 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     ) -> Option<Ended> {
         // Nobody extends it: the queue hides the message for much longer than that.
         let lease = Lease::new(self.work().clock(), time, time);
-        self.attend_under(delivery, &lease, cut, &in_flight).await
+        if !cut.is_cancelled() {
+            tokio::select! {
+                biased;
+                ended = self.attend_held(delivery, &lease, &in_flight) => return Some(ended),
+                () = cut.cancelled() => {}
+            }
+        }
+        let after = give_back_delay(delivery.incoming.attempt, &mut self.jitter());
+        self.give_back_quickly(delivery, after).await;
+        None
+    }
+
+    async fn give_back_quickly(&self, delivery: &Delivery, after: Duration) {
+        let giving = self.give_back(&delivery.receipt_handle, after);
+        let _ = tokio::time::timeout(GIVE_BACK_WITHIN, giving).await;
     }
 }

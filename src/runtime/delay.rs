@@ -24,6 +24,13 @@ pub fn give_back_delay(attempt: u32, jitter: &mut fastrand::Rng) -> Duration {
     ceiling.mul_f64(jitter.f64())
 }
 
+/// How long a message stays hidden that is given back at its `attempt`-th delivery without having
+/// been tried: 2^attempt seconds, at most 15 minutes. It need not keep away from others, so it
+/// takes the longest time: each delivery counts towards `max_receive_count`.
+pub(super) fn held_back_delay(attempt: u32) -> Duration {
+    nth(growing(GIVE_BACK_FIRST, GIVE_BACK_MAX), attempt)
+}
+
 /// The longer one of `delay` and the time for which the provider asked to wait. Of the provider's
 /// time at most 15 minutes count, because a provider may ask for any time.
 pub(super) fn not_before(delay: Duration, asked_to_wait: Option<Duration>) -> Duration {

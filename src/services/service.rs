@@ -80,11 +80,14 @@ impl Service {
         args: ServiceArgs,
         compute: Compute,
     ) -> Result<Service, Fault> {
-        #[cfg(feature = "lambda")]
-        if compute == Compute::Lambda {
-            function::check(&args)?;
+        match compute {
+            Compute::Process => {
+                args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
+            }
+            // Lambda polls, hides and drains, so that the limits of all that say nothing.
+            #[cfg(feature = "lambda")]
+            Compute::Lambda => function::check(&args)?,
         }
-        args.limits().check().map_err(|it| Fault::Config(it.to_string()))?;
         let chosen = Chosen::read(&args)?;
         let (names, count) = (chosen.names(&args)?, RequestCount::default());
         let metrics = Metrics::new(count.clone());
@@ -103,9 +106,10 @@ impl Service {
             #[cfg(feature = "lambda")]
             Compute::Lambda => Door::Invocations,
         };
-        // On a FIFO queue the next message of a booking waits for the delete.
-        let linger =
-            if names.are_fifo() { DELETES_LINGER_MIN } else { args.limits().deletes_linger() };
+        // On a FIFO queue the next message of a booking waits for the delete, and of a function
+        // only poison is deleted: no other delete will come.
+        let at_once = names.are_fifo() || compute != Compute::Process;
+        let linger = if at_once { DELETES_LINGER_MIN } else { args.limits().deletes_linger() };
         let road = chosen.open(&args, role, (&config, &count), linger, traces.on()).await?;
         let eyes = store.eye().into_iter().collect();
         let (aws, requests) = (config, count);
@@ -150,8 +154,15 @@ impl Service {
                 let queue = MappedQueue(queue);
                 let worker = Worker::new(queue, attendant, limits, poll_health, seed);
                 let worker = worker.with_traces(self.traces);
-                let function =
-                    Function { worker, queue_arn, routes: routes(work), export: self.export };
+                let function = Function {
+                    worker,
+                    queue_arn,
+                    routes: routes(work),
+                    eyes: self.eyes,
+                    effect_timeout: limits.effect_timeout,
+                    lost: tokio::sync::watch::Sender::new(None),
+                    export: self.export,
+                };
                 return function.run(drivers, signals).await;
             }
         };

@@ -63,6 +63,12 @@ pub async fn run(args: StatusArgs, compute: Compute) -> Result<(), Fault> {
         match compute {
             Compute::Process => door(&args.door, address).await,
             #[cfg(feature = "lambda")]
+            Compute::Lambda if args.door.http_open => Err(Fault::Config(
+                "`booking lambda` and --http-open (BOOKING_HTTP_OPEN) do not go together: a function \
+                 URL lets in who has signed the request, or has the token"
+                    .to_owned(),
+            )),
+            #[cfg(feature = "lambda")]
             Compute::Lambda => Ok(status_token(&args.door.token)?.map(|it| it.1)),
         }
     };
@@ -71,8 +77,6 @@ pub async fn run(args: StatusArgs, compute: Compute) -> Result<(), Fault> {
     let Some(service) = signals.or(service).await? else { return Ok(()) };
     let watch = if args.watch_queues { Some(watch(&service)?) } else { None };
     let metrics = service.metrics.clone();
-    #[cfg(feature = "lambda")]
-    let open = args.door.http_open;
     let routes = move |work: Arc<_>| {
         let api = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
             .merge(http::event_rates(Arc::clone(&work), Clock::Machine))
@@ -86,8 +90,6 @@ pub async fn run(args: StatusArgs, compute: Compute) -> Result<(), Fault> {
                 http::guarded(api.merge(page::routes(work, Clock::Machine, settings)), token)
             }
             // The page keeps a stream open, and a function answers once.
-            #[cfg(feature = "lambda")]
-            Compute::Lambda if open && token.is_none() => http::guarded(api, None),
             #[cfg(feature = "lambda")]
             Compute::Lambda => http::guarded_by_signature(api, token),
         }

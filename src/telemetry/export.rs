@@ -65,13 +65,13 @@ pub struct Export {
 }
 
 impl Export {
-    /// Sends what is there, for at most two seconds: for a process that is frozen afterwards. What
-    /// takes longer goes on when the process does.
-    pub async fn flush(&self) {
+    /// Sends what is there, for at most two seconds and at most `most`: for a process that is
+    /// frozen afterwards. What takes longer goes on when the process does.
+    pub async fn flush(&self, most: Duration) {
         let (tell_sent, sent) = oneshot::channel();
         // If there is no room, or the thread has ended, nothing can be done here.
         if self.flushes.try_send(tell_sent).is_ok() {
-            let _ = tokio::time::timeout(LAST_SPANS_MAX, sent).await;
+            let _ = tokio::time::timeout(LAST_SPANS_MAX.min(most), sent).await;
         }
     }
 

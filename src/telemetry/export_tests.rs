@@ -118,16 +118,19 @@ async fn a_flush_waits_until_what_is_there_is_sent_and_never_for_long() {
     let export = Export { stop: bench.stop.clone(), flushes: bench.flushes.clone(), ended };
     let begun = tokio::time::Instant::now();
     bench.spans.take(span());
-    export.flush().await;
+    export.flush(Duration::MAX).await;
     assert_eq!(*bench.collector.batches.lock().unwrap(), [1]);
     assert_eq!(begun.elapsed(), Duration::ZERO, "nothing waits for the next batch");
     *bench.collector.way.lock().unwrap() = Way::Hangs;
     bench.spans.take(span());
-    export.flush().await;
+    export.flush(Duration::from_millis(300)).await;
+    assert_eq!(begun.elapsed(), Duration::from_millis(300), "there is no more time than that");
+    let begun = tokio::time::Instant::now();
+    export.flush(Duration::MAX).await;
     assert_eq!(begun.elapsed(), LAST_SPANS_MAX);
     sending.abort();
     let _ = sending.await;
-    export.flush().await;
+    export.flush(Duration::MAX).await;
     assert_eq!(begun.elapsed(), LAST_SPANS_MAX, "nobody sends any more");
 }
 

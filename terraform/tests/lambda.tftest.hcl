@@ -186,7 +186,7 @@ run "settings_follow_the_variables" {
       for role, it in aws_lambda_function.role :
       it.function_name == "staging-booking-${role}" && tolist(it.architectures) == tolist(["x86_64"]) && it.memory_size == 512 &&
       it.timeout == 60 && it.kms_key_arn == var.kms_key_arn && it.role == "arn:aws:iam::123456789012:role/staging-booking-${role}-function" &&
-      it.environment[0].variables["BOOKING_PREFIX"] == "staging-" && it.environment[0].variables["BOOKING_VISIBILITY"] == "360s"
+      it.environment[0].variables["BOOKING_PREFIX"] == "staging-" && it.environment[0].variables["BOOKING_VISIBILITY"] == "362s"
     ])
     error_message = "prefix, cpu_architecture, lambda_memory_mib, lambda_timeout_s or kms_key_arn has no effect."
   }
@@ -200,7 +200,7 @@ run "settings_follow_the_variables" {
   }
 
   assert {
-    condition = alltrue([for it in aws_sqs_queue.role : it.visibility_timeout_seconds == 360]) && alltrue([
+    condition = alltrue([for it in aws_sqs_queue.role : it.visibility_timeout_seconds == 362]) && alltrue([
       for role, it in aws_cloudwatch_log_group.role :
       it.name == "/aws/lambda/staging-booking-${role}" && it.retention_in_days == 7 && it.kms_key_id == var.kms_key_arn
     ])
@@ -309,9 +309,12 @@ run "secrets_that_the_state_may_have" {
   # With a token, the function itself asks who it is.
   assert {
     condition = (
-      aws_lambda_function_url.status[0].authorization_type == "NONE" && length(aws_iam_policy.status_url) == 0
+      aws_lambda_function_url.status[0].authorization_type == "NONE" && length(aws_iam_policy.status_url) == 0 &&
+      { for role, it in aws_lambda_function.role : role => it.reserved_concurrent_executions } == {
+        seats = -1, payment = -1, receipt = -1, status = 20
+      }
     )
-    error_message = "The URL of a status that has a token wants signatures as well."
+    error_message = "The URL of a status that has a token wants signatures as well, or a flood of requests takes the instances of others."
   }
 
   assert {

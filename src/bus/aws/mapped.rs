@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tracing::warn;
+
 use super::AwsBus;
 use crate::bus::{BusError, DeadLetter, Delivery, Extension, Joiner, Queue, ReceiptHandle};
 
@@ -41,6 +43,10 @@ impl Queue for MappedQueue {
     /// and there is nothing left that could come again.
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
         self.0.set_aside(delivery, why).await?;
-        self.0.delete(&delivery.receipt_handle).await
+        // It is set aside, whatever becomes of this: at worst it is copied once more.
+        if let Err(error) = self.0.delete(&delivery.receipt_handle).await {
+            warn!(%error, "a message that was set aside is not deleted, and comes again");
+        }
+        Ok(())
     }
 }

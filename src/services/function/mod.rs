@@ -11,8 +11,8 @@ use axum::Router;
 use futures_util::FutureExt;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tracing::{debug, error, info};
+use tokio::{sync::watch, task::JoinSet};
+use tracing::{debug, error, info, warn};
 
 use self::{
     payload::{Payload, Unreadable},
@@ -26,14 +26,18 @@ use crate::{
     fault::Fault,
     http,
     roles::Role,
-    runtime::{Ended, Worker},
+    runtime::{Chain, Ended, Worker},
     telemetry::Export,
-    wiring::{AnyOutbox, AnyStore, Signals},
+    wiring::{AnyOutbox, AnyStore, Eye, Signals},
 };
 
 /// How long before its deadline an invocation gives back what is not finished. Lambda kills what
 /// has not answered at the deadline, and then the whole batch comes again.
 const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+/// How long before its deadline an invocation sends no more spans.
+const SPANS_MARGIN: Duration = Duration::from_millis(200);
+/// An invocation should have so much more time than an effect may take.
+const EFFECT_MARGIN: Duration = Duration::from_secs(3);
 
 /// What Lambda sets for every function, and the runtime crate cannot do without.
 const VARIABLES: [&str; 4] = [
@@ -50,6 +54,11 @@ pub(super) struct Function<R: Role> {
     pub(super) queue_arn: String,
     /// What its function URL answers.
     pub(super) routes: Router,
+    /// They watch the store. There is no `/health` that could tell of a lost one.
+    pub(super) eyes: Vec<Eye>,
+    pub(super) effect_timeout: Duration,
+    /// Why it should not go on, once that is known.
+    pub(super) lost: watch::Sender<Option<String>>,
     pub(super) export: Option<Export>,
 }
 
@@ -102,7 +111,7 @@ impl<R: Role> Function<R> {
         mut signals: Signals,
     ) -> Result<(), Fault> {
         info!(role = %R::Rules::SERVICE, queue = self.queue_arn, "ready");
-        let turn = Turn::default();
+        let (turn, mut lost) = (Turn::default(), self.lost.subscribe());
         let function = Arc::new(self);
         let handler = service_fn(move |event: LambdaEvent<Value>| {
             let function = Arc::clone(&function);
@@ -110,20 +119,24 @@ impl<R: Role> Function<R> {
         });
         let runtime = Runtime::new(handler).layer(InTurn::of(&turn));
         let mut running = pin!(runtime.run());
-        tokio::select! {
+        let why = tokio::select! {
             biased;
-            () = signals.next() => {}
-            _ = &mut running => return Err(ended("the conversation with Lambda")),
-            Some(_) = drivers.join_next() => return Err(ended("a sender of batches")),
-        }
+            () = signals.next() => None,
+            it = &mut running => return Err(conversation_ended(it)),
+            Some(_) = drivers.join_next() => return Err(sender_ended()),
+            Ok(it) = lost.wait_for(Option::is_some) => it.clone(),
+        };
         tokio::select! {
             biased;
             () = signals.next() => Err(Fault::Interrupted),
-            _ = &mut running => Err(ended("the conversation with Lambda")),
-            () = turn.over() => {
-                info!("stopped");
-                Ok(())
-            }
+            it = &mut running => Err(conversation_ended(it)),
+            () = turn.over() => match why {
+                None => {
+                    info!("stopped");
+                    Ok(())
+                }
+                Some(problem) => Err(Fault::Config(problem)),
+            },
         }
     }
 
@@ -132,23 +145,35 @@ impl<R: Role> Function<R> {
         let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
         let left = deadline.saturating_sub(Clock::Machine.now().as_millisecond());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        if left < self.effect_timeout + EFFECT_MARGIN {
+            warn!(
+                left_ms = left.as_millis(),
+                effect_timeout_ms = self.effect_timeout.as_millis(),
+                "the timeout of this function is too short for its --effect-timeout"
+            );
+        }
         let begun = Clock::Machine.steady();
         let answering = self.answer_within(payload, left.saturating_sub(ANSWER_MARGIN));
         // Lambda would log the text of a panic, which may quote a message.
         let answer = AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
             Err(diagnostic("Panicked", "a bug: see the panic in the log before this line"))
         });
+        let took = || Clock::Machine.steady().saturating_sub(begun);
         if let Some(export) = &self.export {
-            export.flush().await;
+            export.flush(left.saturating_sub(took() + SPANS_MARGIN)).await;
         }
-        let took = Clock::Machine.steady().saturating_sub(begun);
+        if let Some(problem) = self.eyes.iter().find_map(Eye::problem) {
+            error!(problem, "this process ends, so that the next one looks at the store anew");
+            self.lost.send_replace(Some(problem));
+        }
+        let took = took();
         debug!(took_ms = took.as_secs_f64() * 1000.0, ok = answer.is_ok(), "answered");
         answer
     }
 
     async fn answer_within(&self, payload: Value, time: Duration) -> Result<Value, Diagnostic> {
         let strange = |it: Unreadable| {
-            error!(reason = %it, "an invocation that is not for this function");
+            error!(reason = %it, "this invocation is not for this function");
             diagnostic("NotForThisFunction", &it.to_string())
         };
         match payload::read(payload, &self.queue_arn).map_err(strange)? {
@@ -168,10 +193,15 @@ impl<R: Role> Function<R> {
     }
 }
 
-fn ended(part: &str) -> Fault {
-    Fault::Internal(format!(
-        "{part} ended by itself: see the log before this line. Lambda starts another process"
-    ))
+fn conversation_ended(ended: Result<(), lambda_runtime::Error>) -> Fault {
+    let why = ended.err().map(|it| format!(": {}", Chain(&*it))).unwrap_or_default();
+    Fault::Unreachable(format!("Lambda cannot be asked for work any more{why}"))
+}
+
+fn sender_ended() -> Fault {
+    Fault::Internal(
+        "a sender of batches ended by itself: see the panic in the log before this line".to_owned(),
+    )
 }
 
 fn diagnostic(kind: &str, message: &str) -> Diagnostic {

@@ -81,12 +81,14 @@ fn of_record(record: SqsMessage, number: usize, queue_arn: &str) -> Result<Deliv
             .data_type(value.data_type.unwrap_or_default())
             .set_string_value(value.string_value)
             .build();
-        // Only one without a data type cannot be built.
         message = message.message_attributes(name, value.map_err(|_| Unreadable::Shape)?);
     }
     let delivery = delivery(message.build()).ok_or(Unreadable::Record { number })?;
-    let named = !delivery.message_id.is_empty();
-    if named { Ok(delivery) } else { Err(Unreadable::Record { number }) }
+    if delivery.message_id.is_empty() {
+        return Err(Unreadable::Record { number });
+    }
+    // On a standard queue a group means nothing, whatever a client wrote there.
+    Ok(Delivery { group: None, ..delivery })
 }
 
 #[cfg(test)]
@@ -106,6 +108,7 @@ mod tests {
                 "ApproximateReceiveCount": "3",
                 "SentTimestamp": "1545082649183",
                 "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+                "MessageGroupId": "ada@example.com",
                 "ApproximateFirstReceiveTimestamp": "1545082649185",
             },
             "messageAttributes": {
@@ -130,6 +133,7 @@ mod tests {
         assert_eq!((it.incoming.attempt, it.incoming.body.as_str()), (3, "{}"));
         assert_eq!(it.incoming.sent_at.as_millisecond(), 1_545_082_649_183);
         assert_eq!(it.incoming.kind_attribute.as_deref(), Some("seat-booked"));
+        assert_eq!(it.group, None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{self, State},
     http::StatusCode,
     response::{AppendHeaders, IntoResponse},
@@ -32,9 +32,10 @@ pub enum Answered {
 
 #[derive(Default)]
 struct Shelf {
-    waiting: Mutex<VecDeque<(String, Value, Duration)>>,
+    waiting: Mutex<VecDeque<(String, String, Duration)>>,
     came: Notify,
-    taken: Mutex<Vec<String>>,
+    /// When Lambda would kill it, by invocation.
+    taken: Mutex<BTreeMap<String, Instant>>,
     answers: Mutex<BTreeMap<String, (Answered, Instant)>>,
     /// How often it asked for an invocation.
     asked: Mutex<u32>,
@@ -91,6 +92,11 @@ impl Function {
 
     /// Gives it an invocation; returns its id.
     pub fn give(&self, payload: Value, time: Duration) -> String {
+        self.give_text(payload.to_string(), time)
+    }
+
+    /// The same with any text.
+    pub fn give_text(&self, payload: String, time: Duration) -> String {
         let id = super::unique("invocation");
         self.shelf.waiting.lock().unwrap().push_back((id.clone(), payload, time));
         self.shelf.came.notify_one();
@@ -102,7 +108,8 @@ impl Function {
         self.answer_at(id).await.0
     }
 
-    /// Waits for its answer, and says how long after the start of the process it came.
+    /// Waits for its answer, and says how long after the start of the process it came. Fails if
+    /// Lambda would have killed it before.
     pub async fn answer_at(&mut self, id: &str) -> (Answered, Duration) {
         let (answer, at) = eventually("the function to answer", async || {
             let answer = self.shelf.answers.lock().unwrap().get(id).cloned();
@@ -110,13 +117,15 @@ impl Function {
             answer
         })
         .await;
+        let late = at.saturating_duration_since(self.shelf.taken.lock().unwrap()[id]);
+        assert!(late.is_zero(), "it answered {late:?} after its deadline:\n{}", self.logged());
         (answer, at - self.began)
     }
 
     /// Waits until it works on an invocation.
     pub async fn takes(&self, id: &str) {
         eventually("the function to take it", async || {
-            self.shelf.taken.lock().unwrap().iter().any(|it| it == id).then_some(())
+            self.shelf.taken.lock().unwrap().contains_key(id).then_some(())
         })
         .await;
     }
@@ -169,7 +178,7 @@ async fn next(State(shelf): State<Arc<Shelf>>) -> impl IntoResponse {
         }
         came.await;
     };
-    shelf.taken.lock().unwrap().push(id.clone());
+    shelf.taken.lock().unwrap().insert(id.clone(), Instant::now() + time);
     let deadline = Clock::Machine.now().as_millisecond() + i64::try_from(time.as_millis()).unwrap();
     let headers = [
         ("lambda-runtime-aws-request-id", id),
@@ -179,7 +188,7 @@ async fn next(State(shelf): State<Arc<Shelf>>) -> impl IntoResponse {
             "arn:aws:lambda:eu-central-1:000000000000:function:booking".to_owned(),
         ),
     ];
-    (AppendHeaders(headers), Json(payload))
+    (AppendHeaders(headers), payload)
 }
 
 async fn answered(

@@ -12,17 +12,17 @@ use crate::harness::{
 };
 
 /// As much time as an invocation has by default.
-const TIME: Duration = Duration::from_secs(30);
+pub const TIME: Duration = Duration::from_secs(30);
 
 /// Topics, queues and tables of one prefix, and what a function needs to find them.
-struct Stage {
-    account: Account,
+pub struct Stage {
+    pub account: Account,
     _tables: Tables,
     folder: Folder,
 }
 
 impl Stage {
-    async fn make() -> Stage {
+    pub async fn make() -> Stage {
         let account = Account::make(false).await;
         let tables = Tables::make_in(DynamoDbLocal::running(), &account.prefix).await;
         Stage { account, _tables: tables, folder: Folder::new() }
@@ -35,14 +35,14 @@ impl Stage {
         all
     }
 
-    async fn function(&self, role: RoleName, more: &[(&'static str, &str)]) -> Function {
+    pub async fn function(&self, role: RoleName, more: &[(&'static str, &str)]) -> Function {
         let mut environment = self.environment();
         environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         Function::start(role, self.folder.path(), environment).await
     }
 
     /// What a mapping would hand to the function: messages of its queue, as Lambda writes them.
-    async fn batch(&self, role: RoleName, count: usize) -> Vec<Value> {
+    pub async fn batch(&self, role: RoleName, count: usize) -> Vec<Value> {
         let queue = self.account.names.queue(role);
         let (url, arn) = (self.account.url(&queue).await, self.account.queue_arn(role));
         let mut records = Vec::new();
@@ -74,7 +74,7 @@ impl Stage {
     }
 }
 
-fn failures(answer: &Answered) -> Vec<&str> {
+pub fn failures(answer: &Answered) -> Vec<&str> {
     let Answered::With(answer) = answer else { panic!("{answer:?}") };
     let all = answer["batchItemFailures"].as_array().unwrap_or_else(|| panic!("{answer}"));
     all.iter().map(|it| it["itemIdentifier"].as_str().unwrap()).collect()
@@ -147,6 +147,13 @@ async fn what_is_not_of_its_own_queue_is_refused_and_nothing_of_it_is_told() {
         assert_eq!(error["errorType"], "NotForThisFunction", "{error}");
         assert!(!error.to_string().contains("Ada"), "{error}");
     }
+    // Whoever may invoke can send what is no JSON for us, with a name where only a key is told.
+    for strange in [r#"{"ada@example.com": {"4242": 1e999}}"#, r#"{"Ada": "#, "Ada", ""] {
+        let id = payment.give_text(strange.to_owned(), TIME);
+        let answer = payment.answer(&id).await;
+        let Answered::Error(error) = &answer else { panic!("{answer:?}") };
+        assert!(!error.to_string().contains("da"), "{error}");
+    }
     let own = stage.batch(RoleName::Payment, 1).await;
     let answer = payment.invoke(json!({"Records": own}), TIME).await;
     assert_eq!(failures(&answer), [""; 0], "it goes on");
@@ -166,8 +173,12 @@ async fn what_is_not_done_in_time_is_given_back_before_the_deadline() {
         return;
     }
     let stage = Stage::make().await;
-    // The late charge takes a second longer than this invocation has.
-    let slow = [("BOOKING_GATEWAY_PATIENCE", "4s")];
+    // The late charge takes longer than this invocation has, and a collector that takes connections
+    // and answers nothing would take two seconds more.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let collector = format!("http://{}", silent.local_addr().unwrap());
+    let slow =
+        [("BOOKING_GATEWAY_PATIENCE", "4s"), ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str())];
     let mut payment = stage.function(RoleName::Payment, &slow).await;
     payment.asks().await;
     for (id, token) in [("slow", "tok_timeout_then_ok"), ("quick", "tok_visa")] {
@@ -179,12 +190,37 @@ async fn what_is_not_done_in_time_is_given_back_before_the_deadline() {
     let slow = slow["messageId"].as_str().unwrap().to_owned();
     let answer = payment.invoke(json!({"Records": records}), Duration::from_secs(4)).await;
     assert_eq!(failures(&answer), [slow.as_str()], "{}", payment.logged());
+    assert!(payment.logged().contains("too short for its --effect-timeout"));
     // It was given back: nobody waits until its two minutes are over.
     let records = stage.batch(RoleName::Payment, 1).await;
     assert_eq!(records[0]["messageId"], slow);
     assert_eq!(records[0]["attributes"]["ApproximateReceiveCount"], "2");
     let answer = payment.invoke(json!({"Records": records}), TIME).await;
     assert_eq!(failures(&answer), [""; 0], "the charge is found and not asked for again");
+}
+
+/// Nobody asks a function for its health, so that it has to end by itself.
+///
+/// Failure matrix: M7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_whose_table_was_deleted_and_made_anew_ends_and_says_why() {
+    if skipped("dynamodb") {
+        return;
+    }
+    let stage = Stage::make().await;
+    let mut seats = stage.function(RoleName::Seats, &[]).await;
+    seats.asks().await;
+    let tables = aws_sdk_dynamodb::Client::new(&DynamoDbLocal::running().config().await);
+    let table = stage.account.names.table(RoleName::Seats);
+    tables.delete_table().table_name(table).send().await.unwrap();
+    let sketch = Sketch::new("ada", &["12A"], "tok_visa");
+    stage.account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
+    let records = stage.batch(RoleName::Seats, 1).await;
+    let id = seats.give(json!({"Records": records}), TIME);
+    assert_eq!(seats.ended().await, Some(78), "{}", seats.logged());
+    let answer = seats.answer(&id).await;
+    assert_eq!(failures(&answer).len(), 1, "it was answered first: {answer:?}");
+    assert!(seats.logged().contains("this process ends"), "{}", seats.logged());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,108 +245,6 @@ async fn told_to_stop_it_answers_what_it_has_begun() {
     assert_eq!(busy.ended().await, Some(0), "{}", busy.logged());
     // Whatever became of the late charge, Lambda knows it.
     assert!(matches!(busy.answer(&id).await, Answered::With(_)));
-}
-
-/// A request as Lambda makes it of one to a function URL.
-fn request(method: &str, path: &str, authorization: Option<&str>, signed: bool) -> Value {
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let mut headers = json!({"host": "abc.lambda-url.eu-central-1.on.aws"});
-    if let Some(it) = authorization {
-        headers["authorization"] = json!(it);
-    }
-    let mut context = json!({
-        "accountId": "anonymous",
-        "apiId": "abc",
-        "domainName": "abc.lambda-url.eu-central-1.on.aws",
-        "http": {
-            "method": method, "path": path, "protocol": "HTTP/1.1",
-            "sourceIp": "203.0.113.1", "userAgent": "curl",
-        },
-        "requestId": "9c2a",
-        "time": "01/Mar/2027:09:00:00 +0000",
-        "timeEpoch": 1_803_891_600_000_i64,
-    });
-    if signed {
-        context["authorizer"] =
-            json!({"iam": {"accountId": "123456789012", "userArn": "arn:aws:iam::1:user/ada"}});
-    }
-    json!({
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": query,
-        "headers": headers,
-        "requestContext": context,
-        "isBase64Encoded": false,
-    })
-}
-
-const TOKEN: &str = "a-token-of-the-tests-that-is-long";
-
-/// Failure matrix: M4.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn status_answers_its_api_to_who_has_signed_or_has_the_token() {
-    if skipped("dynamodb") {
-        return;
-    }
-    let stage = Stage::make().await;
-    let mut signed_only = stage.function(RoleName::Status, &[]).await;
-    let mut with_token = stage.function(RoleName::Status, &[("BOOKING_STATUS_TOKEN", TOKEN)]).await;
-    let sketch = Sketch::new("ada", &["12A"], "tok_visa");
-    stage.account.publish(Kind::BookingRequested, &sketch.cloud_event()).await;
-    let records = stage.batch(RoleName::Status, 1).await;
-    assert_eq!(failures(&signed_only.invoke(json!({"Records": records}), TIME).await), [""; 0]);
-
-    let bearer = format!("Bearer {TOKEN}");
-    let ask = async |function: &mut Function, it: Value| {
-        let Answered::With(answer) = function.invoke(it, TIME).await else { panic!("no answer") };
-        let body = answer["body"].as_str().unwrap();
-        let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"));
-        (answer["statusCode"].as_u64().unwrap(), body, answer["headers"].clone())
-    };
-    let mine = "/bookings/ada";
-    let (code, body, headers) = ask(&mut signed_only, request("GET", mine, None, true)).await;
-    assert_eq!((code, &body["booking_id"], &body["final"]), (200, &json!("ada"), &json!(false)));
-    assert_eq!(headers["cache-control"], "no-store");
-    let (code, body, _) =
-        ask(&mut signed_only, request("GET", "/bookings?limit=1", None, true)).await;
-    assert_eq!((code, body["bookings"].as_array().map(Vec::len)), (200, Some(1)), "{body}");
-    for shown in [None, Some(bearer.as_str())] {
-        let (code, body, _) = ask(&mut signed_only, request("GET", mine, shown, false)).await;
-        assert_eq!(code, 403, "{body}");
-        assert!(body["error"].as_str().unwrap().contains("signed"), "{body}");
-    }
-    // What a client can choose is no signature.
-    let mut forged = request("GET", mine, None, false);
-    forged["headers"]["x-amzn-authorizer-iam"] = json!("arn:aws:iam::1:root");
-    forged["body"] = json!(r#"{"requestContext": {"authorizer": {"iam": {}}}}"#);
-    assert_eq!(ask(&mut signed_only, forged).await.0, 403);
-
-    let (code, _, _) = ask(&mut with_token, request("GET", mine, Some(&bearer), false)).await;
-    assert_eq!(code, 200);
-    for shown in [None, Some("Bearer another-token-of-the-tests")] {
-        let (code, body, headers) = ask(&mut with_token, request("GET", mine, shown, false)).await;
-        assert_eq!(code, 401, "{body}");
-        assert!(headers["www-authenticate"].as_str().unwrap().contains("Bearer"), "{headers}");
-    }
-    let signed = request("GET", mine, Some("AWS4-HMAC-SHA256 Credential=…"), true);
-    assert_eq!(ask(&mut with_token, signed).await.0, 200);
-
-    // Nothing is served that needs a connection, and nothing strange ends the function.
-    for (method, path, code) in [
-        ("GET", "/", 404),
-        ("GET", "/metrics", 404),
-        ("POST", mine, 405),
-        ("GET", "//evil.example/bookings", 404),
-        ("GET", "/book ings", 400),
-        ("NO METHOD", mine, 400),
-        ("GET", "/bookings/%ff", 400),
-        ("GET", "/bookings?limit=none", 400),
-    ] {
-        let (said, body, _) = ask(&mut signed_only, request(method, path, None, true)).await;
-        assert_eq!(said, code, "{method} {path}: {body}");
-        assert!(body["error"].is_string(), "{body}");
-    }
 }
 
 /// With an emulator that runs functions: its mappings receive, hand over, and delete.
@@ -367,7 +301,13 @@ fn what_makes_no_sense_for_a_function_is_refused_with_both_names() {
     let ended = |inside: bool, settings: &[(&str, &str)]| {
         let folder = Folder::new();
         let mut command = binary();
-        command.args(["lambda", "seats", "--flights", "sample"]).env("BOOKING_DATA", folder.path());
+        let role = if settings.iter().any(|it| it.0 == "BOOKING_HTTP_OPEN") {
+            RoleName::Status
+        } else {
+            RoleName::Seats
+        };
+        command.args(["lambda", role.as_str()]).env("BOOKING_DATA", folder.path());
+        command.env("BOOKING_FLIGHTS", "sample");
         command.envs(LocalStack::environment_of("http://127.0.0.1:9"));
         if inside {
             command.envs([
@@ -394,4 +334,6 @@ fn what_makes_no_sense_for_a_function_is_refused_with_both_names() {
     assert!(told.contains("booking lambda") && told.contains("--fifo"), "{told}");
     let told = ended(true, &[table, ("BOOKING_INTEGRATION", "step-functions")]);
     assert!(told.contains("booking lambda") && told.contains("step-functions"), "{told}");
+    let told = ended(true, &[table, ("BOOKING_HTTP_OPEN", "yes")]);
+    assert!(told.contains("booking lambda") && told.contains("--http-open"), "{told}");
 }

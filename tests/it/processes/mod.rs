@@ -12,6 +12,7 @@ pub mod earlier;
 pub mod end_to_end;
 pub mod event_bus;
 pub mod fifo;
+pub mod function_url;
 pub mod functions;
 pub mod gone;
 pub mod guests;

@@ -1,4 +1,4 @@
-//! The four roles as functions of an emulated Lambda, whose processes are killed while they work.
+//! The four roles as functions of an emulated Lambda, whose processes are killed again and again.
 
 use std::{
     process::Command,
@@ -17,7 +17,7 @@ use crate::harness::{Account, DynamoDbLocal, Folder, MiniStack, PATIENCE, Tables
 
 /// How many bookings CI asks for.
 const BOOKINGS: usize = 100;
-/// How often each role is killed in the middle of its work.
+/// How often each role is killed.
 const KILLS: usize = 10;
 /// A batch whose function was killed comes again after so many seconds.
 const HIDDEN_S: u32 = 6;
@@ -55,6 +55,7 @@ async fn no_booking_is_lost_or_doubled_by_functions_that_are_killed() {
     let (letters, scraps) = letters(folder.path());
     let held = check(&evidence, &letters, &asked);
     let logs = Logs::read(folder.path());
+    assert!(logs.attempts_max > 1, "no process was killed in the middle of a batch");
     say(&format!(
         "chaos on Lambda: {bookings} bookings in {} s: {kills:?} SIGKILLs of seats, payment, receipt \
          and status; {again} requests said again, {} deliveries, at most {} of one message, {} decisions recalled; {held}, \
