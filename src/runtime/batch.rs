@@ -58,6 +58,10 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let mut waiting = waiting.into_iter();
         let mut ended = Vec::with_capacity(waiting.len());
         let is_open = loop {
+            // What is left goes back side by side then, and not one after the other.
+            if cut.is_cancelled() {
+                break true;
+            }
             match self.breaker.permission(self.work().clock().steady()) {
                 Permission::Closed => break false,
                 Permission::Open { .. } => break true,
