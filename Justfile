@@ -39,6 +39,17 @@ fuzz cases="1000000":
 bench *args:
     cargo bench --bench bench -- {{args}}
 
+# send the same bookings over each road, and write docs/COMPARISON.md. With fewer bookings nothing is
+# written: just compare 20. One road alone, beside the others as they were measured last: just compare 500 fifo
+compare bookings="500" roads="sns event-bridge fifo lambda step-functions":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export BOOKING_COMPARE_BOOKINGS={{bookings}}
+    # Each road has a process of its own, and with it emulators that nothing was asked of before.
+    run() { cargo test --test it --features compare -- --nocapture --exact "comparison::$1"; }
+    for road in {{roads}}; do BOOKING_COMPARE_ROAD=$road run measures_a_road; done
+    BOOKING_COMPARE_WRITE=yes run writes_the_document
+
 # run what CI runs
 ci:
     bash .ci/run

@@ -6,17 +6,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test names the one case it is about")]
 
-#[cfg_attr(feature = "searches", allow(dead_code, unused_imports))]
+#[cfg(not(feature = "searches"))]
+#[cfg_attr(not(feature = "compare"), allow(dead_code))]
+mod comparison;
+#[cfg_attr(any(feature = "searches", feature = "compare"), allow(dead_code, unused_imports))]
 mod harness;
+#[cfg(not(feature = "compare"))]
 mod searches;
 
-#[cfg(not(feature = "searches"))]
+#[cfg(not(any(feature = "searches", feature = "compare")))]
 mod commands;
-#[cfg(not(feature = "searches"))]
+#[cfg(not(any(feature = "searches", feature = "compare")))]
 mod contracts;
-#[cfg(not(feature = "searches"))]
+#[cfg(not(any(feature = "searches", feature = "compare")))]
 mod models;
-#[cfg(not(feature = "searches"))]
+#[cfg(not(any(feature = "searches", feature = "compare")))]
 mod processes;
-#[cfg(not(feature = "searches"))]
+#[cfg(not(any(feature = "searches", feature = "compare")))]
 mod repository;
