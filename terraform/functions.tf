@@ -83,7 +83,7 @@ resource "aws_lambda_function" "role" {
   handler = each.key
 
   # With a URL that anybody can ask, a flood would otherwise take the instances of the other functions.
-  reserved_concurrent_executions = each.key == local.answering && local.url_auth == "NONE" ? local.function_max + 10 : -1
+  reserved_concurrent_executions = each.key == local.answering && local.url_auth == "NONE" ? local.function_max + 10 : null
 
   memory_size = coalesce(var.lambda_memory_mib, 256)
   timeout     = local.function_timeout_s

@@ -310,8 +310,8 @@ run "secrets_that_the_state_may_have" {
   assert {
     condition = (
       aws_lambda_function_url.status[0].authorization_type == "NONE" && length(aws_iam_policy.status_url) == 0 &&
-      { for role, it in aws_lambda_function.role : role => it.reserved_concurrent_executions } == {
-        seats = -1, payment = -1, receipt = -1, status = 20
+      { for role, it in aws_lambda_function.role : role => coalesce(it.reserved_concurrent_executions, 0) } == {
+        seats = 0, payment = 0, receipt = 0, status = 20
       }
     )
     error_message = "The URL of a status that has a token wants signatures as well, or a flood of requests takes the instances of others."

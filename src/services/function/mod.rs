@@ -167,7 +167,7 @@ impl<R: Role> Function<R> {
             self.lost.send_replace(Some(problem));
         }
         let took = took();
-        debug!(took_ms = took.as_secs_f64() * 1000.0, ok = answer.is_ok(), "answered");
+        debug!(took_ms = took.as_secs_f64() * 1000.0, ok = answer.is_ok(), "invocation over");
         answer
     }
 

@@ -143,8 +143,8 @@ impl Prices {
     }
 
     /// The same at another rate: requests to topics and queues as the documents measured them
-    /// there. With a state machine and with functions nobody did, and their queues are asked at most
-    /// as often as here.
+    /// there. With a state machine and with functions nobody did, and their queues are asked at
+    /// most as often as here.
     pub fn at_rate(&self, of: &Measured, per_s: u32) -> Bill {
         let mut bill = self.measured(of);
         match of.road {

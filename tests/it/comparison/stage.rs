@@ -1,5 +1,6 @@
 //! One road, set up: topics or an event bus or a state machine, queues, tables, and four services
-//! as processes or functions, each behind doors of its own. What is not counted goes beside the doors.
+//! as processes or functions, each behind doors of its own. What is not counted goes beside the
+//! doors.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -43,7 +43,7 @@ impl Tally {
     pub fn add_log(&mut self, role: &str, log: &str) {
         let (mut bytes, mut invocations) = (0, 0);
         for line in log.split_inclusive('\n') {
-            if !line.contains(r#""message":"answered""#) {
+            if !line.contains(r#""message":"invocation over""#) {
                 bytes += line.len() as u64;
                 continue;
             }
@@ -129,7 +129,7 @@ fn a_tally_is_what_came_since_another_one() {
 #[test]
 fn the_line_of_an_invocation_is_counted_and_its_bytes_are_not() {
     let mut tally = Tally::default();
-    let line = r#"{"message":"answered","took_ms":12.3,"ok":true}"#;
+    let line = r#"{"message":"invocation over","took_ms":12.3,"ok":true}"#;
     tally.add_log("seats", &format!("{{\"message\":\"ready\"}}\n{line}\n{line}\n"));
     assert_eq!((tally.log_bytes["seats"], tally.invoked(), tally.invoked_ms), (20, 2, 26.0));
 }

@@ -94,11 +94,13 @@ async fn a_fifo_queue_brings_nothing_of_a_booking_while_something_of_it_is_in_fl
     say(&account.bus(RoleName::Payment).await, &declined("b-3")).await.unwrap();
     let mut before = Vec::new();
     for _ in 0..2 {
-        let both = eventually("both messages", async || {
-            let received = seats.receive(10, Duration::from_secs(1), HIDDEN).await.unwrap();
-            (received.len() == 2).then_some(received)
+        // A receive that came before the second one would hide the first one.
+        eventually("both messages to be there", async || {
+            (account.depth(RoleName::Seats).await.0 == 2).then_some(())
         })
         .await;
+        let both = seats.receive(10, Duration::from_secs(1), HIDDEN).await.unwrap();
+        assert_eq!(both.len(), 2);
         let handles = both.iter().map(|it| seats.give_back(&it.receipt_handle, Duration::ZERO));
         join_all(handles).await.into_iter().for_each(Result::unwrap);
         before.push(both.into_iter().map(|it| it.incoming.body).collect::<Vec<_>>());
