@@ -146,6 +146,13 @@ impl Service {
             None => attendant,
         };
         let seed = fastrand::u64(..);
+        #[cfg_attr(
+            not(feature = "lambda"),
+            expect(
+                clippy::infallible_destructuring_match,
+                reason = "with functions there are two"
+            )
+        )]
         let listener = match self.door {
             Door::Address(it) => it,
             #[cfg(feature = "lambda")]
