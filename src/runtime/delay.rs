@@ -78,7 +78,10 @@ mod tests {
             let ceiling = Duration::from_secs(ceiling_s);
             assert!(delays.iter().all(|it| *it <= ceiling), "attempt {attempt}");
             assert!(delays.iter().any(|it| *it > ceiling / 2), "attempt {attempt}");
+            assert_eq!(held_back_delay(attempt), ceiling, "attempt {attempt}");
         }
+        let ten: Duration = (1..=10).map(held_back_delay).sum();
+        assert_eq!(ten.as_secs() / 60, 32, "docs/LAMBDA.md says how long that is");
     }
 
     #[test]

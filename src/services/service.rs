@@ -161,15 +161,10 @@ impl Service {
                 let queue = MappedQueue(queue);
                 let worker = Worker::new(queue, attendant, limits, poll_health, seed);
                 let worker = worker.with_traces(self.traces);
-                let function = Function {
-                    worker,
-                    queue_arn,
-                    routes: routes(work),
-                    eyes: self.eyes,
-                    effect_timeout: limits.effect_timeout,
-                    lost: tokio::sync::watch::Sender::new(None),
-                    export: self.export,
-                };
+                let (eyes, effect_timeout) = (self.eyes, limits.effect_timeout);
+                let routes = routes(work);
+                let function =
+                    Function::new(worker, queue_arn, routes, eyes, effect_timeout, self.export);
                 return function.run(drivers, signals).await;
             }
         };

@@ -5,7 +5,13 @@ mod payload;
 mod turn;
 mod url;
 
-use std::{env, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    env,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use axum::Router;
 use futures_util::FutureExt;
@@ -22,7 +28,7 @@ use crate::{
     bus::aws::MappedQueue,
     clock::Clock,
     config::{Integration, ServiceArgs, StoreName},
-    domain::decision::Rules,
+    domain::{RoleName, ServiceName, decision::Rules},
     fault::Fault,
     http,
     roles::Role,
@@ -36,8 +42,8 @@ use crate::{
 const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 /// How long before its deadline an invocation sends no more spans.
 const SPANS_MARGIN: Duration = Duration::from_millis(200);
-/// An invocation should have so much more time than an effect may take.
-const EFFECT_MARGIN: Duration = Duration::from_secs(3);
+/// A batch should have so much more time than an effect may take.
+const EFFECT_MARGIN: Duration = Duration::from_secs(2);
 
 /// What Lambda sets for every function, and the runtime crate cannot do without.
 const VARIABLES: [&str; 4] = [
@@ -49,17 +55,20 @@ const VARIABLES: [&str; 4] = [
 
 /// A role as a function.
 pub(super) struct Function<R: Role> {
-    pub(super) worker: Worker<MappedQueue, R, AnyStore, AnyOutbox>,
+    worker: Worker<MappedQueue, R, AnyStore, AnyOutbox>,
     /// The one queue whose messages it accepts.
-    pub(super) queue_arn: String,
+    queue_arn: String,
     /// What its function URL answers.
-    pub(super) routes: Router,
+    routes: Router,
     /// They watch the store. There is no `/health` that could tell of a lost one.
-    pub(super) eyes: Vec<Eye>,
-    pub(super) effect_timeout: Duration,
+    eyes: Vec<Eye>,
     /// Why it should not go on, once that is known.
-    pub(super) lost: watch::Sender<Option<String>>,
-    pub(super) export: Option<Export>,
+    lost: watch::Sender<Option<String>>,
+    /// The least time that a batch should have.
+    time_min: Duration,
+    /// Says once that there was less.
+    too_short: Once,
+    export: Option<Export>,
 }
 
 /// Checks that this is a function, and that the settings make sense for one.
@@ -100,6 +109,32 @@ pub(super) fn check(args: &ServiceArgs) -> Result<(), Fault> {
 }
 
 impl<R: Role> Function<R> {
+    /// A function that works as `worker` does and answers requests by `routes`. Only payment and
+    /// receipt have effects, which may take `effect_timeout`.
+    pub(super) fn new(
+        worker: Worker<MappedQueue, R, AnyStore, AnyOutbox>,
+        queue_arn: String,
+        routes: Router,
+        eyes: Vec<Eye>,
+        effect_timeout: Duration,
+        export: Option<Export>,
+    ) -> Function<R> {
+        let service = R::Rules::SERVICE;
+        let has_effects = [RoleName::Payment, RoleName::Receipt]
+            .iter()
+            .any(|it| service == ServiceName::Role(*it));
+        Function {
+            worker,
+            queue_arn,
+            routes: http::finished(routes),
+            eyes,
+            lost: watch::Sender::new(None),
+            time_min: if has_effects { effect_timeout + EFFECT_MARGIN } else { Duration::ZERO },
+            too_short: Once::new(),
+            export,
+        }
+    }
+
     /// Takes one invocation after the other, until Lambda or a signal ends the process. An
     /// invocation that has begun is answered first.
     ///
@@ -145,13 +180,8 @@ impl<R: Role> Function<R> {
         let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
         let left = deadline.saturating_sub(Clock::Machine.now().as_millisecond());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        if left < self.effect_timeout + EFFECT_MARGIN {
-            warn!(
-                left_ms = left.as_millis(),
-                effect_timeout_ms = self.effect_timeout.as_millis(),
-                "the timeout of this function is too short for its --effect-timeout"
-            );
-        }
+        let pid = std::process::id();
+        debug!(pid, "invocation begun");
         let begun = Clock::Machine.steady();
         let answering = self.answer_within(payload, left.saturating_sub(ANSWER_MARGIN));
         // Lambda would log the text of a panic, which may quote a message.
@@ -167,7 +197,7 @@ impl<R: Role> Function<R> {
             self.lost.send_replace(Some(problem));
         }
         let took = took();
-        debug!(took_ms = took.as_secs_f64() * 1000.0, ok = answer.is_ok(), "invocation over");
+        debug!(pid, took_ms = took.as_secs_f64() * 1000.0, ok = answer.is_ok(), "invocation over");
         answer
     }
 
@@ -178,16 +208,29 @@ impl<R: Role> Function<R> {
         };
         match payload::read(payload, &self.queue_arn).map_err(strange)? {
             Payload::Batch(deliveries) => {
+                if time + ANSWER_MARGIN < self.time_min {
+                    self.too_short.call_once(|| {
+                        warn!(
+                            time_ms = (time + ANSWER_MARGIN).as_millis(),
+                            wanted_ms = self.time_min.as_millis(),
+                            "a batch has too little time: give the function a longer timeout, or a \
+                             shorter --effect-timeout"
+                        );
+                    });
+                }
                 let ids: Vec<_> = deliveries.iter().map(|it| it.message_id.clone()).collect();
                 let ended = self.worker.attend_all(deliveries, time).await;
+                // What is not in the answer counts as done.
+                assert_eq!(ids.len(), ended.len(), "each delivery has ended somehow");
                 let failed = ids.into_iter().zip(ended).filter(|it| it.1 != Some(Ended::Done));
                 let failed: Vec<_> =
                     failed.map(|(id, _)| json!({ "itemIdentifier": id })).collect();
                 Ok(json!({ "batchItemFailures": failed }))
             }
             Payload::Request(request) => {
-                let routes = http::finished(self.routes.clone());
-                Ok(url::answer(routes, *request).await)
+                let answering = url::answer(self.routes.clone(), *request);
+                let answer = tokio::time::timeout(time, answering).await;
+                Ok(answer.unwrap_or_else(|_| url::no_answer()))
             }
         }
     }

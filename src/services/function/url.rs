@@ -66,6 +66,11 @@ async fn written(answer: Response) -> Value {
     json!({"statusCode": status, "headers": headers, "body": text, "isBase64Encoded": encoded})
 }
 
+/// The answer to a request whose answer did not come in time.
+pub(super) fn no_answer() -> Value {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "the answer did not come in time: try again")
+}
+
 fn problem(status: StatusCode, problem: &str) -> Value {
     json!({
         "statusCode": status.as_u16(),

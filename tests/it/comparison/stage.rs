@@ -12,7 +12,7 @@ use booking::{
 
 use super::{client::Client, door::Door, road::Road, tally::Tally};
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, LocalStack, Machine, MiniStack, PATIENCE, Service, Tables,
+    Account, DynamoDbLocal, Folder, LocalStack, Machine, MiniStack, Service, Tables, drained,
 };
 
 /// What stands for the network: added to each request of services and clients.
@@ -137,28 +137,13 @@ impl Stage {
         }
     }
 
-    /// Waits until no queue has anything, visible or in flight, and nothing is executed. Fails when
-    /// nothing moves for longer than the tests' patience.
+    /// Waits until no queue has anything, visible or in flight, and nothing is executed.
     pub async fn drain(&self) {
-        let (mut before, mut moved) = (Vec::new(), std::time::Instant::now());
-        let mut quiet = 0;
-        // Twice in a row: a message may go from a queue not yet looked at to one that was.
-        while quiet < 2 {
-            assert!(moved.elapsed() < PATIENCE, "nothing moves; (visible, in flight): {before:?}");
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            let mut now = Vec::new();
-            for role in RoleName::ALL {
-                now.push(self.account.depth_of(&self.names().queue(role)).await);
-            }
-            if let Some(machine) = &self.machine {
-                let running = machine.count(ExecutionStatus::Running).await;
-                now.push((running.try_into().unwrap(), 0));
-            }
-            quiet = if now.iter().all(|it| *it == (0, 0)) { quiet + 1 } else { 0 };
-            if now != before {
-                (before, moved) = (now, std::time::Instant::now());
-            }
-        }
+        drained(&self.account, self.names(), async || match &self.machine {
+            Some(machine) => machine.count(ExecutionStatus::Running).await == 0,
+            None => true,
+        })
+        .await;
     }
 
     /// What was set aside, by all roles together.

@@ -3,8 +3,8 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::{Deref, DerefMut},
     path::Path,
-    process::{Child, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ use booking::{clock::Clock, domain::RoleName};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::{binary, emulator::signal, eventually};
+use super::{binary, eventually, running::Running};
 
 /// What the function answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,11 +41,10 @@ struct Shelf {
     asked: Mutex<u32>,
 }
 
-/// A function under test: the process, and what it asks for work. Killed when dropped.
+/// A function under test: the process, and what it asks for work.
 pub struct Function {
     shelf: Arc<Shelf>,
-    child: Child,
-    log: std::path::PathBuf,
+    running: Running,
     began: Instant,
 }
 
@@ -65,7 +64,6 @@ impl Function {
             .with_state(Arc::clone(&shelf));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let log = data.join(format!("{role}.log"));
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = binary();
         command.args(["lambda", role.as_str()]).envs([
             ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
@@ -80,8 +78,8 @@ impl Function {
         ]);
         command.env("BOOKING_DATA", data).envs(environment);
         let began = Instant::now();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
-        Function { shelf, child: child.spawn().unwrap(), log, began }
+        let running = Running::start(&mut command, "the function", log);
+        Function { shelf, running, began }
     }
 
     /// Gives it an invocation that has so much time, and waits for the answer.
@@ -138,34 +136,19 @@ impl Function {
         })
         .await;
     }
+}
 
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
+impl Deref for Function {
+    type Target = Running;
 
-    pub fn logged(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Sends a signal by name.
-    pub fn signal(&self, name: &str) {
-        signal(&self.child, name);
-    }
-
-    /// Waits until it has ended, and returns its exit code.
-    pub async fn ended(&mut self) -> Option<i32> {
-        eventually("the function to end", async || self.child.try_wait().unwrap()).await.code()
+    fn deref(&self) -> &Running {
+        &self.running
     }
 }
 
-impl Drop for Function {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl DerefMut for Function {
+    fn deref_mut(&mut self) -> &mut Running {
+        &mut self.running
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::{
     net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    ops::{Deref, DerefMut},
+    path::Path,
+    process::Command,
     sync::atomic::{AtomicU16, Ordering},
 };
 
@@ -14,7 +15,7 @@ use booking::{
 };
 use serde_json::Value;
 
-use super::{LocalStack, emulator::signal, eventually, machine::SEAL_KEY};
+use super::{LocalStack, eventually, machine::SEAL_KEY, running::Running};
 
 /// The binary under test.
 pub fn binary() -> Command {
@@ -39,8 +40,7 @@ pub const CANARY_KEY: &str = "a-key-of-the-tests-that-is-long-enough";
 pub struct Service {
     pub role: RoleName,
     pub address: String,
-    pub log: PathBuf,
-    child: Child,
+    running: Running,
 }
 
 impl Service {
@@ -91,10 +91,8 @@ impl Service {
         command.env("BOOKING_LOG_FORMAT", "json").envs(environment);
         adapt(&mut command);
         begun(&command, role, data);
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        Service { role, address, log, child }
+        let running = Running::start(&mut command, role.as_str(), log);
+        Service { role, address, running }
     }
 
     /// Waits until it polls.
@@ -108,28 +106,9 @@ impl Service {
         .await;
     }
 
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
-    pub fn logged(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Sends a signal by name.
-    pub fn signal(&self, name: &str) {
-        signal(&self.child, name);
-    }
-
     /// Waits until it has ended, and returns its exit code.
     pub async fn ended(mut self) -> Option<i32> {
-        let role = self.role;
-        eventually(&format!("{role} to end"), async || self.child.try_wait().unwrap()).await.code()
+        self.running.ended().await
     }
 
     /// What it answers at a path: code and JSON.
@@ -153,11 +132,17 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        // Both fail harmlessly when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Deref for Service {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.running
+    }
+}
+
+impl DerefMut for Service {
+    fn deref_mut(&mut self) -> &mut Running {
+        &mut self.running
     }
 }
 

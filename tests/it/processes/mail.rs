@@ -56,7 +56,7 @@ async fn an_addressee_who_gets_no_mail_is_set_aside_and_the_others_get_theirs() 
     .await;
     let (_, view) = services[3].get(&format!("/bookings/{refused}")).await;
     assert_eq!(view["phase"], "confirmed", "paid and seated: {view}");
-    let logged = services.iter().map(Service::logged).collect::<String>();
+    let logged = services.iter().map(|it| it.logged()).collect::<String>();
     assert!(logged.contains("550 5.1.1 to RCPT TO") && logged.contains("450 4.2.0 to RCPT TO"));
     assert!(!logged.contains("polling stops"), "one addressee says nothing about the server");
     let addresses = ["later.once@example.com", "good@example.com", "refused@example.com"];

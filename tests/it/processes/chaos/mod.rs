@@ -34,7 +34,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, LocalStack, Machine, PATIENCE, Service, Tables, say, skipped,
+    Account, DynamoDbLocal, Folder, LocalStack, Machine, PATIENCE, Service, Tables, drained, say,
+    skipped,
 };
 
 use self::{cast::*, evidence::*, outside::*};
@@ -361,27 +362,14 @@ fn requested(id: &BookingId, wish: &Wish) -> Event {
     }
 }
 
-/// Waits until no queue has anything, visible or in flight, and status has no open booking. Fails
-/// when nothing moves for longer than the tests' patience.
+/// Waits until nothing is left to do; says how long that took.
 async fn drain(cast: &mut Cast<'_>, account: &Account) -> Duration {
-    let began = Instant::now();
-    let (mut before, mut moved, mut quiet) = (Vec::new(), Instant::now(), 0);
-    // Twice in a row: a message may go from a queue not yet looked at to one that was.
-    while quiet < 2 {
-        assert!(moved.elapsed() < PATIENCE, "nothing moves; (visible, in flight): {before:?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let (began, names) = (Instant::now(), cast.machine.map_or(&account.names, |it| &it.names));
+    drained(account, names, async || {
         cast.tend();
-        let mut now = Vec::new();
-        for role in RoleName::ALL {
-            let names = cast.machine.map_or(&account.names, |it| &it.names);
-            now.push(account.depth_of(&names.queue(role)).await);
-        }
-        let idle = now.iter().all(|it| *it == (0, 0)) && nobody_waits(cast).await;
-        quiet = if idle { quiet + 1 } else { 0 };
-        if now != before {
-            (before, moved) = (now, Instant::now());
-        }
-    }
+        nobody_waits(cast).await
+    })
+    .await;
     began.elapsed()
 }
 
