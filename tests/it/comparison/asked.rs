@@ -4,21 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use booking::{
-    clock::Clock,
     demo::Mix,
     domain::{
-        event::{Data, Event},
-        ids::{BookingId, Cause},
+        ids::BookingId,
         money::Money,
         request::{Passenger, Payment, PaymentToken, Request},
         seat::{FlightNo, SeatId, Seating},
         status::Phase,
     },
-    wire,
 };
 use jiff::civil::Date;
 
 use super::road::Road;
+use crate::harness::{has_good_card, is_never_sold};
 
 /// Seats of a day that happy bookings take.
 const SEATS_A_DAY: usize = 600;
@@ -52,18 +50,6 @@ pub fn happy(name: &str, count: usize, first: Date) -> Asked {
         (BookingId::parse(&format!("{name}-{:04}", at + 1)).unwrap(), request)
     };
     (0..count).map(request).collect()
-}
-
-/// The event with which a client asks.
-pub fn requested((id, request): &(BookingId, Request)) -> Event {
-    Event {
-        cause: Cause { source: "/test".to_owned(), id: id.derive("request").to_string() },
-        booking: id.clone(),
-        time: Clock::Machine.now(),
-        digest: wire::digest(wire::request_data(request)),
-        traceparent: None,
-        data: Data::BookingRequested(request.clone()),
-    }
 }
 
 /// Why a booking can end in more than one way.
@@ -114,9 +100,7 @@ pub fn may_end(asked: &Asked) -> BTreeMap<&BookingId, Expected> {
     let expected = |request: &Request| {
         let it = &request.seating;
         let contested = it.seats.iter().any(|seat| wanted[&(&it.flight, it.date, seat)] > 1);
-        let good = matches!(request.payment.token.reveal(), "tok_visa" | "tok_timeout_then_ok");
-        // Never sold: an unknown flight, and one that is asked for at a wrong fare.
-        let unsold = matches!(it.flight.as_str(), "ZZ404" | "WA241");
+        let (good, unsold) = (has_good_card(request), is_never_sold(request));
         let race = match (unsold, contested) {
             (true, _) => Some(Race::NoSeat),
             (false, true) => Some(Race::Rivals),

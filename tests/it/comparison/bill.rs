@@ -1,11 +1,15 @@
 //! What a road costs: what was counted, times `prices.json`. What depends on the rate of bookings
-//! is read from the documents that measured it there. No price and no count may be written here.
+//! is read from the documents that measured it there. No price may be written here, and of counts
+//! only those of `terraform/` and of AWS, which nothing here could measure.
 
 use std::{collections::BTreeMap, fs};
 
 use serde::Deserialize;
 
-use super::{results::Measured, road::Road};
+use super::{
+    results::{Functions, Measured},
+    road::Road,
+};
 use crate::harness::root;
 
 /// A list of prices, of one day and region.
@@ -130,7 +134,7 @@ impl Prices {
             }
         };
         bill.insert(middle.0, middle.1);
-        if let Some(it) = happy.functions {
+        if let Some(it) = Functions::of(tally) {
             let usd = self.usd("lambda.request", a_million(it.invocations as f64))
                 + self.usd("lambda.gb-second", a_million(it.gb_s));
             bill.insert(Line::Lambda, usd);
@@ -300,4 +304,20 @@ fn the_cheapest_road_is_another_one_where_they_cross() {
     assert_eq!(told, [1, 2, 0, 3]);
     assert_eq!(cheapest(&of)[1].0, 4.0);
     assert_eq!(cheapest(&[]), []);
+}
+
+#[test]
+fn the_benchmark_counts_with_the_same_prices() {
+    let prices = Prices::read();
+    for (file, constant, name) in [
+        ("counts.rs", "SNS_USD_PER_MILLION", "sns.request"),
+        ("counts.rs", "SQS_USD_PER_MILLION", "sqs.request"),
+        ("fifo.rs", "SQS_USD_PER_MILLION", "sqs.fifo.request"),
+        ("fifo.rs", "PUBLISHED_USD_PER_MILLION", "sns.fifo.published"),
+        ("fifo.rs", "DELIVERED_USD_PER_MILLION", "sns.fifo.delivered"),
+    ] {
+        let text = fs::read_to_string(root().join("benches/bench").join(file)).unwrap();
+        let said = format!("{constant}: f64 = {:.2};", prices.usd(name, MILLION));
+        assert!(text.contains(&said), "{file} has no {said}");
+    }
 }

@@ -19,11 +19,8 @@ use booking::{
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use super::{
-    asked::{Asked, requested},
-    road::Road,
-};
-use crate::harness::{Account, Machine, PATIENCE, emulator::config};
+use super::{asked::Asked, road::Road};
+use crate::harness::{Account, Machine, PATIENCE, emulator::config, requested};
 
 /// An attempt without an answer by then has failed.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -110,7 +107,7 @@ pub async fn ask_all(client: Arc<Client>, asked: Asked, every: Duration) -> Begu
     let (mut at, mut asking) = (BTreeMap::new(), JoinSet::new());
     for it in asked {
         beat.tick().await;
-        let event = requested(&it);
+        let event = requested(&it.0, it.1);
         at.insert(it.0, Clock::Machine.now());
         let client = Arc::clone(&client);
         asking.spawn(async move { client.until_taken(&event).await });

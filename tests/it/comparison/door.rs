@@ -249,3 +249,21 @@ fn a_door_counts_the_events_of_a_request_and_the_units_of_an_answer() {
     passed.add_units("Query", b"{}");
     assert_eq!((passed.read_units, passed.write_units), (1.5, 4.0));
 }
+
+#[test]
+fn a_request_is_named_by_its_target_or_by_the_form_of_sns() {
+    let name = |target: &str| {
+        let value = target.parse().unwrap();
+        named(&HeaderMap::from_iter([("x-amz-target".parse().unwrap(), value)]), b"{}")
+    };
+    for (target, service, operation) in [
+        ("DynamoDB_20120810.GetItem", "dynamodb", "GetItem"),
+        ("AWSEvents.PutEvents", "events", "PutEvents"),
+        ("AWSStepFunctions.SendTaskSuccess", "states", "SendTaskSuccess"),
+        ("AmazonSQS.ReceiveMessage", "sqs", "ReceiveMessage"),
+    ] {
+        assert_eq!(name(target), (service, operation.to_owned()));
+    }
+    let form = named(&HeaderMap::new(), b"Version=2010-03-31&Action=PublishBatch");
+    assert_eq!(form, ("sns", "PublishBatch".to_owned()));
+}

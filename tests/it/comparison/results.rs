@@ -43,9 +43,6 @@ pub struct Stretch {
     pub tally: Tally,
     /// By booking; only where there is a state machine.
     pub transitions: BTreeMap<String, Transitions>,
-    /// What functions are charged for; only where there are some.
-    #[serde(default)]
-    pub functions: Option<Functions>,
     /// How each booking ended.
     pub endings: BTreeMap<String, Phase>,
     /// From the first time that a client asked until status heard the last event of the booking.
@@ -85,9 +82,16 @@ pub struct Outage {
     /// When the last one had ended, after it came back.
     pub last_s: f64,
     pub endings: BTreeMap<Phase, usize>,
-    pub open: usize,
     pub dead_letters: u64,
     pub failed_executions: usize,
+}
+
+impl Outage {
+    /// How many of the bookings that were asked for meanwhile had ended when it came back, at
+    /// least: as many as if all of those asked for before had ended, too.
+    pub fn ended_of_meanwhile(&self) -> usize {
+        self.decided_meanwhile.saturating_sub(self.asked_before)
+    }
 }
 
 impl Functions {
@@ -112,20 +116,20 @@ impl Latency {
 }
 
 impl Measured {
-    fn file(road: Road) -> PathBuf {
-        root().join("target/compare").join(format!("{}.json", road.as_str()))
+    fn file(road: Road, bookings: usize) -> PathBuf {
+        root().join("target/compare").join(format!("{}-{bookings}.json", road.as_str()))
     }
 
     /// Keeps it for the document.
     pub fn write(&self) {
-        let file = Measured::file(self.road);
+        let file = Measured::file(self.road, self.mix.bookings);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, serde_json::to_string_pretty(self).unwrap()).unwrap();
     }
 
-    /// What was measured last on a road.
-    pub fn read(road: Road) -> Option<Measured> {
-        let text = fs::read_to_string(Measured::file(road)).ok()?;
+    /// What was measured last on a road, with a mix of so many bookings.
+    pub fn read(road: Road, bookings: usize) -> Option<Measured> {
+        let text = fs::read_to_string(Measured::file(road, bookings)).ok()?;
         Some(serde_json::from_str(&text).unwrap())
     }
 }

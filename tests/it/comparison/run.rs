@@ -21,7 +21,7 @@ use jiff::{Timestamp, civil::date};
 use super::{
     asked::{Asked, happy, may_end, mixed},
     client::{Begun, ask_all},
-    results::{Functions, Latency, Measured, Outage, Stretch},
+    results::{Latency, Measured, Outage, Stretch},
     road::Road,
     stage::{ROUND_TRIP, Stage},
     tally::Tally,
@@ -44,12 +44,12 @@ pub struct Plan {
 }
 
 /// Bookings that nothing is counted of: connections and caches are there afterwards.
-const WARM: usize = 5;
+pub const WARM: usize = 5;
 /// The round trip of the stretch that tells how many requests follow each other.
 pub const SLOW_ROUND_TRIP: Duration = Duration::from_millis(60);
 /// How long something is stopped, and when.
 pub const STOPPED_FOR: Duration = Duration::from_secs(30);
-const STOPPED_AFTER: Duration = Duration::from_secs(10);
+pub const STOPPED_AFTER: Duration = Duration::from_secs(10);
 /// How long an audit may see open bookings after the queues are empty.
 const LATE_MAX: usize = 40;
 
@@ -131,8 +131,7 @@ impl Run {
         ));
         let transitions = self.stage.transitions(&ids).await;
         self.ids.extend(ids);
-        let functions = Functions::of(&tally);
-        Stretch { bookings: endings.len(), tally, transitions, functions, endings, latency }
+        Stretch { bookings: endings.len(), tally, transitions, endings, latency }
     }
 
     /// What these have left behind, once all of them have ended.
@@ -184,12 +183,11 @@ impl Run {
         self.stage.drain().await;
         let evidence = self.ended(&ids).await;
         let told = OutageTold { from, until, begun: &begun, evidence: &evidence }.told();
-        let (endings, open) = evidence.endings();
+        let (endings, _) = evidence.endings();
         let outage = Outage {
             stopped,
             bookings: ids.len(),
             endings,
-            open,
             dead_letters: self.stage.dead_letters().await - dead_before,
             failed_executions: self.stage.failed_executions().await - failed_before,
             ..told
@@ -250,7 +248,6 @@ impl OutageTold<'_> {
             stood,
             last_s: last.duration_since(self.until).as_secs_f64(),
             endings: BTreeMap::new(),
-            open: 0,
             dead_letters: 0,
             failed_executions: 0,
         }

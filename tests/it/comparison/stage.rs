@@ -179,16 +179,8 @@ impl Stage {
         let mut all = BTreeMap::new();
         let Some(machine) = &self.machine else { return all };
         for id in ids {
-            let arn = format!("{}:{id}", machine.arn.replace(":stateMachine:", ":execution:"));
-            let history = machine.sfn.get_execution_history().execution_arn(arn);
-            let mut pages = history.into_paginator().items().send();
-            let mut counted = Transitions::default();
-            while let Some(event) = pages.next().await {
-                let kind = event.unwrap().r#type.as_str().to_owned();
-                counted.states += u64::from(kind.ends_with("StateEntered"));
-                counted.sent += u64::from(kind == "TaskScheduled");
-            }
-            all.insert(id.to_string(), counted);
+            let (states, sent) = machine.transitions(id).await;
+            all.insert(id.to_string(), Transitions { states, sent });
         }
         all
     }

@@ -103,6 +103,20 @@ impl Machine {
         .await
     }
 
+    /// How many states the execution of a booking has entered, repetitions included, and how many
+    /// messages it has put on queues.
+    pub async fn transitions(&self, booking: &BookingId) -> (u64, u64) {
+        let history = self.sfn.get_execution_history().execution_arn(self.execution(booking));
+        let mut pages = history.into_paginator().items().send();
+        let (mut states, mut sent) = (0, 0);
+        while let Some(event) = pages.next().await {
+            let kind = event.unwrap().r#type.as_str().to_owned();
+            states += u64::from(kind.ends_with("StateEntered"));
+            sent += u64::from(kind == "TaskScheduled");
+        }
+        (states, sent)
+    }
+
     /// All that the history of a booking's execution tells of its data: inputs, parameters, outputs
     /// and causes. (The `Debug` of the SDK hides them.)
     pub async fn history(&self, booking: &BookingId) -> Vec<String> {

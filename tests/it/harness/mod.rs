@@ -1,6 +1,7 @@
 //! What the tests talk to, and how they wait: for conditions, never for time.
 
 mod account;
+mod asked;
 mod browser;
 mod collector;
 mod demo;
@@ -28,6 +29,7 @@ mod tmux;
 mod way;
 
 pub use account::Account;
+pub use asked::{has_good_card, is_never_sold, requested};
 pub use browser::Browser;
 pub use collector::{Collector, Spans};
 pub use demo::{Cable, Demo};

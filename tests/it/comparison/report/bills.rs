@@ -55,7 +55,13 @@ fn at(rate: Option<u32>, all: &[Measured], prices: &Prices) -> Vec<Vec<String>> 
     for line in Line::ALL {
         if all.iter().any(|it| bill(it).contains_key(&line)) {
             rows.push(row(line.title(), all, |it| {
-                let most = if line == Line::Sqs { most(it) } else { "" };
+                let most = match line {
+                    // The milliseconds of a function are those of this machine.
+                    Line::Lambda => "~ ",
+                    Line::Sqs => most(it),
+                    Line::Sns if it.road == Road::Lambda => most(it),
+                    _ => "",
+                };
                 bill(it).get(&line).map_or("–".to_owned(), |it| format!("{most}{}", usd(*it)))
             }));
         }
@@ -63,9 +69,11 @@ fn at(rate: Option<u32>, all: &[Measured], prices: &Prices) -> Vec<Vec<String>> 
     if rate.is_some() {
         rows.push(row("what runs at rest, for as long as they take", all, |it| usd(rest(it))));
     }
-    rows.push(row("*together*", all, |it| {
-        format!("*{}{}*", most(it), usd(sum(&bill(it)) + rest(it)))
-    }));
+    let together = match rate {
+        None => "*together, without what runs at rest*",
+        Some(_) => "*together*",
+    };
+    rows.push(row(together, all, |it| format!("*{}{}*", most(it), usd(sum(&bill(it)) + rest(it)))));
     rows
 }
 
@@ -102,10 +110,16 @@ pub fn cheaper_than_the_machine(of: &Measured, all: &[Measured], prices: &Prices
     };
     let (machine, own) = (cost(machine, prices), cost(of, prices));
     match crossover(machine, own) {
-        Some(from) => format!("{from:.0}"),
-        None if own.0 <= machine.0 => "0".to_owned(),
+        Some(from) => about(from),
+        None if own.0 <= machine.0 => "always".to_owned(),
         None => "never".to_owned(),
     }
+}
+
+/// A number of bookings with two digits that count: the figures behind it have no more.
+fn about(bookings: f64) -> String {
+    let unit = 10f64.powf(bookings.log10().floor() - 1.0);
+    format!("about {:.0}", (bookings / unit).round() * unit)
 }
 
 /// Of each two roads, which is cheaper, and up to how many bookings a month.
@@ -119,7 +133,7 @@ pub fn crossovers(all: &[Measured], prices: &Prices) -> String {
                 if a.0 <= b.0 { ((one, other), (a, b)) } else { ((other, one), (b, a)) };
             let (few, many) = (names.0.road.title(), names.1.road.title());
             let told = match crossover(costs.0, costs.1) {
-                Some(bookings) => format!("{few} up to {bookings:.0}, then {many}"),
+                Some(bookings) => format!("{few} up to {}, then {many}", about(bookings)),
                 None => format!("{few}, however many"),
             };
             rows.push(vec![format!("{few} or {many}"), told]);
@@ -127,7 +141,7 @@ pub fn crossovers(all: &[Measured], prices: &Prices) -> String {
     }
     let costs: Vec<(f64, f64)> = all.iter().map(cost).collect();
     let told = cheapest(&costs).into_iter().map(|(from, at)| {
-        let from = if from == 0.0 { String::new() } else { format!(" from {from:.0} on") };
+        let from = if from == 0.0 { String::new() } else { format!(" from {} on", about(from)) };
         format!("{}{from}", all[at].road.title())
     });
     let mut text = format!("The cheapest: {}.\n\n", told.collect::<Vec<_>>().join("; "));

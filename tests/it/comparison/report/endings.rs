@@ -21,7 +21,6 @@ pub fn counts(all: &[Measured]) -> String {
             rows.push(row(ending.to_string(), all, |it| count(it, ending).to_string()));
         }
     }
-    rows.push(row("(open)", all, |it| (it.mix.bookings - it.mix.endings.len()).to_string()));
     rows.push(row("violations that the audit finds", all, |it| it.violations.len().to_string()));
     table(&head("", all), &rows)
 }

@@ -1,5 +1,5 @@
 //! docs/COMPARISON.md and the short form of it in README.md, from what was measured on all roads.
-//! The prose is in `template.md`; a figure must never be written there.
+//! The prose is in `template.md`; a figure that this program knows must never be written there.
 
 mod bills;
 mod cells;
@@ -10,7 +10,13 @@ mod tests;
 
 use std::fs;
 
-use super::{bill::Prices, results::Measured, run::STOPPED_FOR, step::Step};
+use super::{
+    bill::Prices,
+    results::Measured,
+    run::{STOPPED_AFTER, STOPPED_FOR, WARM},
+    stage::ROUND_TRIP,
+    step::Step,
+};
 use crate::harness::root;
 
 const TEMPLATE: &str = include_str!("template.md");
@@ -54,12 +60,15 @@ pub fn text(all: &[Measured]) -> String {
     let prices = Prices::read();
     let first = &all[0];
     let (heard, asked) = (Step::heard(), Step::asked());
+    let mut days: Vec<String> = all.iter().map(|it| it.date.clone()).collect();
+    days.sort();
+    days.dedup();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let violations: usize = all.iter().map(|it| it.violations.len()).sum();
     let audited: usize = all.iter().map(|it| it.audited).sum();
     let minutes: f64 = all.iter().map(|it| it.took_s / 60.0).sum();
     let places = [
-        ("date", first.date.clone()),
+        ("date", days.join(", ")),
         ("seed", first.seed.to_string()),
         ("per_s", first.per_s.to_string()),
         ("mix_per_s", mix_rates(all)),
@@ -67,6 +76,9 @@ pub fn text(all: &[Measured]) -> String {
         ("bookings", first.mix.bookings.to_string()),
         ("outage_bookings", first.outages.first().map_or(0, |it| it.bookings).to_string()),
         ("stopped_s", STOPPED_FOR.as_secs().to_string()),
+        ("stopped_after_s", STOPPED_AFTER.as_secs().to_string()),
+        ("round_trip_ms", ROUND_TRIP.as_millis().to_string()),
+        ("warm", WARM.to_string()),
         ("cores", cores.to_string()),
         ("minutes", format!("{minutes:.0}")),
         ("price_date", prices.date.clone()),

@@ -25,7 +25,7 @@ pub fn short(all: &[Measured], prices: &Prices, readme: bool) -> String {
     let rates = RATES.into_iter().take(if readme { 1 } else { RATES.len() });
     let mut rows: Vec<Vec<String>> = rates
         .map(|per_s| {
-            let name = format!("USD a million bookings at {per_s}/s, everything");
+            let name = format!("USD a million bookings at {per_s}/s, with what runs");
             row(name, all, |it| bills::whole_of(it, prices, per_s))
         })
         .collect();
@@ -33,28 +33,33 @@ pub fn short(all: &[Measured], prices: &Prices, readme: bool) -> String {
         row("USD a month without a booking", all, |it| {
             format!("{:.0}", prices.at_rest(it).iter().map(|it| it.1).sum::<f64>())
         }),
-        row("cheaper than the state machine from so many bookings a month on", all, |it| {
+        row("cheaper than the state machine from this many bookings a month", all, |it| {
             bills::cheaper_than_the_machine(it, all, prices)
         }),
-        row("cards that are charged and refunded, for want of a seat", all, |it| {
+        row("charged and refunded for want of a seat, in a mix that provokes it", all, |it| {
             let refunded = it.mix.endings.values().filter(|it| **it == Phase::Refunded).count();
             format!("{refunded} of {}", it.mix.bookings)
         }),
         row("ms to completed, p50 and p99", all, |it| {
             format!("{:.0}, {:.0}", happy(it).p50_ms, happy(it).p99_ms)
         }),
-        row("while one of four services stands still: bookings that end", all, |it| {
+        row("asked for while one of four services stands still, and ended by then", all, |it| {
             let roles = it.outages.iter().filter(|of| of.stopped != it.road.middle());
-            let ended: Vec<usize> = roles.map(|it| it.decided_meanwhile).collect();
-            match (ended.iter().min(), ended.iter().max()) {
-                (Some(least), Some(most)) => format!("{least} to {most} of {}", asked(it)),
+            let shares: Vec<_> = roles.map(|of| (of.ended_of_meanwhile(), of)).collect();
+            let least = shares.iter().min_by_key(|it| it.0);
+            let most = shares.iter().max_by_key(|it| it.0);
+            match (least, most) {
+                (Some((least, _)), Some((most, of))) => {
+                    format!("{least} to {most} of {}", of.asked_meanwhile)
+                }
                 _ => "–".to_owned(),
             }
         }),
-        row("while what is in the middle stands still", all, |it| {
+        row("the same while what is in the middle stands still", all, |it| {
             let middle = it.outages.iter().find(|of| of.stopped == it.road.middle());
-            middle
-                .map_or("–".to_owned(), |of| format!("{} of {}", of.decided_meanwhile, asked(it)))
+            middle.map_or("–".to_owned(), |of| {
+                format!("{} of {}", of.ended_of_meanwhile(), of.asked_meanwhile)
+            })
         }),
         row("lines in shared files for one more step", all, |it| {
             let step = if it.road.is_choreographed() { Step::heard() } else { Step::asked() };
@@ -70,10 +75,6 @@ pub fn short(all: &[Measured], prices: &Prices, readme: bool) -> String {
         }));
     }
     table(&head("", all), &rows)
-}
-
-fn asked(it: &Measured) -> usize {
-    it.outages.first().map_or(0, |it| it.bookings)
 }
 
 /// Requests of a booking that completes, by operation.
@@ -226,11 +227,11 @@ pub fn outages(all: &[Measured]) -> String {
         "stands still",
         "road",
         "asked for before, meanwhile",
-        "ended meanwhile",
+        "of both, ended when it came back",
         "known to status then",
         "where the others stood",
         "the last one ended after",
-        "requests said again",
+        "requests the client repeated",
         "what a person must do",
     ]
     .map(str::to_owned);
@@ -264,9 +265,6 @@ pub fn outages(all: &[Measured]) -> String {
 /// What is left for a person, by what was counted.
 fn to_do(of: &Outage) -> String {
     let mut left = Vec::new();
-    if of.open > 0 {
-        left.push(format!("look at {} open bookings", of.open));
-    }
     if of.dead_letters > 0 {
         left.push(format!("put {} dead letters back", of.dead_letters));
     }

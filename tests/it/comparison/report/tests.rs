@@ -9,7 +9,7 @@ use crate::comparison::{
     asked::{may_end, mixed},
     bill::Prices,
     report::tables,
-    results::{Latency, Measured, Stretch},
+    results::{Latency, Measured, Outage, Stretch},
     road::Road,
     stage::Transitions,
     tally::Tally,
@@ -36,7 +36,6 @@ fn measured(road: Road) -> Measured {
         bookings: BOOKINGS,
         tally: Tally::default(),
         transitions: transitions.clone(),
-        functions: None,
         endings: endings.clone(),
         latency: latency.clone().collect(),
     };
@@ -47,14 +46,31 @@ fn measured(road: Road) -> Measured {
         per_s: 1.0,
         mix_per_s: if road.is_choreographed() { 2.0 } else { 1.0 },
         happy: stretch(),
-        slow: None,
+        slow: Some(Latency::of(vec![101.0])),
         idle: Tally::default(),
         idle_s: 60.0,
         mix: stretch(),
-        outages: Vec::new(),
+        outages: vec![outage()],
         violations: Vec::new(),
         audited: BOOKINGS,
         took_s: 1.0,
+    }
+}
+
+fn outage() -> Outage {
+    Outage {
+        stopped: "seats".to_owned(),
+        bookings: 100,
+        asked_before: 20,
+        asked_meanwhile: 61,
+        again: 0,
+        decided_meanwhile: 23,
+        ended_meanwhile: 22,
+        stood: [("paid".to_owned(), 4)].into(),
+        last_s: 1.5,
+        endings: BTreeMap::new(),
+        dead_letters: 2,
+        failed_executions: 1,
     }
 }
 
@@ -64,7 +80,13 @@ fn every_place_of_the_document_is_filled_whatever_was_measured() {
     let document = text(&all);
     assert!(document.contains("2 (Step Functions: 1) of the mix"), "{document}");
     assert!(document.contains("| Step Functions | – | 200.00 |"), "{document}");
-    assert!(document.contains("SNS from ") || document.contains("The cheapest: "), "{document}");
+    assert!(document.contains("The cheapest: Step Functions; SNS from about "), "{document}");
+    // Three of the 61 that were asked for meanwhile ended, if all of the 20 before them did.
+    let outage = "| seats | SNS | 20, 61 | 23 | 22 | 4 paid, 73 not asked for yet | 1.5 s | 0 | \
+                  put 2 dead letters back; redrive 1 executions |";
+    assert!(document.contains(outage), "{document}");
+    assert!(document.contains("ended by then | 3 to 3 of 61 | 3 to 3 of 61 |"), "{document}");
+    assert!(document.contains("| **round trips one after the other** | **2.0** | **2.0** |"));
     let short = tables::short(&all, &Prices::read(), true);
     let readme = format!("before\n<!-- comparison -->\n{short}<!-- end comparison -->\nafter");
     assert_eq!(short_form(&readme), short);

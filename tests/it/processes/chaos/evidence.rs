@@ -13,6 +13,8 @@ use booking::{
 };
 use serde_json::Value;
 
+use crate::harness::{has_good_card, is_never_sold};
+
 /// Holds the stores, the ledger and the receipts against each other and against what was asked for;
 /// says what there is. `letters` are the numbers of the receipts that are out.
 pub fn check(
@@ -31,9 +33,7 @@ pub fn check(
     let mut seats = BTreeMap::<String, Vec<(&BookingId, Phase, bool)>>::new();
     for (id, wish) in asked {
         let (phase, request) = (records[id].standing().phase, wish.request());
-        let good = matches!(request.payment.token.reveal(), "tok_visa" | "tok_timeout_then_ok");
-        // Never sold: an unknown flight, and one that is asked for at a wrong fare.
-        let unsold = matches!(request.seating.flight.as_str(), "ZZ404" | "WA241");
+        let (good, unsold) = (has_good_card(&request), is_never_sold(&request));
         let fits = match phase {
             Phase::Completed => good && !unsold,
             Phase::Refunded => good,

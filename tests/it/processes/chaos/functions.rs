@@ -13,9 +13,9 @@ use booking::{
 };
 use serde_json::json;
 
-use super::{ALONE, Evidently, HOLD_LIMIT, PUBLISH_EVERY, evidence::*, requested, set, wanted};
+use super::{ALONE, Evidently, HOLD_LIMIT, evidence::*, set, wanted};
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, MiniStack, PATIENCE, Tables, drained, say, skipped,
+    Account, DynamoDbLocal, Folder, MiniStack, PATIENCE, Tables, drained, requested, say, skipped,
 };
 
 /// How many bookings CI asks for.
@@ -24,6 +24,8 @@ const BOOKINGS: usize = 100;
 const KILLS: usize = 10;
 /// A batch whose function was killed comes again after so many seconds.
 const HIDDEN_S: u32 = 6;
+/// One booking every so often, so that there is work to be killed in for half a minute.
+const PUBLISH_EVERY: Duration = Duration::from_millis(300);
 /// How often it is looked who is at work.
 const LOOK_EVERY: Duration = Duration::from_millis(30);
 
@@ -81,7 +83,7 @@ async fn publish(account: &Account, asked: &[(BookingId, Wish)]) -> usize {
     let (mut beat, mut again) = (tokio::time::interval(PUBLISH_EVERY), 0);
     for (id, wish) in asked {
         beat.tick().await;
-        let text = wire::encode(&requested(id, wish)).unwrap().body;
+        let text = wire::encode(&requested(id, wish.request())).unwrap().body;
         while account.try_publish(&text).await.is_err() {
             again += 1;
             assert!(again < 1000, "nothing is taken");

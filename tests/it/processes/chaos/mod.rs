@@ -21,21 +21,16 @@ use std::{
 use aws_sdk_sfn::types::ExecutionStatus;
 use booking::{
     audit::Evidence,
-    clock::Clock,
     demo::{Wish, wishes},
-    domain::{
-        RoleName,
-        event::{Data, Event},
-        ids::{BookingId, Cause},
-    },
+    domain::{RoleName, event::Event, ids::BookingId},
     wire,
 };
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Account, DynamoDbLocal, Folder, LocalStack, Machine, PATIENCE, Service, Tables, drained, say,
-    skipped,
+    Account, DynamoDbLocal, Folder, LocalStack, Machine, PATIENCE, Service, Tables, drained,
+    requested, say, skipped,
 };
 
 use self::{cast::*, evidence::*, outside::*};
@@ -325,7 +320,7 @@ async fn publish(
     let mut clients = JoinSet::new();
     for (id, wish) in asked {
         beat.tick().await;
-        let (account, event) = (Arc::clone(&account), requested(&id, &wish));
+        let (account, event) = (Arc::clone(&account), requested(&id, wish.request()));
         let machine = machine.clone();
         clients.spawn(async move { until_taken(&account, machine.as_deref(), &event).await });
     }
@@ -348,18 +343,6 @@ async fn until_taken(account: &Account, machine: Option<&Machine>, event: &Event
         again += 1;
     }
     panic!("nothing was taken in {again} tries");
-}
-
-fn requested(id: &BookingId, wish: &Wish) -> Event {
-    let request = wish.request();
-    Event {
-        cause: Cause { source: "/test".to_owned(), id: id.derive("request").to_string() },
-        booking: id.clone(),
-        time: Clock::Machine.now(),
-        digest: wire::digest(wire::request_data(&request)),
-        traceparent: None,
-        data: Data::BookingRequested(request),
-    }
 }
 
 /// Waits until nothing is left to do; says how long that took.
