@@ -28,6 +28,10 @@ fn is_chance(word: &str) -> bool {
     word.parse::<Timestamp>().is_ok()
         // Of 36 characters: without hyphens it could be made of two cards.
         || (word.len() == Uuid::nil().to_string().len() && word.parse::<Uuid>().is_ok())
+        // Of a trace or a digest: a card has no letters.
+        || (matches!(word.len(), 16 | 32 | 64)
+            && word.bytes().all(|it| it.is_ascii_hexdigit())
+            && word.bytes().any(|it| it.is_ascii_alphabetic()))
         || word.parse::<SocketAddr>().is_ok()
         || (fraction.contains('.') && fraction.parse::<f64>().is_ok())
 }
@@ -38,6 +42,8 @@ fn what_chance_wrote_is_taken_out_and_a_card_never() {
         "2026-11-29T20:08:25.411123Z",
         "01938111-4111-7411-8411-141114111411",
         "127.0.0.1:41112",
+        "4111a1114111b111",
+        "4111c11141114111d1114111e1114111",
         "0.4111",
         "4.4111ms",
     ] {

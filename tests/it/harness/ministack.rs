@@ -157,18 +157,19 @@ impl MiniStack {
 
     /// The processes of a role that run now.
     pub fn processes(&self, role: RoleName) -> Vec<u32> {
-        let below = |parent: u32| -> Vec<u32> {
-            let found = Command::new("pgrep").args(["-P", &parent.to_string()]).output();
-            let found = found.expect("pgrep must be installed: apt-get install procps");
-            let text = String::from_utf8(found.stdout).unwrap();
-            text.split_whitespace().map(|it| it.parse().unwrap()).collect()
+        let read = |pid: u32, file| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+        // After the name, which is in parentheses and may hold anything: its state, its parent.
+        let parent = |pid| -> Option<u32> {
+            let stat = read(pid, "stat").ok()?;
+            stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
         };
-        let functions = below(self.child.id()).into_iter().flat_map(below);
         let is_it = |pid: &u32| {
-            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = read(*pid, "cmdline").unwrap_or_default();
             line.ends_with(&format!("lambda\0{role}\0"))
+                && parent(*pid).and_then(parent) == Some(self.child.id())
         };
-        functions.filter(is_it).collect()
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        all.filter_map(|it| it.file_name().to_str()?.parse().ok()).filter(is_it).collect()
     }
 }
 

@@ -122,6 +122,19 @@ impl Service {
         answer.text().await.unwrap()
     }
 
+    /// Waits until it has dealt with so many deliveries of an event. Each service hears what
+    /// another one says in its own time: status may tell a payment that failed before seats has
+    /// freed the seat.
+    pub async fn has_heard(&self, event: &str, times: u64) {
+        let counted = format!("booking_deliveries_total{{event=\"{event}\",verdict=\"done\"}} ");
+        eventually(&format!("{} to have heard {times} {event}", self.role), async || {
+            let metrics = self.metrics().await;
+            let done = metrics.lines().find_map(|it| it.strip_prefix(&counted));
+            (done.is_some_and(|it| it.parse::<u64>().unwrap() >= times)).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until a booking is at an end, and returns how status tells it.
     pub async fn ending(&self, id: &str) -> Value {
         eventually(&format!("booking {id} to end"), async || {

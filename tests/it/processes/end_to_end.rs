@@ -66,7 +66,7 @@ async fn terraform_localstack_and_four_processes_end_to_end() {
     let status = &services[3];
     let status_url = format!("http://{}", status.address);
     the_account_check_finds_nothing(&prefix, &["--canary", "--status-url", &status_url]);
-    bookings_end_as_they_should(&account, status, &folder).await;
+    bookings_end_as_they_should(&account, &services, &folder).await;
     what_makes_no_sense_is_rejected(&account, status).await;
     the_command_line_requests_shows_and_lists(&prefix, status);
     the_status_api_answers(status).await;
@@ -119,7 +119,8 @@ fn the_account_check_finds_nothing(prefix: &str, more: &[&str]) {
     assert!(output.status.success() && text.contains("all as topics/ says"), "{text}");
 }
 
-async fn bookings_end_as_they_should(account: &Account, status: &Service, folder: &Folder) {
+async fn bookings_end_as_they_should(account: &Account, services: &[Service], folder: &Folder) {
+    let (seats, status) = (&services[0], &services[3]);
     // Typed by hand, without any id: the MessageId is the booking's.
     let id = account.publish(Kind::BookingRequested, &bare(&["12A"], "tok_visa").to_string()).await;
     let view = status.ending(&id).await;
@@ -149,10 +150,12 @@ async fn bookings_end_as_they_should(account: &Account, status: &Service, folder
         status.ending(&sketch.id).await["phase"].as_str().unwrap().to_owned()
     };
     assert_eq!(publish(Sketch::new("declined", &["14A"], "tok_declined")).await, "payment_failed");
+    seats.has_heard("payment-failed", 1).await;
     assert_eq!(
         publish(Sketch::new("poor", &["14A"], "tok_insufficient_funds")).await,
         "payment_failed"
     );
+    seats.has_heard("payment-failed", 2).await;
     assert_eq!(publish(Sketch::new("next", &["14A", "14B"], "tok_visa")).await, "completed");
     let lost = ["seat_unavailable", "refunded"];
     let phase = publish(Sketch::new("half", &["14B", "14C"], "tok_visa")).await;

@@ -38,7 +38,7 @@ async fn the_article_on_an_event_bus_end_to_end() {
     let account = Account::existing_on_event_bus(&prefix).await;
     let services = all_four(&prefix, folder.path()).await;
     let status = &services[3];
-    bookings_end_as_they_should(&account, status).await;
+    bookings_end_as_they_should(&account, &services).await;
     what_makes_no_sense_is_rejected(&account, status).await;
     the_command_line_requests(&prefix, status);
     what_could_not_be_delivered_is_shown_and_put_back(&account, status, &folder).await;
@@ -47,7 +47,8 @@ async fn the_article_on_an_event_bus_end_to_end() {
     assert_eq!(Evidence::read(folder.path()).unwrap().violations(), []);
 }
 
-async fn bookings_end_as_they_should(account: &Account, status: &Service) {
+async fn bookings_end_as_they_should(account: &Account, services: &[Service]) {
+    let (seats, status) = (&services[0], &services[3]);
     // Typed by hand, without any id: the EventId is the booking's.
     let typed = bare(&["12A"], "tok_visa").to_string();
     let id = account.put_event("booking.client", "booking-requested", &typed).await;
@@ -60,6 +61,7 @@ async fn bookings_end_as_they_should(account: &Account, status: &Service) {
         status.ending(&sketch.id).await["phase"].as_str().unwrap().to_owned()
     };
     assert_eq!(publish(Sketch::new("declined", &["14A"], "tok_declined")).await, "payment_failed");
+    seats.has_heard("payment-failed", 1).await;
     assert_eq!(publish(Sketch::new("next", &["14A", "14B"], "tok_visa")).await, "completed");
     let lost = ["seat_unavailable", "refunded"];
     let phase = publish(Sketch::new("half", &["14B", "14C"], "tok_visa")).await;

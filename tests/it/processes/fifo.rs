@@ -39,7 +39,7 @@ async fn the_article_on_fifo_queues_end_to_end() {
         services.push(Service::start(role, &prefix, folder.path(), &[FIFO]).await);
     }
     let status = &services[3];
-    bookings_end_as_they_should(&account, status).await;
+    bookings_end_as_they_should(&account, &services).await;
     what_was_set_aside_is_put_back(&account, status, &folder).await;
     the_command_line_requests(&prefix, status);
 
@@ -47,7 +47,8 @@ async fn the_article_on_fifo_queues_end_to_end() {
     assert_eq!(Evidence::read(folder.path()).unwrap().violations(), []);
 }
 
-async fn bookings_end_as_they_should(account: &Account, status: &Service) {
+async fn bookings_end_as_they_should(account: &Account, services: &[Service]) {
+    let (seats, status) = (&services[0], &services[3]);
     // Typed by hand, without an id of its own: the MessageId is the booking's.
     let typed = bare(&["12A"], "tok_visa").to_string();
     let id = account.publish(Kind::BookingRequested, &typed).await;
@@ -59,6 +60,7 @@ async fn bookings_end_as_they_should(account: &Account, status: &Service) {
         status.ending(&sketch.id).await["phase"].as_str().unwrap().to_owned()
     };
     assert_eq!(publish(Sketch::new("declined", &["14A"], "tok_declined")).await, "payment_failed");
+    seats.has_heard("payment-failed", 1).await;
     assert_eq!(publish(Sketch::new("next", &["14A", "14B"], "tok_visa")).await, "completed");
     let lost = ["seat_unavailable", "refunded"];
     let phase = publish(Sketch::new("half", &["14B", "14C"], "tok_visa")).await;

@@ -3,6 +3,10 @@
 use std::{
     path::Path,
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -41,7 +45,7 @@ async fn no_booking_is_lost_or_doubled_by_functions_that_are_killed() {
     let (folder, dynamodb) = (Folder::new(), DynamoDbLocal::start());
     let _evidently = Evidently(&folder);
     let ministack = MiniStack::start(folder.path());
-    let account = Account::make_at(&ministack.config().await, false).await;
+    let account = Arc::new(Account::make_at(&ministack.config().await, false).await);
     let tables = Tables::make_in(&dynamodb, &account.prefix).await;
     // It says when an invocation begins, and when it is over.
     let says = "info,booking::services::function=debug".to_owned();
@@ -51,8 +55,13 @@ async fn no_booking_is_lost_or_doubled_by_functions_that_are_killed() {
 
     let began = Instant::now();
     let asked = wishes(bookings, seed);
-    let killing = kill(&ministack, folder.path(), seed);
-    let (again, kills) = tokio::join!(publish(&account, &asked), killing);
+    let struck = Arc::new(AtomicBool::new(false));
+    let publishing = publish(Arc::clone(&account), asked.clone(), Arc::clone(&struck));
+    // Of its own: to look who is at work keeps a thread.
+    let publishing = tokio::spawn(publishing);
+    let kills = kill(&ministack, folder.path(), seed).await;
+    struck.store(true, Ordering::Relaxed);
+    let again = publishing.await.unwrap();
     drained(&account, &account.names, async || {
         let open = ministack.status(&account, "/bookings", "order=stalest").await;
         open["bookings"] == json!([])
@@ -78,10 +87,21 @@ async fn no_booking_is_lost_or_doubled_by_functions_that_are_killed() {
     ));
 }
 
-/// Publishes at a steady rate; returns how many requests had to be said again.
-async fn publish(account: &Account, asked: &[(BookingId, Wish)]) -> usize {
+/// Publishes at a steady rate, and from the first again for as long as not every role is struck:
+/// who is idle cannot be killed at work. Returns how many requests were said again.
+async fn publish(
+    account: Arc<Account>,
+    asked: Vec<(BookingId, Wish)>,
+    struck: Arc<AtomicBool>,
+) -> usize {
     let (mut beat, mut again) = (tokio::time::interval(PUBLISH_EVERY), 0);
-    for (id, wish) in asked {
+    for (at, (id, wish)) in asked.iter().cycle().enumerate() {
+        if at >= asked.len() {
+            if struck.load(Ordering::Relaxed) {
+                break;
+            }
+            again += 1;
+        }
         beat.tick().await;
         let text = wire::encode(&requested(id, wish.request())).unwrap().body;
         while account.try_publish(&text).await.is_err() {
