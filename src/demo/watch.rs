@@ -41,13 +41,11 @@ impl OfExchange {
             redrive: REDRIVE.to_owned(),
         });
         ServiceVitals {
-            role,
             waiting: waiting as u64,
             in_flight: there.saturating_sub(waiting) as u64,
             dead: dead.len() as u64,
-            undelivered: 0,
             reasons: reasons.collect(),
-            problem: None,
+            ..ServiceVitals::nothing(role)
         }
     }
 }

@@ -40,6 +40,13 @@ pub struct ServiceView {
     pub dead_letters: u64,
     /// Messages that SNS could not deliver to the queue of the service.
     pub undelivered: u64,
+    /// Bookings of which the service gave back a message of a FIFO queue; missing if it is not
+    /// asked, or did not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_up: Option<u64>,
+    /// For how many seconds the first of them has been held up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_up_s: Option<u64>,
     /// Why this service cannot be looked at; then the figures are 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -47,12 +54,15 @@ pub struct ServiceView {
 
 impl From<ServiceVitals> for ServiceView {
     fn from(it: ServiceVitals) -> ServiceView {
+        let held_up = it.held_up.and_then(Result::ok);
         ServiceView {
             service: it.role,
             waiting: it.waiting,
             in_flight: it.in_flight,
             dead_letters: it.dead,
             undelivered: it.undelivered,
+            held_up: held_up.map(|it| it.bookings),
+            held_up_s: held_up.filter(|it| it.bookings > 0).map(|it| it.longest.as_secs()),
             problem: it.problem,
         }
     }

@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use askama::Template;
+use jiff::SignedDuration;
 
 use super::{look::Look, queues::Queues, words};
 use crate::{
     domain::RoleName,
-    vitals::{ServiceVitals, Vitals},
+    vitals::{HeldUp, ServiceVitals, Vitals},
 };
 
 /// The section about the services, as HTML.
@@ -49,6 +50,23 @@ impl Health {
     /// What the queues of a service said, if they were read.
     fn queue(&self, role: RoleName) -> Option<&ServiceVitals> {
         self.vitals.as_ref()?.services.iter().find(|it| it.role == role)
+    }
+
+    /// What a service holds up, if it holds up anything or does not say so, and whether that is
+    /// bad.
+    fn held_up(&self, of: &ServiceVitals) -> Option<(String, bool)> {
+        match of.held_up.as_ref()? {
+            Ok(HeldUp { bookings: 0, .. }) => None,
+            Ok(HeldUp { bookings, longest }) => {
+                let longest = SignedDuration::try_from(*longest).unwrap_or(SignedDuration::MAX);
+                let what = if *bookings == 1 { "booking" } else { "bookings" };
+                Some((
+                    format!("{bookings} {what} held up for {}", words::short_span(longest)),
+                    true,
+                ))
+            }
+            Err(problem) => Some((problem.clone(), false)),
+        }
     }
 
     /// Whether any message was set aside for a known reason.

@@ -16,8 +16,7 @@ fn told(rows: &[Row], vitals: Option<&Vitals>) -> Vec<(&'static str, &'static st
 }
 
 fn queue(role: RoleName, waiting: u64) -> ServiceVitals {
-    let reasons = Vec::new();
-    ServiceVitals { role, waiting, in_flight: 0, dead: 0, undelivered: 0, reasons, problem: None }
+    ServiceVitals { waiting, ..ServiceVitals::nothing(role) }
 }
 
 #[test]

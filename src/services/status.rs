@@ -19,7 +19,7 @@ use crate::{
     http::{self, Census},
     page,
     roles::StatusRole,
-    vitals::{self, Watch},
+    vitals::{self, HealthUrl, Watch},
     wiring::{Signals, aws_fault, door},
 };
 
@@ -45,6 +45,18 @@ pub struct StatusArgs {
     /// rights sqs:GetQueueUrl and sqs:GetQueueAttributes on their queues and dead-letter queues
     #[arg(long, env = "BOOKING_WATCH_QUEUES", value_parser = BoolishValueParser::new())]
     pub watch_queues: bool,
+
+    /// With FIFO queues, where a service says how many bookings it holds up, for the page and for
+    /// GET /vitals, such as `payment=http://payment.internal:8082`. May be given for each service
+    #[arg(
+        long,
+        env = "BOOKING_WATCH_HEALTH",
+        value_name = "ROLE=URL",
+        value_delimiter = ',',
+        requires = "watch_queues",
+        hide_env_values = true
+    )]
+    pub watch_health: Vec<String>,
 }
 
 /// Runs the service until it is told to stop, or as a function until Lambda ends it.
@@ -57,6 +69,9 @@ pub async fn run(args: StatusArgs, compute: Compute) -> Result<(), Fault> {
         .map_err(|_| Fault::Config("--stuck-after is too long".to_owned()))?;
     let trace_url = args.trace_url.as_deref().map(str::parse).transpose();
     let trace_url = trace_url.map_err(|it| Fault::Config(format!("--trace-url: {it}")))?;
+    // Not by clap, which repeats what it cannot read: a URL may have a password.
+    let health_urls = args.watch_health.iter().map(|it| it.parse()).collect::<Result<Vec<_>, _>>();
+    let health_urls = health_urls.map_err(wrong_health)?;
     let role = RoleName::Status;
     let address = args.service.http.as_deref().unwrap_or_else(|| default_http(role));
     let door = async {
@@ -75,7 +90,7 @@ pub async fn run(args: StatusArgs, compute: Compute) -> Result<(), Fault> {
     let Some(token) = signals.or(door).await? else { return Ok(()) };
     let service = Service::prepare(role, args.service, compute);
     let Some(service) = signals.or(service).await? else { return Ok(()) };
-    let watch = if args.watch_queues { Some(watch(&service)?) } else { None };
+    let watch = if args.watch_queues { Some(watch(&service, &health_urls)?) } else { None };
     let metrics = service.metrics.clone();
     let routes = move |work: Arc<_>| {
         let api = http::bookings(Arc::clone(&work), Clock::Machine, stuck_after)
@@ -97,8 +112,16 @@ pub async fn run(args: StatusArgs, compute: Compute) -> Result<(), Fault> {
     service.run(StatusRole, routes, signals).await
 }
 
-/// What looks at the queues of all services.
-fn watch(service: &Service) -> Result<Arc<dyn Watch>, Fault> {
+fn wrong_health(problem: String) -> Fault {
+    Fault::Config(format!("--watch-health (BOOKING_WATCH_HEALTH): {problem}"))
+}
+
+/// What looks at the queues of all services, and asks those that have a URL what they hold up.
+fn watch(service: &Service, urls: &[HealthUrl]) -> Result<Arc<dyn Watch>, Fault> {
     let clients = Clients::within_limits(&service.aws, service.requests.clone());
-    Ok(vitals::of_queues(&clients.map_err(aws_fault)?, &service.names, Clock::Machine))
+    let queues = vitals::of_queues(&clients.map_err(aws_fault)?, &service.names, Clock::Machine);
+    if urls.is_empty() {
+        return Ok(queues);
+    }
+    vitals::with_held_up(queues, urls, Clock::Machine).map_err(wrong_health)
 }

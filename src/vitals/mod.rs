@@ -2,15 +2,17 @@
 //! what was set aside; and how often each event is heard. It only looks, and must never show what
 //! is in a message.
 
+mod held_up;
 mod kept;
 mod queues;
 pub mod rates;
 mod reasons;
 
+pub use held_up::{HealthUrl, with_held_up};
 pub use queues::of_queues;
 pub(crate) use reasons::{Desk, LOOKED_AT_MAX, reasons};
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use jiff::Timestamp;
 
@@ -41,6 +43,33 @@ pub struct ServiceVitals {
     pub reasons: Vec<DeadReason>,
     /// Why this service could not be looked at, if it could not. The figures are 0 then.
     pub problem: Option<String>,
+    /// What it holds up, or why it does not say so; `None` if it is not asked.
+    pub held_up: Option<Result<HeldUp, String>>,
+}
+
+impl ServiceVitals {
+    /// Of a service of which nothing is known.
+    pub(crate) fn nothing(role: RoleName) -> ServiceVitals {
+        ServiceVitals {
+            role,
+            waiting: 0,
+            in_flight: 0,
+            dead: 0,
+            undelivered: 0,
+            reasons: Vec::new(),
+            problem: None,
+            held_up: None,
+        }
+    }
+}
+
+/// The bookings of which one process gave back a message, so that a FIFO queue brings no other
+/// message of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeldUp {
+    pub bookings: u64,
+    /// For how long the first of them has been held up.
+    pub longest: Duration,
 }
 
 /// Messages that were set aside for one reason.

@@ -104,15 +104,7 @@ fn vitals<'a>(
     role: RoleName,
     queues: impl Iterator<Item = (Option<DeadQueue>, &'a Result<Depth, String>)>,
 ) -> ServiceVitals {
-    let nothing = ServiceVitals {
-        role,
-        waiting: 0,
-        in_flight: 0,
-        dead: 0,
-        undelivered: 0,
-        reasons: Vec::new(),
-        problem: None,
-    };
+    let nothing = ServiceVitals::nothing(role);
     let mut known = nothing.clone();
     for (dead, seen) in queues {
         let depth = match seen {

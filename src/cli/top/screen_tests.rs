@@ -38,13 +38,11 @@ fn line_of(id: &str, stuck: bool, from: &str) -> serde_json::Value {
 
 fn vitals(problem: Option<&str>) -> Vitals {
     let service = |role| ServiceVitals {
-        role,
         waiting: 12_345,
         in_flight: 64,
         dead: 3,
-        undelivered: 0,
-        reasons: Vec::new(),
         problem: problem.map(str::to_owned),
+        ..ServiceVitals::nothing(role)
     };
     Vitals { read: at(0), services: RoleName::ALL.map(service).into() }
 }

@@ -8,7 +8,7 @@ use booking::{
     audit::Evidence,
     domain::{RoleName, event::Kind},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::end_to_end::terraform;
 use crate::harness::{
@@ -34,11 +34,20 @@ async fn the_article_on_fifo_queues_end_to_end() {
     assert!(said.contains("Plan: 0 to add, 8 to change, 0 to destroy.") && scopes == 8, "{said}");
 
     let account = Account::existing(&prefix).await.and_fifo();
-    let mut services = Vec::new();
+    let mut services: Vec<Service> = Vec::new();
     for role in RoleName::ALL {
-        services.push(Service::start(role, &prefix, folder.path(), &[FIFO]).await);
+        let payment = services.get(1).map(|it| format!("payment=http://{}", it.address));
+        let mut more = vec![FIFO];
+        if let (RoleName::Status, Some(payment)) = (role, &payment) {
+            more.extend(["--watch-queues", "--watch-health", payment]);
+        }
+        services.push(Service::start(role, &prefix, folder.path(), &more).await);
     }
     let status = &services[3];
+    let (code, vitals) = status.get("/vitals").await;
+    let held_up: Vec<&Value> =
+        vitals["services"].as_array().unwrap().iter().map(|it| &it["held_up"]).collect();
+    assert_eq!((code, held_up), (200, vec![&json!(null), &json!(0), &json!(null), &json!(null)]));
     bookings_end_as_they_should(&account, &services).await;
     what_was_set_aside_is_put_back(&account, status, &folder).await;
     the_command_line_requests(&prefix, status);
@@ -148,5 +157,19 @@ fn fifo_and_what_contradicts_it_are_refused_with_both_names() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(78), "{told}");
         assert!(told.contains(FIFO) && told.contains(other), "{told}");
+    }
+}
+
+#[test]
+fn a_url_of_a_health_that_makes_no_sense_is_refused_and_never_repeated() {
+    for wrong in ["payment=user:secret@payment", "cook=http://secret", "http://user:secret@payment"]
+    {
+        let folder = Folder::new();
+        let mut status = binary();
+        status.args(["status", "--data"]).arg(folder.path()).arg("--watch-queues");
+        let output = status.env("BOOKING_WATCH_HEALTH", wrong).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        assert!(said.contains("BOOKING_WATCH_HEALTH") && !said.contains("secret"), "{said}");
     }
 }

@@ -26,7 +26,7 @@ const MAY: [(&str, &[&str]); 26] = [
     ("roles", &["domain", "gateway", "mailer"]),
     ("printable.rs", &[]),
     ("dead_letters", &["domain", "wire", "aws", "bus", "runtime", "printable"]),
-    ("vitals", &["domain", "aws", "bus", "clock", "dead_letters", "runtime", "wire"]),
+    ("vitals", &["address", "domain", "aws", "bus", "clock", "dead_letters", "runtime", "wire"]),
     ("check", &["domain", "wire", "aws", "bus", "topics", "runtime"]),
     ("contracts", &["domain", "topics", "wire"]),
     ("http", &["domain", "clock", "metrics", "roles", "runtime", "store", "topics", "vitals"]),
