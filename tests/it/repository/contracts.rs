@@ -151,6 +151,8 @@ fn answers() -> [(&'static str, Value); 4] {
         in_flight: 0,
         dead_letters: 0,
         undelivered: 0,
+        held_up: Some(1),
+        held_up_s: Some(1),
         problem: Some(text()),
     };
     [
