@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::{HeldUp, Vitals, Watch, kept::Kept};
 use crate::{address::http_url, clock::Clock, domain::RoleName, runtime::Chain};
 
-/// How long a service may take to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(3);
+/// How long a service may take to answer: less than the page waits for a look.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// How long a look takes at most, with that of the watch below.
 const LOOK_MAX: Duration = Duration::from_secs(13);
 /// The most bytes of an answer.
@@ -32,6 +32,7 @@ impl std::str::FromStr for HealthUrl {
     /// password.
     fn from_str(text: &str) -> Result<HealthUrl, String> {
         let (role, url) = text
+            .trim()
             .split_once('=')
             .ok_or("expected ROLE=URL, such as payment=http://payment.internal:8082")?;
         let role = RoleName::of_name(role)
@@ -58,8 +59,8 @@ pub fn with_held_up(
             return Err(format!("{role} has two URLs"));
         }
     }
-    // A password of the URL would go to whomever an answer names.
-    let http = Client::builder().timeout(ANSWER_MAX).redirect(Policy::none()).build();
+    // A password of the URL would go to whomever an answer names, or to a proxy.
+    let http = Client::builder().timeout(ANSWER_MAX).redirect(Policy::none()).no_proxy().build();
     let http = http.map_err(|it| Chain(&it).to_string())?;
     Ok(Arc::new(Kept::new(Asking { watch, http, asked }, clock, LOOK_MAX)))
 }
