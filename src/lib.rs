@@ -34,6 +34,7 @@
 //! - [`metrics`]: what a process counts, for `/metrics`.
 //! - [`traces`]: what a process tells about the way of each booking, for OpenTelemetry.
 //! - [`address`]: checks a URL from a setting.
+//! - `answer`: reads the answer of an HTTP server, up to a bound.
 //! - `bounded`: reads a file that a setting names, up to a bound.
 //! - `printable`: what of a text from elsewhere may reach a terminal.
 //! - [`aws`]: what all AWS clients of a process share: endpoints, names, errors in plain words.
@@ -145,6 +146,7 @@
 //! [`Worker`]: runtime::Worker
 
 pub mod address;
+mod answer;
 pub mod audit;
 pub mod aws;
 mod bounded;

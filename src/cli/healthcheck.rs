@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{
-    Fault,
+use super::Fault;
+use crate::{
     answer::{Unread, read},
+    domain::RoleName,
+    runtime::Chain,
+    services::default_http,
 };
-use crate::services::default_http;
-use crate::{domain::RoleName, runtime::Chain};
 
 /// How long a service may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);

@@ -1,7 +1,6 @@
 //! The command line, which is also the manual: arguments, printed text and exit codes. No other
 //! module may use this one, so a rule that a service needs as well must not be here.
 
-mod answer;
 mod arguments;
 mod check;
 mod demo;

@@ -8,9 +8,9 @@ use reqwest::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::answer::{ANSWER_BYTES_MAX, LIST_BYTES_MAX, Unread, read};
 use crate::{
     address::http_url,
+    answer::{Unread, read},
     config::StatusUrl,
     domain::{canary::CanaryId, ids::BookingId},
     fault::Fault,
@@ -23,6 +23,10 @@ use crate::{
     wiring::status_token,
 };
 
+/// The most bytes of an answer about one booking or one canary.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// The most bytes of a page of a list.
+const LIST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long the status service may take to answer.
 const ANSWER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 

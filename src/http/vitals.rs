@@ -40,13 +40,16 @@ pub struct ServiceView {
     pub dead_letters: u64,
     /// Messages that SNS could not deliver to the queue of the service.
     pub undelivered: u64,
-    /// Bookings of which the service gave back a message of a FIFO queue; missing if it is not
-    /// asked, or did not answer.
+    /// Bookings of which the process that answered gave back a message of a FIFO queue; missing if
+    /// it is not asked, or did not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_up: Option<u64>,
-    /// For how many seconds the first of them has been held up.
+    /// For how many seconds the first of them has been held up; missing if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_up_s: Option<u64>,
+    /// Why it is not known what the service holds up, if it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_up_problem: Option<String>,
     /// Why this service cannot be looked at; then the figures are 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -54,7 +57,11 @@ pub struct ServiceView {
 
 impl From<ServiceVitals> for ServiceView {
     fn from(it: ServiceVitals) -> ServiceView {
-        let held_up = it.held_up.and_then(Result::ok);
+        let (held_up, held_up_problem) = match it.held_up {
+            Some(Ok(it)) => (Some(it), None),
+            Some(Err(problem)) => (None, Some(problem)),
+            None => (None, None),
+        };
         ServiceView {
             service: it.role,
             waiting: it.waiting,
@@ -63,6 +70,7 @@ impl From<ServiceVitals> for ServiceView {
             undelivered: it.undelivered,
             held_up: held_up.map(|it| it.bookings),
             held_up_s: held_up.filter(|it| it.bookings > 0).map(|it| it.longest.as_secs()),
+            held_up_problem,
             problem: it.problem,
         }
     }

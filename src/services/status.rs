@@ -46,14 +46,14 @@ pub struct StatusArgs {
     #[arg(long, env = "BOOKING_WATCH_QUEUES", value_parser = BoolishValueParser::new())]
     pub watch_queues: bool,
 
-    /// With FIFO queues, where a service says how many bookings it holds up, for the page and for
-    /// GET /vitals, such as `payment=http://payment.internal:8082`. May be given for each service
+    /// With --fifo and --watch-queues: the address of a service, which is asked how many bookings it
+    /// holds up, for the page and for GET /vitals, such as `payment=http://payment.internal:8082`.
+    /// May be given for each service
     #[arg(
         long,
         env = "BOOKING_WATCH_HEALTH",
         value_name = "ROLE=URL",
         value_delimiter = ',',
-        requires = "watch_queues",
         hide_env_values = true
     )]
     pub watch_health: Vec<String>,
@@ -72,6 +72,13 @@ pub async fn run(args: StatusArgs, compute: Compute) -> Result<(), Fault> {
     // Not by clap, which repeats what it cannot read: a URL may have a password.
     let health_urls = args.watch_health.iter().map(|it| it.parse()).collect::<Result<Vec<_>, _>>();
     let health_urls = health_urls.map_err(wrong_health)?;
+    for (missing, is_there) in
+        [("--fifo", args.service.delivery.events.fifo), ("--watch-queues", args.watch_queues)]
+    {
+        if !is_there && !health_urls.is_empty() {
+            return Err(wrong_health(format!("it needs {missing}")));
+        }
+    }
     let role = RoleName::Status;
     let address = args.service.http.as_deref().unwrap_or_else(|| default_http(role));
     let door = async {

@@ -13,7 +13,10 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use reqwest::{Client, Url, redirect::Policy};
 use tokio::time::Instant;
 
-use crate::runtime::Chain;
+use crate::{
+    answer::{Unread, read},
+    runtime::Chain,
+};
 
 /// The pause before the second try; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -78,15 +81,12 @@ impl Post {
 
     async fn once(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let request = reqwest::Request::try_from(request).map_err(reqwest::Error::without_url)?;
-        let mut answer = self.http.execute(request).await.map_err(reqwest::Error::without_url)?;
+        let answer = self.http.execute(request).await.map_err(reqwest::Error::without_url)?;
         let status = answer.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err("an answer that is too long".into());
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = read(answer, ANSWER_BYTES_MAX).await.map_err(|it| match it {
+            Unread::TooLarge(_) => HttpError::from("an answer that is too long"),
+            Unread::Broken(it) => it.without_url().into(),
+        })?;
         Ok(Response::builder().status(status).body(Bytes::from(body))?)
     }
 

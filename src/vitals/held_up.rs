@@ -5,11 +5,17 @@
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use reqwest::{Client, Response, Url, redirect::Policy};
+use reqwest::{Client, Url, redirect::Policy};
 use serde::Deserialize;
 
 use super::{HeldUp, Vitals, Watch, kept::Kept};
-use crate::{address::http_url, clock::Clock, domain::RoleName, runtime::Chain};
+use crate::{
+    address::http_url,
+    answer::{Unread, read},
+    clock::Clock,
+    domain::RoleName,
+    runtime::Chain,
+};
 
 /// How long a service may take to answer: less than the page waits for a look.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
@@ -18,7 +24,7 @@ const LOOK_MAX: Duration = Duration::from_secs(13);
 /// The most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// Where the `/health` of one service answers. Its text form is `ROLE=URL`.
+/// Where one service answers `/health`. Its text form is `ROLE=URL`, with or without `/health`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthUrl {
     role: RoleName,
@@ -38,7 +44,9 @@ impl std::str::FromStr for HealthUrl {
         let role = RoleName::of_name(role)
             .ok_or("expected seats, payment, receipt or status before the =")?;
         let mut url = http_url(url)?;
-        url.path_segments_mut().map_err(|()| "it names no host")?.pop_if_empty().push("health");
+        if !url.path().ends_with("/health") {
+            url.path_segments_mut().map_err(|()| "it names no host")?.pop_if_empty().push("health");
+        }
         Ok(HealthUrl { role, url })
     }
 }
@@ -60,7 +68,7 @@ pub fn with_held_up(
         }
     }
     // A password of the URL would go to whomever an answer names, or to a proxy.
-    let http = Client::builder().timeout(ANSWER_MAX).redirect(Policy::none()).no_proxy().build();
+    let http = Client::builder().redirect(Policy::none()).no_proxy().build();
     let http = http.map_err(|it| Chain(&it).to_string())?;
     Ok(Arc::new(Kept::new(Asking { watch, http, asked }, clock, LOOK_MAX)))
 }
@@ -111,38 +119,33 @@ struct Groups {
 
 /// How many bookings a service holds up, or why that is not known.
 async fn ask(http: &Client, role: RoleName, url: &Url) -> Result<HeldUp, String> {
+    // It asks before it looks at the time: a look that its caller left is driven on by the next.
+    tokio::time::timeout(ANSWER_MAX, answer(http, role, url)).await.unwrap_or_else(|_| {
+        Err(format!("its /health did not answer within {} s", ANSWER_MAX.as_secs()))
+    })
+}
+
+async fn answer(http: &Client, role: RoleName, url: &Url) -> Result<HeldUp, String> {
     let unreachable =
         |it: reqwest::Error| format!("its /health cannot be asked: {}", Chain(&it.without_url()));
     let answer = http.get(url.clone()).send().await.map_err(unreachable)?;
     let status = answer.status();
-    let body = read(answer).await.map_err(unreachable)?;
+    let strange =
+        || format!("at its address (--watch-health) nothing answers like a service: {status}");
+    let body = read(answer, ANSWER_BYTES_MAX).await.map_err(|it| match it {
+        Unread::TooLarge(_) => strange(),
+        Unread::Broken(it) => unreachable(it),
+    })?;
     // One that is not healthy answers 503, and says the same.
-    let Some(Answer { role: who, health }) = body.and_then(|it| serde_json::from_slice(&it).ok())
-    else {
-        return Err(format!(
-            "at the URL of its health (--watch-health) nothing answers like a service: {status}"
-        ));
-    };
+    let Answer { role: who, health } = serde_json::from_slice(&body).map_err(|_| strange())?;
     if who != role {
-        return Err(format!("at the URL of its health (--watch-health) {who} answers"));
+        return Err(format!("at its address (--watch-health) {who} answers"));
     }
     let Some(Groups { count, longest_s }) = health.blocked_groups else {
         return Ok(HeldUp::default());
     };
-    let longest = Duration::try_from_secs_f64(longest_s).unwrap_or(Duration::MAX);
+    let longest = Duration::try_from_secs_f64(longest_s).map_err(|_| strange())?;
     Ok(HeldUp { bookings: count, longest })
-}
-
-/// The body, or `None` if it is too long.
-async fn read(mut answer: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ async fn a_service_says_how_many_bookings_it_holds_up_whether_or_not_it_is_healt
     for status in [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE] {
         let health = json!({"healthy": true, "blocked_groups": {"count": 2, "longest_s": 41.5}});
         let url = answering(status, json!({"role": "payment", "health": health})).await;
-        for url in [url.clone(), format!("{url}/")] {
+        for url in [url.clone(), format!("{url}/"), format!("{url}/health")] {
             let payment = seen(&url).await;
             let held_up = HeldUp { bookings: 2, longest: Duration::from_millis(41_500) };
             assert_eq!((payment.in_flight, payment.held_up), (3, Some(Ok(held_up))));
@@ -64,9 +64,15 @@ async fn what_is_not_this_service_is_told_and_its_queue_is_shown_as_ever() {
     let to = format!("{elsewhere}/health");
     let leads_away = get(async move || Redirect::temporary(&to));
     let leads_away = listening(Router::new().route("/health", leads_away)).await;
+    let health = json!({"blocked_groups": {"count": 1, "longest_s": -1.0}});
+    let negative = answering(StatusCode::OK, json!({"role": "payment", "health": health})).await;
+    let silent = get(async || std::future::pending::<()>().await);
+    let silent = listening(Router::new().route("/health", silent)).await;
     let nobody = "http://user:secret@127.0.0.1:1".to_owned();
     for (url, says) in [
         (other, "seats answers"),
+        (negative, "nothing answers like a service: 200"),
+        (silent, "did not answer within 1 s"),
         (strange, "nothing answers like a service: 404"),
         (endless, "nothing answers like a service: 200"),
         (leads_away, "nothing answers like a service: 307"),

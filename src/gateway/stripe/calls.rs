@@ -14,7 +14,10 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{answers::Answer, key::StripeKey};
-use crate::gateway::GatewayError;
+use crate::{
+    answer::{Unread, read},
+    gateway::GatewayError,
+};
 
 /// The version of Stripe's API that we use, whatever the default version of the account is.
 const VERSION: &str = "2024-06-20";
@@ -93,19 +96,16 @@ impl Calls {
     }
 }
 
-async fn answer(mut response: Response) -> Result<Answer, GatewayError> {
+async fn answer(response: Response) -> Result<Answer, GatewayError> {
     let (status, headers) = (response.status().as_u16(), response.headers());
     let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
     let seconds: Option<u64> = text(RETRY_AFTER.as_str()).and_then(|it| it.trim().parse().ok());
     let retry_after = seconds.map(Duration::from_secs);
     let replayed = text("idempotent-replayed") == Some("true");
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(GatewayError::Unreachable("an answer that is too long".into()));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = read(response, ANSWER_BYTES_MAX).await.map_err(|it| match it {
+        Unread::TooLarge(_) => GatewayError::Unreachable("an answer that is too long".into()),
+        Unread::Broken(it) => failed(it),
+    })?;
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     Ok(Answer { status, retry_after, replayed, body })
 }

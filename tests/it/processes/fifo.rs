@@ -166,10 +166,25 @@ fn a_url_of_a_health_that_makes_no_sense_is_refused_and_never_repeated() {
     {
         let folder = Folder::new();
         let mut status = binary();
-        status.args(["status", "--data"]).arg(folder.path()).arg("--watch-queues");
+        status.args(["status", FIFO, "--data"]).arg(folder.path()).arg("--watch-queues");
         let output = status.env("BOOKING_WATCH_HEALTH", wrong).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(78), "{said}");
         assert!(said.contains("BOOKING_WATCH_HEALTH") && !said.contains("secret"), "{said}");
+    }
+}
+
+#[test]
+fn a_health_is_asked_of_fifo_queues_that_are_watched_and_otherwise_refused() {
+    for (set, missing) in [("BOOKING_FIFO", "--watch-queues"), ("BOOKING_WATCH_QUEUES", "--fifo")] {
+        let folder = Folder::new();
+        let mut status = binary();
+        status.args(["status", "--watch-health", "payment=http://payment", "--data"]);
+        // From the environment, `no` is said, and is not the same as yes.
+        status.arg(folder.path()).env("BOOKING_FIFO", "no").env("BOOKING_WATCH_QUEUES", "no");
+        let output = status.env(set, "yes").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        assert!(said.contains("--watch-health") && said.contains(missing), "{said}");
     }
 }

@@ -153,6 +153,7 @@ fn answers() -> [(&'static str, Value); 4] {
         undelivered: 0,
         held_up: Some(1),
         held_up_s: Some(1),
+        held_up_problem: Some(text()),
         problem: Some(text()),
     };
     [

@@ -1,13 +1,8 @@
 //! Reads the answer of an HTTP server up to a bound. It must never read further, so that a server
 //! that sends without end cannot fill the memory.
 
-/// The most bytes of an answer about one booking or one canary.
-pub(super) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-/// The most bytes of a page of a list.
-pub(super) const LIST_BYTES_MAX: usize = 4 * 1024 * 1024;
-
 /// Why an answer was not read to its end.
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// The answer is longer than the bound. Holds the bytes up to the bound.
     TooLarge(Vec<u8>),
     /// The connection broke, or the answer took too long.
@@ -15,7 +10,7 @@ pub(super) enum Unread {
 }
 
 /// Reads a body of at most `bytes_max` bytes.
-pub(super) async fn read(
+pub(crate) async fn read(
     mut answer: reqwest::Response,
     bytes_max: usize,
 ) -> Result<Vec<u8>, Unread> {
