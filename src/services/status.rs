@@ -46,8 +46,8 @@ pub struct StatusArgs {
     #[arg(long, env = "BOOKING_WATCH_QUEUES", value_parser = BoolishValueParser::new())]
     pub watch_queues: bool,
 
-    /// With --fifo and --watch-queues: the address of a service, which is asked how many bookings it
-    /// holds up, for the page and for GET /vitals, such as `payment=http://payment.internal:8082`.
+    /// With --fifo and --watch-queues: the address of a service, which is asked how many bookings
+    /// it holds up, for the page and GET /vitals, such as `payment=http://payment.internal:8082`.
     /// May be given for each service
     #[arg(
         long,

@@ -89,9 +89,9 @@ async fn no_booking_is_lost_or_doubled_by_functions_that_are_killed() {
     ));
 }
 
-/// Publishes at a steady rate, and more than `bookings` for as long as not every role is struck: who
-/// is idle cannot be killed at work. Returns how many it published, and how many requests had to be
-/// said again.
+/// Publishes at a steady rate, and more than `bookings` for as long as not every role is struck:
+/// who is idle cannot be killed at work. Returns how many it published, and how many requests had
+/// to be said again.
 async fn publish(
     account: Arc<Account>,
     asked: Vec<(BookingId, Wish)>,
