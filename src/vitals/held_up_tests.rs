@@ -93,7 +93,8 @@ fn a_url_names_a_service_and_is_never_repeated() {
         let problem = wrong.parse::<HealthUrl>().unwrap_err();
         assert!(!problem.contains("secret"), "{problem}");
     }
-    let url: HealthUrl = "payment=http://payment:8082".parse().unwrap();
+    // As in a list with spaces.
+    let url: HealthUrl = " payment=http://payment:8082".parse().unwrap();
     let twice = with_held_up(Arc::new(Queues), &[url.clone(), url], Clock::Machine).err();
     assert_eq!(twice.as_deref(), Some("payment has two URLs"));
 }
