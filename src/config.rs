@@ -22,7 +22,7 @@ use jiff::SignedDuration;
 
 use crate::{
     aws::LONG_POLL_MAX,
-    runtime::{HIDDEN_MAX, Limits},
+    runtime::{HIDDEN_MAX, Limits, LogShare},
 };
 
 /// The most characters of a prefix, so that no name in AWS gets too long.
@@ -192,7 +192,7 @@ pub struct ServiceArgs {
 
     /// How long a message may wait to be received together with others. SQS charges for each
     /// request: 0ms sends receives at once and costs most, 100ms is a compromise, 500ms is
-    /// cheapest. A delete waits twice as long, but between 20ms and 1s, for other deletes
+    /// cheapest
     #[arg(long, env = "BOOKING_LATENCY_TARGET", default_value = "100ms", value_name = "TIME", value_parser = latency_target)]
     pub latency_target: Span,
 
@@ -200,6 +200,11 @@ pub struct ServiceArgs {
     #[arg(long, env = "BOOKING_POLLERS", default_value_t = 4, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=POLLERS_MAX))]
     pub pollers: u16,
+
+    /// Which bookings have log lines about what went well: all, none, or 1/N, one in N. What did
+    /// not go well, and each redelivery, always has its lines
+    #[arg(long, env = "BOOKING_LOG_SETTLED", default_value = "all", value_name = "SHARE")]
+    pub log_settled: LogShare,
 }
 
 fn long_poll(text: &str) -> Result<Span, &'static str> {

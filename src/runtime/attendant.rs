@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tracing::{Instrument, Span, info};
 
 use super::{
-    Chain, Dependency, Lease, LeaseLost, Outcome, UnitOfWork, WorkError,
+    Chain, Dependency, Lease, LeaseLost, LogShare, Outcome, UnitOfWork, WorkError,
     counted::{count, count_ending},
     reading::{Opened, Readers, ReadingFailed, name_of, span_of},
     spans,
@@ -35,6 +35,8 @@ pub struct Attendant<R, S, O> {
     readers: Readers,
     metrics: Metrics,
     traces: Traces,
+    /// Which bookings have log lines about what went well.
+    log_share: LogShare,
     /// Where tasks are answered, if they are accepted.
     pub(super) desk: Option<Arc<dyn Desk>>,
 }
@@ -100,7 +102,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     /// `intake` says which messages are accepted as events.
     pub fn new(work: Arc<UnitOfWork<R, S>>, outbox: O, intake: Intake, metrics: Metrics) -> Self {
         let (readers, traces) = (Readers::default(), Traces::default());
-        Attendant { work, outbox, intake, readers, metrics, traces, desk: None }
+        let log_share = LogShare::ALL;
+        Attendant { work, outbox, intake, readers, metrics, traces, log_share, desk: None }
     }
 
     /// The same attendant, which accepts canaries made with this key. Without a key, all canaries
@@ -114,6 +117,12 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
     #[must_use]
     pub fn with_traces(self, traces: Traces) -> Self {
         Attendant { traces, ..self }
+    }
+
+    /// The same attendant, which logs what went well for this share of the bookings only.
+    #[must_use]
+    pub fn with_log_share(self, log_share: LogShare) -> Self {
+        Attendant { log_share, ..self }
     }
 
     /// The same attendant, which answers tasks at this desk. Without a desk, each task is given
@@ -244,8 +253,11 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             Ok(Outcome::Announce { messages, recalled, answers, .. }) => {
                 needed.extend((answers > 0).then_some(Dependency::Outside));
                 needed.extend((!messages.is_empty()).then_some(Dependency::Topics));
-                let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
-                info!(announces = said.join(" "), recalled, "settled");
+                if self.tells(incoming, &event.booking) || recalled {
+                    let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
+                    let said = (!said.is_empty()).then(|| said.join(" "));
+                    info!(announces = said, recalled = recalled.then_some(true), "settled");
+                }
                 Ok(Ok(Settled { messages, recalled, needed }))
             }
             Ok(Outcome::SetAside(reason)) => {
@@ -259,6 +271,12 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             }
             Err(error) => Ok(Err(Verdict::Retry(dependency_of(&error), error.into()))),
         }
+    }
+
+    /// Whether what went well with this message has a log line. A redelivery has one, since
+    /// something went wrong before it.
+    pub(super) fn tells(&self, incoming: &Incoming, booking: &BookingId) -> bool {
+        incoming.attempt > 1 || self.log_share.has(booking)
     }
 
     /// Sends what an event announces. Stops before the next message once the lease is over.

@@ -94,7 +94,9 @@ pub(super) fn name_of(opened: &Opened) -> Option<&'static str> {
 }
 
 /// The span of one delivery, for every log line about it. A client may choose any text as an event
-/// id, so the id is logged only if it has the form of a booking id.
+/// id, so the id is logged only if it has the form of a booking id. What most deliveries have in
+/// common is left out, since logs are paid by the byte: an id that is the booking's, and a first
+/// attempt.
 /// `traced` is the same delivery for traces.
 pub(super) fn span_of(
     opened: &Opened,
@@ -102,7 +104,6 @@ pub(super) fn span_of(
     attempt: u32,
     traced: &traces::Span,
 ) -> Span {
-    let harmless = |it: &&str| BookingId::parse(it).is_ok();
     let canary;
     let (id, booking) = match opened {
         Ok(Content::Event(it)) => (Some(&*it.cause.id), Some(&it.booking)),
@@ -114,13 +115,16 @@ pub(super) fn span_of(
         Ok(Content::Refused(it)) => (None, it.requested()),
         Ok(Content::StrangeCanary) | Err(ReadingFailed) => (None, None),
     };
+    let own = |it: &&str| {
+        BookingId::parse(it).is_ok() && booking.is_none_or(|booking| booking.as_str() != *it)
+    };
     info_span!(
         "delivery",
         role = %role,
         event.kind = name_of(opened),
-        event.id = id.filter(harmless),
+        event.id = id.filter(own),
         booking.id = booking.map(field::display),
-        delivery.attempt = attempt,
+        delivery.attempt = (attempt > 1).then_some(attempt),
         trace_id = traced.trace_id().map(field::display),
         span_id = traced.span_id().map(field::display),
     )

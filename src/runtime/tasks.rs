@@ -51,7 +51,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         let (mut needed, mut in_answer) = (Vec::new(), Vec::new());
         // Nobody had anything to say, so there is nothing to deal with.
         let Some(booking) = events.first().map(|it| it.booking.clone()) else {
-            let answered = self.answer(token.as_ref(), &TaskAnswer::Said(Vec::new())).await;
+            let answered = self.answer(token.as_ref(), &TaskAnswer::Said(Vec::new()), true).await;
             return Ok(answered.err().unwrap_or(Verdict::Done(needed)));
         };
         for event in &events {
@@ -78,7 +78,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             Err(error) => return Ok(Verdict::Retry(dependency_of(&error), error.into())),
         };
         lease.check()?;
-        match self.answer(token.as_ref(), &TaskAnswer::Said(said)).await {
+        let told = self.tells(incoming, &booking);
+        match self.answer(token.as_ref(), &TaskAnswer::Said(said), told).await {
             Ok(Answered::Heard) => {
                 let own = in_answer.iter().flat_map(|(own, _)| own);
                 own.for_each(|it| self.metrics().published(it.kind.topic()));
@@ -110,14 +111,15 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         if !matches!(verdict, Verdict::Poison(_)) {
             return verdict;
         }
-        self.answer(token.as_ref(), &answer).await.err().unwrap_or(verdict)
+        self.answer(token.as_ref(), &answer, true).await.err().unwrap_or(verdict)
     }
 
-    /// Answers a task, if somebody waits for that.
+    /// Answers a task, if somebody waits for that. A success has a log line if it is to be `told`.
     async fn answer(
         &self,
         token: Option<&TaskToken>,
         answer: &TaskAnswer,
+        told: bool,
     ) -> Result<Answered, Verdict> {
         let Some(token) = token else { return Ok(Answered::NobodyWaits) };
         let Some(desk) = &self.desk else { return Err(Verdict::Retry(None, NoDesk.into())) };
@@ -126,7 +128,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             answered.map_err(|it| Verdict::Retry(Some(Dependency::Topics), it.into()))?;
         let with = answer.error().unwrap_or("success");
         match answered {
-            Answered::Heard => info!(with, "answered"),
+            Answered::Heard if told || answer.error().is_some() => info!(with, "answered"),
+            Answered::Heard => {}
             Answered::NobodyWaits => warn!(
                 with,
                 "nobody waits for this answer: the task has timed out, is over, or is of another \

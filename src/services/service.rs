@@ -141,6 +141,7 @@ impl Service {
         let work = Arc::new(UnitOfWork::new(role, self.store, Clock::Machine));
         let Road { queue, drivers, outbox, intake, desk } = self.road;
         let attendant = Attendant::new(Arc::clone(&work), outbox, intake, self.metrics.clone());
+        let attendant = attendant.with_log_share(self.args.log_settled);
         let attendant = match desk {
             Some(desk) => attendant.with_desk(desk),
             None => attendant,

@@ -50,6 +50,7 @@ async fn no_log_line_tells_a_name_an_address_a_token_a_card_or_a_body_at_any_lev
             it.polls().await;
         }
         let handle = every_kind_of_booking(&account, &services[3]).await;
+        let mut settled = String::new();
         for service in services {
             let (role, log) = (service.role, service.log.clone());
             service.signal("TERM");
@@ -57,6 +58,13 @@ async fn no_log_line_tells_a_name_an_address_a_token_a_card_or_a_body_at_any_lev
             // The prefix has a number of chance.
             let log = std::fs::read_to_string(log).unwrap().replace(&account.prefix, "prefix-");
             tells_no_secret(&log, &handle, &format!("{role}, {format}, RUST_LOG={filter}"));
+            settled += &log.lines().filter(|it| tells_of_good(it)).collect::<Vec<_>>().join("\n");
+            settled += "\n";
+        }
+        if format == "json" {
+            // Ten deliveries. CloudWatch charges by the byte.
+            assert!((10..=13).contains(&settled.lines().count()), "{settled}");
+            assert!(settled.len() <= settled.lines().count() * 240, "{settled}");
         }
     }
 }
@@ -95,6 +103,12 @@ async fn every_kind_of_booking(account: &Account, status: &Service) -> String {
         .await;
     }
     account.handle_piece().await
+}
+
+/// Whether a line is that of a delivery of the booking that completes at once.
+fn tells_of_good(line: &str) -> bool {
+    let Ok(line) = serde_json::from_str::<Value>(line) else { return false };
+    line["message"] == "settled" && line["span"]["booking.id"] == "good"
 }
 
 fn tells_no_secret(log: &str, handle: &str, what: &str) {
