@@ -1,7 +1,7 @@
 //! Turns concurrent calls into one request. A batch leaves when it is full, when no other delivery
-//! in flight could still join it, or when its first entry has lingered long enough: whichever comes
-//! first. A publish therefore leaves at once when no other delivery could join it. A delete, for
-//! which no handler waits, lingers for deliveries still to come.
+//! in flight could still join it, or when it has lingered long enough: whichever comes first. A
+//! publish therefore leaves at once when no other delivery could join it. A delete, for which no
+//! handler waits, lingers for deliveries still to come, until none will come any more.
 //!
 //! This module must never spawn a task or read a clock: the owner of the driver polls it, and
 //! brings the linger.
@@ -22,10 +22,11 @@ const BYTES_MAX: usize = 255 * 1024;
 /// How long a batch waits for more entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// Until no delivery in flight could still join, but no longer than the linger. For calls whose
-    /// answer a handler needs.
+    /// Until no delivery in flight could still join, but no longer than the linger of the first
+    /// entry. For calls whose answer a handler needs.
     Joiners,
-    /// Always as long as the linger. For calls whose answer no handler needs.
+    /// As long as the linger of the last entry, unless no further delivery will come. For calls
+    /// whose answer no handler needs.
     Lingering,
 }
 
@@ -55,12 +56,12 @@ struct Entry<E, A> {
 
 impl<E: Send + 'static, A: Send + 'static> Batcher<E, A> {
     /// A batcher and its driver. `send` sends one batch and returns the answers of its entries, in
-    /// order. No entry waits for others longer than `linger` takes. Nothing is sent unless the
-    /// driver is polled.
+    /// order. `linger` is asked how long a batch waits that has so many entries, and `patience`
+    /// says when. Nothing is sent unless the driver is polled.
     pub(super) fn new<L, S>(
         joiners: &Joiners,
         patience: Patience,
-        linger: impl Fn() -> L + Send + 'static,
+        linger: impl Fn(usize) -> L + Send + 'static,
         send: impl Fn(Vec<E>) -> S + Send + 'static,
     ) -> (Self, Driver)
     where
@@ -90,7 +91,7 @@ async fn drive<E, A, L, S>(
     mut joining: mpsc::UnboundedReceiver<Entry<E, A>>,
     joiners: Joiners,
     patience: Patience,
-    linger: impl Fn() -> L,
+    linger: impl Fn(usize) -> L,
     send: impl Fn(Vec<E>) -> S,
 ) where
     L: Future<Output = ()>,
@@ -118,7 +119,7 @@ async fn drive<E, A, L, S>(
         let Some(first) = next.take() else { continue };
         let mut bytes = first.bytes;
         let mut batch = vec![first];
-        let lingered = linger();
+        let lingered = linger(batch.len());
         tokio::pin!(lingered);
         while batch.len() < ENTRIES_MAX {
             tokio::select! {
@@ -129,6 +130,9 @@ async fn drive<E, A, L, S>(
                     Some(it) if bytes + it.bytes <= BYTES_MAX => {
                         bytes += it.bytes;
                         batch.push(it);
+                        if patience == Patience::Lingering {
+                            lingered.set(linger(batch.len()));
+                        }
                     }
                     full_or_last => {
                         next = full_or_last;
@@ -136,6 +140,7 @@ async fn drive<E, A, L, S>(
                     }
                 },
                 () = joiners.all_wait(), if patience == Patience::Joiners => break,
+                () = joiners.last_wait(), if patience == Patience::Lingering => break,
                 () = &mut lingered => break,
             }
         }

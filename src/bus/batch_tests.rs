@@ -24,7 +24,7 @@ fn batcher(joiners: &Joiners) -> (Batcher<u32, Result<u32, &'static str>>, Left)
         let answer = |it| if it == 13 { Err("bad luck") } else { Ok(it) };
         async move { entries.into_iter().map(answer).collect() }
     };
-    let (batcher, driver) = Batcher::new(joiners, Patience::Joiners, || sleep(LINGER_MAX), send);
+    let (batcher, driver) = Batcher::new(joiners, Patience::Joiners, |_| sleep(LINGER_MAX), send);
     tokio::spawn(driver);
     (batcher, left)
 }
@@ -143,7 +143,7 @@ fn slow(joiners: &Joiners) -> (Batcher<u32, u32>, Driver) {
         sleep(Duration::from_millis(entries[0].into())).await;
         entries
     };
-    Batcher::new(joiners, Patience::Joiners, || sleep(LINGER_MAX), send)
+    Batcher::new(joiners, Patience::Joiners, |_| sleep(LINGER_MAX), send)
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,7 +208,7 @@ async fn what_nobody_waits_for_lingers_for_those_who_are_not_in_hand_yet() {
         seen.lock().unwrap().push(entries.clone());
         async move { entries.into_iter().map(Ok).collect() }
     };
-    let linger = || sleep(LINGER_MAX);
+    let linger = |_| sleep(LINGER_MAX);
     let (batcher, driver) = Batcher::new(&joiners, Patience::Lingering, linger, send);
     tokio::spawn(driver);
     let later = async {
@@ -217,10 +217,22 @@ async fn what_nobody_waits_for_lingers_for_those_who_are_not_in_hand_yet() {
     };
     tokio::join!(join_all(&joiners, &batcher, &[1]), later);
     assert_eq!(*left.lock().unwrap(), [[1, 2]]);
-    assert_eq!(began.elapsed(), LINGER_MAX);
+    // It is asked anew with each entry.
+    assert_eq!(began.elapsed(), LINGER_MAX * 3 / 2);
     // A full batch waits for no other entry.
     let ten: Vec<u32> = (10..20).filter(|it| *it != 13).chain([20]).collect();
     join_all(&joiners, &batcher, &ten).await;
     assert_eq!(left.lock().unwrap()[1].len(), 10);
-    assert_eq!(began.elapsed(), LINGER_MAX);
+    assert_eq!(began.elapsed(), LINGER_MAX * 3 / 2);
+    // Neither does one for which no other entry will come: not before its last delivery waits.
+    let (slow, closing) = (joiners.take(), joiners.clone());
+    let last = async {
+        sleep(LINGER_MAX / 4).await;
+        closing.close();
+        sleep(LINGER_MAX / 4).await;
+        drop(slow);
+    };
+    tokio::join!(join_all(&joiners, &batcher, &[30]), last);
+    assert_eq!(left.lock().unwrap()[2], [30]);
+    assert_eq!(began.elapsed(), LINGER_MAX * 2);
 }

@@ -71,9 +71,11 @@ pub trait Requests: Clone + Send + Sync + 'static {
         tokio::time::sleep(LINGER_MAX)
     }
 
-    /// Returns when a delete has waited long enough for others. This may take longer than
-    /// [`Requests::linger`], since the message is finished and hidden.
-    fn linger_to_delete(&self) -> impl Future<Output = ()> + Send {
+    /// Returns when a batch of deletes, which has just got its newest of so many `entries`, has
+    /// waited long enough for further ones. This may take longer than [`Requests::linger`], since
+    /// the messages are finished and hidden.
+    fn linger_to_delete(&self, entries: usize) -> impl Future<Output = ()> + Send {
+        let _ = entries;
         self.linger()
     }
 }
@@ -92,7 +94,7 @@ impl<T: Requests> Batched<T> {
     /// A bus and its drivers. Nothing is sent unless the drivers are polled.
     pub fn new(requests: T) -> (Batched<T>, Vec<Driver>) {
         let (joiners, mut drivers) = (Joiners::default(), Vec::new());
-        let linger = |it: T| async move { it.linger().await };
+        let linger = |it: T, _| async move { it.linger().await };
         let publisher = |kind| {
             let publish = move |it: T, messages| async move { it.publish(kind, messages).await };
             let batcher = batcher(&requests, &joiners, Patience::Joiners, linger, publish);
@@ -101,7 +103,7 @@ impl<T: Requests> Batched<T> {
         let publishes = Kind::ALL.into_iter().map(publisher).collect();
         let give_back = |it: T, handles| async move { it.give_back(handles).await };
         let give_backs = batcher(&requests, &joiners, Patience::Joiners, linger, give_back);
-        let linger = |it: T| async move { it.linger_to_delete().await };
+        let linger = |it: T, entries| async move { it.linger_to_delete(entries).await };
         let delete = |it: T, handles| async move { it.delete(handles).await };
         let deletes = batcher(&requests, &joiners, Patience::Lingering, linger, delete);
         let bus = Batched {
@@ -141,7 +143,7 @@ fn batcher<T: Requests, E: Send + 'static, L, S>(
     requests: &T,
     joiners: &Joiners,
     patience: Patience,
-    linger: impl Fn(T) -> L + Send + 'static,
+    linger: impl Fn(T, usize) -> L + Send + 'static,
     send: impl Fn(T, Vec<E>) -> S + Send + 'static,
 ) -> (Batcher<E, Answer>, Driver)
 where
@@ -149,7 +151,7 @@ where
     S: Future<Output = Vec<Answer>> + Send + 'static,
 {
     let (lingers, sends) = (requests.clone(), requests.clone());
-    let linger = move || linger(lingers.clone());
+    let linger = move |entries| linger(lingers.clone(), entries);
     let send = move |entries| send(sends.clone(), entries);
     Batcher::new(joiners, patience, linger, send)
 }
@@ -163,6 +165,10 @@ impl<T: Requests> Outbox for Batched<T> {
 impl<T: Requests> Queue for Batched<T> {
     fn joiner(&self) -> Joiner {
         self.joiners.take()
+    }
+
+    fn no_more(&self) {
+        self.joiners.close();
     }
 
     async fn receive(

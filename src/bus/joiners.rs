@@ -4,7 +4,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ pub struct Joiners(Arc<Counts>);
 struct Counts {
     busy: AtomicUsize,
     waiting: AtomicUsize,
+    closed: AtomicBool,
     idle: Notify,
 }
 
@@ -44,14 +45,29 @@ impl Joiners {
         Waiting(self.clone())
     }
 
+    /// Says that no further delivery will come.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.idle.notify_waiters();
+    }
+
     /// Returns when every delivery in flight waits, which may be at once.
     pub async fn all_wait(&self) {
+        self.until(|it| it.each_waits()).await;
+    }
+
+    /// Returns when every delivery in flight waits, and no further one will come.
+    pub async fn last_wait(&self) {
+        self.until(|it| it.0.closed.load(Ordering::SeqCst) && it.each_waits()).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&Joiners) -> bool) {
         loop {
             let told = self.0.idle.notified();
             tokio::pin!(told);
             // Enabled before the check, so that no notification in between is missed.
             told.as_mut().enable();
-            if self.each_waits() {
+            if is_so(self) {
                 return;
             }
             told.await;

@@ -5,6 +5,7 @@
 pub mod aws;
 mod batch;
 mod batched;
+mod flow;
 mod joiners;
 pub mod memory;
 
@@ -101,6 +102,9 @@ pub trait Queue: Send + Sync + 'static {
     fn joiner(&self) -> Joiner {
         Joiner::default()
     }
+
+    /// Tells the queue that no further delivery will come, so that nothing has to wait for one.
+    fn no_more(&self) {}
 
     /// Receives at most `max` messages (1 to [`RECEIVE_MAX`]), and waits up to `wait` for the first
     /// one. Each message is hidden from other receivers for `visibility`.

@@ -34,7 +34,14 @@ pub const HIDDEN_MAX: Duration = Duration::from_hours(12);
 
 /// The shortest time that a delete waits for others to share its request.
 pub const DELETES_LINGER_MIN: Duration = Duration::from_millis(20);
-const DELETES_LINGER_MAX: Duration = Duration::from_secs(1);
+/// The longest: at a few messages a second, ten have come by then.
+const DELETES_LINGER_MAX: Duration = Duration::from_secs(5);
+/// The part of the visibility timeout that a delete may wait. The heartbeat extends it when a third
+/// is over, so that a redelivery stays impossible.
+const DELETES_LINGER_PART: u32 = 12;
+/// How many batches of deletes `in_flight_max` must have room for, so that deletes that linger do
+/// not hold up receives.
+const DELETES_ROOM: usize = 4;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -66,19 +73,22 @@ pub struct Contradiction {
 }
 
 impl Limits {
-    /// How long a delete waits for others to share its request.
+    /// How long a delete waits at most for others to share its request.
     ///
     /// Waiting costs little, since the message is finished and hidden. Should the process die
-    /// meanwhile, the message is delivered again, and its memo is found. The wait is twice as long
+    /// meanwhile, the message is delivered again, and its memo is found. But each delete holds a
+    /// permit until it has left. So where `in_flight_max` is small, the wait is only twice as long
     /// as the longest pause between receives, so that the deletes of one receive leave together
-    /// with those of the next. But it is as short as possible when `in_flight_max` is smaller than
-    /// a batch: each delete holds a permit until it has left, so no batch could ever fill up.
+    /// with those of the next; and where no batch could ever fill up, it is as short as possible.
     #[must_use]
     pub fn deletes_linger(&self) -> Duration {
-        if self.in_flight_max < RECEIVE_MAX {
-            return DELETES_LINGER_MIN;
-        }
-        (self.latency_target * 2).clamp(DELETES_LINGER_MIN, DELETES_LINGER_MAX)
+        let long = (self.visibility / DELETES_LINGER_PART).min(DELETES_LINGER_MAX);
+        let wanted = match self.in_flight_max {
+            ..RECEIVE_MAX => Duration::ZERO,
+            it if it < DELETES_ROOM * RECEIVE_MAX => (self.latency_target * 2).min(long),
+            _ => long,
+        };
+        wanted.max(DELETES_LINGER_MIN)
     }
 
     /// The shortest visibility timeout in which an outside effect can end in time.
@@ -136,14 +146,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deletes_linger_by_the_latency_target_unless_they_would_hold_up_receives() {
-        let linger = |target_ms, in_flight_max| {
+    fn deletes_linger_for_others_unless_they_would_hold_up_receives() {
+        let linger = |visibility_s, target_ms, in_flight_max| {
             let latency_target = Duration::from_millis(target_ms);
-            let limits = Limits { latency_target, in_flight_max, ..Limits::default() };
+            let visibility = Duration::from_secs(visibility_s);
+            let limits = Limits { latency_target, visibility, in_flight_max, ..Limits::default() };
             limits.deletes_linger().as_millis()
         };
-        assert_eq!([0, 100, 500, 5000].map(|it| linger(it, 64)), [20, 200, 1000, 1000]);
-        assert_eq!(linger(500, 9), 20);
+        assert_eq!([1, 12, 60, 600].map(|it| linger(it, 0, 64)), [83, 1000, 5000, 5000]);
+        assert_eq!([0, 100, 5000].map(|it| linger(60, it, 39)), [20, 200, 5000]);
+        assert_eq!(linger(60, 500, 9), 20);
     }
 
     #[test]

@@ -210,12 +210,14 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         );
         let finished = async {
             while pollers.join_next().await.is_some() {}
+            self.queue.no_more();
             self.drained(&permits).await;
         };
         if tokio::time::timeout(self.limits.drain, finished).await.is_err() {
             warn!(in_hand = in_flight(), "drain limit reached: giving back what is left");
             cut.cancel();
             pollers.shutdown().await;
+            self.queue.no_more();
             // This is short: each task has only its message to give back.
             let _ = tokio::time::timeout(self.limits.effect_timeout, self.drained(&permits)).await;
         }

@@ -17,6 +17,10 @@ impl Queue for MappedQueue {
         self.0.joiner()
     }
 
+    fn no_more(&self) {
+        self.0.no_more();
+    }
+
     /// There is never anything to receive.
     async fn receive(&self, _: usize, _: Duration, _: Duration) -> Result<Vec<Delivery>, BusError> {
         Ok(Vec::new())

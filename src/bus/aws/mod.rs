@@ -17,7 +17,7 @@ pub use publisher::AwsPublisher;
 pub(crate) use requests::{Returned, SqsQueue, change_visibility};
 pub use tasks::{AwsDesk, AwsMachine, BesideMachine};
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use tokio::task::JoinSet;
@@ -25,10 +25,11 @@ use tokio::task::JoinSet;
 use self::requests::{all, is_stale, stale_is_done, text};
 use super::{
     Answer, Batched, BusError, DeadLetter, Delivery, ENTRIES_MAX, Extension, RECEIVE_MAX,
-    ReceiptHandle, Requests,
+    ReceiptHandle, Requests, flow::Flow,
 };
 use crate::{
     aws::{AwsError, Clients, Home, Names, Right},
+    clock::Clock,
     domain::{ServiceName, event::Kind},
     wire::{Message, TRACEPARENT, TRACESTATE},
 };
@@ -46,7 +47,7 @@ pub struct AwsRequests {
     publisher: AwsPublisher,
     dead_letter_url: String,
     dead_letter_arn: String,
-    deletes_linger: Duration,
+    deletes: Arc<Flow>,
     /// Whether receives ask for the contexts of traces.
     traced: bool,
     /// Whether the queues are FIFO.
@@ -55,7 +56,7 @@ pub struct AwsRequests {
 
 impl AwsBus {
     /// Finds the service's queue by its name, and from its ARN the account and region of queue and
-    /// topics. A delete waits `deletes_linger` for others to share its request.
+    /// topics. A delete waits for at most `deletes_linger` for others to share its request.
     ///
     /// The last part of the result is the set of the tasks that send the batches. They end with the
     /// last clone of the bus. A task that ends before has panicked, and the bus is of no use any
@@ -103,7 +104,7 @@ impl AwsBus {
             dead_letter_url,
             dead_letter_arn: home.queue_arn(&dead_letter_queue),
             publisher,
-            deletes_linger,
+            deletes: Arc::new(Flow::new(deletes_linger)),
             traced,
             fifo: names.are_fifo(),
         });
@@ -145,8 +146,9 @@ impl Requests for AwsRequests {
         apart(count, "give messages back to", &self.queue.name, given_back).await
     }
 
-    async fn linger_to_delete(&self) {
-        tokio::time::sleep(self.deletes_linger).await;
+    async fn linger_to_delete(&self, entries: usize) {
+        let wait = self.deletes.next(Clock::Machine.steady(), entries);
+        tokio::time::sleep(wait).await;
     }
 
     async fn receive(
