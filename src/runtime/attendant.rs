@@ -247,7 +247,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         traced: &traces::Span,
     ) -> Result<Result<Settled, Verdict>, LeaseLost> {
         let mut needed = vec![Dependency::Store];
-        let attended = self.work.attend_under(event, lease, traced).await;
+        let attended = self.work.attend_under(event, incoming.attempt == 1, lease, traced).await;
         count(&self.metrics, &attended);
         match attended {
             Ok(Outcome::Announce { messages, recalled, answers, .. }) => {

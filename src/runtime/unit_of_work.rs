@@ -10,6 +10,11 @@
 //! settles the effect. The message of that other event may be gone already, so no redelivery of it
 //! would publish the memo. But the message of the claiming event stays on its queue until the
 //! outcome is published. Therefore the memo can be found under the claiming event too.
+//!
+//! The first delivery of a request is nearly always the first that a role hears of its booking. So
+//! its row is not read, but taken to be missing: the commit finds out, and costs no more than it
+//! would anyway. Only a commit may confirm this. A decision that commits nothing, or asks for an
+//! effect without a claim, is made again with the row.
 
 use super::{
     Lease, WorkError,
@@ -20,7 +25,7 @@ use crate::{
     clock::Clock,
     domain::{
         decision::{Decision, Ending, Key, Rules, Step},
-        event::Event,
+        event::{Event, Kind},
         ids::BookingId,
         status::Rejection,
     },
@@ -89,29 +94,38 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
     /// When the event could not be dealt with this time. A claim that was committed stays, and the
     /// event must be dealt with again.
     pub async fn attend(&self, event: &Event) -> Result<Outcome, WorkError> {
-        self.attend_under(event, &Lease::endless(&self.clock), &Span::default()).await
+        self.attend_under(event, false, &Lease::endless(&self.clock), &Span::default()).await
     }
 
     /// As [`UnitOfWork::attend`], but commits nothing once the lease is over. Its effects and its
-    /// commit are told as parts of the span `traced`.
+    /// commit are told as parts of the span `traced`. `is_first` says that the event came with the
+    /// first delivery of its message: then it is probably new, and a store is asked less often. The
+    /// outcome is the same.
     ///
     /// # Errors
     /// As [`UnitOfWork::attend`], and when the lease is over.
     pub async fn attend_under(
         &self,
         event: &Event,
+        is_first: bool,
         lease: &Lease,
         traced: &Span,
     ) -> Result<Outcome, WorkError> {
         let mut answers = Vec::new();
         let mut conflicts = 0;
         let mut steps = 0;
+        // Whether the booking's own row is taken to be missing without having been read.
+        let mut guessed = is_first && event.kind() == Kind::BookingRequested;
         'read: loop {
             if conflicts > CONFLICTS_MAX {
                 return Err(WorkError::Contended);
             }
             let own = Key::Booking(event.booking.clone());
-            let mut view = View::<State<R>>::read(&self.store, own).await?;
+            let mut view = if guessed {
+                View::<State<R>>::of_missing(own)
+            } else {
+                View::read(&self.store, own).await?
+            };
             match view.recall(event) {
                 Some(Recalled::Messages(messages)) => {
                     return Ok(Outcome::Announce {
@@ -129,12 +143,18 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
             }
             loop {
                 steps += 1;
-                if steps > STEPS_MAX + conflicts * STEPS_MAX {
+                // A guess may be wrong once.
+                if steps > STEPS_MAX * (2 + conflicts) {
                     return Err(WorkError::Endless);
                 }
                 let now = self.clock.now();
                 let mut ending = None;
-                let messages = match self.role.rules().decide(&view.rows, event, &answers, now) {
+                let step = self.role.rules().decide(&view.rows, event, &answers, now);
+                if guessed && !view.is_confirmed_by(&step) {
+                    guessed = false;
+                    continue 'read;
+                }
+                let messages = match step {
                     Step::Read(keys) => {
                         view.read_more(&self.store, keys).await?;
                         continue;
@@ -144,9 +164,11 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                         if let Some(claim) = claim {
                             let writes = vec![view.claim::<R::Rules>(claim, event)?];
                             if self.store.commit(writes).await? == Commit::Conflict {
-                                conflicts += 1;
+                                conflicts += u32::from(!guessed);
+                                guessed = false;
                                 continue 'read;
                             }
+                            guessed = false;
                         }
                         // If a row changes meanwhile, the commit that settles this is a conflict.
                         let mut asking = traced.effect(self.role.asks(&effect));
@@ -164,7 +186,8 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                             Some(messages) => messages,
                             None => {
                                 settling.note("booking.conflict", true);
-                                conflicts += 1;
+                                conflicts += u32::from(!guessed);
+                                guessed = false;
                                 continue 'read;
                             }
                         }

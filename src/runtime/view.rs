@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::{Key, Rows, Rules},
+        decision::{Key, Rows, Rules, Step},
         event::Event,
     },
     store::{Store, Write},
@@ -51,6 +51,25 @@ impl<T: DeserializeOwned> View<T> {
             View { own: own.clone(), rows: Rows::default(), beside: BTreeMap::default() };
         view.read_more(store, vec![own]).await?;
         Ok(view)
+    }
+
+    /// A view of the booking's own row that takes it to be missing, without a read. Only a commit
+    /// over it shows that it is: [`View::is_confirmed_by`] says which steps do.
+    pub(super) fn of_missing(own: Key) -> View<T> {
+        let mut rows = Rows::default();
+        rows.insert(own.clone(), None);
+        View { own, rows, beside: BTreeMap::default() }
+    }
+
+    /// Whether this step commits over the booking's own row, or only leads to one that does. Any
+    /// other step must not be taken if that row was not read.
+    pub(super) fn is_confirmed_by<E>(&self, step: &Step<T, E>) -> bool {
+        match step {
+            Step::Read(keys) => !keys.contains(&self.own),
+            Step::Ask { claim, .. } => claim.is_some(),
+            Step::Settle(_) => true,
+            Step::Nothing | Step::SetAside(_) => false,
+        }
     }
 
     /// Adds rows that a decision asked for.

@@ -9,6 +9,7 @@ pub mod event_bus;
 pub mod fares;
 pub mod figures;
 pub mod filing;
+pub mod first;
 pub mod groups;
 pub mod guests;
 pub mod leases;
