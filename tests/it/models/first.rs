@@ -118,7 +118,7 @@ async fn check<R: Role>(role: impl Fn() -> R) {
     }
 }
 
-/// Failure matrix: A1, B1, B2, B3.
+/// Failure matrix: A41.
 #[tokio::test]
 async fn the_first_delivery_of_a_request_ends_as_if_the_row_had_been_read() {
     check(seats_role).await;
