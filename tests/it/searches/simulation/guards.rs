@@ -28,6 +28,8 @@ pub enum Guard {
     ReadAgain,
     Release,
     Version,
+    /// A row that was taken to be missing, and is not, is not overwritten.
+    Missing,
     ChargeKey,
     /// A charge that may have been asked for is looked up before it is asked for again.
     LookUp,
@@ -49,12 +51,13 @@ pub enum Guard {
 }
 
 impl Guard {
-    pub const ALL: [Guard; 17] = [
+    pub const ALL: [Guard; 18] = [
         Guard::Memo,
         Guard::ChargeClaim,
         Guard::ReadAgain,
         Guard::Release,
         Guard::Version,
+        Guard::Missing,
         Guard::ChargeKey,
         Guard::LookUp,
         Guard::ReceiptClaim,
@@ -76,6 +79,7 @@ impl Guard {
             Guard::ReadAgain => "re-read after a conflict",
             Guard::Release => "ownership check on release",
             Guard::Version => "optimistic version",
+            Guard::Missing => "only a missing row is guessed",
             Guard::ChargeKey => "charge key",
             Guard::LookUp => "look up before asking again",
             Guard::ReceiptClaim => "receipt claim",

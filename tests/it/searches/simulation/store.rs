@@ -114,8 +114,10 @@ impl Store for SimStore {
         if world.down(Outage::Disk, Fault::StoreFull, role, 5) {
             return Err(failed("commit", "database or disk is full"));
         }
-        if world.without == Some(Guard::Version) {
-            for it in &mut writes {
+        for it in &mut writes {
+            let unguarded = world.without == Some(Guard::Version)
+                || world.without == Some(Guard::Missing) && it.read_version == 0;
+            if unguarded {
                 it.read_version = self.current(&it.key)?;
             }
         }
