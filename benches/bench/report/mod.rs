@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod figure;
+mod floor;
 mod machine;
 mod tables;
 

@@ -3,7 +3,7 @@
 
 use booking::domain::RoleName;
 
-use super::{acceptance::binary_mb, figure::show};
+use super::{acceptance::binary_mb, figure::show, floor::Floor};
 use crate::{results::Results, sizes::Sizes};
 
 /// A section of the report.
@@ -44,6 +44,8 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
             'a',
             "a. Requests and cost of a happy booking",
             table(results, &requests, &REQUESTS)
+                + "\nThe fewest possible at these rates and targets, and how near they are:\n\n"
+                + &floors(results)
                 + "\nIdle, by role, with the default target:\n\n"
                 + &idle(results),
         ),
@@ -169,6 +171,30 @@ fn table(results: &Results, settings: &[String], columns: &[Column]) -> String {
         let cells: Vec<String> =
             columns.iter().map(|it| show(results.get(setting, it.1))).collect();
         text.push_str(&format!("| {setting} | {} |\n", cells.join(" | ")));
+    }
+    text
+}
+
+/// What the formula says for each rate and target, and how much more was measured.
+fn floors(results: &Results) -> String {
+    let mut text = String::from(
+        "| | fewest requests | client publishes | publish batches | receives | deletes | measured, of \
+         the fewest |\n|---|---|---|---|---|---|---|\n",
+    );
+    for rate in [50, 5] {
+        for target_ms in [0, 100, 500] {
+            let setting = format!("{rate}/s target {target_ms} ms");
+            let floor = Floor::of(f64::from(rate), f64::from(target_ms) / 1_000.0);
+            let measured = results.get(&setting, "requests_per_booking");
+            let measured = measured
+                .map_or("–".to_owned(), |it| format!("{:.2} times", it.median / floor.all()));
+            let Floor { client, publishes, receives, deletes } = floor;
+            text.push_str(&format!(
+                "| {setting} | {:.2} | {client:.2} | {publishes:.2} | {receives:.2} | \
+                 {deletes:.2} | {measured} |\n",
+                floor.all(),
+            ));
+        }
     }
     text
 }
