@@ -24,13 +24,13 @@ use crate::{
 };
 
 /// One role's tally: what was asked, and the units it took.
-struct Tally {
-    role: RoleName,
-    count: RequestCount,
+pub struct Tally {
+    pub role: RoleName,
+    pub count: RequestCount,
 }
 
-const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
-const WRITES: [&str; 2] = ["PutItem", "TransactWriteItems"];
+pub const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
+pub const WRITES: [&str; 2] = ["PutItem", "TransactWriteItems"];
 
 impl Tally {
     fn of(&self, name: &str) -> Vec<(String, f64)> {
@@ -45,7 +45,7 @@ impl Tally {
         lines.map(pair).collect()
     }
 
-    fn units(&self, operations: &[&str]) -> f64 {
+    pub fn units(&self, operations: &[&str]) -> f64 {
         let all = self.of("capacity_units").into_iter();
         all.filter(|it| operations.contains(&it.0.as_str())).map(|it| it.1).sum()
     }

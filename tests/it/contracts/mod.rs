@@ -8,6 +8,7 @@ pub mod dynamodb;
 pub mod gateway;
 pub mod gateway_faults;
 pub mod generated;
+pub mod hot_flight;
 pub mod key_index;
 pub mod mailer;
 pub mod receipts;
