@@ -34,6 +34,11 @@ impl Results {
         Spread::of(self.0.get(setting)?.get(name)?)
     }
 
+    /// The names of the figures of a setting.
+    pub fn names(&self, setting: &str) -> impl Iterator<Item = &str> {
+        self.0.get(setting).into_iter().flat_map(|it| it.keys().map(String::as_str))
+    }
+
     /// A figure of one setting divided by a figure of another, run by run, since the runs of both
     /// were interleaved.
     pub fn ratio(&self, of: (&str, &str), to: (&str, &str)) -> Option<Spread> {

@@ -60,9 +60,11 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
         false => None,
     };
     let (mut counted, mut receives_before) = (Counts::default(), Vec::new());
+    let mut logged_before = 0;
     if setting.load != Load::Backlog {
         polling(&proxy, &mut services).await?;
         counted = all(&proxy);
+        logged_before = services.log_bytes()?;
         receives_before = proxy.services.iter().map(|it| it.counts()).collect();
     }
     let began = match setting.load {
@@ -104,6 +106,7 @@ async fn measure(setting: &Setting) -> anyhow::Result<Figures> {
         add("bookings_per_s", bookings / took);
         add("added_ms", proxy.services.first().map_or(0.0, |it| it.added_ms()));
         add("requests_per_booking", requests.total() as f64 / bookings);
+        add("log_bytes_per_booking", (services.log_bytes()? - logged_before) as f64 / bookings);
         add("usd_per_million", requests.usd() / bookings * 1e6);
         for (name, count) in requests.iter() {
             add(&format!("requests.{name}"), count as f64 / bookings);

@@ -144,6 +144,11 @@ impl Services {
         self.all.iter().map(|it| usage(it.child.id())).collect()
     }
 
+    /// The bytes of log lines that the processes have written.
+    pub fn log_bytes(&self) -> anyhow::Result<u64> {
+        self.all.iter().map(|it| Ok(fs::metadata(&it.log)?.len())).sum()
+    }
+
     /// Compares the requests that each service counted with those that came through its door. They
     /// have to be equal once no request is on its way.
     pub async fn agree(&self, proxy: &Proxy) -> anyhow::Result<()> {
@@ -230,6 +235,8 @@ fn booking(role: RoleName, store: Store, target: Duration, http: &str) -> Comman
     }
     command.args([role.as_str(), "--http", http, "--store", store.as_str()]);
     command.args(["--latency-target", &format!("{}ms", target.as_millis())]);
+    // As in the image, and as Terraform sets it.
+    command.args(["--log-format", "json"]);
     command
 }
 

@@ -3,6 +3,7 @@
 //! printed.
 
 mod acceptance;
+mod bill;
 mod figure;
 mod floor;
 mod machine;

@@ -3,7 +3,7 @@
 
 use booking::domain::RoleName;
 
-use super::{acceptance::binary_mb, figure::show, floor::Floor};
+use super::{acceptance::binary_mb, bill, figure::show, floor::Floor};
 use crate::{results::Results, sizes::Sizes};
 
 /// A section of the report.
@@ -115,6 +115,7 @@ pub fn sections(results: &Results, sizes: &Sizes) -> anyhow::Result<Vec<Section>
                 &WATCHED,
             ),
         ),
+        section('j', "j. The whole bill", bill::table(results, &requests)?),
     ])
 }
 
@@ -184,13 +185,14 @@ fn floors(results: &Results) -> String {
     for rate in [50, 5] {
         for target_ms in [0, 100, 500] {
             let setting = format!("{rate}/s target {target_ms} ms");
+            let row = format!("{rate}/s, {target_ms} ms");
             let floor = Floor::of(f64::from(rate), f64::from(target_ms) / 1_000.0);
             let measured = results.get(&setting, "requests_per_booking");
             let measured = measured
                 .map_or("–".to_owned(), |it| format!("{:.2} times", it.median / floor.all()));
             let Floor { client, publishes, receives, deletes } = floor;
             text.push_str(&format!(
-                "| {setting} | {:.2} | {client:.2} | {publishes:.2} | {receives:.2} | \
+                "| {row} | {:.2} | {client:.2} | {publishes:.2} | {receives:.2} | \
                  {deletes:.2} | {measured} |\n",
                 floor.all(),
             ));
