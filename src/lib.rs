@@ -83,7 +83,8 @@
 //!    it. The worker hands the [`Incoming`] message to its [`Attendant`].
 //! 2. **Open.** [`wire::open`] makes a [`Content`] of it: an event whose every part was checked, a
 //!    canary, or a refusal that says what was expected where.
-//! 3. **Decide.** The [`UnitOfWork`] reads the booking's row. If the row has a [`Memo`] of this
+//! 3. **Decide.** The [`UnitOfWork`] reads the booking's row, or takes it to be missing if this is
+//!    the first delivery of a request, which the commit confirms. If the row has a [`Memo`] of this
 //!    event, the same messages are announced again, and nothing is decided. Otherwise it calls
 //!    [`Rules::decide`], a pure function, and does what the returned [`Step`] says.
 //! 4. **Claim.** For [`Step::Ask`], it first commits a row that says that the effect may have been

@@ -1,7 +1,7 @@
 //! Turns concurrent calls into one request. A batch leaves when it is full, when no other delivery
 //! in flight could still join it, or when it has lingered long enough: whichever comes first. A
 //! publish therefore leaves at once when no other delivery could join it. A delete, for which no
-//! handler waits, lingers for deliveries still to come, until none will come any more.
+//! handler waits, lingers for deliveries still to come, unless none will come any more.
 //!
 //! This module must never spawn a task or read a clock: the owner of the driver polls it, and
 //! brings the linger.
@@ -140,7 +140,7 @@ async fn drive<E, A, L, S>(
                     }
                 },
                 () = joiners.all_wait(), if patience == Patience::Joiners => break,
-                () = joiners.last_wait(), if patience == Patience::Lingering => break,
+                () = joiners.closed(), if patience == Patience::Lingering => break,
                 () = &mut lingered => break,
             }
         }

@@ -224,15 +224,15 @@ async fn what_nobody_waits_for_lingers_for_those_who_are_not_in_hand_yet() {
     join_all(&joiners, &batcher, &ten).await;
     assert_eq!(left.lock().unwrap()[1].len(), 10);
     assert_eq!(began.elapsed(), LINGER_MAX * 3 / 2);
-    // Neither does one for which no other entry will come: not before its last delivery waits.
-    let (slow, closing) = (joiners.take(), joiners.clone());
-    let last = async {
+    // Neither does one for which no further delivery will come, whoever is still at work.
+    let slow = joiners.take();
+    let closing = async {
         sleep(LINGER_MAX / 4).await;
-        closing.close();
-        sleep(LINGER_MAX / 4).await;
-        drop(slow);
+        joiners.close();
     };
-    tokio::join!(join_all(&joiners, &batcher, &[30]), last);
-    assert_eq!(left.lock().unwrap()[2], [30]);
-    assert_eq!(began.elapsed(), LINGER_MAX * 2);
+    tokio::join!(join_all(&joiners, &batcher, &[30]), closing);
+    join_all(&joiners, &batcher, &[31]).await;
+    drop(slow);
+    assert_eq!(left.lock().unwrap()[2..], [[30], [31]]);
+    assert_eq!(began.elapsed(), LINGER_MAX * 7 / 4);
 }

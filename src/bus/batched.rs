@@ -71,11 +71,17 @@ pub trait Requests: Clone + Send + Sync + 'static {
         tokio::time::sleep(LINGER_MAX)
     }
 
-    /// Returns when a batch of deletes, which has just got its newest of so many `entries`, has
-    /// waited long enough for further ones. This may take longer than [`Requests::linger`], since
-    /// the messages are finished and hidden.
-    fn linger_to_delete(&self, entries: usize) -> impl Future<Output = ()> + Send {
+    /// How long a batch of deletes waits for a further one from now on, with so many `entries`. Is
+    /// asked at each entry, in their order. It may be longer than [`Requests::linger`], since the
+    /// messages are finished and hidden.
+    fn deletes_wait(&self, entries: usize) -> Duration {
         let _ = entries;
+        LINGER_MAX
+    }
+
+    /// Returns when `wait` is over, which [`Requests::deletes_wait`] has answered.
+    fn linger_to_delete(&self, wait: Duration) -> impl Future<Output = ()> + Send {
+        let _ = wait;
         self.linger()
     }
 }
@@ -103,7 +109,11 @@ impl<T: Requests> Batched<T> {
         let publishes = Kind::ALL.into_iter().map(publisher).collect();
         let give_back = |it: T, handles| async move { it.give_back(handles).await };
         let give_backs = batcher(&requests, &joiners, Patience::Joiners, linger, give_back);
-        let linger = |it: T, entries| async move { it.linger_to_delete(entries).await };
+        // Asked now, and not when the batch is first polled: further entries may be there by then.
+        let linger = |it: T, entries| {
+            let wait = it.deletes_wait(entries);
+            async move { it.linger_to_delete(wait).await }
+        };
         let delete = |it: T, handles| async move { it.delete(handles).await };
         let deletes = batcher(&requests, &joiners, Patience::Lingering, linger, delete);
         let bus = Batched {
@@ -199,5 +209,76 @@ impl<T: Requests> Queue for Batched<T> {
     async fn set_aside(&self, delivery: &Delivery, why: &DeadLetter) -> Result<(), BusError> {
         // This future is large and rare. Boxed, it takes no room in the future of every delivery.
         Box::pin(self.requests.set_aside(delivery, why)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Notes with how many entries it is asked how long to wait, and which batches it sends.
+    #[derive(Clone, Default)]
+    struct Noting {
+        asked: Arc<Mutex<Vec<usize>>>,
+        deleted: Arc<Mutex<Vec<usize>>>,
+    }
+
+    impl Requests for Noting {
+        async fn publish(&self, _: Kind, messages: Vec<Message>) -> Vec<Answer> {
+            messages.iter().map(|_| Ok(())).collect()
+        }
+        async fn delete(&self, handles: Vec<ReceiptHandle>) -> Vec<Answer> {
+            self.deleted.lock().unwrap().push(handles.len());
+            handles.iter().map(|_| Ok(())).collect()
+        }
+        async fn give_back(&self, handles: Vec<(ReceiptHandle, Duration)>) -> Vec<Answer> {
+            handles.iter().map(|_| Ok(())).collect()
+        }
+        async fn receive(
+            &self,
+            _: usize,
+            _: Duration,
+            _: Duration,
+        ) -> Result<Vec<Delivery>, BusError> {
+            Ok(Vec::new())
+        }
+        async fn extend(
+            &self,
+            _: &[ReceiptHandle],
+            _: Duration,
+        ) -> Result<Vec<Extension>, BusError> {
+            Ok(Vec::new())
+        }
+        async fn set_aside(&self, _: &Delivery, _: &DeadLetter) -> Answer {
+            Ok(())
+        }
+        fn deletes_wait(&self, entries: usize) -> Duration {
+            self.asked.lock().unwrap().push(entries);
+            Duration::from_secs(1)
+        }
+        async fn linger_to_delete(&self, wait: Duration) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Several commits are answered together, so their deletes are, too.
+    #[tokio::test(start_paused = true)]
+    async fn each_of_several_deletes_that_come_at_once_is_asked_how_long_to_wait() {
+        let noting = Noting::default();
+        let (bus, drivers) = Batched::new(noting.clone());
+        for driver in drivers {
+            tokio::spawn(driver);
+        }
+        let joiners: Vec<Joiner> = (0..3).map(|_| bus.joiner()).collect();
+        let delete = |number: usize| {
+            let bus = bus.clone();
+            async move { bus.delete(&ReceiptHandle(number.to_string())).await.unwrap() }
+        };
+        tokio::join!(delete(1), delete(2), delete(3));
+        drop(joiners);
+        assert_eq!(*noting.asked.lock().unwrap(), [1, 2, 3]);
+        assert_eq!(*noting.deleted.lock().unwrap(), [3]);
     }
 }

@@ -56,9 +56,9 @@ impl Joiners {
         self.until(|it| it.each_waits()).await;
     }
 
-    /// Returns when every delivery in flight waits, and no further one will come.
-    pub async fn last_wait(&self) {
-        self.until(|it| it.0.closed.load(Ordering::SeqCst) && it.each_waits()).await;
+    /// Returns when no further delivery will come.
+    pub async fn closed(&self) {
+        self.until(|it| it.0.closed.load(Ordering::SeqCst)).await;
     }
 
     async fn until(&self, is_so: impl Fn(&Joiners) -> bool) {

@@ -98,13 +98,20 @@ pub struct Trial {
     number: u64,
 }
 
-impl Drop for Trial {
-    fn drop(&mut self) {
+impl Trial {
+    /// Ends this trial, so that the next one can begin.
+    pub(super) fn end(&self) {
         let mut state = self.breaker.lock();
-        // A trial that has failed may be dropped when the next one has begun.
+        // A trial that has failed may end when the next one has begun.
         if state.trial == Some(self.number) {
             state.trial = None;
         }
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

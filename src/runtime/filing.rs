@@ -77,6 +77,10 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                     self.tell_breaker();
                     info!(breaker = "closed", "dependency recovered, polling resumes");
                 }
+                // If it said nothing, the next one need not wait until this message is deleted.
+                if let Some(trial) = in_flight.trial() {
+                    trial.end();
+                }
                 (Ended::Done, self.queue.delete(handle).await)
             }
             Verdict::Retry(on, cause) => {

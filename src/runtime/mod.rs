@@ -24,6 +24,7 @@ mod delay;
 mod error;
 mod filing;
 mod groups;
+mod guesses;
 mod in_flight;
 mod in_turn;
 mod lane;

@@ -78,7 +78,8 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             Err(error) => return Ok(Verdict::Retry(dependency_of(&error), error.into())),
         };
         lease.check()?;
-        let told = self.tells(incoming, &booking);
+        let recalled = in_answer.iter().any(|(_, recalled)| *recalled);
+        let told = recalled || self.tells(incoming, &booking);
         match self.answer(token.as_ref(), &TaskAnswer::Said(said), told).await {
             Ok(Answered::Heard) => {
                 let own = in_answer.iter().flat_map(|(own, _)| own);

@@ -14,11 +14,13 @@
 //! The first delivery of a request is nearly always the first that a role hears of its booking. So
 //! its row is not read, but taken to be missing: the commit finds out, and costs no more than it
 //! would anyway. Only a commit may confirm this. A decision that commits nothing, or asks for an
-//! effect without a claim, is made again with the row.
+//! effect without a claim, is made again with the row. If the row is there after all, the refused
+//! write was for nothing, so a process guesses once for each booking that it remembers.
 
 use super::{
     Lease, WorkError,
     error::{CONFLICTS_MAX, STEPS_MAX},
+    guesses::Guesses,
     view::{Recalled, View},
 };
 use crate::{
@@ -44,6 +46,7 @@ pub struct UnitOfWork<R, S> {
     role: R,
     store: S,
     clock: Clock,
+    guesses: Guesses,
 }
 
 /// How dealing with an event ended.
@@ -72,7 +75,7 @@ type State<R> = <<R as Role>::Rules as Rules>::State;
 impl<R: Role, S: Store> UnitOfWork<R, S> {
     /// A unit of work over the rows in `store`. `clock` is used for decisions and for leases.
     pub fn new(role: R, store: S, clock: Clock) -> Self {
-        UnitOfWork { role, store, clock }
+        UnitOfWork { role, store, clock, guesses: Guesses::default() }
     }
 
     /// The clock of decisions and leases.
@@ -115,7 +118,10 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
         let mut conflicts = 0;
         let mut steps = 0;
         // Whether the booking's own row is taken to be missing without having been read.
-        let mut guessed = is_first && event.kind() == Kind::BookingRequested;
+        let mut guessed =
+            is_first && event.kind() == Kind::BookingRequested && self.guesses.may(&event.booking);
+        // Whether a commit over that guess was refused. Only the row itself says why.
+        let mut refused = false;
         'read: loop {
             if conflicts > CONFLICTS_MAX {
                 return Err(WorkError::Contended);
@@ -126,6 +132,10 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
             } else {
                 View::read(&self.store, own).await?
             };
+            if std::mem::take(&mut refused) && view.own().is_none() {
+                // The guess was right: another delivery has changed another row.
+                conflicts += 1;
+            }
             match view.recall(event) {
                 Some(Recalled::Messages(messages)) => {
                     return Ok(Outcome::Announce {
@@ -165,7 +175,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                             let writes = vec![view.claim::<R::Rules>(claim, event)?];
                             if self.store.commit(writes).await? == Commit::Conflict {
                                 conflicts += u32::from(!guessed);
-                                guessed = false;
+                                refused = std::mem::take(&mut guessed);
                                 continue 'read;
                             }
                             guessed = false;
@@ -187,7 +197,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                             None => {
                                 settling.note("booking.conflict", true);
                                 conflicts += u32::from(!guessed);
-                                guessed = false;
+                                refused = std::mem::take(&mut guessed);
                                 continue 'read;
                             }
                         }

@@ -1,8 +1,9 @@
 //! Log lines as JSON: an object on each line, with the span it belongs to as `span`. It must never
 //! let a value end a line or an object.
 //!
-//! Logs are paid by the byte, and most lines say that something went well. So where in this program
-//! a line is from is told above INFO only, and a span of this program has no name: there is one.
+//! Logs are paid by the byte, and most lines say that something went well. So a line of this
+//! program at INFO does not say where in it it is from, and a span of this program has no name:
+//! there is one.
 //!
 //! `tracing-subscriber` has such a format, too. It parses the fields of the span from its own JSON
 //! for each line.

@@ -146,8 +146,11 @@ impl Requests for AwsRequests {
         apart(count, "give messages back to", &self.queue.name, given_back).await
     }
 
-    async fn linger_to_delete(&self, entries: usize) {
-        let wait = self.deletes.next(Clock::Machine.steady(), entries);
+    fn deletes_wait(&self, entries: usize) -> Duration {
+        self.deletes.next(Clock::Machine.steady(), entries)
+    }
+
+    async fn linger_to_delete(&self, wait: Duration) {
         tokio::time::sleep(wait).await;
     }
 
