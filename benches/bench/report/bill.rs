@@ -48,7 +48,7 @@ pub fn table(results: &Results, settings: &[String]) -> anyhow::Result<String> {
         let median = |name: &str| results.get(setting, name).map(|it: Spread| it.median);
         let asked = |of: &str| -> f64 {
             let names = results.names(setting).filter(|it| it.starts_with(of));
-            names.filter_map(|it| median(it)).sum()
+            names.filter_map(median).sum()
         };
         let Some(bytes) = median("log_bytes_per_booking") else { continue };
         let sns = usd("sns.request", asked(SNS) * MILLION)?;
