@@ -105,6 +105,36 @@ async fn every_kind_of_booking(account: &Account, status: &Service) -> String {
     account.handle_piece().await
 }
 
+/// Of what went well nothing is told then, and a redelivery is told all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_wants_no_lines_of_what_went_well_has_those_of_what_came_again() {
+    let (account, folder) = (Account::make(false).await, Folder::new());
+    let mut services = Vec::new();
+    for role in RoleName::ALL {
+        let silent = |it: &mut std::process::Command| {
+            it.env("BOOKING_LOG_SETTLED", "none");
+        };
+        let stack = LocalStack::running();
+        services.push(Service::spawn(stack, role, &account.prefix, folder.path(), silent));
+    }
+    for it in &mut services {
+        it.polls().await;
+    }
+    let publish = async |id: &str, token: &str| {
+        let mut data = bare(&["12A"], token);
+        data["booking_id"] = json!(id);
+        account.publish(Kind::BookingRequested, &data.to_string()).await;
+    };
+    // The first answer of the provider is lost, so payment gives the message back once.
+    publish("good", "tok_timeout_then_ok").await;
+    assert_eq!(services[3].ending("good").await["phase"], "completed");
+    for service in &services {
+        let told = service.logged().lines().filter(|it| tells_of_good(it)).count();
+        let wanted = usize::from(service.role == RoleName::Payment);
+        assert_eq!(told, wanted, "{}: {}", service.role, service.logged());
+    }
+}
+
 /// Whether a line is that of a delivery of the booking that completes at once.
 fn tells_of_good(line: &str) -> bool {
     let Ok(line) = serde_json::from_str::<Value>(line) else { return false };
