@@ -32,7 +32,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much of the file a connection caches in memory, in KiB: enough for the rows of the bookings
 /// in progress.
-const CACHE_KIB: i64 = 2 * 1024;
+const CACHE_KIB: i64 = 1024;
 /// How many prepared statements a connection keeps: more than there are.
 const STATEMENTS_MAX: usize = 64;
 /// How many pages the write-ahead log may have before it is copied into the file. A page that
