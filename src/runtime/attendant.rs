@@ -8,7 +8,7 @@
 use std::{error::Error, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use tracing::{Instrument, Span, info};
+use tracing::{Instrument, Span};
 
 use super::{
     Chain, Dependency, Lease, LeaseLost, LogShare, Outcome, UnitOfWork, WorkError,
@@ -36,7 +36,7 @@ pub struct Attendant<R, S, O> {
     metrics: Metrics,
     traces: Traces,
     /// Which bookings have log lines about what went well.
-    log_share: LogShare,
+    pub(super) log_share: LogShare,
     /// Where tasks are answered, if they are accepted.
     pub(super) desk: Option<Arc<dyn Desk>>,
 }
@@ -250,14 +250,10 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         let attended = self.work.attend_under(event, incoming.attempt == 1, lease, traced).await;
         count(&self.metrics, &attended);
         match attended {
-            Ok(Outcome::Announce { messages, recalled, answers, .. }) => {
+            Ok(Outcome::Announce { messages, recalled, answers, ending, .. }) => {
                 needed.extend((answers > 0).then_some(Dependency::Outside));
                 needed.extend((!messages.is_empty()).then_some(Dependency::Topics));
-                if self.tells(incoming, &event.booking) || recalled {
-                    let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
-                    let said = (!said.is_empty()).then(|| said.join(" "));
-                    info!(announces = said, recalled = recalled.then_some(true), "settled");
-                }
+                self.tell(incoming, &event.booking, &messages, recalled, ending);
                 Ok(Ok(Settled { messages, recalled, needed }))
             }
             Ok(Outcome::SetAside(reason)) => {
@@ -271,12 +267,6 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             }
             Err(error) => Ok(Err(Verdict::Retry(dependency_of(&error), error.into()))),
         }
-    }
-
-    /// Whether what went well with this message has a log line. A redelivery has one, since
-    /// something went wrong before it.
-    pub(super) fn tells(&self, incoming: &Incoming, booking: &BookingId) -> bool {
-        incoming.attempt > 1 || self.log_share.has(booking)
     }
 
     /// Sends what an event announces. Stops before the next message once the lease is over.

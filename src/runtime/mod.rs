@@ -39,6 +39,7 @@ mod row;
 mod share;
 mod spans;
 mod tasks;
+mod told;
 mod unit_of_work;
 mod view;
 mod window;

@@ -194,7 +194,7 @@ async fn chaos(Nemesis { dynamodb, outside, machine }: Nemesis, bookings: usize)
         "chaos on {on}: {bookings} bookings in {} s ({} s of it to drain): {} SIGKILLs, {} SIGSTOPs \
          of {STOP_FOR_S} s, emulator frozen {} times for {FREEZE_FOR_S} s, tables {} times for \
          {FREEZE_TABLES_FOR_S} s; {again} requests said again, {restarts} services ended by \
-         themselves, {} deliveries, at most {} of one message, {} decisions recalled; {held}; 0 lost, \
+         themselves, {} outcomes, at most {} of one message, {} decisions recalled; {held}; 0 lost, \
          0 doubled charges, 0 receipts announced twice, 0 doubly held seats, 0 dead letters",
         began.elapsed().as_secs(),
         drained.as_secs(),
@@ -202,7 +202,7 @@ async fn chaos(Nemesis { dynamodb, outside, machine }: Nemesis, bookings: usize)
         struck.stops,
         struck.freezes,
         struck.freezes_of_tables,
-        logs.deliveries,
+        logs.outcomes,
         logs.attempts_max,
         logs.recalled,
     ));
