@@ -62,7 +62,7 @@ async fn no_log_line_tells_a_name_an_address_a_token_a_card_or_a_body_at_any_lev
             settled += "\n";
         }
         if format == "json" {
-            // Three messages are announced, and one ends the booking. CloudWatch charges by the byte.
+            // Three messages are announced, and one ends the booking. Logs are paid by the byte.
             assert!((4..=6).contains(&settled.lines().count()), "{settled}");
             assert!(settled.len() <= settled.lines().count() * 260, "{settled}");
             for outcome in [r#""announces":"seat-booked""#, r#""ends":"completed""#] {
