@@ -253,7 +253,7 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
             Ok(Outcome::Announce { messages, recalled, answers, ending, .. }) => {
                 needed.extend((answers > 0).then_some(Dependency::Outside));
                 needed.extend((!messages.is_empty()).then_some(Dependency::Topics));
-                self.tell(incoming, &event.booking, &messages, recalled, ending);
+                self.tell(incoming, &event.booking, &messages, recalled, answers, ending);
                 Ok(Ok(Settled { messages, recalled, needed }))
             }
             Ok(Outcome::SetAside(reason)) => {

@@ -10,21 +10,23 @@ use crate::{
 };
 
 impl<R, S, O> Attendant<R, S, O> {
-    /// Logs that a message is settled. At INFO only if that has an outcome, which is a message or
-    /// the end of a booking, or if the message had come before: most messages are only remembered.
+    /// Logs that a message is settled. At INFO only if that has an outcome, which is a message, an
+    /// answer from outside or the end of a booking, or if the message had come before: most
+    /// messages are only remembered.
     pub(super) fn tell(
         &self,
         incoming: &Incoming,
         booking: &BookingId,
         messages: &[Message],
         recalled: bool,
+        answers: usize,
         ending: Option<Ending>,
     ) {
         if !recalled && !self.tells(incoming, booking) {
             return;
         }
         let again = recalled || incoming.attempt > 1;
-        if messages.is_empty() && ending.is_none() && !again {
+        if messages.is_empty() && answers == 0 && ending.is_none() && !again {
             debug!("settled");
             return;
         }
