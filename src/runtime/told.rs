@@ -1,5 +1,5 @@
 //! What the log tells of a message that is settled. Logs are paid by the byte, so it must tell of
-//! outcomes and of what came again, and not of each message that is only remembered.
+//! outcomes, redeliveries and recalled decisions, and not of each message that is only remembered.
 
 use tracing::{debug, info};
 

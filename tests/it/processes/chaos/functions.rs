@@ -80,7 +80,7 @@ async fn no_booking_is_lost_or_doubled_by_functions_that_are_killed() {
     let logs = Logs::read(folder.path());
     say(&format!(
         "chaos on Lambda: {published} bookings in {} s: {kills:?} SIGKILLs in the middle of an invocation of seats, payment, receipt \
-         and status; {again} requests said again, {} outcomes, at most {} of one message, {} decisions recalled; {held}, \
+         and status; {again} requests said again, {} lines of what went well, at most {} deliveries of one message, {} decisions recalled; {held}, \
          {scraps} half-written; 0 lost, 0 doubled, 0 dead letters",
         began.elapsed().as_secs(),
         logs.outcomes,

@@ -194,7 +194,7 @@ async fn chaos(Nemesis { dynamodb, outside, machine }: Nemesis, bookings: usize)
         "chaos on {on}: {bookings} bookings in {} s ({} s of it to drain): {} SIGKILLs, {} SIGSTOPs \
          of {STOP_FOR_S} s, emulator frozen {} times for {FREEZE_FOR_S} s, tables {} times for \
          {FREEZE_TABLES_FOR_S} s; {again} requests said again, {restarts} services ended by \
-         themselves, {} outcomes, at most {} of one message, {} decisions recalled; {held}; 0 lost, \
+         themselves, {} lines of what went well, at most {} deliveries of one message, {} decisions recalled; {held}; 0 lost, \
          0 doubled charges, 0 receipts announced twice, 0 doubly held seats, 0 dead letters",
         began.elapsed().as_secs(),
         drained.as_secs(),
