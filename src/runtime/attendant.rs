@@ -249,11 +249,13 @@ impl<R: Role, S: Store, O: Outbox> Attendant<R, S, O> {
         let mut needed = vec![Dependency::Store];
         let attended = self.work.attend_under(event, incoming.attempt == 1, lease, traced).await;
         count(&self.metrics, &attended);
+        if let Ok(outcome) = &attended {
+            self.tell(incoming, &event.booking, outcome);
+        }
         match attended {
-            Ok(Outcome::Announce { messages, recalled, answers, ending, .. }) => {
+            Ok(Outcome::Announce { messages, recalled, answers, .. }) => {
                 needed.extend((answers > 0).then_some(Dependency::Outside));
                 needed.extend((!messages.is_empty()).then_some(Dependency::Topics));
-                self.tell(incoming, &event.booking, &messages, recalled, answers, ending);
                 Ok(Ok(Settled { messages, recalled, needed }))
             }
             Ok(Outcome::SetAside(reason)) => {

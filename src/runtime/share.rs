@@ -12,7 +12,7 @@ use crate::domain::ids::BookingId;
 const ONE_IN_MAX: u32 = 1_000_000;
 
 /// The share of bookings that have log lines about what went well. All services of one version have
-/// lines about the same bookings, so what is told of a booking is told whole.
+/// lines about the same bookings, so all of them tell of a booking, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogShare {
     /// Of that many bookings, one is told. Zero tells none.

@@ -1,42 +1,34 @@
-//! What the log tells of a message that is settled. Logs are paid by the byte, so it must tell of
-//! outcomes, redeliveries and recalled decisions, and not of each message that is only remembered.
+//! What the log tells of a message that is settled. Logs are paid by the byte, so at INFO it must
+//! tell of outcomes and of what did not come as usual, and not of each message that is only
+//! remembered.
 
 use tracing::{debug, info};
 
-use super::Attendant;
-use crate::{
-    domain::{decision::Ending, ids::BookingId},
-    wire::{Incoming, Message},
-};
+use super::{Attendant, Outcome};
+use crate::{domain::ids::BookingId, wire::Incoming};
 
 impl<R, S, O> Attendant<R, S, O> {
-    /// Logs that a message is settled. At INFO only if that has an outcome, which is a message, an
-    /// answer from outside or the end of a booking, or if the message had come before: most
-    /// messages are only remembered.
-    pub(super) fn tell(
-        &self,
-        incoming: &Incoming,
-        booking: &BookingId,
-        messages: &[Message],
-        recalled: bool,
-        answers: usize,
-        ending: Option<Ending>,
-    ) {
+    /// Logs that a message is settled: at DEBUG if it was new and is only remembered, and otherwise
+    /// at INFO. What was set aside has a line of its own.
+    pub(super) fn tell(&self, incoming: &Incoming, booking: &BookingId, outcome: &Outcome) {
+        let Outcome::Announce { messages, recalled, answers, changed, phase, .. } = outcome else {
+            return;
+        };
         if !recalled && !self.tells(incoming, booking) {
             return;
         }
-        let again = recalled || incoming.attempt > 1;
-        if messages.is_empty() && answers == 0 && ending.is_none() && !again {
-            debug!("settled");
-            return;
-        }
         let said: Vec<&str> = messages.iter().map(|it| it.kind.topic()).collect();
-        info!(
-            announces = (!said.is_empty()).then(|| said.join(" ")),
-            ends = ending.map(|it| it.phase),
-            recalled = recalled.then_some(true),
-            "settled"
-        );
+        let announces = (!said.is_empty()).then(|| said.join(" "));
+        let asked = (*answers > 0).then_some(*answers);
+        let ignored = (!changed && !recalled).then_some(true);
+        let recalled = recalled.then_some(true);
+        let is_remembered = announces.is_none() && asked.is_none() && phase.is_none();
+        let is_usual = ignored.is_none() && recalled.is_none() && incoming.attempt == 1;
+        if is_remembered && is_usual {
+            debug!("settled");
+        } else {
+            info!(announces, asked, phase, ignored, recalled, "settled");
+        }
     }
 
     /// Whether what went well with this message has a log line. A redelivery has one, since

@@ -63,8 +63,14 @@ pub enum Outcome {
         conflicts: u32,
         /// How many outside effects this delivery asked for and got an answer to.
         answers: usize,
+        /// Whether this delivery committed a decision. If not, and if it recalled nothing, the
+        /// event came too late to matter, or said again what was known.
+        changed: bool,
         /// How the booking ended, if what this delivery committed was its end.
         ending: Option<Ending>,
+        /// The phase in which the booking is now, if it has come to an end, or left one, by what
+        /// this delivery committed. Only of a role that lists its rows by phase.
+        phase: Option<String>,
     },
     /// Nothing was changed, for this reason. A person should look at the message.
     SetAside(String),
@@ -143,7 +149,9 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                         recalled: true,
                         conflicts,
                         answers: 0,
+                        changed: false,
                         ending: None,
+                        phase: None,
                     });
                 }
                 Some(Recalled::OtherRequest) => {
@@ -158,7 +166,7 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                     return Err(WorkError::Endless);
                 }
                 let now = self.clock.now();
-                let mut ending = None;
+                let (mut changed, mut ending, mut phase) = (false, None, None);
                 let step = self.role.rules().decide(&view.rows, event, &answers, now);
                 if guessed && !view.is_confirmed_by(&step) {
                     guessed = false;
@@ -189,7 +197,9 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                     Step::Nothing => Vec::new(),
                     Step::Settle(decision) => {
                         lease.check()?;
+                        changed = true;
                         ending = R::Rules::ending(view.own(), &decision.own, now);
+                        phase = phase_at_an_end::<R::Rules>(view.own(), &decision.own);
                         let mut settling = traced.settle();
                         let settled = self.settle(&mut view, event, decision).await;
                         match settled.inspect_err(|_| settling.fail("store"))? {
@@ -210,7 +220,9 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
                     recalled: false,
                     conflicts,
                     answers,
+                    changed,
                     ending,
+                    phase,
                 });
             }
         }
@@ -260,4 +272,14 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
         }
         Err(WorkError::Contended)
     }
+}
+
+/// The phase after a change of a booking's row, if the booking has come to an end by it, or has left
+/// one.
+fn phase_at_an_end<R: Rules>(before: Option<&R::State>, after: &R::State) -> Option<String> {
+    let after = R::listing(after)?;
+    let before = before.and_then(R::listing);
+    let has_moved = before.as_ref().is_none_or(|it| it.phase != after.phase);
+    let had_ended = before.is_some_and(|it| !it.open);
+    (has_moved && (had_ended || !after.open)).then_some(after.phase)
 }

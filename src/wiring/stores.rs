@@ -31,8 +31,7 @@ use crate::{
 /// The variable that ECS sets for every task.
 const ECS_TASK: &str = "ECS_CONTAINER_METADATA_URI_V4";
 /// How much of the ledger's file payment caches in memory, in KiB. A booking has one row there, and
-/// the kernel caches the file anyway. With as much as for its own rows, payment would be the
-/// largest of the four processes.
+/// the kernel caches the file anyway. Payment needs the most memory of the four as it is.
 const LEDGER_CACHE_KIB: u32 = 512;
 
 /// The store of a role, of any kind.

@@ -18,6 +18,7 @@ pub mod replay;
 pub mod spans;
 pub mod stories;
 pub mod tasks;
+pub mod told;
 pub mod traces;
 pub mod trust;
 pub mod unit_of_work;

@@ -64,8 +64,8 @@ async fn no_log_line_tells_a_name_an_address_a_token_a_card_or_a_body_at_any_lev
         if format == "json" {
             // Three messages are announced, and one ends the booking. Logs are paid by the byte.
             assert!((4..=6).contains(&settled.lines().count()), "{settled}");
-            assert!(settled.len() <= settled.lines().count() * 260, "{settled}");
-            for outcome in [r#""announces":"seat-booked""#, r#""ends":"completed""#] {
+            assert!(settled.len() <= settled.lines().count() * 240, "{settled}");
+            for outcome in [r#""announces":"seat-booked""#, r#""phase":"completed""#] {
                 assert!(settled.contains(outcome), "{settled}");
             }
         }
@@ -138,7 +138,7 @@ async fn whoever_wants_no_lines_of_what_went_well_has_those_of_what_came_again()
     }
 }
 
-/// Whether a line at INFO is that of a delivery of the booking that completes at once.
+/// Whether a line at INFO says that a message of the booking `good` is settled.
 fn tells_of_good(line: &str) -> bool {
     let Ok(line) = serde_json::from_str::<Value>(line) else { return false };
     let settled = line["level"] == "INFO" && line["message"] == "settled";

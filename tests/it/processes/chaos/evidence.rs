@@ -105,7 +105,7 @@ pub fn endings_of(
 /// What the logs of all four add up to.
 #[derive(Default)]
 pub struct Logs {
-    pub outcomes: usize,
+    pub settled: usize,
     pub attempts_max: u64,
     pub recalled: usize,
 }
@@ -120,7 +120,7 @@ impl Logs {
             for line in text.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok()) {
                 let attempt = line["span"]["delivery.attempt"].as_u64().unwrap_or(0);
                 logs.attempts_max = logs.attempts_max.max(attempt);
-                logs.outcomes += usize::from(line["message"] == "settled");
+                logs.settled += usize::from(line["message"] == "settled");
                 logs.recalled += usize::from(line["recalled"] == true);
             }
         }

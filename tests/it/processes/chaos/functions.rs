@@ -83,7 +83,7 @@ async fn no_booking_is_lost_or_doubled_by_functions_that_are_killed() {
          and status; {again} requests said again, {} lines of what went well, at most {} deliveries of one message, {} decisions recalled; {held}, \
          {scraps} half-written; 0 lost, 0 doubled, 0 dead letters",
         began.elapsed().as_secs(),
-        logs.outcomes,
+        logs.settled,
         logs.attempts_max,
         logs.recalled,
     ));

@@ -202,7 +202,7 @@ async fn chaos(Nemesis { dynamodb, outside, machine }: Nemesis, bookings: usize)
         struck.stops,
         struck.freezes,
         struck.freezes_of_tables,
-        logs.outcomes,
+        logs.settled,
         logs.attempts_max,
         logs.recalled,
     ));
