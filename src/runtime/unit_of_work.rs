@@ -274,8 +274,8 @@ impl<R: Role, S: Store> UnitOfWork<R, S> {
     }
 }
 
-/// The phase after a change of a booking's row, if the booking has come to an end by it, or has left
-/// one.
+/// The phase after a change of a booking's row, if the booking has come to an end by it, or has
+/// left one.
 fn phase_at_an_end<R: Rules>(before: Option<&R::State>, after: &R::State) -> Option<String> {
     let after = R::listing(after)?;
     let before = before.and_then(R::listing);
