@@ -30,8 +30,20 @@ pub fn input(event: &Event) -> String {
     json!({ "request": key.seal(&event.booking, &text) }).to_string()
 }
 
+/// Takes the heartbeats out of a definition. LocalStack sends the message of a task first and waits
+/// for heartbeats a moment later; an answer in between is taken and lost, and the execution stands
+/// until the heartbeat is missed, after half an hour. Without a heartbeat it loses none.
+fn without_heartbeats(definition: &mut Value) {
+    let mut found = 0;
+    for state in definition["States"].as_object_mut().unwrap().values_mut() {
+        found += usize::from(state.as_object_mut().unwrap().remove("HeartbeatSeconds").is_some());
+    }
+    assert!(found > 0, "no task has a heartbeat, so this is needed no more");
+}
+
 impl Machine {
-    /// Makes it in the LocalStack of an account, with the definition as `adapt` leaves it.
+    /// Makes it in the LocalStack of an account, with the definition as `adapt` leaves it, which gets
+    /// it without heartbeats: see [`without_heartbeats`].
     pub async fn make(
         localstack: &LocalStack,
         account: &Account,
@@ -51,6 +63,7 @@ impl Machine {
             text = text.replace(&format!("${{{role}_queue}}"), &url);
         }
         let mut definition: Value = serde_json::from_str(&text).unwrap();
+        without_heartbeats(&mut definition);
         adapt(&mut definition);
         let sfn = aws_sdk_sfn::Client::new(&localstack.config().await);
         let create = sfn.create_state_machine().name(names.state_machine());
@@ -60,12 +73,18 @@ impl Machine {
         Machine { arn, sfn, names }
     }
 
-    /// The one that Terraform has made under a prefix.
+    /// The one that Terraform has made under a prefix, from now on without heartbeats.
     pub async fn existing(localstack: &LocalStack, prefix: &str) -> Machine {
         let names = Names::new(prefix).of_tasks();
         let name = names.state_machine();
         let arn = format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}");
-        Machine { arn, sfn: aws_sdk_sfn::Client::new(&localstack.config().await), names }
+        let sfn = aws_sdk_sfn::Client::new(&localstack.config().await);
+        let described = sfn.describe_state_machine().state_machine_arn(&arn).send().await;
+        let mut definition: Value = serde_json::from_str(&described.unwrap().definition).unwrap();
+        without_heartbeats(&mut definition);
+        let update = sfn.update_state_machine().state_machine_arn(&arn);
+        update.definition(definition.to_string()).send().await.unwrap();
+        Machine { arn, sfn, names }
     }
 
     /// Starts a booking. Whether that was accepted, now or before.

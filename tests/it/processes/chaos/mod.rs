@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 
 use crate::harness::{
     Account, DynamoDbLocal, Folder, LocalStack, Machine, PATIENCE, Service, Tables, drained,
-    requested, say, skipped,
+    eventually, requested, say, skipped,
 };
 
 use self::{cast::*, evidence::*, outside::*};
@@ -165,6 +165,11 @@ async fn chaos(Nemesis { dynamodb, outside, machine }: Nemesis, bookings: usize)
     }
     drop(cast);
     if let Some(machine) = &machine {
+        // Status has heard of the last step before the execution is over.
+        eventually("the last execution to be over", async || {
+            (machine.count(ExecutionStatus::Running).await == 0).then_some(())
+        })
+        .await;
         let ended = machine.count(ExecutionStatus::Succeeded).await;
         assert_eq!(ended, bookings, "each booking has one execution, and each of them succeeded");
     }
@@ -279,7 +284,11 @@ async fn strike(cast: &mut Cast<'_>, seed: u64, enough: impl Fn() -> bool) -> St
         }
         if at_s == FREEZE_AT_S {
             cast.localstack.freeze();
-            assert!(!cast.localstack.answers().await, "it is frozen, and answers");
+            let localstack = cast.localstack;
+            eventually("the emulator to stand still", async || {
+                (!localstack.answers().await).then_some(())
+            })
+            .await;
             struck.freezes += 1;
         }
         if at_s == FREEZE_AT_S + FREEZE_FOR_S {
