@@ -9,8 +9,11 @@ use std::{
     time::Duration,
 };
 
-/// With how many times the mean pause between two deletes the flow has dried up. By chance alone,
-/// a pause is as long only once in three thousand times.
+/// Deletes that follow each other within this time came together: what one receive brought is done
+/// at about the same time.
+const TOGETHER: Duration = Duration::from_millis(20);
+/// With how many times the mean pause between two deletes that did not come together the flow has
+/// dried up. By chance alone, a pause is as long only once in three thousand times.
 const PAUSES: u32 = 8;
 /// The part that one pause has in the mean.
 const SHARE: u32 = 8;
@@ -29,7 +32,7 @@ pub(super) struct Flow {
 struct Learned {
     /// When the last delete came.
     last: Option<Duration>,
-    /// The mean pause between two deletes.
+    /// The mean pause between two deletes that did not come together.
     pause: Duration,
     /// When the batch that waits must leave at the latest.
     leaves: Duration,
@@ -47,7 +50,9 @@ impl Flow {
         let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
         let last = learned.last.replace(now).unwrap_or(now);
         let pause = now.saturating_sub(last).min(self.cap);
-        learned.pause = (learned.pause * (SHARE - 1) + pause) / SHARE;
+        if pause > TOGETHER {
+            learned.pause = (learned.pause * (SHARE - 1) + pause) / SHARE;
+        }
         if entries <= 1 {
             learned.leaves = now + self.cap;
         }
@@ -62,13 +67,16 @@ mod tests {
 
     const CAP: Duration = Duration::from_secs(5);
 
-    /// The mean size of the batches that leave while deletes come with pauses of chance, `a_second`
-    /// on average, and how long the last batch waits when no more come.
-    fn batches(flow: &Flow, a_second: f64) -> (f64, Duration) {
+    /// The mean size of the batches that leave while deletes come, so many `together`, with pauses
+    /// of chance, `a_second` on average, and how long the last batch waits when no more come.
+    fn batches(flow: &Flow, together: u32, a_second: f64) -> (f64, Duration) {
         let (mut random, count) = (fastrand::Rng::with_seed(7), 5_000);
         let (mut now, mut entries, mut leaves, mut left) = (CAP, 0, CAP, 0);
-        for _ in 0..count {
-            now += Duration::from_secs_f64(-(1.0 - random.f64()).ln() / a_second);
+        for number in 0..count {
+            if number % together == 0 {
+                let pause = -(1.0 - random.f64()).ln() * f64::from(together) / a_second;
+                now += Duration::from_secs_f64(pause);
+            }
             if entries > 0 && (now > leaves || entries == 10) {
                 (entries, left) = (0, left + 1);
             }
@@ -82,12 +90,14 @@ mod tests {
     fn deletes_leave_by_tens_where_ten_come_in_time_and_soon_when_no_more_come() {
         // From five bookings a second on, the services delete ten to twenty messages a second.
         for a_second in [10.0, 20.0, 1_000.0] {
-            let (size, _) = batches(&Flow::new(CAP), a_second);
-            assert!(size > 9.5, "{a_second} a second: {size}");
+            for together in [1, 3, 6] {
+                let (size, _) = batches(&Flow::new(CAP), together, a_second);
+                assert!(size > 9.5, "{together} together, {a_second} a second: {size}");
+            }
         }
-        let (size, _) = batches(&Flow::new(CAP), 1.0);
+        let (size, _) = batches(&Flow::new(CAP), 1, 1.0);
         assert!((4.0..7.0).contains(&size), "five seconds bring about five more: {size}");
-        let (_, last) = batches(&Flow::new(CAP), 2_000.0);
+        let (_, last) = batches(&Flow::new(CAP), 1, 2_000.0);
         assert_eq!(last, PATIENCE_MIN);
     }
 

@@ -81,6 +81,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 if let Some(trial) = in_flight.trial() {
                     trial.end();
                 }
+                in_flight.leaves();
                 (Ended::Done, self.queue.delete(handle).await)
             }
             Verdict::Retry(on, cause) => {

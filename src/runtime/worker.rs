@@ -18,6 +18,7 @@ use super::{
     Attendant, Beat, Breaker, Chain, InFlight, Lease, Leases, Limits, PollHealth, Received,
     UnitOfWork,
     ages::Ages,
+    in_flight::Room,
     lane::{Lane, goes_back_unread, lanes},
     pace::Pace,
 };
@@ -180,7 +181,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     /// # Errors
     /// Names the part that ended by itself.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), EndedByItself> {
-        let permits = Arc::new(Semaphore::new(self.limits.in_flight_max));
+        let room = Room::new(self.limits.in_flight_max);
         let in_flight = || self.metrics().in_flight.get();
         let cut = CancellationToken::new();
         let at_rest = CancellationToken::new();
@@ -189,8 +190,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let mut pollers = JoinSet::new();
         for number in 0..self.limits.pollers.max(1) {
             let worker = Arc::clone(&self);
-            let permits = Arc::clone(&permits);
-            pollers.spawn(worker.poll(number, permits, stop.clone(), cut.clone()));
+            pollers.spawn(worker.poll(number, room.clone(), stop.clone(), cut.clone()));
         }
         let told = tokio::select! {
             biased;
@@ -211,7 +211,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         let finished = async {
             while pollers.join_next().await.is_some() {}
             self.queue.no_more();
-            self.drained(&permits).await;
+            room.empty().await;
         };
         if tokio::time::timeout(self.limits.drain, finished).await.is_err() {
             warn!(in_hand = in_flight(), "drain limit reached: giving back what is left");
@@ -219,7 +219,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             pollers.shutdown().await;
             self.queue.no_more();
             // This is short: each task has only its message to give back.
-            let _ = tokio::time::timeout(self.limits.effect_timeout, self.drained(&permits)).await;
+            let _ = tokio::time::timeout(self.limits.effect_timeout, room.empty()).await;
         }
         at_rest.cancel();
         if !heartbeat.is_finished() {
@@ -274,7 +274,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
     async fn poll(
         self: Arc<Self>,
         number: usize,
-        permits: Arc<Semaphore>,
+        room: Room,
         stop: CancellationToken,
         cut: CancellationToken,
     ) {
@@ -282,7 +282,7 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
             u32::try_from(self.limits.in_flight_max.min(RECEIVE_MAX)).unwrap_or(u32::MAX);
         let wanted = async || {
             self.pace.turn(number).await;
-            free_permits(&permits, a_receive).await
+            free_permits(&room.worked_on, a_receive).await
         };
         while let Some(Some(mut free)) = stop.run_until_cancelled(wanted()).await {
             // `stop` does not cancel this: the messages of a cancelled receive would stay hidden
@@ -292,11 +292,13 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
                 // If the queue brings more than was asked for, this waits for permits.
                 let permit = match free.pop() {
                     Some(it) => it,
-                    None => Arc::clone(&permits).acquire_owned().await.expect("never closed"),
+                    None => {
+                        Arc::clone(&room.worked_on).acquire_owned().await.expect("never closed")
+                    }
                 };
                 let worker = Arc::clone(&self);
                 let (delivery, in_flight) = match lane {
-                    Lane::One(delivery, in_flight) => (delivery, in_flight.with(permit)),
+                    Lane::One(delivery, in_flight) => (delivery, in_flight.in_room(&room, permit)),
                     Lane::Group(lane) => {
                         let (stop, cut) = (stop.clone(), cut.clone());
                         tokio::spawn(worker.attend_lane(lane, permit, stop, cut));
@@ -348,12 +350,6 @@ impl<Q: Queue, R: Role, S: Store, O: Outbox> Worker<Q, R, S, O> {
         }
         self.give_back(&delivery.receipt_handle, Duration::ZERO).await;
         None
-    }
-
-    /// Returns when no delivery is in flight, which is when every permit is back.
-    async fn drained(&self, permits: &Semaphore) {
-        let all = u32::try_from(self.limits.in_flight_max).unwrap_or(u32::MAX);
-        let _ = permits.acquire_many(all).await;
     }
 
     pub(super) async fn give_back(&self, handle: &ReceiptHandle, after: Duration) {
