@@ -39,7 +39,7 @@ const DRAIN_MAX: Duration = HIDDEN_MAX;
 const HOLD_LIMIT_MAX: Duration = Duration::from_hours(366 * 24);
 /// The longest that a command waits for an event that it has published.
 const PATIENCE_MAX: Duration = Duration::from_hours(24);
-/// The most messages in flight at once.
+/// The most messages that are worked on at once.
 const IN_HAND_MAX: i64 = 1000;
 /// The most receives open at once.
 const POLLERS_MAX: i64 = 32;
@@ -185,7 +185,8 @@ pub struct ServiceArgs {
     #[arg(long, env = "BOOKING_DRAIN", default_value = "25s", value_name = "TIME", value_parser = drain)]
     pub drain: Span,
 
-    /// The most messages in flight at once; with --mailer smtp at most 8
+    /// The most messages that are worked on at once; with --mailer smtp at most 8. As many more may
+    /// wait for their delete
     #[arg(long, env = "BOOKING_IN_HAND", default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=IN_HAND_MAX))]
     pub in_hand: u16,

@@ -1,4 +1,4 @@
-//! The guard of one delivery in flight, from its receive to the end of its handler. Gauge, permits,
+//! The guard of one delivery in flight, from its receive to the end of its handler. Gauge, room,
 //! joiners and poll health all follow this guard, and deliveries must never be counted in any other
 //! way.
 
@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{PollHealth, Trial};
 use crate::bus::{Delivery, Joiner};
 
-/// The room of a worker for its deliveries: `--in-hand` of them are worked on, and as many may leave,
-/// of which only the delete is left. A worker has drained when both are empty.
+/// The room of a worker for its deliveries: `--in-hand` of them are worked on, and as many may be
+/// leaving, of which only the delete is left. A worker has drained when both are empty.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     pub(super) worked_on: Arc<Semaphore>,

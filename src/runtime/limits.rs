@@ -18,7 +18,7 @@ pub struct Limits {
     pub effect_timeout: Duration,
     /// How long the messages in flight may take after SIGTERM.
     pub drain: Duration,
-    /// The most deliveries in flight.
+    /// The most deliveries that are worked on at once. As many more may wait for their delete.
     pub in_flight_max: usize,
     /// The most receives that are open at the same time.
     pub pollers: usize,
@@ -76,10 +76,11 @@ impl Limits {
     /// How long a delete waits at most for others to share its request.
     ///
     /// Waiting costs little, since the message is finished and hidden. Should the process die
-    /// meanwhile, the message is delivered again, and its memo is found. But each delete holds a
-    /// permit until it has left. So where `in_flight_max` is small, the wait is only twice as long
-    /// as the longest pause between receives, so that the deletes of one receive leave together
-    /// with those of the next; and where no batch could ever fill up, it is as short as possible.
+    /// meanwhile, the message is delivered again, and its memo is found. But a delete beyond
+    /// `in_flight_max` others holds up a message to work on. So where that is small, the wait is
+    /// only twice as long as the longest pause between receives, so that the deletes of one receive
+    /// leave together with those of the next; and where no batch could ever fill up, it is as short
+    /// as possible.
     #[must_use]
     pub fn deletes_linger(&self) -> Duration {
         let long = (self.visibility / DELETES_LINGER_PART).min(DELETES_LINGER_MAX);

@@ -1,8 +1,8 @@
-//! Decides how eagerly the queue is polled. SQS charges for requests, not for messages: so a receive
-//! is followed by a pause that lets as many messages come as the next one can nearly bring. The
-//! pause grows with a receive that comes back short, and shrinks with a full one. It is never
-//! longer than the latency target. A receive that brings a message which has waited too long is
-//! followed by another one at once, and by one more poller.
+//! Decides how eagerly the queue is polled. SQS charges for requests, not for messages. So after a
+//! receive there is a pause in which as many messages come as the next one can nearly bring: it
+//! grows with a receive that comes back short, and shrinks with a full one. It must never be longer
+//! than the latency target. A full receive of a message that has waited too long is followed by
+//! another one at once, and by one more poller.
 
 use std::{
     sync::{Mutex, PoisonError},

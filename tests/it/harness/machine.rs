@@ -42,8 +42,8 @@ fn without_heartbeats(definition: &mut Value) {
 }
 
 impl Machine {
-    /// Makes it in the LocalStack of an account, with the definition as `adapt` leaves it, which gets
-    /// it without heartbeats: see [`without_heartbeats`].
+    /// Makes it in the LocalStack of an account, with the definition as `adapt` leaves it, which is
+    /// given one without heartbeats.
     pub async fn make(
         localstack: &LocalStack,
         account: &Account,

@@ -63,7 +63,11 @@ impl Queue for Failing {
         self.bus.receive(max, wait, hidden).await
     }
     async fn delete(&self, handle: &ReceiptHandle) -> Result<(), BusError> {
-        if self.fail == "delete" { down("delete from") } else { self.bus.delete(handle).await }
+        match self.fail {
+            "delete" => down("delete from"),
+            "delete hangs" => std::future::pending().await,
+            _ => self.bus.delete(handle).await,
+        }
     }
     async fn give_back(&self, handle: &ReceiptHandle, after: Duration) -> Result<(), BusError> {
         if self.fail == "hang" {
@@ -258,4 +262,31 @@ async fn a_queue_that_brings_more_than_was_asked_for_has_all_of_it_dealt_with() 
     stop.cancel();
     running.await.unwrap().unwrap();
     assert_eq!(bench.exchange.depth(RoleName::Seats), 0);
+}
+
+/// Failure matrix: A19.
+#[tokio::test(start_paused = true)]
+async fn as_many_as_are_worked_on_may_wait_for_their_delete_and_all_of_them_are_waited_for() {
+    let bench = Bench::new();
+    for seat in ["1A", "2A", "3A", "4A", "5A", "6A"] {
+        let request = Sketch::new(&format!("b-{seat}"), &[seat], "tok_visa").cloud_event();
+        bench.exchange.publish_text(Kind::BookingRequested, &request);
+    }
+    let limits = Limits { in_flight_max: 2, ..Limits::default() };
+    let worker = Arc::new(bench.worker_with("delete hangs", limits));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker.run(stop.clone()));
+    let booked = || bench.exchange.published(Kind::SeatBooked);
+    eventually("two to leave, and two to be worked on", async || (booked() == 4).then_some(()))
+        .await;
+    let bus = bench.exchange.bus(RoleName::Seats);
+    let others = bus.receive(10, Duration::ZERO, Duration::ZERO).await.unwrap();
+    assert_eq!(others.len(), 2, "the rest is not hidden");
+    let stopped = tokio::time::Instant::now();
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert!(stopped.elapsed() >= limits.drain, "it did not wait for deletes on their way");
+    assert_eq!(bench.exchange.depth(RoleName::Seats), 6);
+    bench.later();
+    assert_eq!(bench.worker("").step(10).await.unwrap().len(), 6, "all of them come again");
 }
