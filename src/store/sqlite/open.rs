@@ -30,9 +30,13 @@ use crate::{
 /// How long a commit waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much of the file a connection caches in memory, in KiB: enough for the rows of the bookings
-/// in progress.
-const CACHE_KIB: i64 = 1024;
+/// How much of a small file a connection caches in memory, in KiB: enough for the rows of the
+/// bookings in progress.
+const CACHE_KIB: u64 = 1024;
+/// How much of a large one, where the inner pages of the indexes need more room.
+const CACHE_KIB_MAX: u64 = 4096;
+/// A file in between has one part of so many in memory.
+const CACHE_PART: u64 = 512;
 /// How many prepared statements a connection keeps: more than there are.
 const STATEMENTS_MAX: usize = 64;
 /// How many pages the write-ahead log may have before it is copied into the file. A page that
@@ -96,12 +100,13 @@ impl Engine {
         Engine::open_as(path, service.into(), durability, Wanted::Nothing(identity))
     }
 
-    /// The same engine, which caches about this much of the file in memory, in KiB.
+    /// The same engine, which caches about this much of a small file in memory, in KiB.
     ///
     /// # Errors
     /// When SQLite refuses it.
     pub fn caching(self, kib: u32) -> Result<Engine, StoreError> {
-        let set = self.connection.pragma_update(None, "cache_size", -i64::from(kib));
+        let kib = cache_kib(Path::new(&self.file), kib.into());
+        let set = self.connection.pragma_update(None, "cache_size", -kib);
         set.map_err(failure(&self.file, "open"))?;
         Ok(self)
     }
@@ -124,7 +129,7 @@ impl Engine {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
         set("journal_mode", &"WAL")?;
         set("synchronous", &durability.synchronous())?;
-        set("cache_size", &-CACHE_KIB)?;
+        set("cache_size", &-cache_kib(path, CACHE_KIB))?;
         set("wal_autocheckpoint", &LOG_PAGES_MAX)?;
         // Sorting must not need a temporary file: there may be no writable folder for it.
         set("temp_store", &"MEMORY")?;
@@ -261,6 +266,17 @@ fn tighten(path: &Path) {
     }
 }
 
+/// How much of a file a connection caches in memory, in KiB, if it is `small` for a small one.
+fn cache_kib(path: &Path, small: u64) -> i64 {
+    let bytes = fs::metadata(path).map_or(0, |it| it.len());
+    part_of(bytes, small)
+}
+
+fn part_of(bytes: u64, small: u64) -> i64 {
+    let kib = (bytes / 1024 / CACHE_PART).max(small).min(CACHE_KIB_MAX);
+    i64::try_from(kib).unwrap_or(i64::MAX)
+}
+
 fn in_memory(path: &Path) -> bool {
     path.as_os_str() == ":memory:"
 }
@@ -282,4 +298,16 @@ fn owned_by(file: &str, owner: &str, service: ServiceName) -> Result<(), StoreEr
     }
     let problem = format!("it belongs to {owner}, not to {service}");
     Err(StoreError::Unusable { place: file.to_owned(), problem })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_is_cached_with_more_and_none_with_much() {
+        let kib = |small| [0, 1 << 20, 1 << 29, 1 << 31, u64::MAX].map(|it| part_of(it, small));
+        assert_eq!(kib(1024), [1024, 1024, 1024, 4096, 4096]);
+        assert_eq!(kib(256), [256, 256, 1024, 4096, 4096]);
+    }
 }
