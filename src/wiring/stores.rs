@@ -30,8 +30,8 @@ use crate::{
 
 /// The variable that ECS sets for every task.
 const ECS_TASK: &str = "ECS_CONTAINER_METADATA_URI_V4";
-/// How much of a small ledger payment caches in memory, in KiB. A booking has one row there, and the
-/// kernel caches the file anyway. Payment needs the most memory of the four as it is.
+/// How much of a small ledger payment caches in memory, in KiB. A booking has one row there, and
+/// the kernel caches the file anyway. Payment needs the most memory of the four as it is.
 const LEDGER_CACHE_KIB: u32 = 256;
 
 /// The store of a role, of any kind.
